@@ -1,0 +1,52 @@
+/** What an input holds, without its pixels: shapes and types of images and templates, and the pairs.
+ *
+ *  Filled by io/ on rank 0 and broadcast by mpi/; core code (validation, planning, cost) works on it alone.
+ */
+#ifndef NCC_CATALOG_H
+#define NCC_CATALOG_H
+
+#include "mpixcorr.h"
+
+/** One image or template. */
+typedef struct ncc_object {
+  int64_t id;           /**< the number that /pairs uses */
+  int64_t rows, cols;   /**< pixels */
+  ncc_dtype dtype;      /**< as stored (native byte order once read) */
+  int64_t box_image;    /**< for a template that is a box of an image: that image's index; else -1 */
+  int64_t box_y, box_x; /**< the box's top-left pixel in that image */
+} ncc_object;
+
+/** All images, or all templates, in order of increasing id. */
+typedef struct ncc_objects {
+  int64_t count;
+  ncc_object *items; /**< [count], owned; NULL for a stack, whose ids are 0 .. count-1 and whose shape is `stack` */
+  ncc_object stack;  /**< shape and type shared by all where items is NULL */
+} ncc_objects;
+
+typedef struct ncc_catalog {
+  char *path; /**< the input file, owned */
+  ncc_objects images, templates;
+  int64_t n_pairs;
+  int64_t (*pairs)[2]; /**< [n_pairs] (image id, template id); -1 in a row: no pair; owned */
+  ncc_rect *windows;   /**< [n_pairs] search windows, or NULL; owned */
+} ncc_catalog;
+
+/** The object at an index (0 .. count-1), by value. */
+ncc_object ncc_objects_get(const ncc_objects *objects, int64_t index);
+
+/** Index of an id, or -1. O(log count). */
+int64_t ncc_objects_find(const ncc_objects *objects, int64_t id);
+
+/** Frees what the catalog owns and zeroes it. */
+void ncc_catalog_clear(ncc_catalog *catalog);
+
+/** Checks every pair against ids, shapes and search options before any work.
+ *  @param[in]  skip_bad  false: the first bad pair is an error; true: bad pairs are marked and left out.
+ *  @param[out] indices   [n_pairs] (image index, template index) or (-1, -1) for pairs without work; malloc'd, caller
+ *                        frees. Rows of /pairs holding -1 are no error in either mode.
+ *  @param[out] n_bad     bad pairs (those with -1 not counted).
+ *  @return NCC_OK; NCC_ERR_INPUT with file, object, row, what was found and what was expected; NCC_ERR_NOMEM. */
+ncc_status ncc_catalog_resolve(const ncc_catalog *catalog, const ncc_search *search, bool skip_bad,
+                               int64_t (**indices)[2], int64_t *n_bad);
+
+#endif

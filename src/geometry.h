@@ -1,0 +1,39 @@
+/** Full-mode geometry: where a template may lie on an image, and what that means for transforms.
+ *
+ *  Pure integer arithmetic; the one place that decides which positions are searched. All engines and the reference ask
+ *  here.
+ */
+#ifndef NCC_GEOMETRY_H
+#define NCC_GEOMETRY_H
+
+#include "mpixcorr.h"
+
+/** Everything that follows from the shapes and the search options of one pair. */
+typedef struct ncc_geometry {
+  int64_t image_rows, image_cols;       /**< M, N */
+  int64_t template_rows, template_cols; /**< m, n */
+  ncc_rect search;                      /**< searched positions, full coordinates; never empty */
+  double min_overlap;                   /**< fraction of m * n that must overlap */
+  ncc_rect trim;                        /**< the part of the image that can reach the search, image coordinates */
+} ncc_geometry;
+
+/** Works out the geometry of a pair.
+ *  @param[in] window  the pair's search window, or NULL.
+ *  @return NCC_OK; NCC_ERR_SHAPE with a message if the template is larger than the image in a direction, or crop,
+ *          window and overlap leave no position. */
+ncc_status ncc_geometry_create(const ncc_search *search, const ncc_rect *window, int64_t image_rows, int64_t image_cols,
+                               int64_t template_rows, int64_t template_cols, ncc_geometry *out);
+
+/** The searched columns of full row y (inside g->search): [*x0, *x1), empty if *x0 >= *x1. Exact integer test. */
+void ncc_geometry_span(const ncc_geometry *g, int64_t y, int64_t *x0, int64_t *x1);
+
+/** Pixels of the template that overlap the image at full position (y, x). */
+int64_t ncc_geometry_overlap_px(const ncc_geometry *g, int64_t y, int64_t x);
+
+/** The first searched position in row-major order. */
+void ncc_geometry_first(const ncc_geometry *g, int64_t *y, int64_t *x);
+
+/** Same shapes, search area and overlap rule. */
+bool ncc_geometry_equal(const ncc_geometry *a, const ncc_geometry *b);
+
+#endif

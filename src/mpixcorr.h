@@ -1,0 +1,232 @@
+/** mpixcorr: batch normalised cross-correlation (NCC) with float64-exact peaks.
+ *
+ *  The public interface of libmpixcorr, and the types that the whole program shares. It needs neither MPI nor HDF5;
+ *  nothing starts a thread or touches a device before ncc_matcher_create().
+ *
+ *  NCC of image I and template T, I being zero outside itself, W the window of I under T:
+ *
+ *      sum(W * (T - mean T)) / sqrt(ssd(W) * ssd(T)),   ssd(A) = sum((A - mean A)^2)
+ *
+ *  and 0 where W or T is flat, that is, where all its pixels are equal. A position (y, x) is that of the *full*
+ *  correlation of an M x N image with an m x n template: rows 0 .. M+m-2, columns 0 .. N+n-2; there the template's
+ *  bottom-right pixel lies on image pixel (y, x). Crop and search windows restrict where a peak is sought, never the
+ *  coordinates it is given in. Sizes are in pixels, arrays in C order.
+ */
+#ifndef MPIXCORR_H
+#define MPIXCORR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- status ------------------------------------------------------------------------------------------------- */
+
+/** Every status: name, exit code of the program, meaning. One table; ncc_status, messages and exit codes follow it. */
+#define NCC_STATUS_TABLE(X)                                              \
+  X(NCC_OK, 0, "done")                                                   \
+  X(NCC_ERR_INTERNAL, 1, "internal error")                               \
+  X(NCC_ERR_NOMEM, 1, "out of memory")                                   \
+  X(NCC_ERR_COMM, 1, "communication between ranks failed")               \
+  X(NCC_ERR_DIFFERENT, 1, "a difference was found")                      \
+  X(NCC_ERR_USAGE, 2, "usage error")                                     \
+  X(NCC_ERR_INPUT, 3, "invalid input")                                   \
+  X(NCC_ERR_SHAPE, 3, "shapes do not fit each other")                    \
+  X(NCC_ERR_MEMORY_LIMIT, 3, "cannot be done within the memory limit")   \
+  X(NCC_ERR_UNREADABLE, 3, "pixels could not be read")                   \
+  X(NCC_ERR_OUTPUT, 4, "output exists, is in use, or cannot be written") \
+  X(NCC_ERR_DEVICE, 5, "no such device")                                 \
+  X(NCC_ERR_PAIRS, 6, "done, but some pairs have no trustworthy answer") \
+  X(NCC_ERR_STOPPED, 75, "stopped early, resumable")
+
+typedef enum ncc_status {
+#define NCC_STATUS_ENUM(name, exit_code, text) name,
+  NCC_STATUS_TABLE(NCC_STATUS_ENUM)
+#undef NCC_STATUS_ENUM
+} ncc_status;
+
+/** The program's exit code for a status. */
+int ncc_status_exit_code(ncc_status status);
+
+/** The meaning of a status in a few words; static storage. */
+const char *ncc_status_text(ncc_status status);
+
+/** What went wrong in the calling thread's last failed call, one line without newline; never NULL. */
+const char *ncc_error_message(void);
+
+/* ---- arrays ------------------------------------------------------------------------------------------------- */
+
+/** Every pixel type: enumerator, C type of storage, name. Float16 is IEEE binary16, stored as its bits. */
+#define NCC_DTYPE_TABLE(X)    \
+  X(NCC_U8, uint8_t, "u8")    \
+  X(NCC_I8, int8_t, "i8")     \
+  X(NCC_U16, uint16_t, "u16") \
+  X(NCC_I16, int16_t, "i16")  \
+  X(NCC_U32, uint32_t, "u32") \
+  X(NCC_I32, int32_t, "i32")  \
+  X(NCC_F16, uint16_t, "f16") \
+  X(NCC_F32, float, "f32")    \
+  X(NCC_F64, double, "f64")
+
+typedef enum ncc_dtype {
+#define NCC_DTYPE_ENUM(name, type, text) name,
+  NCC_DTYPE_TABLE(NCC_DTYPE_ENUM)
+#undef NCC_DTYPE_ENUM
+      NCC_DTYPE_COUNT
+} ncc_dtype;
+
+/** Bytes of one pixel. */
+size_t ncc_dtype_size(ncc_dtype dtype);
+
+/** "u8" ... "f64"; static storage. */
+const char *ncc_dtype_name(ncc_dtype dtype);
+
+/** A borrowed 2-D array in native byte order. Rows may be strided; pixels of a row are contiguous. */
+typedef struct ncc_array {
+  const void *data; /**< first pixel; borrowed, never written; NULL means that the pixels are missing */
+  ncc_dtype dtype;
+  int64_t rows, cols; /**< pixels, both at least 1 */
+  int64_t row_stride; /**< pixels from one row to the next; at least cols (or negative for flipped views) */
+} ncc_array;
+
+/** A half-open rectangle [y0, y1) x [x0, x1). */
+typedef struct ncc_rect {
+  int64_t y0, x0, y1, x1;
+} ncc_rect;
+
+/* ---- what is asked ------------------------------------------------------------------------------------------ */
+
+/** What is searched and how: everything that may change a result. Zero-initialised it is the whole full correlation. */
+typedef struct ncc_search {
+  int64_t crop_y, crop_x; /**< rows dropped at top and bottom, columns at left and right, of the full correlation */
+  bool crop_half;     /**< drop half of each template (rows / 2, cols / 2, rounded down) instead of crop_y, crop_x */
+  bool normalize;     /**< subtract mean and divide by standard deviation of image and template first */
+  double eps;         /**< response is 0 where sqrt(ssd(W) * ssd(T)) <= eps (pixel units); 0 = off (windows whose
+                           pixels are all equal are 0 in any case) */
+  double min_overlap; /**< in [0, 1]: ignore positions where less of the template's area overlaps the image */
+  bool quality;       /**< also find the sub-pixel position and the second peak */
+} ncc_search;
+
+/** Outcome of one pair; values are those of the output file. */
+typedef enum ncc_pair_status {
+  NCC_PAIR_PENDING = 0, /**< not computed yet */
+  NCC_PAIR_OK = 1,
+  NCC_PAIR_FLAT = 2, /**< template flat, or every searched window flat or below eps: peak 0 at the first position */
+  NCC_PAIR_NONFINITE = 3,  /**< NaN or Inf in the pixels */
+  NCC_PAIR_UNREADABLE = 4, /**< pixels missing or unreadable */
+  NCC_PAIR_UNCERTAIN = 5,  /**< proof gave up: the best candidate that was evaluated */
+  NCC_PAIR_INVALID = 6,    /**< no such pair: ids or shapes do not fit */
+  NCC_PAIR_STATUS_COUNT
+} ncc_pair_status;
+
+/** "pending", "ok", ...; static storage. */
+const char *ncc_pair_status_name(ncc_pair_status status);
+
+/** The answer for one pair. For nonfinite, unreadable and invalid pairs y and x are -1 and the peak is NaN. */
+typedef struct ncc_result {
+  int64_t y, x;                  /**< first position, in row-major order, within 1e-12 of the maximum */
+  double peak;                   /**< the float64 NCC there, in [-1, 1] */
+  double subpixel_y, subpixel_x; /**< with `quality`: parabola-refined position; NaN unless ok */
+  int64_t second_y, second_x;    /**< with `quality`: the best position outside NCC_SECOND_RADIUS_PX; -1 where none */
+  double second_peak;            /**< its value; NaN where none */
+  uint8_t status;                /**< an ncc_pair_status */
+} ncc_result;
+
+/** The second peak lies outside the square of this half-width around the first. Unit: pixels. */
+#define NCC_SECOND_RADIUS_PX 10
+
+/* ---- the matcher -------------------------------------------------------------------------------------------- */
+
+/** An engine proposes candidates; obtained from ncc_engine_cpu(), ncc_engine_reference() or the GPU library. */
+typedef struct ncc_engine_ops ncc_engine_ops;
+
+/** FFT engine on CPU cores; the default. */
+const ncc_engine_ops *ncc_engine_cpu(void);
+
+/** Direct float64 sums, O(M N m n) a pair: the slow and obvious oracle that other engines are tested against. */
+const ncc_engine_ops *ncc_engine_reference(void);
+
+/** Name of an engine: "cpu", "reference", "gpu"; static storage. */
+const char *ncc_engine_name(const ncc_engine_ops *engine);
+
+typedef enum ncc_fft_effort { NCC_FFT_MEASURE = 0, NCC_FFT_ESTIMATE = 1, NCC_FFT_PATIENT = 2 } ncc_fft_effort;
+
+/** How matching is done: nothing here may change a result. Zero-initialised it is the CPU engine on one thread. */
+typedef struct ncc_config {
+  const ncc_engine_ops *engine; /**< NULL: ncc_engine_cpu() */
+  int threads;                  /**< threads that compute, the calling one included; 0: 1 */
+  int64_t memory_bytes;         /**< bound on what the matcher allocates; 0: none */
+  ncc_fft_effort fft_effort;
+  const volatile int *stop; /**< polled at least every 0.5 s; once non-zero, matching returns NCC_ERR_STOPPED;
+                                 NULL: never */
+  int device;               /**< index of the GPU among the visible ones (GPU engine) */
+  int streams;              /**< batches in flight on a GPU; 0: chosen */
+} ncc_config;
+
+/** Counts and seconds since creation; all additive, so that ranks can sum them. */
+typedef struct ncc_counters {
+  int64_t pairs;        /**< matched, whatever the outcome */
+  int64_t images;       /**< image states prepared (transforms and statistics) */
+  int64_t candidates;   /**< positions proposed to the judge */
+  int64_t candidate_px; /**< pixels that the judge evaluated */
+  int64_t second_tier;  /**< pairs that went to the second tier */
+  int64_t cpu_fallback; /**< pairs of a GPU engine that the CPU engine did */
+  double image_s;       /**< preparing images: checks, transforms, statistics */
+  double template_s;    /**< preparing templates and transforming their rows */
+  double columns_s;     /**< column transforms and products */
+  double peak_s;        /**< inverse row transforms and candidates */
+  double certify_s;     /**< judging, first tier */
+  double second_tier_s; /**< all of the second tier */
+  double planning_s;    /**< FFT planning */
+  double fft_floor_s;   /**< estimated time of the 1-D transforms alone, in cache, on one thread */
+} ncc_counters;
+
+/** Matches templates on images. One matcher is used by one thread at a time; different matchers are independent. */
+typedef struct ncc_matcher ncc_matcher;
+
+/** Creates a matcher for the given question.
+ *  Collective: no.
+ *  @param[in]  search  what is asked; copied.
+ *  @param[in]  config  how; copied (engine and stop are borrowed). NULL: defaults.
+ *  @param[out] out     owned by the caller, freed by ncc_matcher_destroy(); NULL on failure.
+ *  @return NCC_OK; NCC_ERR_USAGE for values out of range; NCC_ERR_NOMEM; NCC_ERR_DEVICE. */
+ncc_status ncc_matcher_create(const ncc_search *search, const ncc_config *config, ncc_matcher **out);
+
+/** Frees *matcher, joins its threads and sets it to NULL; accepts NULL. */
+void ncc_matcher_destroy(ncc_matcher **matcher);
+
+/** Matches n templates of any shapes on one image.
+ *  Collective: no.  Deterministic: the results depend on pixels and ncc_search alone.
+ *  @param[in]  image_key  if >= 0, a number that stands for these pixels: when the next call names the same key, what
+ *                         was prepared from the image is used again. -1: nothing is kept.
+ *  @param[in]  image      borrowed; data NULL makes all results `unreadable`.
+ *  @param[in]  templates  [n], borrowed; data NULL makes that result `unreadable`.
+ *  @param[in]  windows    [n] search windows in full-correlation coordinates, or NULL for none.
+ *  @param[out] results    [n], in the order of the templates; pairs whose shapes do not fit get `invalid`.
+ *  @return NCC_OK; NCC_ERR_STOPPED (results that were not reached are `pending`); NCC_ERR_NOMEM;
+ *          NCC_ERR_MEMORY_LIMIT; NCC_ERR_INTERNAL. Data is never an error: it makes a status per pair. */
+ncc_status ncc_matcher_match(ncc_matcher *matcher, int64_t image_key, const ncc_array *image, int64_t n,
+                             const ncc_array *templates, const ncc_rect *windows, ncc_result *results);
+
+/** What the matcher has done so far; borrowed. */
+const ncc_counters *ncc_matcher_counters(const ncc_matcher *matcher);
+
+/** Bytes that the matcher allocates at most for a pair of this shape, pixels of the caller not included.
+ *  @return NCC_OK; NCC_ERR_SHAPE if the template is larger than the image or nothing is left to search. */
+ncc_status ncc_matcher_memory(const ncc_search *search, const ncc_config *config, int64_t image_rows,
+                              int64_t image_cols, ncc_dtype image_dtype, int64_t template_rows, int64_t template_cols,
+                              int64_t *bytes);
+
+/** Version of the program, for example "0.1.0"; static storage. */
+const char *ncc_version(void);
+
+/** Changes only when results may change: a run is resumed only by the same revision. */
+int ncc_numerics_revision(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
