@@ -4,6 +4,7 @@
 #define NCC_OPTIONS_H
 
 #include "mpixcorr.h"
+#include "option_table.h"
 
 typedef enum ncc_device { NCC_DEVICE_AUTO, NCC_DEVICE_CPU, NCC_DEVICE_GPU } ncc_device;
 typedef enum ncc_read_mode { NCC_READ_AUTO, NCC_READ_ROOT, NCC_READ_ALL } ncc_read_mode;
@@ -31,5 +32,28 @@ typedef struct ncc_run_options {
   int64_t memory_bytes; /**< 0: the cgroup's or scheduler's limit shared by the node's ranks */
   char *command_line;   /**< as typed, quoted; owned */
 } ncc_run_options;
+
+/** The table behind `mpixcorr run`. */
+extern const ncc_command ncc_run_command;
+
+/** Parses the command line of `run`, recording it as typed.
+ *  Collective: no; every rank gets the same.
+ *  @param[in]  argv     argv[0] is "run"; reordered.
+ *  @param[out] options  cleared by ncc_run_options_clear(), also after a failure.
+ *  @param[out] help     --help was asked for; nothing else was checked.
+ *  @return NCC_OK; NCC_ERR_USAGE; NCC_ERR_NOMEM. */
+ncc_status ncc_run_options_parse(int argc, char **argv, ncc_run_options *options, bool *help);
+
+/** Frees what the options own and zeroes them. */
+void ncc_run_options_clear(ncc_run_options *options);
+
+/** Every option in effect, "--name=value ...", for the output's attributes; malloc'd, caller frees. */
+ncc_status ncc_run_options_describe(const ncc_run_options *options, char **out);
+
+/** Those that may change a result, in canonical form: a run is resumed only by the same; malloc'd, caller frees. */
+ncc_status ncc_run_options_describe_results(const ncc_run_options *options, char **out);
+
+/** `mpixcorr` and the arguments as one would type them in a shell; malloc'd, caller frees; NULL without memory. */
+char *ncc_command_line_quote(int argc, char *const *argv);
 
 #endif

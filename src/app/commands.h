@@ -1,5 +1,6 @@
 /** The program's commands: each takes the arguments that follow its name, argv[0] being the name, and reports errors by
- *  ncc_error_message(); main() prints them and turns the status into the exit code. */
+ *  ncc_error_message(); main() prints them and turns the status into the exit code. An empty message says that the
+ *  command has printed its error line already. */
 #ifndef NCC_COMMANDS_H
 #define NCC_COMMANDS_H
 
@@ -9,5 +10,9 @@ ncc_status ncc_cmd_run(int argc, char **argv);
 ncc_status ncc_cmd_generate(int argc, char **argv);
 ncc_status ncc_cmd_info(int argc, char **argv);
 ncc_status ncc_cmd_compare(int argc, char **argv);
+
+/** This process's rank according to the environment that the launcher made, 0 without one: for what is to be printed
+ *  once before MPI is started, such as help and usage errors. */
+int ncc_launcher_rank(void);
 
 #endif

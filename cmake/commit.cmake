@@ -1,0 +1,18 @@
+# Writes OUT with the commit of SOURCE_DIR at build time, only when it has changed: cmake -DSOURCE_DIR= -DOUT= -P this.
+set(commit "unknown")
+find_program(GIT git)
+if(GIT AND EXISTS "${SOURCE_DIR}/.git")
+  execute_process(COMMAND ${GIT} -C "${SOURCE_DIR}" describe --always --dirty --abbrev=12 --exclude=*
+    OUTPUT_VARIABLE described RESULT_VARIABLE failed ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
+  if(NOT failed AND described)
+    set(commit "${described}")
+  endif()
+endif()
+set(text "#define NCC_COMMIT \"${commit}\"\n")
+set(old "")
+if(EXISTS "${OUT}")
+  file(READ "${OUT}" old)
+endif()
+if(NOT old STREQUAL text)
+  file(WRITE "${OUT}" "${text}")
+endif()

@@ -1,0 +1,12 @@
+#include "hdf5_version.h"
+
+#include <hdf5.h>
+#include <stdio.h>
+
+const char *ncc_hdf5_version(void) {
+  static char text[48];
+  unsigned major, minor, release;
+  if (H5get_libversion(&major, &minor, &release) < 0) return "unknown";
+  snprintf(text, sizeof text, "%u.%u.%u", major, minor, release);
+  return text;
+}

@@ -1,0 +1,84 @@
+/** Dispatch to the commands, and what belongs to none of them: --help, --version and the one error line.
+ *
+ *  Only `run` starts MPI. What fails before that would be printed by every process of a launcher, so the rank is taken
+ *  from the launcher's environment here.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "error.h"
+#include "hdf5_version.h"
+#include "mpi_version.h"
+#include "version.h"
+
+typedef struct command_entry {
+  const char *name;
+  ncc_status (*run)(int argc, char **argv);
+  const char *operands, *summary;
+} command_entry;
+
+static const command_entry commands[] = {
+    {"run", ncc_cmd_run, "INPUT OUTPUT", "correlate every pair of a file; under mpirun or srun, or alone"},
+    {"generate", ncc_cmd_generate, "OUTPUT", "make EM-like input with known answers"},
+    {"info", ncc_cmd_info, "FILE", "say what an input or output file holds"},
+    {"compare", ncc_cmd_compare, "A B", "compare results with results, or with known answers"},
+};
+enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
+
+int ncc_launcher_rank(void) {
+  /* the innermost launcher first: an mpirun inside a SLURM task sees both */
+  static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; ++i) {
+    const char *text = getenv(names[i]);
+    if (text && *text) return atoi(text);
+  }
+  return 0;
+}
+
+static void print_help(void) {
+  puts("usage: mpixcorr COMMAND [arguments]\n\nBatch normalised cross-correlation of EM images and templates over MPI.\n");
+  for (int i = 0; i < COMMAND_COUNT; ++i) {
+    const int width = printf("  %s %s", commands[i].name, commands[i].operands);
+    printf("%*s%s\n", 24 - width, "", commands[i].summary);
+  }
+  puts(
+      "\n"
+      "  --version             versions of the program and of the libraries in use\n"
+      "  --help                this; 'mpixcorr COMMAND --help' shows the options of a command");
+}
+
+static void print_version(void) {
+  printf("mpixcorr %s (commit %s, numerics revision %d)\n", ncc_version(), ncc_commit(), ncc_numerics_revision());
+  printf("MPI      %s\n", ncc_mpi_version());
+  printf("HDF5     %s\n", ncc_hdf5_version());
+  printf("FFT      %s\n", ncc_fft_library());
+  printf("engines  %s, %s\n", ncc_engine_name(ncc_engine_cpu()), ncc_engine_name(ncc_engine_reference()));
+}
+
+static ncc_status dispatch(int argc, char **argv) {
+  if (argc < 2) return ncc_error_set(NCC_ERR_USAGE, "no command, expected one of 'mpixcorr --help'");
+  const char *word = argv[1];
+  for (int i = 0; i < COMMAND_COUNT; ++i)
+    if (strcmp(word, commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
+  void (*print)(void) = NULL;
+  if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) print = print_help;
+  if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) print = print_version;
+  if (!print) return ncc_error_set(NCC_ERR_USAGE, "unknown command '%s', expected one of 'mpixcorr --help'", word);
+  if (argc > 2) return ncc_error_set(NCC_ERR_USAGE, "%s: unexpected argument '%s', expected none", word, argv[2]);
+  if (ncc_launcher_rank() == 0) print();
+  return NCC_OK;
+}
+
+int main(int argc, char **argv) {
+  ncc_status status = dispatch(argc, argv);
+  if ((fflush(stdout) != 0 || ferror(stdout)) && status == NCC_OK)
+    status = ncc_error_set(NCC_ERR_OUTPUT, "standard output: cannot be written: %s", strerror(errno));
+  /* a difference found, pairs without an answer, an early stop: outcomes that have been told, not errors */
+  const bool outcome = status == NCC_ERR_DIFFERENT || status == NCC_ERR_PAIRS || status == NCC_ERR_STOPPED;
+  const char *message = ncc_error_message();
+  if (status != NCC_OK && !outcome && message[0] && ncc_launcher_rank() == 0) fprintf(stderr, "mpixcorr: %s\n", message);
+  return ncc_status_exit_code(status);
+}

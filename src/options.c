@@ -1,0 +1,227 @@
+#include "options.h"
+
+#include <ctype.h>
+#include <float.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- values that no kind of option_table.h describes --------------------------------------------------------- */
+
+/** Whole digits only; at most 10^9, so that no sum of crops and shapes can overflow. */
+static bool parse_crop_number(const char **text, int64_t *out) {
+  int64_t value = 0;
+  if (!isdigit((unsigned char)**text)) return false;
+  for (; isdigit((unsigned char)**text); ++*text) {
+    value = value * 10 + (**text - '0');
+    if (value > 1000000000) return false;
+  }
+  *out = value;
+  return true;
+}
+
+static bool parse_crop(const char *text, void *target) {
+  ncc_search *search = target;
+  if (strcmp(text, "half") == 0) {
+    search->crop_half = true;
+    search->crop_x = search->crop_y = 0;
+    return true;
+  }
+  int64_t x, y;
+  if (!parse_crop_number(&text, &x) || *text++ != ',' || !parse_crop_number(&text, &y) || *text) return false;
+  search->crop_half = false;
+  search->crop_x = x;
+  search->crop_y = y;
+  return true;
+}
+
+static void format_crop(const void *target, char *text, size_t text_bytes) {
+  const ncc_search *search = target;
+  if (search->crop_half)
+    snprintf(text, text_bytes, "half");
+  else
+    snprintf(text, text_bytes, "%" PRId64 ",%" PRId64, search->crop_x, search->crop_y);
+}
+
+static bool parse_on_bad_pair(const char *text, void *target) {
+  bool *skip = target;
+  *skip = strcmp(text, "skip") == 0;
+  return *skip || strcmp(text, "fail") == 0;
+}
+
+static void format_on_bad_pair(const void *target, char *text, size_t text_bytes) {
+  snprintf(text, text_bytes, "%s", *(const bool *)target ? "skip" : "fail");
+}
+
+/* ---- the table ----------------------------------------------------------------------------------------------- */
+
+#define AT(member) offsetof(ncc_run_options, member)
+
+static const ncc_operand run_operands[] = {
+    {"INPUT", AT(input), "HDF5 file with /images, /templates and /pairs"},
+    {"OUTPUT", AT(output), "HDF5 file to write; appears under this name only when it is complete"},
+    {NULL, 0, NULL},
+};
+
+static const ncc_option run_options[] = {
+    {.name = "crop",
+     .group = "what is searched",
+     .kind = NCC_OPTION_CUSTOM,
+     .offset = AT(search),
+     .argument = "X,Y|half",
+     .initial = "0,0",
+     .expected = "X,Y (whole numbers from 0 to 1000000000) or 'half'",
+     .help = "drop X columns left and right and Y rows top and bottom of the full correlation before the peak is "
+             "sought; 'half' is half of each template",
+     .changes_results = true,
+     .parse = parse_crop,
+     .format = format_crop},
+    {.name = "min-overlap",
+     .kind = NCC_OPTION_DOUBLE,
+     .offset = AT(search.min_overlap),
+     .argument = "F",
+     .initial = "0",
+     .min = 0,
+     .max = 1,
+     .help = "ignore positions where less than the fraction F of the template overlaps the image; 1 is the valid mode",
+     .changes_results = true},
+    {.name = "normalize",
+     .kind = NCC_OPTION_FLAG,
+     .offset = AT(search.normalize),
+     .help = "subtract each image's and template's mean and divide by its standard deviation first; the NCC changes "
+             "only where a template overhangs the image, and --eps refers to the normalised values",
+     .changes_results = true},
+    {.name = "eps",
+     .kind = NCC_OPTION_DOUBLE,
+     .offset = AT(search.eps),
+     .argument = "E",
+     .min = 0,
+     .max = DBL_MAX,
+     .default_words = "only windows whose pixels are all equal",
+     .expected = "a number of at least 0",
+     .help = "the response is 0 where sqrt(ssd(window) * ssd(template)) <= E, in pixel units; made for unit-energy "
+             "float images (1e-6 there), without effect on 8-bit tiles",
+     .changes_results = true},
+    {.name = "device",
+     .group = "how it is done (none of these changes a result)",
+     .kind = NCC_OPTION_CHOICE,
+     .offset = AT(device),
+     .argument = "auto|cpu|gpu",
+     .initial = "auto",
+     .help = "engine; 'gpu' without a usable GPU is an error, 'auto' takes GPUs where there are any"},
+    {.name = "threads",
+     .kind = NCC_OPTION_INT,
+     .offset = AT(threads),
+     .argument = "N",
+     .min = 1,
+     .max = 65536,
+     .default_words = "the cores that the rank is bound to, shared fairly",
+     .help = "CPU threads of a rank"},
+    {.name = "group",
+     .kind = NCC_OPTION_FLAG,
+     .offset = AT(group),
+     .initial = "on",
+     .default_words = "on",
+     .help = "sort pairs by image, so that an image is read and transformed once"},
+    {.name = "no-group",
+     .kind = NCC_OPTION_NO,
+     .offset = AT(group),
+     .help = "keep the order of the input"},
+    {.name = "read",
+     .kind = NCC_OPTION_CHOICE,
+     .offset = AT(read),
+     .argument = "auto|root|all",
+     .initial = "auto",
+     .help = "who reads pixels: rank 0, which ships them with the work, or every rank"},
+    {.name = "on-bad-pair",
+     .group = "input and output",
+     .kind = NCC_OPTION_CUSTOM,
+     .offset = AT(skip_bad_pairs),
+     .argument = "fail|skip",
+     .initial = "fail",
+     .expected = "one of fail|skip",
+     .help = "a pair whose ids or shapes are invalid: fail before any work, or mark it invalid and go on",
+     .parse = parse_on_bad_pair,
+     .format = format_on_bad_pair},
+    {.name = "overwrite",
+     .kind = NCC_OPTION_FLAG,
+     .offset = AT(overwrite),
+     .help = "replace an existing output or part; without this either is an error"},
+    {.name = "progress",
+     .kind = NCC_OPTION_CHOICE,
+     .offset = AT(progress),
+     .argument = "auto|bar|log|none",
+     .initial = "auto",
+     .help = "'auto' is a bar on a terminal, a line now and then in a log"},
+    {.name = "report",
+     .kind = NCC_OPTION_STRING,
+     .offset = AT(report),
+     .argument = "FILE.json",
+     .default_words = "none",
+     .help = "write times, rates and counts of the run to a JSON file"},
+    {.name = NULL},
+};
+
+const ncc_command ncc_run_command = {
+    .name = "run",
+    .summary = "Correlate every pair of INPUT and write the peaks to OUTPUT, under mpirun or srun, or alone.",
+    .details = "Exit codes: 0 done; 1 internal error; 2 usage; 3 input invalid; 4 output exists, is in use, or cannot\n"
+               "be written; 5 no such device; 6 done, but some pairs are nonfinite, unreadable, uncertain or invalid.",
+    .operands = run_operands,
+    .options = run_options,
+};
+
+/* ---- the run's options --------------------------------------------------------------------------------------- */
+
+ncc_status ncc_run_options_parse(int argc, char **argv, ncc_run_options *options, bool *help) {
+  ncc_status status = NCC_OK;
+  *help = false;
+  memset(options, 0, sizeof *options);
+  options->command_line = ncc_command_line_quote(argc, argv); /* before getopt_long reorders it */
+  NCC_CHECK(options->command_line, NCC_ERR_NOMEM, "run: no memory for the command line");
+  NCC_TRY(ncc_command_parse(&ncc_run_command, argc, argv, options, help));
+cleanup:
+  return status;
+}
+
+void ncc_run_options_clear(ncc_run_options *options) {
+  free(options->command_line);
+  memset(options, 0, sizeof *options);
+}
+
+ncc_status ncc_run_options_describe(const ncc_run_options *options, char **out) {
+  return ncc_command_describe(&ncc_run_command, options, false, out);
+}
+
+ncc_status ncc_run_options_describe_results(const ncc_run_options *options, char **out) {
+  return ncc_command_describe(&ncc_run_command, options, true, out);
+}
+
+static void quote(FILE *stream, const char *word) {
+  const char *plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=,./:+@%";
+  if (word[0] && strspn(word, plain) == strlen(word)) {
+    fprintf(stream, " %s", word);
+    return;
+  }
+  fputs(" '", stream);
+  for (; *word; ++word) {
+    if (*word == '\'')
+      fputs("'\\''", stream);
+    else
+      fputc(*word, stream);
+  }
+  fputc('\'', stream);
+}
+
+char *ncc_command_line_quote(int argc, char *const *argv) {
+  char *text = NULL;
+  size_t size;
+  FILE *stream = open_memstream(&text, &size);
+  if (!stream) return NULL;
+  fputs("mpixcorr", stream);
+  for (int i = 0; i < argc; ++i) quote(stream, argv[i]);
+  const bool failed = ferror(stream);
+  if (fclose(stream) == 0 && !failed) return text;
+  free(text);
+  return NULL;
+}
