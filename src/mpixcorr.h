@@ -22,6 +22,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
+#endif
 
 /* ---- status ------------------------------------------------------------------------------------------------- */
 
@@ -226,6 +229,9 @@ const char *ncc_version(void);
 /** Changes only when results may change: a run is resumed only by the same revision. */
 int ncc_numerics_revision(void);
 
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif

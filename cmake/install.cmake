@@ -1,0 +1,24 @@
+# libmpixcorr (shared), its header, CMake package and pkg-config file; and the program.
+include(CMakePackageConfigHelpers)
+set(ncc_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/mpixcorr)
+
+install(TARGETS ncc_shared EXPORT mpixcorrTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+  INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES src/mpixcorr.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+if(TARGET mpixcorr)
+  install(TARGETS mpixcorr RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+
+install(EXPORT mpixcorrTargets NAMESPACE mpixcorr:: DESTINATION ${ncc_package_dir})
+configure_package_config_file(cmake/mpixcorrConfig.cmake.in ${CMAKE_BINARY_DIR}/mpixcorrConfig.cmake
+  INSTALL_DESTINATION ${ncc_package_dir})
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/mpixcorrConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/mpixcorrConfig.cmake ${CMAKE_BINARY_DIR}/mpixcorrConfigVersion.cmake
+  DESTINATION ${ncc_package_dir})
+
+# The prefix is the file's own: the package may be moved.
+cmake_path(RELATIVE_PATH CMAKE_INSTALL_PREFIX BASE_DIRECTORY ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig
+  OUTPUT_VARIABLE ncc_pc_prefix)
+configure_file(cmake/mpixcorr.pc.in ${CMAKE_BINARY_DIR}/mpixcorr.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/mpixcorr.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
