@@ -24,7 +24,9 @@ static size_t option_count(const ncc_command *command) {
   return n;
 }
 
-static bool bounded(const ncc_option *option) { return option->min != 0 || option->max != 0; }
+static bool bounded(const ncc_option *option) {
+  return option->min != 0 || option->max != 0;
+}
 
 /** Index of `text` among words separated by '|', or -1. */
 static int choice_index(const char *words, const char *text) {
@@ -167,8 +169,7 @@ static void describe_expected(const ncc_option *option, char *text, size_t text_
   }
 }
 
-static ncc_status set_or_explain(const ncc_command *command, const ncc_option *option, const char *text,
-                                 void *values) {
+static ncc_status set_or_explain(const ncc_command *command, const ncc_option *option, const char *text, void *values) {
   if (option_set(option, text, values)) return NCC_OK;
   char expected[VALUE_BYTES];
   describe_expected(option, expected, sizeof expected);
@@ -303,9 +304,7 @@ void ncc_command_print_help(const ncc_command *command, FILE *stream) {
     if (option->letter) snprintf(letter, sizeof letter, "-%c, ", option->letter);
     snprintf(left, sizeof left, "%s--%s%s%s", letter, option->name, takes_argument(option) ? " " : "",
              takes_argument(option) ? option->argument : "");
-    const char *value = option->default_words ? option->default_words
-                        : takes_argument(option) ? option->initial
-                                                 : NULL;
+    const char *value = option->default_words ? option->default_words : takes_argument(option) ? option->initial : NULL;
     print_row(stream, left, option->help, value);
   }
   if (n == 0) fputs("\noptions:\n", stream);

@@ -123,10 +123,7 @@ static const ncc_option run_options[] = {
      .initial = "on",
      .default_words = "on",
      .help = "sort pairs by image, so that an image is read and transformed once"},
-    {.name = "no-group",
-     .kind = NCC_OPTION_NO,
-     .offset = AT(group),
-     .help = "keep the order of the input"},
+    {.name = "no-group", .kind = NCC_OPTION_NO, .offset = AT(group), .help = "keep the order of the input"},
     {.name = "read",
      .kind = NCC_OPTION_CHOICE,
      .offset = AT(read),
@@ -165,8 +162,9 @@ static const ncc_option run_options[] = {
 const ncc_command ncc_run_command = {
     .name = "run",
     .summary = "Correlate every pair of INPUT and write the peaks to OUTPUT, under mpirun or srun, or alone.",
-    .details = "Exit codes: 0 done; 1 internal error; 2 usage; 3 input invalid; 4 output exists, is in use, or cannot\n"
-               "be written; 5 no such device; 6 done, but some pairs are nonfinite, unreadable, uncertain or invalid.",
+    .details =
+        "Exit codes: 0 done; 1 internal error; 2 usage; 3 input invalid; 4 output exists, is in use, or cannot\n"
+        "be written; 5 no such device; 6 done, but some pairs are nonfinite, unreadable, uncertain or invalid.",
     .operands = run_operands,
     .options = run_options,
 };

@@ -39,7 +39,9 @@ int ncc_launcher_rank(void) {
 }
 
 static void print_help(void) {
-  puts("usage: mpixcorr COMMAND [arguments]\n\nBatch normalised cross-correlation of EM images and templates over MPI.\n");
+  puts(
+      "usage: mpixcorr COMMAND [arguments]\n\nBatch normalised cross-correlation of EM images and templates over "
+      "MPI.\n");
   for (int i = 0; i < COMMAND_COUNT; ++i) {
     const int width = printf("  %s %s", commands[i].name, commands[i].operands);
     printf("%*s%s\n", 24 - width, "", commands[i].summary);
@@ -79,6 +81,7 @@ int main(int argc, char **argv) {
   /* a difference found, pairs without an answer, an early stop: outcomes that have been told, not errors */
   const bool outcome = status == NCC_ERR_DIFFERENT || status == NCC_ERR_PAIRS || status == NCC_ERR_STOPPED;
   const char *message = ncc_error_message();
-  if (status != NCC_OK && !outcome && message[0] && ncc_launcher_rank() == 0) fprintf(stderr, "mpixcorr: %s\n", message);
+  if (status != NCC_OK && !outcome && message[0] && ncc_launcher_rank() == 0)
+    fprintf(stderr, "mpixcorr: %s\n", message);
   return ncc_status_exit_code(status);
 }
