@@ -1,4 +1,4 @@
-/** Full-mode geometry: where a template may lie on an image, and what that means for transforms.
+/** Full-mode geometry: where a template may lie on an image, and which part of the image matters for that.
  *
  *  Pure integer arithmetic; the one place that decides which positions are searched. All engines and the reference ask
  *  here.
@@ -14,6 +14,7 @@ typedef struct ncc_geometry {
   int64_t template_rows, template_cols; /**< m, n */
   ncc_rect search;                      /**< searched positions, full coordinates; never empty */
   double min_overlap;                   /**< fraction of m * n that must overlap */
+  ncc_rect exclude;                     /**< positions left out of the search (second peak); empty: none */
   ncc_rect trim;                        /**< the part of the image that can reach the search, image coordinates */
 } ncc_geometry;
 
@@ -24,16 +25,25 @@ typedef struct ncc_geometry {
 ncc_status ncc_geometry_create(const ncc_search *search, const ncc_rect *window, int64_t image_rows, int64_t image_cols,
                                int64_t template_rows, int64_t template_cols, ncc_geometry *out);
 
-/** The searched columns of full row y (inside g->search): [*x0, *x1), empty if *x0 >= *x1. Exact integer test. */
+/** The searched columns of full row y: [*x0, *x1), empty if *x0 >= *x1; `exclude` is not looked at. */
 void ncc_geometry_span(const ncc_geometry *g, int64_t y, int64_t *x0, int64_t *x1);
+
+/** The searched columns of full row y without the excluded ones: up to two half-open segments, left to right.
+ *  @return how many (0, 1 or 2). */
+int ncc_geometry_segments(const ncc_geometry *g, int64_t y, int64_t segments[2][2]);
 
 /** Pixels of the template that overlap the image at full position (y, x). */
 int64_t ncc_geometry_overlap_px(const ncc_geometry *g, int64_t y, int64_t x);
 
-/** The first searched position in row-major order. */
-void ncc_geometry_first(const ncc_geometry *g, int64_t *y, int64_t *x);
+/** The first searched position in row-major order. @return false if all are excluded. */
+bool ncc_geometry_first(const ncc_geometry *g, int64_t *y, int64_t *x);
 
-/** Same shapes, search area and overlap rule. */
+/** Same shapes, search area and overlap rule; `exclude` may differ. */
 bool ncc_geometry_equal(const ncc_geometry *a, const ncc_geometry *b);
+
+/** Shortest cyclic transform of one direction whose wrap-around stays out of the search.
+ *  @param[in] image, tmpl  trimmed image and template extents; [first, last] searched positions in trimmed coordinates
+ */
+int64_t ncc_geometry_min_fft(int64_t image, int64_t tmpl, int64_t first, int64_t last);
 
 #endif
