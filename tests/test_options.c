@@ -1,0 +1,147 @@
+/** The option table and the run's options: what is parsed, what is echoed, and that the echo parses to the same. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "options.h"
+
+static int failures;
+
+#define EXPECT(condition)                                                 \
+  do {                                                                    \
+    if (!(condition)) {                                                   \
+      ++failures;                                                         \
+      fprintf(stderr, "%s:%d: not %s\n", __FILE__, __LINE__, #condition); \
+    }                                                                     \
+  } while (0)
+
+enum { MAX_WORDS = 64 };
+
+/** Splits at blanks and parses; `line` must outlive the options. */
+static ncc_status parse(char *line, ncc_run_options *options, bool *help) {
+  char *argv[MAX_WORDS + 1] = {"run"};
+  int argc = 1;
+  for (char *word = strtok(line, " "); word && argc < MAX_WORDS; word = strtok(NULL, " ")) argv[argc++] = word;
+  return ncc_run_options_parse(argc, argv, options, help);
+}
+
+static void test_defaults(void) {
+  char line[] = "in.h5 out.h5";
+  ncc_run_options options;
+  bool help;
+  EXPECT(parse(line, &options, &help) == NCC_OK && !help);
+  EXPECT(strcmp(options.input, "in.h5") == 0 && strcmp(options.output, "out.h5") == 0);
+  EXPECT(options.group && !options.overwrite && !options.skip_bad_pairs && !options.report);
+  EXPECT(options.threads == 0 && options.device == NCC_DEVICE_AUTO && options.read == NCC_READ_AUTO);
+  EXPECT(options.search.crop_x == 0 && options.search.crop_y == 0 && !options.search.crop_half);
+  EXPECT(options.search.eps == 0 && options.search.min_overlap == 0 && !options.search.normalize);
+  EXPECT(strcmp(options.command_line, "mpixcorr run in.h5 out.h5") == 0);
+  char *results;
+  EXPECT(ncc_run_options_describe_results(&options, &results) == NCC_OK);
+  EXPECT(strncmp(results, "--crop=0,0 --min-overlap=0 --normalize=off", 42) == 0);
+  free(results);
+  ncc_run_options_clear(&options);
+}
+
+static void test_values_in_any_order(void) {
+  char line[] =
+      "--crop 12,7 in.h5 --eps=1e-6 --threads 3 --no-group out.h5 --normalize --device cpu --read root "
+      "--on-bad-pair skip --min-overlap 0.25 --overwrite --report r.json --progress log";
+  ncc_run_options options;
+  bool help;
+  EXPECT(parse(line, &options, &help) == NCC_OK);
+  EXPECT(strcmp(options.input, "in.h5") == 0 && strcmp(options.output, "out.h5") == 0);
+  EXPECT(options.search.crop_x == 12 && options.search.crop_y == 7);
+  EXPECT(options.search.eps == 1e-6 && options.search.min_overlap == 0.25 && options.search.normalize);
+  EXPECT(options.threads == 3 && !options.group && options.device == NCC_DEVICE_CPU && options.read == NCC_READ_ROOT);
+  EXPECT(options.skip_bad_pairs && options.overwrite && options.progress == NCC_PROGRESS_LOG);
+  EXPECT(options.report && strcmp(options.report, "r.json") == 0);
+  ncc_run_options_clear(&options);
+}
+
+static void test_last_one_wins(void) {
+  char line[] = "a b --crop half --crop 1,2 --no-group --group --normalize --normalize=off";
+  ncc_run_options options;
+  bool help;
+  EXPECT(parse(line, &options, &help) == NCC_OK);
+  EXPECT(!options.search.crop_half && options.search.crop_x == 1 && options.search.crop_y == 2);
+  EXPECT(options.group && !options.search.normalize);
+  ncc_run_options_clear(&options);
+}
+
+static void test_echo_parses_to_the_same(void) {
+  char line[] =
+      "a b --crop half --eps 0.1 --min-overlap 0.3333333333333333 --no-group --threads 5 --report x --overwrite";
+  ncc_run_options options, again;
+  bool help;
+  char *first, *second;
+  EXPECT(parse(line, &options, &help) == NCC_OK);
+  EXPECT(ncc_run_options_describe(&options, &first) == NCC_OK);
+  EXPECT(strstr(first, "--crop=half ") && strstr(first, "--eps=0.1 ") && strstr(first, "--group=off"));
+  char typed[1024];
+  snprintf(typed, sizeof typed, "a b %s", first);
+  EXPECT(parse(typed, &again, &help) == NCC_OK);
+  EXPECT(ncc_run_options_describe(&again, &second) == NCC_OK);
+  EXPECT(strcmp(first, second) == 0);
+  EXPECT(again.search.eps == options.search.eps && again.search.min_overlap == options.search.min_overlap);
+  free(first);
+  free(second);
+  ncc_run_options_clear(&options);
+  ncc_run_options_clear(&again);
+}
+
+static void test_results_do_not_name_the_rest(void) {
+  char one[] = "a b --threads 2 --no-group --read root --progress none --overwrite --device cpu";
+  char other[] = "a b --threads 1";
+  ncc_run_options options, again;
+  bool help;
+  char *first, *second;
+  EXPECT(parse(one, &options, &help) == NCC_OK && parse(other, &again, &help) == NCC_OK);
+  EXPECT(ncc_run_options_describe_results(&options, &first) == NCC_OK);
+  EXPECT(ncc_run_options_describe_results(&again, &second) == NCC_OK);
+  EXPECT(strcmp(first, second) == 0);
+  free(first);
+  free(second);
+  ncc_run_options_clear(&options);
+  ncc_run_options_clear(&again);
+}
+
+static void test_double_dash_and_help(void) {
+  char dashes[] = "--overwrite -- --in --out", help_line[] = "--help --no-such";
+  ncc_run_options options;
+  bool help;
+  EXPECT(parse(dashes, &options, &help) == NCC_OK);
+  EXPECT(options.overwrite && strcmp(options.input, "--in") == 0 && strcmp(options.output, "--out") == 0);
+  ncc_run_options_clear(&options);
+  EXPECT(parse(help_line, &options, &help) == NCC_OK && help);
+  ncc_run_options_clear(&options);
+}
+
+static void test_errors_name_what_was_found(void) {
+  char line[] = "a b --threads many";
+  ncc_run_options options;
+  bool help;
+  EXPECT(parse(line, &options, &help) == NCC_ERR_USAGE);
+  const char *message = ncc_error_message();
+  EXPECT(strstr(message, "--threads") && strstr(message, "'many'") && strstr(message, "a whole number"));
+  ncc_run_options_clear(&options);
+}
+
+static void test_quoting(void) {
+  char *argv[] = {"run", "my file.h5", "it's", "", "--crop=1,2"};
+  char *text = ncc_command_line_quote(5, argv);
+  EXPECT(text && strcmp(text, "mpixcorr run 'my file.h5' 'it'\\''s' '' --crop=1,2") == 0);
+  free(text);
+}
+
+int main(void) {
+  test_defaults();
+  test_values_in_any_order();
+  test_last_one_wins();
+  test_echo_parses_to_the_same();
+  test_results_do_not_name_the_rest();
+  test_double_dash_and_help();
+  test_errors_name_what_was_found();
+  test_quoting();
+  return failures != 0;
+}
