@@ -61,8 +61,8 @@ ncc_status ncc_input_writer_names(ncc_input_writer *writer, ncc_object_kind kind
 ncc_status ncc_input_writer_attribute(ncc_input_writer *writer, const char *name, const char *value);
 
 /** Completes the file: syncs it, gives it its name, syncs the directory. Frees *writer in any case.
- *  @return NCC_OK; NCC_ERR_USAGE if /images, /templates or /pairs is missing; NCC_ERR_OUTPUT; the file does not appear
- *          then. */
+ *  @return NCC_OK; NCC_ERR_USAGE if /images, /templates, /pairs or a plane of a stack was not written; NCC_ERR_OUTPUT;
+ * the file does not appear then. */
 ncc_status ncc_input_writer_finish(ncc_input_writer **writer);
 
 /** Gives up: removes the temporary file, frees *writer and sets it to NULL; accepts NULL. */
