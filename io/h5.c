@@ -179,11 +179,12 @@ void ncc_h5_shape_text(int rank, const hsize_t *shape, char *text, size_t size) 
 }
 
 /** An unavailable filter would else be noticed only in the middle of the run. */
-static ncc_status check_filters(hid_t dataset, const char *file, const char *label) {
+static ncc_status check_filters(hid_t dataset, const char *file, const char *label, H5D_layout_t *layout) {
   ncc_status status = NCC_OK;
   hid_t plist = H5Dget_create_plist(dataset);
   NCC_CHECK_H5(plist >= 0, NCC_ERR_INPUT, "%s: %s: layout cannot be read", file, label);
-  int n = H5Pget_layout(plist) == H5D_CHUNKED ? H5Pget_nfilters(plist) : 0;
+  *layout = H5Pget_layout(plist);
+  int n = *layout == H5D_CHUNKED ? H5Pget_nfilters(plist) : 0;
   for (int i = 0; i < n; i++) {
     char name[64] = "";
     unsigned flags, config = 0;
@@ -218,7 +219,7 @@ ncc_status ncc_h5_dataset_open(hid_t parent, const char *name, const char *file,
   out->rank = H5Sget_simple_extent_dims(space, out->shape, NULL);
   NCC_CHECK_H5(out->rank >= 0, NCC_ERR_INPUT, "%s: %s: shape cannot be read", file, label);
   ncc_h5_shape_text(out->rank, out->shape, out->shape_text, sizeof out->shape_text);
-  NCC_TRY(check_filters(out->id, file, label));
+  NCC_TRY(check_filters(out->id, file, label, &out->layout));
 cleanup:
   ncc_h5_close(&space);
   ncc_h5_close(&object);
@@ -293,7 +294,7 @@ ncc_status ncc_h5_read_strings(hid_t file, const char *path, const char *label, 
   ncc_status status = NCC_OK;
   ncc_h5_dataset set;
   hid_t memory = -1, space = -1;
-  size_t n, fixed = 0;
+  size_t n = 0, fixed = 0;
   char *text = NULL, **pointers = NULL;
   bool variable = false;
   *out = NULL;

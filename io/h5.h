@@ -53,6 +53,7 @@ typedef struct ncc_h5_dataset {
   hid_t id, type;
   int rank;
   hsize_t shape[H5S_MAX_RANK];
+  H5D_layout_t layout;
   char shape_text[NCC_H5_TEXT], type_text[NCC_H5_TEXT];
 } ncc_h5_dataset;
 
