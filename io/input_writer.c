@@ -47,8 +47,7 @@ ncc_status ncc_input_writer_create(const char *path, bool overwrite, ncc_input_w
   writer->path = strdup(path);
   writer->temporary = ncc_file_name(path, suffix);
   NCC_CHECK(writer->path && writer->temporary, NCC_ERR_NOMEM, "%s: no memory", path);
-  writer->file = H5Fcreate(writer->temporary, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
-  NCC_CHECK_H5(writer->file >= 0, NCC_ERR_OUTPUT, "%s: cannot be created", writer->temporary);
+  NCC_TRY(ncc_h5_create_file(writer->temporary, &writer->file));
 cleanup:
   if (status == NCC_OK) {
     *out = writer;
@@ -249,6 +248,10 @@ ncc_status ncc_input_writer_expected(ncc_input_writer *writer, int64_t n, const 
 cleanup:
   ncc_h5_close(&group);
   return status;
+}
+
+ncc_status ncc_input_writer_expected_subpixel(ncc_input_writer *writer, int64_t n, const double (*positions)[2]) {
+  return write_table(writer, "/expected/subpixel", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, n, 2, positions);
 }
 
 /** A string type of variable length, UTF-8. */

@@ -54,6 +54,10 @@ ncc_status ncc_input_writer_search(ncc_input_writer *writer, int64_t n, const nc
 ncc_status ncc_input_writer_expected(ncc_input_writer *writer, int64_t n, const int64_t (*coords)[2],
                                      const double *peaks);
 
+/** Writes /expected/subpixel: peak positions between pixels, (y, x) in the frame of the coordinates. To be called after
+ *  ncc_input_writer_expected(). */
+ncc_status ncc_input_writer_expected_subpixel(ncc_input_writer *writer, int64_t n, const double (*positions)[2]);
+
 /** Writes /image_names or /template_names, UTF-8, in order of increasing id. */
 ncc_status ncc_input_writer_names(ncc_input_writer *writer, ncc_object_kind kind, int64_t n, const char *const *names);
 
