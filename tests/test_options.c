@@ -3,17 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "options.h"
 
-static int failures;
-
-#define EXPECT(condition)                                                 \
-  do {                                                                    \
-    if (!(condition)) {                                                   \
-      ++failures;                                                         \
-      fprintf(stderr, "%s:%d: not %s\n", __FILE__, __LINE__, #condition); \
-    }                                                                     \
-  } while (0)
+#define EXPECT(condition) CHECK(condition, "last error: %s", ncc_error_message())
 
 enum { MAX_WORDS = 64 };
 
@@ -143,5 +136,5 @@ int main(void) {
   test_double_dash_and_help();
   test_errors_name_what_was_found();
   test_quoting();
-  return failures != 0;
+  return 0;
 }
