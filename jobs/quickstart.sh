@@ -15,7 +15,7 @@ echo "All there: ${packages[*]}"
 step "Build into build/"
 cmake --preset default >build-quickstart.log 2>&1 || { cat build-quickstart.log >&2; exit 1; }
 rm -f build-quickstart.log
-cmake --build --preset default
+cmake --build --preset default --target mpixcorr
 
 work=_work/quickstart
 input=$work/sample.h5
