@@ -1,0 +1,361 @@
+/** Common part of the conformance suite; see conformance.h. */
+#include "conformance.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const ncc_engine_ops *conf_engine;
+bool conf_is_reference;
+
+static int failures;
+static char label[512];
+static double worst_peak_error;
+static int64_t pairs_compared, coordinates_tied;
+
+/* ---- running ------------------------------------------------------------------------------------------------ */
+
+/** The engines of this build. */
+static const ncc_engine_ops *find_engine(const char *name) {
+  if (strcmp(name, "reference") == 0) return ncc_engine_reference();
+  if (strcmp(name, "cpu") == 0) return ncc_engine_cpu();
+  return NULL;
+}
+
+void conf_fail(const char *file, int line, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  const char *slash = strrchr(file, '/');
+  // A broken engine fails everywhere: the first failures tell enough.
+  if (++failures <= 20) {
+    printf("  %s:%d: ", slash ? slash + 1 : file, line);
+    vprintf(format, args);
+    printf("%s%s%s\n", label[0] ? " [" : "", label, label[0] ? "]" : "");
+  }
+  va_end(args);
+}
+
+void conf_label(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  vsnprintf(label, sizeof label, format, args);
+  va_end(args);
+}
+
+int conf_main(int argc, char **argv, const conf_test *tests, size_t count) {
+  if (argc < 2) {
+    fprintf(stderr, "usage: %s ENGINE [TEST]\n", argv[0]);
+    return 2;
+  }
+  conf_engine = find_engine(argv[1]);
+  if (!conf_engine) {
+    printf("skipped: no engine \"%s\" in this build\n", argv[1]);
+    return 77;
+  }
+  conf_is_reference = conf_engine == ncc_engine_reference();
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  int total = 0;
+  for (size_t i = 0; i < count; ++i) {
+    if (argc > 2 && !strstr(tests[i].name, argv[2])) continue;
+    failures = 0;
+    label[0] = 0;
+    conf_seed(1);
+    tests[i].run();
+    printf("%s %s\n", failures ? "FAILED" : "ok    ", tests[i].name);
+    total += failures;
+  }
+  printf("%lld pairs, %lld with other coordinates of a tied value, largest error of a peak %.2g\n",
+         (long long)pairs_compared, (long long)coordinates_tied, worst_peak_error);
+  if (total) printf("%d failures\n", total);
+  return total ? 1 : 0;
+}
+
+static void *allocate(size_t bytes) {
+  void *p = calloc(1, bytes ? bytes : 1);
+  if (!p) {
+    fprintf(stderr, "out of memory\n");
+    exit(1);
+  }
+  return p;
+}
+
+/* ---- pixels ------------------------------------------------------------------------------------------------- */
+
+static uint64_t random_state = 1;
+
+void conf_seed(uint64_t seed) {
+  random_state = seed;
+}
+
+uint64_t conf_random(void) {  // splitmix64
+  uint64_t z = random_state += 0x9e3779b97f4a7c15u;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return z ^ (z >> 31);
+}
+
+double conf_uniform(double low, double high) {
+  return low + (high - low) * ldexp((double)(conf_random() >> 11), -53);
+}
+
+int64_t conf_integer(int64_t low, int64_t high) {
+  return low + (int64_t)(conf_random() % (uint64_t)(high - low + 1));
+}
+
+double conf_normal(void) {
+  double radius = sqrt(-2 * log(1 - conf_uniform(0, 1)));
+  return radius * cos(2 * 3.14159265358979323846 * conf_uniform(0, 1));
+}
+
+conf_image conf_image_create(int64_t rows, int64_t cols, ncc_dtype dtype) {
+  conf_image image = {.rows = rows, .cols = cols};
+  image.truth = allocate((size_t)(rows * cols) * sizeof *image.truth);
+  image.storage = allocate((size_t)(rows * cols) * ncc_dtype_size(dtype));
+  image.array = (ncc_array){.data = image.storage, .dtype = dtype, .rows = rows, .cols = cols, .row_stride = cols};
+  return image;
+}
+
+void conf_image_free(conf_image *image) {
+  free(image->truth);
+  free(image->storage);
+  *image = (conf_image){0};
+}
+
+/** Rounds to IEEE binary16 and returns the bits; *value becomes what they mean. */
+static uint16_t half_bits(double *value) {
+  uint16_t sign = signbit(*value) ? 0x8000 : 0;
+  double magnitude = fabs(*value);
+  if (isnan(magnitude)) return 0x7e00;
+  if (isinf(magnitude)) return sign | 0x7c00;
+  magnitude = fmin(magnitude, 65504);
+  // The spacing of the numbers around it, that of the subnormals at least.
+  int exponent = magnitude < ldexp(1, -14) ? -14 : ilogb(magnitude);
+  double steps = rint(ldexp(magnitude, 10 - exponent));
+  *value = copysign(ldexp(steps, exponent - 10), *value);
+  // Steps count on from the subnormals: 1024 of them are the exponent's 1, and a carry is right by itself.
+  return sign | (uint16_t)((exponent + 14) * 1024 + (int)steps);
+}
+
+static double clamp_round(double value, double low, double high) {
+  return isnan(value) ? 0 : fmin(high, fmax(low, rint(value)));
+}
+
+void conf_store(conf_image *image) {
+  for (int64_t i = 0; i < image->rows * image->cols; ++i) {
+    double *v = &image->truth[i];
+    switch (image->array.dtype) {
+#define STORE_INTEGER(tag, type, low, high)                                \
+  case tag:                                                                \
+    ((type *)image->storage)[i] = (type)(*v = clamp_round(*v, low, high)); \
+    break;
+      STORE_INTEGER(NCC_U8, uint8_t, 0, 255)
+      STORE_INTEGER(NCC_I8, int8_t, -128, 127)
+      STORE_INTEGER(NCC_U16, uint16_t, 0, 65535)
+      STORE_INTEGER(NCC_I16, int16_t, -32768, 32767)
+      STORE_INTEGER(NCC_U32, uint32_t, 0, UINT32_MAX)
+      STORE_INTEGER(NCC_I32, int32_t, INT32_MIN, INT32_MAX)
+#undef STORE_INTEGER
+      case NCC_F16:
+        ((uint16_t *)image->storage)[i] = half_bits(v);
+        break;
+      case NCC_F32:
+        *v = ((float *)image->storage)[i] = (float)*v;
+        break;
+      case NCC_F64:
+        ((double *)image->storage)[i] = *v;
+        break;
+      default:
+        abort();
+    }
+  }
+}
+
+conf_image conf_image_convert(const conf_image *image, ncc_dtype dtype) {
+  conf_image other = conf_image_create(image->rows, image->cols, dtype);
+  memcpy(other.truth, image->truth, (size_t)(image->rows * image->cols) * sizeof *other.truth);
+  conf_store(&other);
+  return other;
+}
+
+conf_image conf_image_cut(const conf_image *image, int64_t y, int64_t x, int64_t rows, int64_t cols) {
+  conf_image cut = conf_image_create(rows, cols, image->array.dtype);
+  for (int64_t i = 0; i < rows; ++i) {
+    memcpy(cut.truth + i * cols, image->truth + (y + i) * image->cols + x, (size_t)cols * sizeof *cut.truth);
+  }
+  conf_store(&cut);
+  return cut;
+}
+
+void conf_image_scale(conf_image *image, double gain, double offset) {
+  for (int64_t i = 0; i < image->rows * image->cols; ++i) image->truth[i] = offset + gain * image->truth[i];
+  conf_store(image);
+}
+
+conf_image conf_image_noise(int64_t rows, int64_t cols, ncc_dtype dtype, double mean, double sigma) {
+  conf_image image = conf_image_create(rows, cols, dtype);
+  for (int64_t i = 0; i < rows * cols; ++i) image.truth[i] = mean + sigma * conf_normal();
+  conf_store(&image);
+  return image;
+}
+
+/* ---- matching ----------------------------------------------------------------------------------------------- */
+
+void conf_match_many(const ncc_engine_ops *engine, int threads, const ncc_search *search, const ncc_array *image,
+                     int64_t n, const ncc_array *templates, const ncc_rect *windows, ncc_result *results) {
+  static const ncc_search whole = {0};
+  ncc_config config = {.engine = engine, .threads = threads, .fft_effort = NCC_FFT_ESTIMATE};
+  ncc_matcher *matcher = NULL;
+  memset(results, 0xa5, (size_t)n * sizeof *results);
+  ncc_status status = ncc_matcher_create(search ? search : &whole, &config, &matcher);
+  if (status == NCC_OK) status = ncc_matcher_match(matcher, -1, image, n, templates, windows, results);
+  CONF_EXPECT(status == NCC_OK, "%s: %s: %s", ncc_engine_name(engine), ncc_status_text(status), ncc_error_message());
+  ncc_matcher_destroy(&matcher);
+  CONF_EXPECT(matcher == NULL, "destroy left a pointer");
+}
+
+ncc_result conf_match(const ncc_engine_ops *engine, int threads, const ncc_search *search, const conf_image *image,
+                      const conf_image *tmpl, const ncc_rect *window) {
+  ncc_result result;
+  conf_match_many(engine, threads, search, &image->array, 1, &tmpl->array, window, &result);
+  return result;
+}
+
+/** What --normalize makes of an array: (v - mean) / deviation, as float64. */
+static void normalization(const conf_image *image, double *mean, double *deviation) {
+  int64_t n = image->rows * image->cols;
+  long double sum = 0, squares = 0;
+  bool flat = true;
+  for (int64_t i = 0; i < n; ++i) {
+    sum += (long double)image->truth[i] - image->truth[0];
+    if (image->truth[i] != image->truth[0]) flat = false;
+  }
+  long double exact = image->truth[0] + sum / n;
+  for (int64_t i = 0; i < n; ++i) squares += (image->truth[i] - exact) * (image->truth[i] - exact);
+  *mean = (double)exact;
+  *deviation = flat ? INFINITY : (double)sqrtl(squares / n);
+}
+
+/** Pixel (y, x) of the image (normalised or not) and zero outside. */
+static double pixel_at(const conf_image *image, double mean, double deviation, int64_t y, int64_t x) {
+  if (y < 0 || y >= image->rows || x < 0 || x >= image->cols) return 0;
+  double value = image->truth[y * image->cols + x];
+  return mean == 0 && deviation == 1 ? value : (value - mean) / deviation;
+}
+
+double conf_value_at(const ncc_search *search, const conf_image *image, const conf_image *tmpl, int64_t y, int64_t x,
+                     double *energy) {
+  double image_mean = 0, image_deviation = 1, tmpl_mean = 0, tmpl_deviation = 1;
+  if (search && search->normalize) {
+    normalization(image, &image_mean, &image_deviation);
+    normalization(tmpl, &tmpl_mean, &tmpl_deviation);
+  }
+  int64_t m = tmpl->rows, n = tmpl->cols;
+  long double w0 = pixel_at(image, image_mean, image_deviation, y - m + 1, x - n + 1);
+  long double t0 = pixel_at(tmpl, tmpl_mean, tmpl_deviation, 0, 0);
+  long double means[2] = {0, 0}, ww = 0, tt = 0, wt = 0;
+  for (int pass = 0; pass < 2; ++pass) {
+    for (int64_t i = 0; i < m; ++i) {
+      for (int64_t j = 0; j < n; ++j) {
+        long double w = pixel_at(image, image_mean, image_deviation, y - m + 1 + i, x - n + 1 + j) - w0;
+        long double t = pixel_at(tmpl, tmpl_mean, tmpl_deviation, i, j) - t0;
+        if (pass == 0) {
+          means[0] += w / (m * n);
+          means[1] += t / (m * n);
+        } else {
+          ww += (w - means[0]) * (w - means[0]);
+          tt += (t - means[1]) * (t - means[1]);
+          wt += (w - means[0]) * (t - means[1]);
+        }
+      }
+    }
+  }
+  // Equal pixels differ from the first by exactly nothing, so a flat window has exactly no energy.
+  long double root = sqrtl(ww * tt);
+  if (energy) *energy = (double)root;
+  if (root == 0 || (search && search->eps > 0 && root <= search->eps)) return 0;
+  return (double)(wt / root);
+}
+
+bool conf_identical(const ncc_result *a, const ncc_result *b) {
+  return a->y == b->y && a->x == b->x && a->status == b->status && memcmp(&a->peak, &b->peak, sizeof a->peak) == 0 &&
+         memcmp(&a->subpixel_y, &b->subpixel_y, sizeof a->subpixel_y) == 0 &&
+         memcmp(&a->subpixel_x, &b->subpixel_x, sizeof a->subpixel_x) == 0 && a->second_y == b->second_y &&
+         a->second_x == b->second_x && memcmp(&a->second_peak, &b->second_peak, sizeof a->second_peak) == 0;
+}
+
+/** Whether a sub-pixel coordinate is the reference's, as far as the parabola's curvature determines it. */
+static bool same_subpixel(double found, double expected, double before, double middle, double after) {
+  if (found == expected) return true;
+  double curvature = fabs(2 * middle - before - after);
+  return fabs(found - expected) <= 4 * CONF_TOLERANCE / curvature;
+}
+
+static void compare_quality(const ncc_search *search, const conf_image *image, const conf_image *tmpl,
+                            const ncc_result *r, const ncc_result *e) {
+  double limit = r->status == NCC_PAIR_OK ? 0.5 : 0;
+  CONF_EXPECT(limit == 0 ? isnan(r->subpixel_y) && isnan(r->subpixel_x)
+                         : fabs(r->subpixel_y - (double)r->y) <= limit && fabs(r->subpixel_x - (double)r->x) <= limit,
+              "sub-pixel (%.17g, %.17g) of (%lld, %lld)", r->subpixel_y, r->subpixel_x, (long long)r->y,
+              (long long)r->x);
+  if (r->y != e->y || r->x != e->x) return;
+  if (r->status == NCC_PAIR_OK) {
+    double middle = conf_value_at(search, image, tmpl, r->y, r->x, NULL);
+    double up = conf_value_at(search, image, tmpl, r->y - 1, r->x, NULL);
+    double down = conf_value_at(search, image, tmpl, r->y + 1, r->x, NULL);
+    double left = conf_value_at(search, image, tmpl, r->y, r->x - 1, NULL);
+    double right = conf_value_at(search, image, tmpl, r->y, r->x + 1, NULL);
+    CONF_EXPECT(same_subpixel(r->subpixel_y, e->subpixel_y, up, middle, down) &&
+                    same_subpixel(r->subpixel_x, e->subpixel_x, left, middle, right),
+                "sub-pixel (%.17g, %.17g), reference (%.17g, %.17g)", r->subpixel_y, r->subpixel_x, e->subpixel_y,
+                e->subpixel_x);
+  }
+  if (e->second_y == -1) {
+    CONF_EXPECT(r->second_y == -1 && r->second_x == -1 && isnan(r->second_peak),
+                "second peak (%lld, %lld) %.17g where none is left", (long long)r->second_y, (long long)r->second_x,
+                r->second_peak);
+    return;
+  }
+  bool outside = llabs(r->second_y - r->y) > NCC_SECOND_RADIUS_PX || llabs(r->second_x - r->x) > NCC_SECOND_RADIUS_PX;
+  double value = conf_value_at(search, image, tmpl, r->second_y, r->second_x, NULL);
+  bool same = r->second_y == e->second_y && r->second_x == e->second_x;
+  CONF_EXPECT(outside && (same || fabs(value - e->second_peak) <= 2 * CONF_TOLERANCE) &&
+                  fabs(r->second_peak - value) <= CONF_TOLERANCE,
+              "second peak (%lld, %lld) %.17g, reference (%lld, %lld) %.17g", (long long)r->second_y,
+              (long long)r->second_x, r->second_peak, (long long)e->second_y, (long long)e->second_x, e->second_peak);
+}
+
+void conf_compare(const ncc_search *search, const conf_image *image, const conf_image *tmpl, const ncc_rect *window,
+                  const ncc_result *r) {
+  ++pairs_compared;
+  ncc_result e = conf_is_reference ? *r : conf_match(ncc_engine_reference(), 1, search, image, tmpl, window);
+  CONF_EXPECT(r->status == e.status, "status %d (%lld, %lld), reference %d (%lld, %lld) %.17g", r->status,
+              (long long)r->y, (long long)r->x, e.status, (long long)e.y, (long long)e.x, e.peak);
+  if (e.status != NCC_PAIR_OK && e.status != NCC_PAIR_FLAT) {
+    CONF_EXPECT(r->y == -1 && r->x == -1 && isnan(r->peak), "(%lld, %lld) %g without an answer", (long long)r->y,
+                (long long)r->x, r->peak);
+    return;
+  }
+  double value = conf_value_at(search, image, tmpl, r->y, r->x, NULL), error = fabs(r->peak - value);
+  if (r->status == NCC_PAIR_FLAT) {
+    CONF_EXPECT(r->peak == 0 && r->y == e.y && r->x == e.x, "flat: (%lld, %lld) %.17g, first searched (%lld, %lld)",
+                (long long)r->y, (long long)r->x, r->peak, (long long)e.y, (long long)e.x);
+  }
+  CONF_EXPECT(r->peak >= -1 && r->peak <= 1, "peak %.17g", r->peak);
+  CONF_EXPECT(error <= CONF_TOLERANCE, "peak %.17g at (%lld, %lld), where the NCC is %.17g", r->peak, (long long)r->y,
+              (long long)r->x, value);
+  worst_peak_error = fmax(worst_peak_error, error);
+  if (r->y != e.y || r->x != e.x) {
+    ++coordinates_tied;
+    CONF_EXPECT(fabs(value - e.peak) <= 2 * CONF_TOLERANCE,
+                "(%lld, %lld) where the NCC is %.17g, reference (%lld, %lld) %.17g", (long long)r->y, (long long)r->x,
+                value, (long long)e.y, (long long)e.x, e.peak);
+  }
+  if (search && search->quality) compare_quality(search, image, tmpl, r, &e);
+}
+
+ncc_result conf_check(const ncc_search *search, const conf_image *image, const conf_image *tmpl,
+                      const ncc_rect *window) {
+  ncc_result result = conf_match(conf_engine, 1, search, image, tmpl, window);
+  conf_compare(search, image, tmpl, window, &result);
+  return result;
+}

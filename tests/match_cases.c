@@ -1,0 +1,62 @@
+/** Matches the pairs of a raw file and prints the answers, for oracles in other languages: match_cases ENGINE FILE.
+ *
+ *  The file is a sequence of cases in native byte order: 16 int64 (image rows, columns, type; template rows, columns,
+ *  type; crop_y, crop_x, crop_half, normalize, quality; has_window, y0, x0, y1, x1), 2 float64 (eps, min_overlap), the
+ *  image's pixels, the template's pixels. One line is printed a case: status y x peak subpixel_y subpixel_x second_y
+ *  second_x second_peak.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mpixcorr.h"
+
+static int read_pixels(FILE *file, const int64_t *shape, ncc_array *out, void **pixels) {
+  out->rows = shape[0];
+  out->cols = out->row_stride = shape[1];
+  out->dtype = (ncc_dtype)shape[2];
+  size_t bytes = (size_t)(shape[0] * shape[1]) * ncc_dtype_size(out->dtype);
+  out->data = *pixels = malloc(bytes);
+  return *pixels && fread(*pixels, 1, bytes, file) == bytes;
+}
+
+int main(int argc, char **argv) {
+  if (argc != 3) return 2;
+  ncc_config config = {.engine = strcmp(argv[1], "cpu") == 0 ? ncc_engine_cpu() : ncc_engine_reference(),
+                       .fft_effort = NCC_FFT_ESTIMATE};
+  FILE *file = fopen(argv[2], "rb");
+  if (!file) return 2;
+  int64_t head[16];
+  double limits[2];
+  int failed = 0;
+  while (!failed && fread(head, sizeof head, 1, file) == 1 && fread(limits, sizeof limits, 1, file) == 1) {
+    ncc_search search = {.crop_y = head[6],
+                         .crop_x = head[7],
+                         .crop_half = head[8],
+                         .normalize = head[9],
+                         .quality = head[10],
+                         .eps = limits[0],
+                         .min_overlap = limits[1]};
+    ncc_rect window = {head[12], head[13], head[14], head[15]};
+    ncc_array image, tmpl;
+    void *image_pixels = NULL, *tmpl_pixels = NULL;
+    ncc_matcher *matcher = NULL;
+    ncc_result r;
+    if (!read_pixels(file, head, &image, &image_pixels) || !read_pixels(file, head + 3, &tmpl, &tmpl_pixels)) {
+      fprintf(stderr, "%s is cut off\n", argv[2]);
+      failed = 1;
+    } else if (ncc_matcher_create(&search, &config, &matcher) != NCC_OK ||
+               ncc_matcher_match(matcher, -1, &image, 1, &tmpl, head[11] ? &window : NULL, &r) != NCC_OK) {
+      fprintf(stderr, "%s\n", ncc_error_message());
+      failed = 1;
+    } else {
+      printf("%d %lld %lld %.17g %.17g %.17g %lld %lld %.17g\n", r.status, (long long)r.y, (long long)r.x, r.peak,
+             r.subpixel_y, r.subpixel_x, (long long)r.second_y, (long long)r.second_x, r.second_peak);
+    }
+    ncc_matcher_destroy(&matcher);
+    free(image_pixels);
+    free(tmpl_pixels);
+  }
+  fclose(file);
+  return failed;
+}
