@@ -156,12 +156,9 @@ static void describe_expected(const ncc_option *option, char *text, size_t text_
   } else if (whole || option->kind == NCC_OPTION_DOUBLE) {
     const char *noun = whole ? "a whole number" : "a number";
     const bool open_ended = option->max >= (whole ? (double)INT32_MAX : HUGE_VAL);
-    if (!bounded(option))
-      snprintf(text, text_bytes, "%s", noun);
-    else if (open_ended)
-      snprintf(text, text_bytes, "%s of at least %g", noun, option->min);
-    else
-      snprintf(text, text_bytes, "%s from %g to %g", noun, option->min, option->max);
+    const char *form = !bounded(option) ? "%s" : whole ? "%s from %.0f to %.0f" : "%s from %g to %g";
+    if (bounded(option) && open_ended) form = whole ? "%s of at least %.0f" : "%s of at least %g";
+    snprintf(text, text_bytes, form, noun, option->min, option->max);
   } else if (option->kind == NCC_OPTION_CHOICE) {
     snprintf(text, text_bytes, "one of %s", option->argument);
   } else {
