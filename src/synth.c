@@ -370,11 +370,12 @@ static void rotate(double degrees, ncc_scene_grid *grid) {
   grid->sine = 2 * t / (1 + t * t);
 }
 
-/** Does pixel (i, j) of a rotated template come from inside the patch that was rotated? */
+/** Does pixel (i, j) of a rotated template lie between pixels of the patch that was rotated, so that it has a value? */
 static bool is_covered(const ncc_scene_grid *grid, int64_t i, int64_t j) {
   double y, x;
   ncc_scene_locate(grid, (double)i, (double)j, &y, &x);
-  return fabs(y - grid->centre_y) <= 0.5 * (double)grid->rows && fabs(x - grid->centre_x) <= 0.5 * (double)grid->cols;
+  return fabs(y - grid->centre_y) <= 0.5 * (double)(grid->rows - 1) &&
+         fabs(x - grid->centre_x) <= 0.5 * (double)(grid->cols - 1);
 }
 
 void ncc_synth_template(ncc_synth *synth, int64_t index, ncc_array *pixels, ncc_synth_answer *answer) {
