@@ -3,4 +3,6 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 command -v clang-format-14 >/dev/null || { echo "skipped: no clang-format-14"; exit 77; }
-find src gpu io mpi tests bench -type f '(' -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' ')' -print0 | xargs -0 -r clang-format-14 --dry-run --Werror
+find . '(' -path './build*' -o -path ./.git -o -path ./_work ')' -prune -o \
+  -type f '(' -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' ')' -print0 |
+  xargs -0 -r clang-format-14 --dry-run --Werror
