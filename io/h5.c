@@ -81,6 +81,22 @@ cleanup:
   return status;
 }
 
+ncc_status ncc_h5_create_file(const char *path, hid_t *out) {
+  ncc_status status = NCC_OK;
+  *out = -1;
+  ncc_h5_silence();
+  hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+  // Nobody else knows the temporary name; not every shared file system can lock.
+  NCC_CHECK_H5(access >= 0 && H5Pset_file_locking(access, 0, 1) >= 0 &&
+                   H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST) >= 0,
+               NCC_ERR_INTERNAL, "%s: HDF5 access properties", path);
+  *out = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+  NCC_CHECK_H5(*out >= 0, NCC_ERR_OUTPUT, "%s: cannot be created", path);
+cleanup:
+  ncc_h5_close(&access);
+  return status;
+}
+
 /** IEEE binary16 in the byte order of `like`. */
 static hid_t make_float16(hid_t like) {
   hid_t type = H5Tcopy(like);

@@ -33,6 +33,10 @@ void ncc_h5_close(hid_t *id);
 /** Opens a file read-only with a message that says what it is instead where it is no HDF5 file. */
 ncc_status ncc_h5_open_file(const char *path, hid_t *out);
 
+/** Creates a file, replacing any of that name, in the default format: old object headers, which carry no checksums and
+ *  may therefore be changed in place. */
+ncc_status ncc_h5_create_file(const char *path, hid_t *out);
+
 /** The memory type of a pixel type: native byte order; float16 as its bits. Never to be closed. */
 hid_t ncc_h5_pixel_type(ncc_dtype dtype);
 

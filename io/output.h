@@ -41,13 +41,16 @@ ncc_status ncc_output_create(const char *path, ncc_output_mode mode, const ncc_c
                              const ncc_input_identity *identity, const ncc_search *search, const ncc_run_info *info,
                              ncc_output **out);
 
-/** Status of every row as on disk: [n_pairs], borrowed. After resume, non-pending rows need no work. */
+/** Status of every row, on disk or taken since: [n_pairs], borrowed. After resume, non-pending rows need no work. Rows
+ * of /pairs that hold -1 or are bad begin as pending like all others: the caller writes `invalid` results for them. */
 const uint8_t *ncc_output_statuses(const ncc_output *output);
 
-/** Takes n results; buffered. @param[in] rows  row of /pairs of each. /offsets and /overlap are derived here. */
+/** Takes n results; a thread of the output's own writes them, so this returns at once unless the disk is far behind.
+ *  /offsets and /overlap are derived here.  @param[in] rows  row of /pairs of each.
+ *  @return NCC_OK; NCC_ERR_OUTPUT if writing failed, now or before; nothing more is written then. */
 ncc_status ncc_output_write(ncc_output *output, int64_t n, const int64_t *rows, const ncc_result *results);
 
-/** Makes everything taken so far durable, then marks it as done. Also called by write every few seconds. */
+/** Waits until everything taken so far is durable and marked as done. Happens by itself every few seconds. */
 ncc_status ncc_output_sync(ncc_output *output);
 
 /** Completes the file if nothing is pending and renames it to its name; else leaves OUTPUT.part, synced. Frees.
@@ -65,10 +68,24 @@ typedef struct ncc_output_data {
   int64_t (*second_coords)[2];
   double *second_peaks;
   bool complete; /**< no row is pending and the final attributes are filled */
+  int n_attributes;
+  struct {
+    char *name, *value; /**< numbers as text */
+  } * attributes;       /**< [n_attributes] of the root group, by name */
   char *input_path;
 } ncc_output_data;
 
+/** Whether a file is an output (or part) of any version. @return NCC_OK; NCC_ERR_INPUT where it is no HDF5 file. */
+ncc_status ncc_output_recognise(const char *path, bool *is_output);
+
+/** Loads a whole output or part into memory.
+ *  @return NCC_OK; NCC_ERR_INPUT with file, object, what was found and what was expected; NCC_ERR_NOMEM. */
 ncc_status ncc_output_load(const char *path, ncc_output_data *out);
+
+/** An attribute's value as text, or "". */
+const char *ncc_output_data_attribute(const ncc_output_data *data, const char *name);
+
+/** Frees what it owns and zeroes it. */
 void ncc_output_data_clear(ncc_output_data *data);
 
 #endif
