@@ -61,18 +61,18 @@ static bool all_equal(const double *values, int64_t n) {
   return true;
 }
 
-/** Subtracts the mean and divides by the (population) standard deviation, each rounded to float64. */
+/** Subtracts the mean and divides by the (population) standard deviation; only the quotient is rounded to float64. */
 static void normalize(double *values, int64_t n) {
   if (all_equal(values, n)) {
     for (int64_t i = 0; i < n; ++i) values[i] = 0;
     return;
   }
-  long double pivot = values[0], sum = 0, ssd = 0;
-  for (int64_t i = 0; i < n; ++i) sum += values[i] - pivot;
-  long double mean = pivot + sum / n;
-  for (int64_t i = 0; i < n; ++i) ssd += (values[i] - mean) * (values[i] - mean);
-  double mean64 = (double)mean, deviation64 = (double)sqrtl(ssd / n);
-  for (int64_t i = 0; i < n; ++i) values[i] = (values[i] - mean64) / deviation64;
+  long double pivot = values[0], mean = 0, ssd = 0;
+  for (int64_t i = 0; i < n; ++i) mean += values[i] - pivot;
+  mean /= n;
+  for (int64_t i = 0; i < n; ++i) ssd += ((values[i] - pivot) - mean) * ((values[i] - pivot) - mean);
+  long double deviation = sqrtl(ssd / n);
+  for (int64_t i = 0; i < n; ++i) values[i] = (double)(((values[i] - pivot) - mean) / deviation);
 }
 
 /** Copies the pixels into [rows + 2 pad_y, cols + 2 pad_x] with zeros around; *finite tells whether all are.
@@ -190,9 +190,10 @@ static void find_quality(const double *map, int64_t rows, int64_t cols, const nc
   }
 }
 
-/** Matches one pair. @param[out] out  complete, whatever the data. */
-static ncc_status reference_match(const ncc_search *search, const ncc_geometry *g, const ncc_array *image,
+/** Matches one pair; see engine.h. It looks for bad pixels itself, whatever the matcher has rejected before. */
+static ncc_status reference_match(void *state, const ncc_search *search, const ncc_geometry *g, const ncc_array *image,
                                   const ncc_array *tmpl, ncc_result *out) {
+  (void)state;
   ncc_status status = NCC_OK;
   int64_t m = tmpl->rows, n = tmpl->cols, stride = image->cols + 2 * (n - 1);
   int64_t rows = g->search.y1 - g->search.y0, cols = g->search.x1 - g->search.x0;
@@ -255,4 +256,33 @@ cleanup:
   free(map);
   free(t.values);
   return status;
+}
+
+static ncc_status reference_create(const ncc_engine_context *context, void **state) {
+  (void)context;
+  *state = NULL;
+  return NCC_OK;
+}
+
+static void reference_destroy(void *state) {
+  (void)state;
+}
+
+/** The padded image, its copy, the map and the template. */
+static int64_t reference_bytes(const ncc_geometry *g, int threads) {
+  (void)threads;
+  int64_t m = g->template_rows, n = g->template_cols, full_rows = g->image_rows + m - 1,
+          full_cols = g->image_cols + n - 1;
+  int64_t padded = (full_rows + m - 1) * (full_cols + n - 1);
+  return (padded + g->image_rows * g->image_cols + full_rows * full_cols + 2 * m * n) * (int64_t)sizeof(double) +
+         m * n * (int64_t)sizeof(long double);
+}
+
+const ncc_engine_ops *ncc_engine_reference(void) {
+  static const ncc_engine_ops ops = {.name = "reference",
+                                     .create = reference_create,
+                                     .destroy = reference_destroy,
+                                     .match = reference_match,
+                                     .bytes = reference_bytes};
+  return &ops;
 }

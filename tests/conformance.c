@@ -220,44 +220,47 @@ ncc_result conf_match(const ncc_engine_ops *engine, int threads, const ncc_searc
   return result;
 }
 
-/** What --normalize makes of an array: (v - mean) / deviation, as float64. */
-static void normalization(const conf_image *image, double *mean, double *deviation) {
+/** What --normalize makes of an array: ((v - first) - shift) / deviation, rounded to float64. */
+typedef struct normalization {
+  bool wanted;
+  long double shift, deviation;
+} normalization;
+
+static normalization find_normalization(const ncc_search *search, const conf_image *image) {
+  normalization out = {.wanted = search && search->normalize};
   int64_t n = image->rows * image->cols;
-  long double sum = 0, squares = 0;
   bool flat = true;
-  for (int64_t i = 0; i < n; ++i) {
-    sum += (long double)image->truth[i] - image->truth[0];
+  for (int64_t i = 0; out.wanted && i < n; ++i) {
+    out.shift += ((long double)image->truth[i] - image->truth[0]) / n;
     if (image->truth[i] != image->truth[0]) flat = false;
   }
-  long double exact = image->truth[0] + sum / n;
-  for (int64_t i = 0; i < n; ++i) squares += (image->truth[i] - exact) * (image->truth[i] - exact);
-  *mean = (double)exact;
-  *deviation = flat ? INFINITY : (double)sqrtl(squares / n);
+  for (int64_t i = 0; out.wanted && i < n; ++i) {
+    long double d = ((long double)image->truth[i] - image->truth[0]) - out.shift;
+    out.deviation += d * d / n;
+  }
+  out.deviation = flat ? INFINITY : sqrtl(out.deviation);
+  return out;
 }
 
 /** Pixel (y, x) of the image (normalised or not) and zero outside. */
-static double pixel_at(const conf_image *image, double mean, double deviation, int64_t y, int64_t x) {
+static double pixel_at(const conf_image *image, const normalization *norm, int64_t y, int64_t x) {
   if (y < 0 || y >= image->rows || x < 0 || x >= image->cols) return 0;
   double value = image->truth[y * image->cols + x];
-  return mean == 0 && deviation == 1 ? value : (value - mean) / deviation;
+  return norm->wanted ? (double)((((long double)value - image->truth[0]) - norm->shift) / norm->deviation) : value;
 }
 
 double conf_value_at(const ncc_search *search, const conf_image *image, const conf_image *tmpl, int64_t y, int64_t x,
                      double *energy) {
-  double image_mean = 0, image_deviation = 1, tmpl_mean = 0, tmpl_deviation = 1;
-  if (search && search->normalize) {
-    normalization(image, &image_mean, &image_deviation);
-    normalization(tmpl, &tmpl_mean, &tmpl_deviation);
-  }
+  normalization image_norm = find_normalization(search, image), tmpl_norm = find_normalization(search, tmpl);
   int64_t m = tmpl->rows, n = tmpl->cols;
-  long double w0 = pixel_at(image, image_mean, image_deviation, y - m + 1, x - n + 1);
-  long double t0 = pixel_at(tmpl, tmpl_mean, tmpl_deviation, 0, 0);
+  long double w0 = pixel_at(image, &image_norm, y - m + 1, x - n + 1);
+  long double t0 = pixel_at(tmpl, &tmpl_norm, 0, 0);
   long double means[2] = {0, 0}, ww = 0, tt = 0, wt = 0;
   for (int pass = 0; pass < 2; ++pass) {
     for (int64_t i = 0; i < m; ++i) {
       for (int64_t j = 0; j < n; ++j) {
-        long double w = pixel_at(image, image_mean, image_deviation, y - m + 1 + i, x - n + 1 + j) - w0;
-        long double t = pixel_at(tmpl, tmpl_mean, tmpl_deviation, i, j) - t0;
+        long double w = pixel_at(image, &image_norm, y - m + 1 + i, x - n + 1 + j) - w0;
+        long double t = pixel_at(tmpl, &tmpl_norm, i, j) - t0;
         if (pass == 0) {
           means[0] += w / (m * n);
           means[1] += t / (m * n);

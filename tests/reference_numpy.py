@@ -24,14 +24,13 @@ SECOND_RADIUS_PX = 10
 
 
 def normalized(a):
-    """(a - mean) / population deviation in float64; zeros for an array of one value."""
+    """(a - mean) / population deviation, the quotient rounded to float64; zeros for an array of one value."""
     if (a == a.flat[0]).all():
         return np.zeros(a.shape)
-    wide = a.astype(np.longdouble)
-    shifted = wide - wide.flat[0]
-    mean = wide.flat[0] + shifted.mean()
-    deviation = np.sqrt(((wide - mean) ** 2).mean())
-    return (a.astype(np.float64) - np.float64(mean)) / np.float64(deviation)
+    shifted = a.astype(np.longdouble)
+    shifted = shifted - shifted.flat[0]
+    shifted = shifted - shifted.mean()
+    return (shifted / np.sqrt((shifted**2).mean())).astype(np.float64)
 
 
 def ncc_map(image, tmpl, eps):

@@ -139,6 +139,34 @@ static void two_magnitudes_in_one_image(void) {
   }
 }
 
+static void a_faint_constant_background_is_flat(void) {
+  // Far from the bright patch every window holds one value, however small it is beside the image's mean.
+  static const double backgrounds[] = {1e-20, 1e-10, 1e-5, 0.1, 1e3, 123456789, -1e-7};
+  ncc_search searches[] = {{.min_overlap = 1}, {.min_overlap = 1, .normalize = true}, {0}};
+  for (size_t i = 0; i < sizeof backgrounds / sizeof backgrounds[0]; ++i) {
+    for (int wide = 0; wide < 2; ++wide) {
+      for (int k = 0; k < 3; ++k) {
+        conf_label("background %g %s search %d", backgrounds[i], wide ? "f64" : "f32", k);
+        conf_image image = conf_image_create(40, 44, wide ? NCC_F64 : NCC_F32), tmpl;
+        for (int64_t p = 0; p < 40 * 44; ++p) {
+          bool patch = p / 44 > 27 && p % 44 < 15;
+          image.truth[p] = patch ? 1e3 * (2 + conf_normal()) : backgrounds[i];
+        }
+        conf_store(&image);
+        tmpl = conf_image_noise(6, 7, NCC_F32, 5, 3);
+        conf_check(&searches[k], &image, &tmpl, NULL);
+        // Nothing but background is searched: flat at the first position.
+        ncc_rect window = {8, 20, 24, 40};
+        ncc_result r = conf_check(&searches[k], &image, &tmpl, &window);
+        CONF_EXPECT(r.status == NCC_PAIR_FLAT && r.y == 8 && r.x == 20, "status %d (%lld, %lld) %g", r.status,
+                    (long long)r.y, (long long)r.x, r.peak);
+        conf_image_free(&tmpl);
+        conf_image_free(&image);
+      }
+    }
+  }
+}
+
 static void full_integer_ranges(void) {
   static const struct {
     ncc_dtype dtype;
@@ -328,6 +356,7 @@ int main(int argc, char **argv) {
                                     CONF_TEST(magnitudes),
                                     CONF_TEST(powers_of_two_change_nothing),
                                     CONF_TEST(two_magnitudes_in_one_image),
+                                    CONF_TEST(a_faint_constant_background_is_flat),
                                     CONF_TEST(full_integer_ranges),
                                     CONF_TEST(integers_that_float32_cannot_tell_apart),
                                     CONF_TEST(black_borders_and_constant_background),
