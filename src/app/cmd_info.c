@@ -1,0 +1,211 @@
+/** `mpixcorr info`: what an input or output file holds, in words; with --check, whether an output is complete. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "commands.h"
+#include "option_table.h"
+#include "output.h"
+
+typedef struct info_options {
+  const char *file;
+  bool check;
+} info_options;
+
+static const ncc_operand operands[] = {
+    {"FILE", offsetof(info_options, file), "HDF5 input file, output file or OUTPUT.part"},
+    {NULL, 0, NULL},
+};
+
+static const ncc_option options[] = {
+    {.name = "check",
+     .kind = NCC_OPTION_FLAG,
+     .offset = offsetof(info_options, check),
+     .help = "exit 0 only for a complete output file, else 1 and one line that says why"},
+    {.name = NULL},
+};
+
+static const ncc_command command = {
+    .name = "info",
+    .summary = "Say in words what an input or output file holds.",
+    .operands = operands,
+    .options = options,
+};
+
+/** "12.3 MiB". */
+static const char *size_text(double bytes, char text[32]) {
+  static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  int unit = 0;
+  for (; bytes >= 1024 && unit < 5; ++unit) bytes /= 1024;
+  snprintf(text, 32, unit == 0 ? "%.0f %s" : "%.1f %s", bytes, units[unit]);
+  return text;
+}
+
+static double file_bytes(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0 ? (double)info.st_size : NAN;
+}
+
+/* ---- input --------------------------------------------------------------------------------------------------- */
+
+/** One line on all images, or all templates. */
+static void print_objects(const char *name, const ncc_objects *objects) {
+  const int64_t n = objects->count;
+  bool types[NCC_DTYPE_COUNT] = {false}, one_shape = true;
+  double bytes = 0;
+  char text[32];
+  printf("  %-11s%" PRId64, name, n);
+  if (n == 0) {
+    printf("\n");
+    return;
+  }
+  const ncc_object first = ncc_objects_get(objects, 0), last = ncc_objects_get(objects, n - 1);
+  ncc_object smallest = first, largest = first;
+  const int64_t distinct = objects->items ? n : 1;  // planes of a stack are all alike
+  for (int64_t i = 0; i < distinct; ++i) {
+    const ncc_object o = ncc_objects_get(objects, i);
+    types[o.dtype] = true;
+    one_shape = one_shape && o.rows == first.rows && o.cols == first.cols;
+    if (o.rows * o.cols < smallest.rows * smallest.cols) smallest = o;
+    if (o.rows * o.cols > largest.rows * largest.cols) largest = o;
+    bytes += (double)o.rows * (double)o.cols * (double)ncc_dtype_size(o.dtype) * (double)(n / distinct);
+  }
+  if (last.id - first.id + 1 != n) printf(" (ids from %" PRId64 " to %" PRId64 ", with gaps)", first.id, last.id);
+  if (first.id != 0 && last.id - first.id + 1 == n) printf(" (ids %" PRId64 " to %" PRId64 ")", first.id, last.id);
+  if (one_shape) {
+    printf(" of %" PRId64 " x %" PRId64 " pixels,", first.rows, first.cols);
+  } else {
+    printf(" of %" PRId64 " x %" PRId64 " to %" PRId64 " x %" PRId64 " pixels,", smallest.rows, smallest.cols,
+           largest.rows, largest.cols);
+  }
+  for (int type = 0; type < NCC_DTYPE_COUNT; ++type)
+    if (types[type]) printf(" %s", ncc_dtype_name((ncc_dtype)type));
+  if (first.box_image >= 0) {
+    printf(", boxes cut from images\n");
+  } else {
+    printf(", %s\n", size_text(bytes, text));
+  }
+}
+
+static ncc_status print_input(const char *path) {
+  ncc_status status = NCC_OK;
+  ncc_input *input = NULL;
+  ncc_input_identity identity;
+  int64_t(*coords)[2] = NULL, empty = 0;
+  double *peaks = NULL;
+  char text[32];
+  NCC_TRY(ncc_input_open(path, &input));
+  NCC_TRY(ncc_input_identify(input, &identity));
+  NCC_TRY(ncc_input_expected(input, &coords, &peaks));
+  const ncc_catalog *catalog = ncc_input_catalog(input);
+  for (int64_t row = 0; row < catalog->n_pairs; ++row)
+    empty += catalog->pairs[row][0] == -1 || catalog->pairs[row][1] == -1;
+  printf("%s: input file, %s\n", path, size_text((double)identity.size_bytes, text));
+  print_objects("images", &catalog->images);
+  print_objects("templates", &catalog->templates);
+  printf("  pairs      %" PRId64, catalog->n_pairs);
+  if (empty) printf(" rows, of which %" PRId64 " hold no pair", empty);
+  printf("\n  search     %s\n", catalog->windows ? "a window for every pair" : "everywhere");
+  if (coords || peaks)
+    printf("  expected   %s%s%s\n", coords ? "coordinates" : "", coords && peaks ? " and " : "", peaks ? "peaks" : "");
+  printf("  content    %s\n", identity.fingerprint);
+cleanup:
+  free(coords);
+  free(peaks);
+  ncc_input_close(&input);
+  return status;
+}
+
+/* ---- output -------------------------------------------------------------------------------------------------- */
+
+static int compare_doubles(const void *a, const void *b) {
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static ncc_status print_peaks(const ncc_output_data *data) {
+  ncc_status status = NCC_OK;
+  int64_t n = 0;
+  double *peaks = malloc((size_t)(data->n_pairs ? data->n_pairs : 1) * sizeof *peaks);
+  NCC_CHECK(peaks, NCC_ERR_NOMEM, "info: no memory for %" PRId64 " peaks", data->n_pairs);
+  for (int64_t row = 0; row < data->n_pairs; ++row)
+    if (data->status[row] == NCC_PAIR_OK) peaks[n++] = data->peaks[row];
+  if (n > 0) {
+    qsort(peaks, (size_t)n, sizeof *peaks, compare_doubles);
+    printf("  peaks      of ok pairs: lowest %.4f, quarter %.4f, median %.4f, three quarters %.4f, highest %.4f\n",
+           peaks[0], peaks[(n - 1) / 4], peaks[(n - 1) / 2], peaks[3 * (n - 1) / 4], peaks[n - 1]);
+  }
+cleanup:
+  free(peaks);
+  return status;
+}
+
+static ncc_status print_output(const char *path) {
+  ncc_status status = NCC_OK;
+  ncc_output_data data;
+  int64_t counts[NCC_PAIR_STATUS_COUNT] = {0};
+  char text[32];
+  NCC_TRY(ncc_output_load(path, &data));
+  for (int64_t row = 0; row < data.n_pairs; ++row) counts[data.status[row]]++;
+  printf("%s: %s output file, %s\n", path, data.complete ? "complete" : "partial", size_text(file_bytes(path), text));
+  printf("  pairs      %" PRId64 ":", data.n_pairs);
+  bool none = true;
+  for (int i = 0; i < NCC_PAIR_STATUS_COUNT; ++i) {
+    if (counts[i] == 0) continue;
+    printf("%s %" PRId64 " %s", none ? "" : ",", counts[i], ncc_pair_status_name((ncc_pair_status)i));
+    none = false;
+  }
+  printf("%s\n", none ? " none" : "");
+  NCC_TRY(print_peaks(&data));
+  if (data.subpixel) printf("  quality    sub-pixel positions and second peaks\n");
+  printf("  run\n");
+  for (int i = 0; i < data.n_attributes; ++i) {
+    /* what only --resume needs */
+    if (strcmp(data.attributes[i].name, "placeholder_offsets") == 0) continue;
+    printf("    %-22s %s\n", data.attributes[i].name, data.attributes[i].value);
+  }
+cleanup:
+  ncc_output_data_clear(&data);
+  return status;
+}
+
+/** Whatever keeps a file from being a complete output. */
+static ncc_status check_output(const char *path) {
+  ncc_status status = NCC_OK;
+  ncc_output_data data = {0};
+  int64_t pending = 0;
+  NCC_TRY(ncc_output_load(path, &data));
+  for (int64_t row = 0; row < data.n_pairs; ++row) pending += data.status[row] == NCC_PAIR_PENDING;
+  NCC_CHECK(pending == 0, NCC_ERR_DIFFERENT, "%s: not complete: %" PRId64 " of %" PRId64 " pairs are pending", path,
+            pending, data.n_pairs);
+  NCC_CHECK(data.complete, NCC_ERR_DIFFERENT, "%s: not complete: all pairs are done, but the run did not finish", path);
+  printf("%s: complete, %" PRId64 " pairs\n", path, data.n_pairs);
+cleanup:
+  ncc_output_data_clear(&data);
+  return status;
+}
+
+ncc_status ncc_cmd_info(int argc, char **argv) {
+  ncc_status status = NCC_OK;
+  info_options values = {0};
+  bool help = false, is_output;
+  NCC_TRY(ncc_command_parse(&command, argc, argv, &values, &help));
+  if (help) {
+    ncc_command_print_help(&command, stdout);
+    return NCC_OK;
+  }
+  if (values.check) {
+    if (check_output(values.file) != NCC_OK) {
+      fprintf(stderr, "mpixcorr: %s\n", ncc_error_message());
+      status = NCC_ERR_DIFFERENT;
+    }
+    return status;
+  }
+  NCC_TRY(ncc_output_recognise(values.file, &is_output));
+  status = is_output ? print_output(values.file) : print_input(values.file);
+cleanup:
+  return status;
+}
