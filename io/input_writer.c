@@ -57,11 +57,18 @@ cleanup:
   return status;
 }
 
+/** Properties of a dataset that keeps no times: the same content is the same bytes. @return -1 on failure. */
+static hid_t timeless_properties(void) {
+  hid_t properties = H5Pcreate(H5P_DATASET_CREATE);
+  if (properties >= 0) H5Pset_obj_track_times(properties, false);
+  return properties;
+}
+
 /** Creation properties for objects of one shape; `rank` 3 puts one plane into a chunk's first extent. */
 static ncc_status make_properties(const ncc_input_writer *writer, const char *label, const ncc_storage *storage,
                                   int rank, int64_t rows, int64_t cols, ncc_dtype dtype, hid_t *out) {
   ncc_status status = NCC_OK;
-  *out = H5Pcreate(H5P_DATASET_CREATE);
+  *out = timeless_properties();
   NCC_CHECK_H5(*out >= 0, NCC_ERR_INTERNAL, "%s: %s: properties", writer->path, label);
   bool chunked = storage->chunk_rows > 0 && storage->chunk_cols > 0;
   if (!chunked && storage->gzip_level == 0) return NCC_OK;
@@ -208,14 +215,16 @@ cleanup:
 static ncc_status write_table(ncc_input_writer *writer, const char *name, hid_t file_type, hid_t memory_type, int64_t n,
                               int64_t cols, const void *data) {
   ncc_status status = NCC_OK;
-  hid_t set = -1;
+  hid_t set = -1, properties = timeless_properties();
   hid_t space = H5Screate_simple(cols ? 2 : 1, (hsize_t[2]){(hsize_t)n, (hsize_t)cols}, NULL);
-  set = H5Dcreate2(writer->file, name, file_type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-  NCC_CHECK_H5(set >= 0 && (n == 0 || H5Dwrite(set, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0),
-               NCC_ERR_OUTPUT, "%s: %s: cannot be written", writer->path, name);
+  set = H5Dcreate2(writer->file, name, file_type, space, H5P_DEFAULT, properties, H5P_DEFAULT);
+  NCC_CHECK_H5(
+      properties >= 0 && set >= 0 && (n == 0 || H5Dwrite(set, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0),
+      NCC_ERR_OUTPUT, "%s: %s: cannot be written", writer->path, name);
 cleanup:
   ncc_h5_close(&set);
   ncc_h5_close(&space);
+  ncc_h5_close(&properties);
   return status;
 }
 

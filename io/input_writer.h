@@ -2,7 +2,7 @@
  *
  *  Images and templates are written one at a time, so that files of any size pass through little memory. The file is
  *  built under a temporary name beside its own and appears under its name only by ncc_input_writer_finish(). One thread
- *  at a time may use HDF5, whatever the writer. Nothing here is collective.
+ *  at a time may use HDF5, whatever the writer. Nothing here is collective. The same calls give the same bytes.
  */
 #ifndef NCC_INPUT_WRITER_H
 #define NCC_INPUT_WRITER_H
