@@ -65,7 +65,7 @@ int main(void) {
     const int64_t turn = i - NCC_SYNTH_ANGLES / 2;
     ncc_synth_template(synth, i, &templ, &answer);
     check_corners(&templ, turn);
-    if (turn % 5 == 0) check_answer(&image, &templ, &answer, turn);
+    if (turn % 10 == 0) check_answer(&image, &templ, &answer, turn);
     peaks[i] = answer.peak;
   }
   for (int i = 1; i < NCC_SYNTH_ANGLES; ++i)
