@@ -1,20 +1,78 @@
 /** The job: rank 0 coordinates and computes, the other ranks compute.
  *
- *  One thread of a rank (the caller's) makes all MPI calls; a second one drives the matcher. Rank 0 reads and validates
- *  the input, plans, scatters first shares, hands out the rest on request; ranks ask one chunk ahead; results return as
- *  (row, y, x, peak, status) and go to the output in input order.
+ *  One thread of a rank (the caller's) makes all MPI calls; a second one drives the matcher, a third reads pixels where
+ *  the rank does so. Rank 0 reads and validates the input, plans, scatters first shares, hands out the rest on request;
+ *  ranks ask one ahead; results return as (row, y, x, peak, status) and go to the output in input order. Nothing is
+ *  printed here: rank 0's observer does that.
  */
 #ifndef NCC_JOB_H
 #define NCC_JOB_H
 
+#include "catalog.h"
 #include "options.h"
 
-/** Starts MPI (funneled), also without a launcher. Safe to call once. @param[out] rank of this process. */
+/** What rank 0 knows once everything is validated. All borrowed, valid during the job. */
+typedef struct ncc_job_header {
+  const ncc_run_options *options;
+  const ncc_catalog *catalog;
+  int ranks, nodes;
+  int threads_min, threads_max; /**< of a rank */
+  int64_t threads_total;
+  const char *engine, *fft_library, *devices;
+  ncc_read_mode read;            /**< root or all: what was chosen */
+  int64_t pairs;                 /**< to be computed by this run */
+  int64_t pairs_none, pairs_bad; /**< rows with -1; rows that were skipped as bad */
+  int64_t groups;                /**< distinct images in sequence */
+  double predicted_s;            /**< on one thread of the reference machine */
+  bool has_area;                 /**< the next two mean something: there is a pair */
+  ncc_rect area;                 /**< searched in the first pair, full coordinates */
+  bool area_varies;              /**< because shapes differ or pairs have windows */
+  int64_t full_rows, full_cols;  /**< of the first pair's full correlation */
+  int n_warnings;
+  const char *const *warnings;
+} ncc_job_header;
+
+/** Seconds of the ranks. */
+typedef struct ncc_job_spread {
+  double min, mean, max;
+} ncc_job_spread;
+
+/** What a job did. */
+typedef struct ncc_job_totals {
+  ncc_status status;                        /**< how it ends, but for what the observer itself adds */
+  double elapsed_s;                         /**< from the end of MPI_Init until now */
+  int64_t pairs;                            /**< computed by this run */
+  int64_t by_status[NCC_PAIR_STATUS_COUNT]; /**< rows of the output; rows with -1 are not among them */
+  int64_t handouts;
+  int64_t bytes_read, bytes_shipped; /**< pixels */
+  int64_t unreadable;                /**< arrays that could not be read */
+  ncc_job_spread read_s, plan_s, compute_s, wait_s, write_s;
+  ncc_counters counters; /**< summed over the ranks */
+} ncc_job_totals;
+
+/** Who is told what happens; called on rank 0 only, by the thread that talks MPI. Any may be NULL. */
+typedef struct ncc_job_observer {
+  void *context;
+  /** Before any work: what would go wrong at the end is to go wrong now. */
+  ncc_status (*check)(void *context);
+  void (*started)(void *context, const ncc_job_header *header);
+  /** Often: at most every 0.1 s. */
+  void (*progressed)(void *context, int64_t done, int64_t total);
+  /** At the end, whatever the status, if the job was started. */
+  ncc_status (*finished)(void *context, const ncc_job_header *header, const ncc_job_totals *totals);
+} ncc_job_observer;
+
+/** Starts MPI (funneled), also without a launcher. To be called once, by the thread that calls the other two.
+ *  @param[out] rank  of this process.
+ *  @return NCC_OK; NCC_ERR_COMM. */
 ncc_status ncc_job_init(int *argc, char ***argv, int *rank);
 
-/** Runs the whole job. Collective over all ranks; every rank returns the same status; rank 0 prints header, progress,
- *  summary and the one error line. */
-ncc_status ncc_job_run(const ncc_run_options *options);
+/** Runs the whole job. Collective over all ranks.
+ *  Where a rank cannot even tell the others what went wrong, it prints the one error line itself and aborts them all.
+ *  @param[in] observer  used on rank 0; NULL elsewhere, or for none.
+ *  @return the same on every rank: NCC_OK; NCC_ERR_PAIRS if some pairs are nonfinite, unreadable, uncertain or invalid
+ *          (rows with -1 do not count); or an error, with the same message on every rank. */
+ncc_status ncc_job_run(const ncc_run_options *options, const ncc_job_observer *observer);
 
 /** Ends MPI. Collective. */
 void ncc_job_finalize(void);

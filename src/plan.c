@@ -139,7 +139,7 @@ static int compare_shapes(const void *left, const void *right, void *context) {
 /** Cost and limits of the pairs [first, end) of the order, which have one image; like shapes are brought together. */
 static group make_group(ncc_plan *plan, const ncc_catalog *catalog, const ncc_search *search,
                         const int64_t (*indices)[2], cost_cache *cache, int64_t first, int64_t end) {
-  group g = {.next = first, .end = end, .max_count = INT64_MAX};
+  group g = {.next = first, .end = end, .max_count = plan->options.max_pairs > 0 ? plan->options.max_pairs : INT64_MAX};
   ncc_object image = ncc_objects_get(&catalog->images, indices[plan->order[first]][0]);
   double image_s = 0, pairs_s = 0;
   int64_t template_bytes = 1, rows = -1, cols = -1;
@@ -162,7 +162,7 @@ static group make_group(ncc_plan *plan, const ncc_catalog *catalog, const ncc_se
   }
   if (plan->options.max_bytes > 0) {
     int64_t image_bytes = image.rows * image.cols * (int64_t)ncc_dtype_size(image.dtype);
-    g.max_count = max_i64(1, (plan->options.max_bytes - image_bytes) / template_bytes);
+    g.max_count = min_i64(g.max_count, max_i64(1, (plan->options.max_bytes - image_bytes) / template_bytes));
   }
   return g;
 }

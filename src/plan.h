@@ -30,6 +30,7 @@ typedef struct ncc_plan_options {
   int threads;       /**< of a rank, at least 1 */
   bool group;        /**< sort pairs by image (default of the program); else input order */
   int64_t max_bytes; /**< pixels of a chunk, image included; a chunk of one pair may exceed it; 0: no bound */
+  int64_t max_pairs; /**< of a chunk; 0: no bound */
 } ncc_plan_options;
 
 /** Builds the schedule of all pairs that have work and are not yet done.

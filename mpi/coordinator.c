@@ -1,0 +1,344 @@
+#include "coordinator.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "message.h"
+#include "shipping.h"
+
+enum { AHEAD = 2, INBOX_LETTERS = 64 }; /* a rank computes one hand-out and has one ahead */
+#define PROGRESS_S 0.1
+
+typedef struct peer {
+  ncc_handout *out[AHEAD]; /* outstanding, oldest first */
+  int n_out;
+  bool said_goodbye;
+} peer;
+
+typedef struct coordinator {
+  ncc_coordinator_options o;
+  ncc_outbox outbox;
+  ncc_inbox inbox;
+  peer *peers;         /* [ranks] */
+  int64_t outstanding; /* hand-outs of all peers */
+  ncc_chunk *chunks;   /* of the hand-out being made */
+  int64_t chunk_capacity;
+  int64_t next_id, total;
+  bool stopping;
+  ncc_status problem;
+  char *message; /* [NCC_MESSAGE_TEXT] */
+  ncc_rank_stats *stats;
+  int goodbyes;
+  double write_s, progress_s;
+  ncc_job_totals *totals;
+} coordinator;
+
+static ncc_status send_plain(coordinator *c, int dest, ncc_message_type type) {
+  ncc_status status = NCC_OK;
+  void *bytes;
+  int64_t n_bytes;
+  NCC_TRY(ncc_message_plain(type, &bytes, &n_bytes));
+  NCC_TRY(ncc_outbox_send(&c->outbox, c->o.comm, dest, bytes, n_bytes));
+cleanup:
+  return status;
+}
+
+/** Something must end the job early; the first such thing is what it ends with. */
+static ncc_status stop(coordinator *c, ncc_status problem, int rank, const char *text) {
+  ncc_status status = NCC_OK;
+  if (c->stopping) return NCC_OK;
+  c->stopping = true;
+  c->problem = problem;
+  if (rank == 0)
+    snprintf(c->message, NCC_MESSAGE_TEXT, "%.*s", NCC_MESSAGE_TEXT - 1, text);
+  else /* a worker's text begins with its host */
+    snprintf(c->message, NCC_MESSAGE_TEXT, "rank %d on %.*s", rank, NCC_MESSAGE_TEXT - 32, text);
+  *c->o.stop = 1;
+  for (int dest = 1; dest < c->o.comm->ranks; dest++) NCC_TRY(send_plain(c, dest, NCC_MESSAGE_STOP));
+cleanup:
+  return status;
+}
+
+/* ---- handing out ------------------------------------------------------------------------------------------------ */
+
+/** Takes chunks from the plan until they make a rank's share; a chunk of small pairs would not be worth a message. */
+static ncc_status collect_chunks(coordinator *c, int rank, int64_t *n_chunks, int64_t *n_pairs, double *cost) {
+  ncc_status status = NCC_OK;
+  double share_s = ncc_plan_share(c->o.plan);
+  int64_t bytes = 0;
+  *n_chunks = *n_pairs = 0;
+  *cost = 0;
+  while (*cost < share_s && *n_pairs < NCC_CHUNK_PAIRS && (c->o.handout_bytes <= 0 || bytes < c->o.handout_bytes / 2)) {
+    if (*n_chunks == c->chunk_capacity) {
+      int64_t capacity = c->chunk_capacity ? 2 * c->chunk_capacity : 64;
+      ncc_chunk *grown = realloc(c->chunks, (size_t)capacity * sizeof *grown);
+      NCC_CHECK(grown, NCC_ERR_NOMEM, "out of memory for %lld chunks", (long long)capacity);
+      c->chunks = grown;
+      c->chunk_capacity = capacity;
+    }
+    ncc_chunk *chunk = &c->chunks[*n_chunks];
+    if (!ncc_plan_next(c->o.plan, rank, share_s - *cost, chunk)) break;
+    ++*n_chunks;
+    *n_pairs += chunk->count;
+    *cost += chunk->cost;
+    const int64_t *first = c->o.indices[ncc_plan_row(c->o.plan, chunk->first)];
+    ncc_object image = ncc_objects_get(&c->o.catalog->images, first[0]);
+    ncc_object tmpl = ncc_objects_get(&c->o.catalog->templates, first[1]);
+    bytes += ncc_object_bytes(&image) + chunk->count * ncc_object_bytes(&tmpl);
+  }
+cleanup:
+  return status;
+}
+
+/** The next hand-out for a rank, or NULL. */
+static ncc_status make_handout(coordinator *c, int rank, ncc_handout **out) {
+  ncc_status status = NCC_OK;
+  ncc_handout *handout = NULL;
+  int64_t n_chunks, n_pairs, at = 0;
+  double cost;
+  *out = NULL;
+  NCC_TRY(collect_chunks(c, rank, &n_chunks, &n_pairs, &cost));
+  if (n_chunks == 0) return NCC_OK;
+  NCC_TRY(ncc_handout_create(n_chunks, n_pairs, c->o.catalog->windows != NULL, true, &handout));
+  handout->id = c->next_id++;
+  handout->dest = rank;
+  handout->cost = cost;
+  for (int64_t i = 0; i < n_chunks; i++) {
+    const ncc_chunk *chunk = &c->chunks[i];
+    handout->pieces[i].image = c->o.indices[ncc_plan_row(c->o.plan, chunk->first)][0];
+    handout->pieces[i].count = chunk->count;
+    for (int64_t k = 0; k < chunk->count; k++, at++) {
+      int64_t row = ncc_plan_row(c->o.plan, chunk->first + k);
+      handout->rows[at] = row;
+      handout->templates[at] = c->o.indices[row][1];
+      if (handout->windows) handout->windows[at] = c->o.catalog->windows[row];
+    }
+  }
+  NCC_TRY(ncc_handout_find_needs(handout));
+  *out = handout;
+  handout = NULL;
+cleanup:
+  ncc_handout_release(handout);
+  return status;
+}
+
+/** A message with pixels of a hand-out is sent. */
+static void pixels_sent(void *object) {
+  ncc_handout *handout = object;
+  if (--handout->unsent == 0) {
+    ncc_lane_shipped(handout->lane, handout->shipped_bytes);
+    ncc_handout_drop_pixels(handout);
+  }
+  ncc_handout_release(handout);
+}
+
+static ncc_status send_work(coordinator *c, ncc_handout *handout) {
+  ncc_status status = NCC_OK;
+  void *bytes;
+  int64_t n_bytes;
+  NCC_TRY(ncc_message_work(handout, &bytes, &n_bytes));
+  NCC_TRY(ncc_outbox_send(&c->outbox, c->o.comm, handout->dest, bytes, n_bytes));
+  if (!c->o.ship) goto cleanup;
+  handout->lane = c->o.lane;
+  handout->shipped_bytes = ncc_handout_shipped_bytes(handout);
+  NCC_TRY(ncc_pixels_send(c->o.comm, &c->outbox, handout, pixels_sent, &handout->unsent));
+  handout->refs += handout->unsent;
+  c->totals->bytes_shipped += handout->shipped_bytes;
+cleanup:
+  return status;
+}
+
+/** Gives a rank one hand-out more, if it may have one and there is any. */
+static ncc_status give(coordinator *c, int rank) {
+  ncc_status status = NCC_OK;
+  ncc_handout *handout = NULL;
+  peer *p = &c->peers[rank];
+  if (c->stopping || p->n_out == AHEAD) return NCC_OK;
+  NCC_TRY(make_handout(c, rank, &handout));
+  if (!handout) return NCC_OK;
+  p->out[p->n_out++] = handout;
+  c->outstanding++;
+  c->totals->handouts++;
+  if (rank == 0 || c->o.ship)
+    ncc_lane_load(c->o.lane, handout);
+  else
+    NCC_TRY(send_work(c, handout));
+cleanup:
+  return status;
+}
+
+/* ---- taking back ------------------------------------------------------------------------------------------------ */
+
+static void forget(coordinator *c, ncc_handout *handout) {
+  peer *p = &c->peers[handout->dest];
+  int slot = 0;
+  while (p->out[slot] != handout) slot++;
+  memmove(&p->out[slot], &p->out[slot + 1], (size_t)(--p->n_out - slot) * sizeof *p->out);
+  c->outstanding--;
+  ncc_handout_release(handout);
+}
+
+/** Writes what a hand-out has brought; after a stop some of it may be pending still. */
+static ncc_status write_results(coordinator *c, ncc_handout *handout) {
+  double started_s = ncc_clock_s();
+  int64_t n = 0;
+  for (int64_t i = 0; i < handout->n_pairs; i++) {
+    if (handout->results[i].status == NCC_PAIR_PENDING) continue;
+    handout->rows[n] = handout->rows[i];
+    handout->results[n++] = handout->results[i];
+  }
+  ncc_status status = NCC_OK;
+  if (n < handout->n_pairs && !c->stopping)
+    status = ncc_error_set(NCC_ERR_INTERNAL, "%lld of %lld results of a hand-out are missing",
+                           (long long)(handout->n_pairs - n), (long long)handout->n_pairs);
+  if (status == NCC_OK && n > 0) status = ncc_output_write(c->o.output, n, handout->rows, handout->results);
+  if (status == NCC_OK) c->totals->pairs += n;
+  c->write_s += ncc_clock_s() - started_s;
+  return status == NCC_OK ? NCC_OK : stop(c, status, 0, ncc_error_message());
+}
+
+/** Takes a hand-out that is done, and gives the rank its next. */
+static ncc_status finish(coordinator *c, ncc_handout *handout) {
+  ncc_status status = NCC_OK;
+  int rank = handout->dest;
+  if (!c->stopping) ncc_plan_observe(c->o.plan, handout->cost, handout->elapsed_s, c->o.threads);
+  NCC_TRY(write_results(c, handout));
+  forget(c, handout);
+  NCC_TRY(give(c, rank));
+cleanup:
+  return status;
+}
+
+/** Hand-outs that this rank's own threads are done with: computed, or loaded for another rank. */
+static ncc_status take_own(coordinator *c, bool *progress) {
+  ncc_status status = NCC_OK;
+  ncc_handout *handout;
+  while ((handout = ncc_lane_take(c->o.lane))) {
+    *progress = true;
+    if (handout->status != NCC_OK) NCC_TRY(stop(c, handout->status, 0, handout->message));
+    if (handout->dest == c->o.comm->rank) {
+      NCC_TRY(finish(c, handout));
+    } else if (c->stopping) { /* never sent, so never to come back */
+      ncc_lane_shipped(c->o.lane, ncc_handout_shipped_bytes(handout));
+      forget(c, handout);
+    } else {
+      NCC_TRY(send_work(c, handout));
+    }
+  }
+cleanup:
+  return status;
+}
+
+static ncc_status take_results(coordinator *c, int source, const void *bytes, int64_t n_bytes) {
+  ncc_status status = NCC_OK;
+  int64_t id;
+  int slot = 0;
+  peer *p = &c->peers[source];
+  NCC_TRY(ncc_message_results_id(bytes, n_bytes, &id));
+  while (slot < p->n_out && p->out[slot]->id != id) slot++;
+  NCC_CHECK(slot < p->n_out, NCC_ERR_COMM, "rank %d sent results for hand-out %lld, which it does not have", source,
+            (long long)id);
+  NCC_TRY(ncc_message_read_results(bytes, n_bytes, p->out[slot]));
+  NCC_TRY(finish(c, p->out[slot]));
+cleanup:
+  return status;
+}
+
+static ncc_status take_message(coordinator *c, int source, const void *bytes, int64_t n_bytes) {
+  ncc_status status = NCC_OK;
+  ncc_message_type type;
+  ncc_status problem;
+  char text[NCC_MESSAGE_TEXT];
+  NCC_TRY(ncc_message_check(bytes, n_bytes, &type));
+  switch (type) {
+    case NCC_MESSAGE_RESULTS:
+      NCC_TRY(take_results(c, source, bytes, n_bytes));
+      break;
+    case NCC_MESSAGE_PROBLEM:
+      NCC_TRY(ncc_message_read_problem(bytes, n_bytes, &problem, text));
+      NCC_TRY(stop(c, problem, source, text));
+      break;
+    case NCC_MESSAGE_STATS:
+      NCC_CHECK(!c->peers[source].said_goodbye, NCC_ERR_COMM, "rank %d ended twice", source);
+      NCC_TRY(ncc_message_read_stats(bytes, n_bytes, &c->stats[source]));
+      c->peers[source].said_goodbye = true;
+      c->goodbyes++;
+      break;
+    default:
+      NCC_CHECK(false, NCC_ERR_COMM, "rank %d sent a message of type %d, expected results", source, type);
+  }
+cleanup:
+  return status;
+}
+
+static ncc_status take_messages(coordinator *c, bool *progress) {
+  ncc_status status = NCC_OK;
+  void *bytes = NULL;
+  int64_t n_bytes;
+  for (int source;;) {
+    NCC_TRY(ncc_inbox_poll(&c->inbox, c->o.comm, &source, &bytes, &n_bytes));
+    if (!bytes) break;
+    *progress = true;
+    NCC_TRY(take_message(c, source, bytes, n_bytes));
+    free(bytes);
+    bytes = NULL;
+  }
+cleanup:
+  free(bytes);
+  return status;
+}
+
+/* ---- the whole --------------------------------------------------------------------------------------------------- */
+
+static void report_progress(coordinator *c) {
+  double now_s = ncc_clock_s();
+  const ncc_job_observer *observer = c->o.observer;
+  if (!observer || !observer->progressed || now_s - c->progress_s < PROGRESS_S) return;
+  c->progress_s = now_s;
+  observer->progressed(observer->context, c->totals->pairs, c->total);
+}
+
+/** One round of everything, then a rest if nothing happened. */
+static ncc_status turn(coordinator *c, int *step) {
+  ncc_status status = NCC_OK;
+  bool progress = false;
+  if (*c->o.stop && !c->stopping) NCC_TRY(stop(c, NCC_ERR_STOPPED, 0, "stopped early"));
+  NCC_TRY(ncc_outbox_poll(&c->outbox, &progress));
+  NCC_TRY(take_messages(c, &progress));
+  NCC_TRY(take_own(c, &progress));
+  report_progress(c);
+  if (progress)
+    *step = 0;
+  else
+    ncc_lane_wait(c->o.lane, ncc_backoff_us(step, c->outbox.n > 0 || c->inbox.n > 0));
+cleanup:
+  return status;
+}
+
+ncc_status ncc_coordinator_run(const ncc_coordinator_options *options, ncc_rank_stats *stats, ncc_job_totals *totals,
+                               ncc_status *problem, char *message) {
+  ncc_status status = NCC_OK;
+  coordinator c = {.o = *options, .stats = stats, .totals = totals, .message = message, .problem = NCC_OK};
+  int ranks = options->comm->ranks, step = 0;
+  c.total = ncc_plan_pairs(options->plan);
+  c.peers = calloc((size_t)ranks, sizeof *c.peers);
+  NCC_CHECK(c.peers, NCC_ERR_NOMEM, "out of memory for %d ranks", ranks);
+  NCC_TRY(ncc_inbox_create(&c.inbox, INBOX_LETTERS));
+  for (int round = 0; round < AHEAD; round++)
+    for (int rank = 0; rank < ranks; rank++) NCC_TRY(give(&c, rank));
+  while (c.outstanding > 0) NCC_TRY(turn(&c, &step));
+  for (int rank = 1; rank < ranks; rank++) NCC_TRY(send_plain(&c, rank, NCC_MESSAGE_END));
+  step = 0;
+  while (c.goodbyes < ranks - 1 || c.outbox.n > 0) NCC_TRY(turn(&c, &step));
+  ncc_lane_finish(options->lane, &stats[0]);
+  stats[0].write_s = c.write_s;
+  *problem = c.problem;
+cleanup:
+  free(c.peers); /* after a failure hand-outs are left to the threads that still use them: the process is to end */
+  free(c.chunks);
+  ncc_inbox_clear(&c.inbox);
+  ncc_outbox_clear(&c.outbox);
+  return status;
+}

@@ -1,0 +1,37 @@
+/** What rank 0 does beside computing: hand out the plan, take results to the output, end the job. */
+#ifndef NCC_COORDINATOR_H
+#define NCC_COORDINATOR_H
+
+#include "comm.h"
+#include "job.h"
+#include "lane.h"
+#include "output.h"
+#include "plan.h"
+
+/** Most pairs of a hand-out's chunk: results come back in messages of about a megabyte. */
+#define NCC_CHUNK_PAIRS 16384
+
+typedef struct ncc_coordinator_options {
+  const ncc_comm *comm;
+  const ncc_catalog *catalog;
+  const int64_t (*indices)[2]; /**< [n_pairs] from ncc_catalog_resolve() */
+  ncc_plan *plan;
+  ncc_output *output;
+  ncc_lane *lane;        /**< with an input: it reads for rank 0, and where `ship`, for all */
+  bool ship;             /**< pixels go with the hand-outs */
+  int64_t handout_bytes; /**< pixels that a hand-out should need at most */
+  int threads;           /**< of a rank, about */
+  volatile int *stop;
+  const ncc_job_observer *observer;
+} ncc_coordinator_options;
+
+/** Runs the job to its end; afterwards every worker has left ncc_worker_run().
+ *  @param[out] stats     [ranks] what each rank did.
+ *  @param[out] totals    pairs, handouts and bytes_shipped.
+ *  @param[out] problem   NCC_OK, or what ended the job early, with its message.
+ *  @param[out] message   [NCC_MESSAGE_TEXT]
+ *  @return NCC_OK; an error means that rank 0 cannot go on talking, and only aborting helps. */
+ncc_status ncc_coordinator_run(const ncc_coordinator_options *options, ncc_rank_stats *stats, ncc_job_totals *totals,
+                               ncc_status *problem, char *message);
+
+#endif

@@ -1,0 +1,232 @@
+#include "job.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "root.h"
+#include "share.h"
+#include "worker.h"
+
+#define HANDOUT_BYTES ((int64_t)64 << 20) /* pixels that a hand-out needs, about; a rank holds up to three */
+#define SHIP_BYTES ((int64_t)256 << 20)   /* pixels read by rank 0 and not yet sent */
+
+/** MPI can be started once in a process, and so there is one of these. */
+static struct {
+  ncc_comm comm;
+  double started_s;
+} world;
+
+/** What every rank has during a job. */
+typedef struct job {
+  const ncc_run_options *options;
+  const ncc_comm *comm;
+  ncc_root root; /* rank 0 only */
+  ncc_catalog received;
+  const ncc_catalog *catalog;
+  ncc_read_mode read;
+  ncc_placement placement;
+  ncc_input *own_input; /* other ranks' than 0, where all read */
+  const ncc_engine_ops *engine;
+  ncc_matcher *matcher;
+  ncc_lane *lane;
+  int64_t handout_bytes;
+  volatile int stop;
+} job;
+
+ncc_status ncc_job_init(int *argc, char ***argv, int *rank) {
+  ncc_status status = NCC_OK;
+  int provided = MPI_THREAD_SINGLE;
+  *rank = 0;
+  NCC_TRY_MPI(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided));
+  world.started_s = ncc_clock_s();
+  NCC_TRY(ncc_comm_create(&world.comm));
+  *rank = world.comm.rank;
+  NCC_CHECK(provided >= MPI_THREAD_FUNNELED, NCC_ERR_COMM, "MPI offers thread level %d, expected at least %d", provided,
+            MPI_THREAD_FUNNELED);
+cleanup:
+  return status;
+}
+
+void ncc_job_finalize(void) {
+  ncc_comm_destroy(&world.comm);
+  MPI_Finalize();
+}
+
+/* ---- steps, each the same on all ranks -------------------------------------------------------------------------- */
+
+/** All ranks run the same build. */
+static ncc_status compare_builds(const ncc_comm *comm) {
+  ncc_status status = NCC_OK, mine = NCC_OK;
+  ncc_message_hello hello, *all = NULL;
+  ncc_message_hello_make(&hello);
+  if (comm->rank == 0) {
+    all = malloc((size_t)comm->ranks * sizeof *all);
+    if (!all) return ncc_error_set(NCC_ERR_COMM, "out of memory for %d ranks", comm->ranks);
+  }
+  NCC_TRY(ncc_comm_gather(comm, &hello, sizeof hello, all));
+  for (int rank = 1; comm->rank == 0 && rank < comm->ranks && mine == NCC_OK; rank++)
+    if (memcmp(&all[rank], &hello, sizeof hello) != 0)
+      mine = ncc_error_set(NCC_ERR_INTERNAL,
+                           "rank %d runs '%.127s', expected rank 0's '%.127s': start one build on all nodes", rank,
+                           all[rank].text, hello.text);
+  NCC_TRY(ncc_comm_agree(comm, mine));
+cleanup:
+  free(all);
+  return status;
+}
+
+/** Every rank opens the input by itself, and finds what rank 0 found. */
+static ncc_status open_own_input(job *j, const ncc_input_identity *expected) {
+  ncc_status status = NCC_OK;
+  ncc_input_identity found;
+  NCC_TRY(ncc_input_open(j->options->input, &j->own_input));
+  NCC_TRY(ncc_input_identify(j->own_input, &found));
+  NCC_CHECK(found.size_bytes == expected->size_bytes && strcmp(found.fingerprint, expected->fingerprint) == 0,
+            NCC_ERR_INPUT, "%s: differs from the file that rank 0 sees under this name (%lld bytes, expected %lld)",
+            j->options->input, (long long)found.size_bytes, (long long)expected->size_bytes);
+cleanup:
+  return status;
+}
+
+static ncc_status make_matcher(job *j) {
+  ncc_status status = NCC_OK;
+  NCC_CHECK(j->options->device != NCC_DEVICE_GPU, NCC_ERR_DEVICE, "--device gpu: this build has no GPU engine");
+  j->engine = ncc_engine_cpu();
+  ncc_config config = {.engine = j->engine,
+                       .threads = j->placement.threads,
+                       .memory_bytes = j->options->memory_bytes,
+                       .fft_effort = j->options->fft_effort,
+                       .stop = &j->stop};
+  NCC_TRY(ncc_matcher_create(&j->options->search, &config, &j->matcher));
+cleanup:
+  return status;
+}
+
+/** What each rank needs for itself: shapes, threads, pixels, a matcher. */
+static ncc_status equip(job *j) {
+  ncc_status status = NCC_OK, mine = NCC_OK;
+  ncc_input_identity identity = j->root.identity;
+  bool root = j->comm->rank == 0;
+  j->read = j->options->read == NCC_READ_ALL ? NCC_READ_ALL : NCC_READ_ROOT; /* auto: rank 0 reads */
+  j->handout_bytes = HANDOUT_BYTES;
+  if (j->options->memory_bytes > 0 && j->options->memory_bytes / 8 < j->handout_bytes)
+    j->handout_bytes = j->options->memory_bytes / 8;
+  NCC_TRY(ncc_catalog_share(j->comm, root ? ncc_input_catalog(j->root.input) : NULL, &j->received));
+  j->catalog = root ? ncc_input_catalog(j->root.input) : &j->received;
+  NCC_TRY(ncc_comm_bcast(j->comm, &identity, sizeof identity, 0));
+  NCC_TRY(ncc_placement_find(j->comm, j->options->threads, &j->placement));
+  if (j->read == NCC_READ_ALL && !root) mine = open_own_input(j, &identity);
+  if (mine == NCC_OK) mine = make_matcher(j);
+  NCC_TRY(ncc_comm_agree(j->comm, mine));
+cleanup:
+  return status;
+}
+
+/** Rank 0 plans and creates the part; then every rank starts its threads. */
+static ncc_status start(job *j) {
+  ncc_status status = NCC_OK, mine = NCC_OK;
+  ncc_placement *placements = NULL;
+  bool root = j->comm->rank == 0;
+  if (root) {
+    placements = malloc((size_t)j->comm->ranks * sizeof *placements);
+    if (!placements) return ncc_error_set(NCC_ERR_COMM, "out of memory for %d ranks", j->comm->ranks);
+  }
+  NCC_TRY(ncc_comm_gather(j->comm, &j->placement, sizeof j->placement, placements));
+  if (root) mine = ncc_root_start(&j->root, j->comm, placements, ncc_engine_name(j->engine), j->read, j->handout_bytes);
+  if (mine == NCC_OK) {
+    ncc_lane_options lane = {.catalog = j->catalog,
+                             .input = root ? j->root.input : j->own_input,
+                             .matcher = j->matcher,
+                             .stop = &j->stop,
+                             .rank = j->comm->rank,
+                             .ranks = j->comm->ranks,
+                             .ship_bytes = 4 * j->handout_bytes < SHIP_BYTES ? 4 * j->handout_bytes : SHIP_BYTES};
+    mine = ncc_lane_create(&lane, &j->lane);
+  }
+  NCC_TRY(ncc_comm_agree(j->comm, mine));
+cleanup:
+  free(placements);
+  return status;
+}
+
+static ncc_status work_as_root(job *j, bool *aborting) {
+  ncc_status status = NCC_OK, problem = NCC_OK;
+  ncc_job_totals totals = {0};
+  char message[NCC_MESSAGE_TEXT] = "";
+  ncc_root *root = &j->root;
+  *aborting = true;
+  ncc_rank_stats *stats = calloc((size_t)j->comm->ranks, sizeof *stats);
+  NCC_CHECK(stats, NCC_ERR_NOMEM, "out of memory for %d ranks", j->comm->ranks);
+  if (root->observer && root->observer->started) root->observer->started(root->observer->context, &root->header);
+  ncc_coordinator_options options = {.comm = j->comm,
+                                     .catalog = j->catalog,
+                                     .indices = (const int64_t(*)[2])root->indices,
+                                     .plan = root->plan,
+                                     .output = root->output,
+                                     .lane = j->lane,
+                                     .ship = j->read == NCC_READ_ROOT,
+                                     .handout_bytes = j->handout_bytes,
+                                     .threads = j->placement.threads,
+                                     .stop = &j->stop,
+                                     .observer = root->observer};
+  NCC_TRY(ncc_coordinator_run(&options, stats, &totals, &problem, message));
+  *aborting = false;
+  status = ncc_root_finish(root, stats, world.started_s, &totals, problem, message);
+cleanup:
+  free(stats);
+  return status;
+}
+
+/** The job proper. @param[out] aborting  the other ranks cannot be told of the error. */
+static ncc_status run(job *j, bool *aborting) {
+  ncc_status status = NCC_OK, mine = NCC_OK;
+  NCC_TRY(compare_builds(j->comm));
+  if (j->comm->rank == 0) mine = ncc_root_validate(&j->root);
+  NCC_TRY(ncc_comm_agree(j->comm, mine));
+  NCC_TRY(equip(j));
+  NCC_TRY(start(j));
+  if (j->comm->rank == 0) {
+    mine = work_as_root(j, aborting);
+  } else {
+    mine = ncc_worker_run(j->comm, j->catalog, j->lane, j->read == NCC_READ_ROOT, &j->stop);
+    *aborting = mine != NCC_OK;
+  }
+  if (*aborting) return mine;
+  NCC_TRY(ncc_comm_agree(j->comm, mine));
+  NCC_TRY(ncc_comm_barrier(j->comm));
+cleanup:
+  return status;
+}
+
+ncc_status ncc_job_run(const ncc_run_options *options, const ncc_job_observer *observer) {
+  ncc_status status = NCC_OK;
+  bool aborting = false;
+  job *j = calloc(1, sizeof *j);
+  if (!j) {
+    status = ncc_error_set(NCC_ERR_NOMEM, "out of memory for the job");
+    aborting = true;
+  } else {
+    j->options = j->root.options = options;
+    j->root.observer = observer;
+    j->comm = &world.comm;
+    status = run(j, &aborting);
+  }
+  if (aborting || status == NCC_ERR_COMM) { /* peers may be blocked, waiting for this rank */
+    fprintf(stderr, "mpixcorr: rank %d on %s: %s\n", world.comm.rank, world.comm.host, ncc_error_message());
+    fflush(NULL);
+    MPI_Abort(world.comm.world, ncc_status_exit_code(status));
+    abort();
+  }
+  char message[1024];
+  snprintf(message, sizeof message, "%s", ncc_error_message());
+  ncc_lane_destroy(&j->lane);
+  ncc_matcher_destroy(&j->matcher);
+  ncc_input_close(&j->own_input);
+  ncc_root_clear(&j->root);
+  ncc_catalog_clear(&j->received);
+  free(j);
+  if (status != NCC_OK) ncc_error_set(status, "%s", message);
+  return status;
+}

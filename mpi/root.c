@@ -1,0 +1,271 @@
+#include "root.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "version.h"
+
+static ncc_output_mode output_mode(const ncc_run_options *options) {
+  return options->overwrite ? NCC_OUTPUT_OVERWRITE : NCC_OUTPUT_NEW;
+}
+
+/** A row of /pairs that holds no pair. */
+static bool is_none(const ncc_catalog *catalog, int64_t row) {
+  return catalog->pairs[row][0] == -1 || catalog->pairs[row][1] == -1;
+}
+
+ncc_status ncc_root_validate(ncc_root *root) {
+  ncc_status status = NCC_OK;
+  const ncc_run_options *options = root->options;
+  NCC_TRY(ncc_input_open(options->input, &root->input));
+  const ncc_catalog *catalog = ncc_input_catalog(root->input);
+  NCC_TRY(ncc_catalog_resolve(catalog, &options->search, options->skip_bad_pairs, &root->indices, &root->pairs_bad));
+  for (int64_t row = 0; row < catalog->n_pairs; row++) root->pairs_none += is_none(catalog, row);
+  NCC_TRY(ncc_input_identify(root->input, &root->identity));
+  NCC_TRY(ncc_output_check(options->output, output_mode(options)));
+  if (root->observer && root->observer->check) NCC_TRY(root->observer->check(root->observer->context));
+cleanup:
+  return status;
+}
+
+/* ---- start ------------------------------------------------------------------------------------------------------ */
+
+/** "Intel(R) Xeon(R) ...", or "CPU" where the system does not tell. */
+static void name_cpu(char *text, size_t text_bytes) {
+  char line[256];
+  snprintf(text, text_bytes, "CPU");
+  FILE *file = fopen("/proc/cpuinfo", "r");
+  if (!file) return;
+  while (fgets(line, sizeof line, file)) {
+    if (strncmp(line, "model name", 10) != 0 || !strchr(line, ':')) continue;
+    const char *name = strchr(line, ':') + 1;
+    name += strspn(name, " \t");
+    snprintf(text, text_bytes, "%.*s", (int)strcspn(name, "\n"), name);
+    break;
+  }
+  fclose(file);
+}
+
+static void describe_placement(ncc_root *root, const ncc_placement *placements, int ranks) {
+  ncc_job_header *header = &root->header;
+  int64_t idle = 0, crowded = 0;
+  header->ranks = ranks;
+  header->threads_min = header->threads_max = placements[0].threads;
+  for (int rank = 0; rank < ranks; rank++) {
+    const ncc_placement *p = &placements[rank];
+    header->threads_total += p->threads;
+    if (p->threads < header->threads_min) header->threads_min = p->threads;
+    if (p->threads > header->threads_max) header->threads_max = p->threads;
+    if (!p->leader) continue;
+    header->nodes++;
+    if (p->node_cores > p->node_busy) idle += p->node_cores - p->node_busy;
+    if (p->node_busy > p->node_cores) crowded += p->node_busy - p->node_cores;
+  }
+  if (idle > 0 && root->options->threads == 0)
+    ncc_survey_warn(&root->survey,
+                    "%lld cores stay idle: mpirun binds each rank to one core by default; start more ranks, or use "
+                    "'mpirun --bind-to none'",
+                    (long long)idle);
+  if (crowded > 0)
+    ncc_survey_warn(&root->survey, "%lld threads more than cores: ranks will wait for each other", (long long)crowded);
+}
+
+/** Rows without work get their final answer at once. */
+static ncc_status write_invalid(ncc_root *root) {
+  enum { BATCH = 4096 };
+  ncc_status status = NCC_OK;
+  const ncc_catalog *catalog = ncc_input_catalog(root->input);
+  const uint8_t *done = ncc_output_statuses(root->output);
+  ncc_result *results = malloc(BATCH * sizeof *results);
+  int64_t *rows = malloc(BATCH * sizeof *rows), n = 0;
+  NCC_CHECK(results && rows, NCC_ERR_NOMEM, "out of memory for results");
+  for (int i = 0; i < BATCH; i++)
+    results[i] = (ncc_result){.y = -1,
+                              .x = -1,
+                              .peak = NAN,
+                              .subpixel_y = NAN,
+                              .subpixel_x = NAN,
+                              .second_y = -1,
+                              .second_x = -1,
+                              .second_peak = NAN,
+                              .status = NCC_PAIR_INVALID};
+  for (int64_t row = 0; row < catalog->n_pairs; row++) {
+    if (root->indices[row][0] >= 0 || done[row] != NCC_PAIR_PENDING) continue;
+    rows[n++] = row;
+    if (n < BATCH) continue;
+    NCC_TRY(ncc_output_write(root->output, n, rows, results));
+    n = 0;
+  }
+  if (n > 0) NCC_TRY(ncc_output_write(root->output, n, rows, results));
+cleanup:
+  free(results);
+  free(rows);
+  return status;
+}
+
+static ncc_status create_output(ncc_root *root) {
+  ncc_status status = NCC_OK;
+  const ncc_run_options *options = root->options;
+  const ncc_job_header *header = &root->header;
+  double started_s = ncc_clock_s();
+  NCC_TRY(ncc_run_options_describe(options, &root->option_words));
+  NCC_TRY(ncc_run_options_describe_results(options, &root->result_words));
+  ncc_run_info info = {.command_line = options->command_line,
+                       .options = root->option_words,
+                       .result_options = root->result_words,
+                       .commit = ncc_commit(),
+                       .engine = header->engine,
+                       .fft_library = header->fft_library,
+                       .devices = header->devices,
+                       .ranks = header->ranks,
+                       .nodes = header->nodes,
+                       .threads = header->threads_max};
+  NCC_TRY(ncc_output_create(options->output, output_mode(options), header->catalog, &root->identity, &options->search,
+                            &info, &root->output));
+  NCC_TRY(write_invalid(root));
+  root->write_s += ncc_clock_s() - started_s;
+cleanup:
+  return status;
+}
+
+ncc_status ncc_root_start(ncc_root *root, const ncc_comm *comm, const ncc_placement *placements, const char *engine,
+                          ncc_read_mode read, int64_t handout_bytes) {
+  ncc_status status = NCC_OK;
+  const ncc_run_options *options = root->options;
+  ncc_job_header *header = &root->header;
+  header->options = options;
+  header->catalog = ncc_input_catalog(root->input);
+  header->engine = engine;
+  header->fft_library = ncc_fft_library();
+  header->devices = root->devices;
+  header->read = read;
+  header->pairs_none = root->pairs_none;
+  header->pairs_bad = root->pairs_bad;
+  name_cpu(root->devices, sizeof root->devices);
+  describe_placement(root, placements, comm->ranks);
+  ncc_survey_area(header->catalog, &options->search, (const int64_t(*)[2])root->indices, header);
+  ncc_survey_border(&root->survey, root->input, &options->search, (const int64_t(*)[2])root->indices);
+  header->warnings = root->survey.warnings;
+  header->n_warnings = root->survey.n_warnings;
+  NCC_TRY(create_output(root));
+  double started_s = ncc_clock_s();
+  ncc_plan_options planning = {.ranks = comm->ranks,
+                               .threads = header->threads_max,
+                               .group = options->group,
+                               .max_bytes = handout_bytes,
+                               .max_pairs = NCC_CHUNK_PAIRS};
+  NCC_TRY(ncc_plan_create(header->catalog, &options->search, (const int64_t(*)[2])root->indices,
+                          ncc_output_statuses(root->output), &planning, &root->plan));
+  root->plan_s = ncc_clock_s() - started_s;
+  header->pairs = ncc_plan_pairs(root->plan);
+  header->groups = ncc_plan_groups(root->plan);
+  header->predicted_s = ncc_plan_cost(root->plan);
+cleanup:
+  return status;
+}
+
+/* ---- end -------------------------------------------------------------------------------------------------------- */
+
+static void spread_add(ncc_job_spread *spread, double value, int rank, int ranks) {
+  if (rank == 0 || value < spread->min) spread->min = value;
+  if (rank == 0 || value > spread->max) spread->max = value;
+  spread->mean += value / ranks;
+}
+
+static void add_counters(ncc_counters *sum, const ncc_counters *part) {
+  sum->pairs += part->pairs;
+  sum->images += part->images;
+  sum->candidates += part->candidates;
+  sum->candidate_px += part->candidate_px;
+  sum->second_tier += part->second_tier;
+  sum->cpu_fallback += part->cpu_fallback;
+  sum->image_s += part->image_s;
+  sum->template_s += part->template_s;
+  sum->columns_s += part->columns_s;
+  sum->peak_s += part->peak_s;
+  sum->certify_s += part->certify_s;
+  sum->second_tier_s += part->second_tier_s;
+  sum->planning_s += part->planning_s;
+  sum->fft_floor_s += part->fft_floor_s;
+}
+
+static void sum_up(ncc_job_totals *totals, const ncc_rank_stats *stats, int ranks) {
+  for (int rank = 0; rank < ranks; rank++) {
+    const ncc_rank_stats *s = &stats[rank];
+    spread_add(&totals->read_s, s->read_s, rank, ranks);
+    spread_add(&totals->plan_s, s->plan_s, rank, ranks);
+    spread_add(&totals->compute_s, s->compute_s, rank, ranks);
+    spread_add(&totals->wait_s, s->wait_s, rank, ranks);
+    spread_add(&totals->write_s, s->write_s, rank, ranks);
+    add_counters(&totals->counters, &s->counters);
+    totals->bytes_read += s->bytes_read;
+    totals->unreadable += s->unreadable;
+  }
+}
+
+/** Statuses of all rows that hold a pair. */
+static void count_statuses(const ncc_root *root, ncc_job_totals *totals) {
+  const ncc_catalog *catalog = root->header.catalog;
+  const uint8_t *statuses = ncc_output_statuses(root->output);
+  for (int64_t row = 0; row < catalog->n_pairs; row++)
+    if (!is_none(catalog, row) && statuses[row] < NCC_PAIR_STATUS_COUNT) totals->by_status[statuses[row]]++;
+}
+
+ncc_status ncc_root_finish(ncc_root *root, const ncc_rank_stats *rank_stats, double job_started_s,
+                           ncc_job_totals *totals, ncc_status problem, const char *message) {
+  ncc_status status = problem == NCC_OK ? NCC_OK : ncc_error_set(problem, "%s", message);
+  double started_s = ncc_clock_s();
+  ncc_status synced = ncc_output_sync(root->output);
+  if (status == NCC_OK) status = synced;
+  count_statuses(root, totals);
+  root->write_s += ncc_clock_s() - started_s;
+  int ranks = root->header.ranks;
+  ncc_rank_stats *stats = malloc((size_t)ranks * sizeof *stats);
+  NCC_CHECK(stats, NCC_ERR_NOMEM, "out of memory for %d ranks", ranks);
+  memcpy(stats, rank_stats, (size_t)ranks * sizeof *stats);
+  stats[0].plan_s += root->plan_s;
+  stats[0].write_s += root->write_s;
+  sum_up(totals, stats, ranks);
+  started_s = ncc_clock_s();
+  ncc_run_timings timings = {.elapsed_s = started_s - job_started_s,
+                             .reading_s = totals->read_s.mean,
+                             .planning_s = totals->plan_s.mean,
+                             .computing_s = totals->compute_s.mean,
+                             .waiting_s = totals->wait_s.mean,
+                             .writing_s = totals->write_s.max};
+  char first_message[NCC_MESSAGE_TEXT];
+  snprintf(first_message, sizeof first_message, "%.*s", NCC_MESSAGE_TEXT - 1, ncc_error_message());
+  ncc_status closed = ncc_output_close(&root->output, status == NCC_OK ? &timings : NULL);
+  if (status == NCC_OK)
+    status = closed;
+  else
+    ncc_error_set(status, "%s", first_message);
+  totals->write_s.max += ncc_clock_s() - started_s;
+  totals->write_s.mean += (ncc_clock_s() - started_s) / ranks;
+  const int64_t *by = totals->by_status;
+  int64_t bad = by[NCC_PAIR_NONFINITE] + by[NCC_PAIR_UNREADABLE] + by[NCC_PAIR_UNCERTAIN] + by[NCC_PAIR_INVALID];
+  if (status == NCC_OK && bad > 0)
+    status = ncc_error_set(NCC_ERR_PAIRS, "%lld pairs are nonfinite, unreadable, uncertain or invalid", (long long)bad);
+  totals->status = status;
+  totals->elapsed_s = ncc_clock_s() - job_started_s;
+  if (root->observer && root->observer->finished) {
+    ncc_status told = root->observer->finished(root->observer->context, &root->header, totals);
+    if (told != NCC_OK && (status == NCC_OK || status == NCC_ERR_PAIRS)) status = told;
+  }
+cleanup:
+  free(stats);
+  return status;
+}
+
+void ncc_root_clear(ncc_root *root) {
+  if (root->output) ncc_output_close(&root->output, NULL);
+  ncc_plan_destroy(&root->plan);
+  ncc_input_close(&root->input);
+  free(root->indices);
+  free(root->option_words);
+  free(root->result_words);
+  memset(root, 0, sizeof *root);
+}

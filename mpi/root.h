@@ -1,0 +1,42 @@
+/** Rank 0's part of a job before and after the work: input, output, plan, header, totals. */
+#ifndef NCC_ROOT_H
+#define NCC_ROOT_H
+
+#include "coordinator.h"
+#include "placement.h"
+#include "survey.h"
+
+typedef struct ncc_root {
+  const ncc_run_options *options;
+  const ncc_job_observer *observer; /* or NULL */
+  ncc_input *input;
+  ncc_input_identity identity;
+  int64_t (*indices)[2]; /* [n_pairs] */
+  int64_t pairs_none, pairs_bad;
+  ncc_plan *plan;
+  ncc_output *output;
+  ncc_survey survey;
+  ncc_job_header header;
+  char *option_words, *result_words;
+  char devices[256];
+  double plan_s;
+  double write_s; /* beside what the coordinator writes */
+} ncc_root;
+
+/** Checks everything that can be checked without the other ranks; writes nothing. */
+ncc_status ncc_root_validate(ncc_root *root);
+
+/** Plans, and creates the part. `header` is complete then but for its strings' owners.
+ *  @param[in] placements  [ranks] */
+ncc_status ncc_root_start(ncc_root *root, const ncc_comm *comm, const ncc_placement *placements, const char *engine,
+                          ncc_read_mode read, int64_t handout_bytes);
+
+/** Completes the output, counts, and tells the observer.
+ *  @param[in] problem  NCC_OK, or what ended the job early, with its message.
+ *  @return how the job ends. */
+ncc_status ncc_root_finish(ncc_root *root, const ncc_rank_stats *stats, double job_started_s, ncc_job_totals *totals,
+                           ncc_status problem, const char *message);
+
+void ncc_root_clear(ncc_root *root);
+
+#endif
