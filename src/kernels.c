@@ -283,14 +283,14 @@ static void window_sum(const double *restrict values, int64_t n, int64_t width, 
 }
 
 static float window_ssd(const double *restrict s, const double *restrict q, const double *restrict overlap, int64_t n,
-                        double area, double c, float *restrict ssd) {
+                        double area, double c, double scale2, float *restrict ssd) {
   float lowest = INFINITY;
   const double inv_area = 1 / area;
   for (int64_t i = 0; i < n; i++) {
     double inv = 1 / overlap[i];
     double sum = s[i] + overlap[i] * c;  // of the stored values
     double value = (q[i] - s[i] * s[i] * inv) + sum * sum * ((area - overlap[i]) * inv * inv_area);
-    float v = (float)value;
+    float v = (float)(value * scale2);
     ssd[i] = v;
     lowest = v < lowest ? v : lowest;
   }

@@ -8,6 +8,8 @@
 #ifndef NCC_KERNELS_H
 #define NCC_KERNELS_H
 
+#include <math.h>
+
 #include "mpixcorr.h"
 
 /** Single-precision complex number as FFTW stores it. */
@@ -49,9 +51,9 @@ typedef struct ncc_kernels {
   /** Window sums of width `width` over values[n + width - 1]: out[i] = sum(values[i .. i+width-1]), by prefix sums that
    *  restart every `width` columns; `scratch` holds n + 2 * width + 8 doubles. */
   void (*window_sum)(const double *values, int64_t n, int64_t width, double *scratch, double *out);
-  /** ssd[i] of windows from their sums over the overlap (s, q about c); see stats.c. @return the smallest value. */
+  /** ssd[i], times scale2, of windows from their sums over the overlap (s, q about c); @return the smallest value. */
   float (*window_ssd)(const double *s, const double *q, const double *overlap, int64_t n, double area, double c,
-                      float *ssd);
+                      double scale2, float *ssd);
 } ncc_kernels;
 
 /** The fastest set that this machine runs. Thread-safe. */
@@ -60,6 +62,13 @@ const ncc_kernels *ncc_kernels_get(void);
 /** The fixed tree over lanes. */
 static inline double ncc_lanes_sum(const double l[NCC_LANES]) {
   return ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]));
+}
+
+/** Adds value to (sum, lost) without losing low bits (Neumaier); the result is sum + lost. */
+static inline void ncc_add_exactly(double *sum, double *lost, double value) {
+  double t = *sum + value;
+  *lost += fabs(*sum) >= fabs(value) ? (*sum - t) + value : (value - t) + *sum;
+  *sum = t;
 }
 
 #endif
