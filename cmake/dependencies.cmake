@@ -25,4 +25,8 @@ if(NOT MPIXCORR_LIBRARY_ONLY)
     message(FATAL_ERROR "HDF5 ${HDF5_VERSION} was found, but it is a serial build; mpixcorr needs parallel HDF5 "
       "(Debian: libhdf5-openmpi-dev).")
   endif()
+  pkg_check_modules(JANSSON QUIET IMPORTED_TARGET jansson)
+  if(NOT JANSSON_FOUND)
+    message(FATAL_ERROR "Jansson (JSON) was not found; mpixcorr writes its reports with it (Debian: libjansson-dev).")
+  endif()
 endif()

@@ -1,0 +1,65 @@
+/** `mpixcorr run`: wires options, job, progress and report. */
+#include <stdio.h>
+
+#include "commands.h"
+#include "error.h"
+#include "job.h"
+#include "options.h"
+#include "progress.h"
+#include "report.h"
+
+typedef struct observer {
+  const ncc_run_options *options;
+  ncc_progress progress;
+} observer;
+
+static ncc_status check(void *context) {
+  const observer *o = context;
+  return o->options->report ? ncc_report_check(o->options->report) : NCC_OK;
+}
+
+static void started(void *context, const ncc_job_header *header) {
+  observer *o = context;
+  ncc_report_header(stdout, header);
+  ncc_progress_start(&o->progress, o->options->progress, stderr);
+}
+
+static void progressed(void *context, int64_t done, int64_t total) {
+  observer *o = context;
+  ncc_progress_update(&o->progress, done, total);
+}
+
+static ncc_status finished(void *context, const ncc_job_header *header, const ncc_job_totals *totals) {
+  observer *o = context;
+  ncc_progress_end(&o->progress);
+  ncc_report_summary(stdout, header, totals);
+  return o->options->report ? ncc_report_write(o->options->report, header, totals) : NCC_OK;
+}
+
+static bool is_outcome(ncc_status status) {
+  return status == NCC_ERR_PAIRS || status == NCC_ERR_STOPPED;
+}
+
+ncc_status ncc_cmd_run(int argc, char **argv) {
+  ncc_status status = NCC_OK;
+  ncc_run_options options;
+  bool help = false;
+  int rank = 0;
+  NCC_TRY(ncc_run_options_parse(argc, argv, &options, &help));
+  if (help) {
+    if (ncc_launcher_rank() == 0) ncc_command_print_help(&ncc_run_command, stdout);
+    goto cleanup;
+  }
+  NCC_TRY(ncc_job_init(&argc, &argv, &rank));
+  observer o = {.options = &options};
+  ncc_job_observer hooks = {&o, check, started, progressed, finished};
+  status = ncc_job_run(&options, &hooks);
+  /* Before MPI ends: as soon as one rank has exited with an error, the launcher may kill the others. */
+  if (rank == 0 && status != NCC_OK && !is_outcome(status)) fprintf(stderr, "mpixcorr: %s\n", ncc_error_message());
+  if (status != NCC_OK) ncc_error_set(status, "%s", "");
+  fflush(NULL);
+  ncc_job_finalize();
+cleanup:
+  ncc_run_options_clear(&options);
+  return status;
+}

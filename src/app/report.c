@@ -1,0 +1,207 @@
+#include "report.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "progress.h"
+#include "version.h"
+
+/* ---- in words --------------------------------------------------------------------------------------------------- */
+
+static const char *plural(int64_t n) {
+  return n == 1 ? "" : "s";
+}
+
+static void print_objects(FILE *stream, const char *name, const ncc_objects *objects) {
+  fprintf(stream, "%" PRId64 " %s%s", objects->count, name, plural(objects->count));
+  if (objects->count == 0) return;
+  ncc_object least = ncc_objects_get(objects, 0), most = least;
+  bool one_type = true;
+  for (int64_t i = 1; objects->items && i < objects->count; i++) {
+    const ncc_object *o = &objects->items[i];
+    if (o->rows < least.rows) least.rows = o->rows;
+    if (o->cols < least.cols) least.cols = o->cols;
+    if (o->rows > most.rows) most.rows = o->rows;
+    if (o->cols > most.cols) most.cols = o->cols;
+    one_type = one_type && o->dtype == least.dtype;
+  }
+  fprintf(stream, " of %" PRId64 "x%" PRId64, least.rows, least.cols);
+  if (least.rows != most.rows || least.cols != most.cols)
+    fprintf(stream, " to %" PRId64 "x%" PRId64, most.rows, most.cols);
+  fprintf(stream, " (%s)", one_type ? ncc_dtype_name(least.dtype) : "types differ");
+}
+
+void ncc_report_header(FILE *stream, const ncc_job_header *header) {
+  const ncc_catalog *catalog = header->catalog;
+  fprintf(stream, "mpixcorr %s: %d rank%s on %d node%s, ", ncc_version(), header->ranks, plural(header->ranks),
+          header->nodes, plural(header->nodes));
+  if (header->threads_min == header->threads_max)
+    fprintf(stream, "%d thread%s each, ", header->threads_min, plural(header->threads_min));
+  else
+    fprintf(stream, "%d to %d threads each, ", header->threads_min, header->threads_max);
+  fprintf(stream, "engine %s (%s, %s)\n", header->engine, header->fft_library, header->devices);
+  fprintf(stream, "input    %s: ", header->options->input);
+  print_objects(stream, "image", &catalog->images);
+  fputs(", ", stream);
+  print_objects(stream, "template", &catalog->templates);
+  fprintf(stream, ", %" PRId64 " row%s of pairs\n", catalog->n_pairs, plural(catalog->n_pairs));
+  fprintf(stream, "work     %" PRId64 " pair%s in %" PRId64 " group%s by image", header->pairs, plural(header->pairs),
+          header->groups, plural(header->groups));
+  if (header->pairs_none) fprintf(stream, "; %" PRId64 " rows without a pair", header->pairs_none);
+  if (header->pairs_bad) fprintf(stream, "; %" PRId64 " bad pairs skipped", header->pairs_bad);
+  fputc('\n', stream);
+  if (header->has_area)
+    fprintf(stream,
+            "search   rows %" PRId64 "..%" PRId64 ", columns %" PRId64 "..%" PRId64 " of the full correlation (%" PRId64
+            "x%" PRId64 ")%s\n",
+            header->area.y0, header->area.y1 - 1, header->area.x0, header->area.x1 - 1, header->full_rows,
+            header->full_cols, header->area_varies ? " in the first pair; others differ" : "");
+  fprintf(stream, "reading  by %s\n", header->read == NCC_READ_ALL ? "every rank" : "rank 0, which ships the pixels");
+  fprintf(stream, "output   %s\n", header->options->output);
+  for (int i = 0; i < header->n_warnings; i++) fprintf(stream, "warning  %s\n", header->warnings[i]);
+  fflush(stream);
+}
+
+void ncc_report_summary(FILE *stream, const ncc_job_header *header, const ncc_job_totals *totals) {
+  char elapsed[48];
+  bool whole = totals->status == NCC_OK || totals->status == NCC_ERR_PAIRS;
+  if (totals->elapsed_s < 10)
+    snprintf(elapsed, sizeof elapsed, "%.2f s", totals->elapsed_s);
+  else
+    ncc_duration_words(elapsed, sizeof elapsed, totals->elapsed_s);
+  fprintf(stream, "%s %" PRId64 " pair%s in %s: %.1f pairs/s\n", whole ? "done    " : "stopped ", totals->pairs,
+          plural(totals->pairs), elapsed, totals->elapsed_s > 0 ? (double)totals->pairs / totals->elapsed_s : 0.0);
+  fputs("status  ", stream);
+  const char *separator = " ";
+  for (int i = 0; i < NCC_PAIR_STATUS_COUNT; i++) {
+    if (totals->by_status[i] == 0) continue;
+    fprintf(stream, "%s%s %" PRId64, separator, ncc_pair_status_name((ncc_pair_status)i), totals->by_status[i]);
+    separator = ", ";
+  }
+  fprintf(stream, "%s\n", separator[0] == ' ' ? " no pairs" : "");
+  fprintf(stream, "time     computing %.2f s, planning %.2f s, waiting %.2f s, reading %.2f s%s; writing %.2f s\n",
+          totals->compute_s.mean, totals->plan_s.mean, totals->wait_s.mean, totals->read_s.mean,
+          header->ranks > 1 ? " (mean of the ranks)" : "", totals->write_s.max);
+  if (totals->unreadable)
+    fprintf(stream, "warning  %" PRId64 " image%s or templates could not be read\n", totals->unreadable,
+            plural(totals->unreadable));
+  fflush(stream);
+}
+
+/* ---- as JSON ---------------------------------------------------------------------------------------------------- */
+
+ncc_status ncc_report_check(const char *path) {
+  ncc_status status = NCC_OK;
+  struct stat found;
+  char *folder = strdup(path);
+  NCC_CHECK(folder, NCC_ERR_NOMEM, "out of memory for a path");
+  NCC_CHECK(stat(path, &found) != 0 || !S_ISDIR(found.st_mode), NCC_ERR_OUTPUT, "%s: is a folder, expected a file",
+            path);
+  char *slash = strrchr(folder, '/');
+  if (slash)
+    slash[slash == folder] = '\0';
+  else
+    strcpy(folder, path[0] ? "." : "");
+  NCC_CHECK(access(folder, W_OK | X_OK) == 0, NCC_ERR_OUTPUT, "%s: the report cannot be written in %s: %s", path,
+            folder, strerror(errno));
+cleanup:
+  free(folder);
+  return status;
+}
+
+static json_t *spread(const ncc_job_spread *seconds) {
+  return json_pack("{s:f, s:f, s:f}", "min", seconds->min, "mean", seconds->mean, "max", seconds->max);
+}
+
+static json_t *counters(const ncc_job_totals *totals) {
+  const ncc_counters *c = &totals->counters;
+  double pairs = c->pairs > 0 ? (double)c->pairs : 1;
+  double engine_s = c->image_s + c->template_s + c->columns_s + c->peak_s;
+  return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}, s:f}", "pairs",
+                   (json_int_t)c->pairs, "images_prepared", (json_int_t)c->images, "candidates",
+                   (json_int_t)c->candidates, "candidate_px", (json_int_t)c->candidate_px, "second_tier",
+                   (json_int_t)c->second_tier, "cpu_fallback", (json_int_t)c->cpu_fallback, "candidates_per_pair",
+                   (double)c->candidates / pairs, "candidate_px_per_pair", (double)c->candidate_px / pairs, "stages_s",
+                   "image", c->image_s, "template", c->template_s, "columns", c->columns_s, "peak", c->peak_s,
+                   "certify", c->certify_s, "second_tier", c->second_tier_s, "fft_planning", c->planning_s, "fft_floor",
+                   c->fft_floor_s, "fft_floor_percent", engine_s > 0 ? 100 * c->fft_floor_s / engine_s : 0.0);
+}
+
+static json_t *statuses(const ncc_job_totals *totals) {
+  json_t *counts = json_object();
+  for (int i = 0; counts && i < NCC_PAIR_STATUS_COUNT; i++)
+    json_object_set_new(counts, ncc_pair_status_name((ncc_pair_status)i), json_integer(totals->by_status[i]));
+  return counts;
+}
+
+/** JSON text is UTF-8; a path need not be. */
+static json_t *words(const char *text) {
+  json_t *string = json_string(text);
+  return string ? string : json_string("(not UTF-8)");
+}
+
+static json_t *make_report(const ncc_job_header *header, const ncc_job_totals *totals) {
+  json_t *report = json_object();
+  double rate = totals->elapsed_s > 0 ? (double)totals->pairs / totals->elapsed_s : 0;
+  if (!report) return NULL;
+  int failed = 0;
+#define SET(key, value) failed |= json_object_set_new(report, key, value)
+  SET("version", words(ncc_version()));
+  SET("commit", words(ncc_commit()));
+  SET("exit_code", json_integer(ncc_status_exit_code(totals->status)));
+  SET("command_line", words(header->options->command_line ? header->options->command_line : ""));
+  SET("input", words(header->options->input));
+  SET("output", words(header->options->output));
+  SET("elapsed_s", json_real(totals->elapsed_s));
+  SET("pairs", json_integer(totals->pairs));
+  SET("pairs_per_s", json_real(rate));
+  SET("ranks", json_integer(header->ranks));
+  SET("nodes", json_integer(header->nodes));
+  SET("threads", json_pack("{s:i, s:i, s:I}", "min", header->threads_min, "max", header->threads_max, "total",
+                           (json_int_t)header->threads_total));
+  SET("engine", words(header->engine));
+  SET("fft_library", words(header->fft_library));
+  SET("devices", words(header->devices));
+  SET("read_mode", words(header->read == NCC_READ_ALL ? "all" : "root"));
+  SET("groups", json_integer(header->groups));
+  SET("handouts", json_integer(totals->handouts));
+  SET("predicted_s", json_real(header->predicted_s));
+  SET("bytes_read", json_integer(totals->bytes_read));
+  SET("bytes_shipped", json_integer(totals->bytes_shipped));
+  SET("unreadable", json_integer(totals->unreadable));
+  SET("seconds", json_pack("{s:o, s:o, s:o, s:o, s:o}", "reading", spread(&totals->read_s), "planning",
+                           spread(&totals->plan_s), "computing", spread(&totals->compute_s), "waiting",
+                           spread(&totals->wait_s), "writing", spread(&totals->write_s)));
+  SET("counters", counters(totals));
+  SET("status", statuses(totals));
+#undef SET
+  if (!failed) return report;
+  json_decref(report);
+  return NULL;
+}
+
+ncc_status ncc_report_write(const char *path, const ncc_job_header *header, const ncc_job_totals *totals) {
+  ncc_status status = NCC_OK;
+  char *temporary = NULL;
+  FILE *file = NULL;
+  json_t *report = make_report(header, totals);
+  NCC_CHECK(report && asprintf(&temporary, "%s.%ld.tmp", path, (long)getpid()) > 0, NCC_ERR_NOMEM,
+            "%s: out of memory for the report", path);
+  file = fopen(temporary, "w");
+  NCC_CHECK(file, NCC_ERR_OUTPUT, "%s: the report cannot be written: %s", path, strerror(errno));
+  bool written = json_dumpf(report, file, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0 && fputc('\n', file) != EOF;
+  written = fclose(file) == 0 && written;
+  if (!written || rename(temporary, path) != 0) {
+    status = ncc_error_set(NCC_ERR_OUTPUT, "%s: the report cannot be written: %s", path, strerror(errno));
+    unlink(temporary);
+  }
+cleanup:
+  free(temporary);
+  json_decref(report);
+  return status;
+}
