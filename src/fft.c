@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "error.h"
+#include "version.h"
 
 /** Measured costs in cache on the reference machine (one core, AVX-512 server, Debian's FFTW), by bench/fft_costs.c. */
 static const struct {
@@ -165,8 +166,4 @@ bool ncc_fft_wisdom_import(const char *wisdom) {
   bool accepted = fftwf_import_wisdom_from_string(wisdom) != 0;
   ncc_fft_unlock();
   return accepted;
-}
-
-const char *ncc_fft_library(void) {
-  return fftwf_version;
 }

@@ -53,7 +53,4 @@ char *ncc_fft_wisdom_export(void);
 /** Takes over exported wisdom. @return false if the library does not accept it. */
 bool ncc_fft_wisdom_import(const char *wisdom);
 
-/** Name and version of the FFT library linked in; static storage. */
-const char *ncc_fft_library(void);
-
 #endif
