@@ -43,7 +43,7 @@ void ncc_h5_close(hid_t *id) {
 static ncc_status check_regular(const char *path) {
   ncc_status status = NCC_OK;
   struct stat info;
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);  // a pipe would wait for a writer
   NCC_CHECK(fd >= 0, NCC_ERR_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
   NCC_CHECK(fstat(fd, &info) == 0, NCC_ERR_INPUT, "%s: cannot be inspected: %s", path, strerror(errno));
   NCC_CHECK(S_ISREG(info.st_mode), NCC_ERR_INPUT, "%s: %s found, expected an HDF5 file", path,

@@ -63,11 +63,11 @@ static size_t cache_slot(const shapes *s) {
   return (size_t)(hash * 0x9E3779B97F4A7C15u >> 52) % CACHE_SIZE;
 }
 
-/** The index of one id, or an error that says which ids there are. */
+/** The index of one id (-1 for no pair), or an error that says which ids there are. */
 static ncc_status resolve_id(const ncc_catalog *catalog, const ncc_objects *objects, const char *name, int64_t row,
                              int64_t id, int64_t *index) {
   *index = ncc_objects_find(objects, id);
-  if (*index >= 0) return NCC_OK;
+  if (*index >= 0 || id == -1) return NCC_OK;
   if (objects->count == 0) {
     return ncc_error_set(NCC_ERR_INPUT, "%s: /pairs row %" PRId64 ": %s id %" PRId64 " found, but /%ss is empty",
                          catalog->path, row, name, id, name);
@@ -80,11 +80,15 @@ static ncc_status resolve_id(const ncc_catalog *catalog, const ncc_objects *obje
                        catalog->path, row, name, id, gaps ? "one of those in the file, from " : "", first, last);
 }
 
-/** Checks one row without -1. */
+/** Checks one row; a row with -1 holds no pair, but its other id must not be below that. */
 static ncc_status resolve_pair(const ncc_catalog *catalog, const ncc_search *search, int64_t row, shapes *cache,
                                int64_t index[2]) {
   ncc_status status = NCC_OK;
   const int64_t *pair = catalog->pairs[row];
+  if ((pair[0] == -1 && pair[1] >= -1) || (pair[1] == -1 && pair[0] >= -1)) {
+    index[0] = index[1] = -1;
+    return NCC_OK;
+  }
   NCC_TRY(resolve_id(catalog, &catalog->images, "image", row, pair[0], &index[0]));
   NCC_TRY(resolve_id(catalog, &catalog->templates, "template", row, pair[1], &index[1]));
   ncc_object image = ncc_objects_get(&catalog->images, index[0]);
@@ -116,17 +120,14 @@ ncc_status ncc_catalog_resolve(const ncc_catalog *catalog, const ncc_search *sea
   *n_bad = 0;
   NCC_CHECK(cache && *indices, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " pairs", catalog->path, n);
   for (int64_t row = 0; row < n; row++) {
-    const int64_t *pair = catalog->pairs[row];
     int64_t *index = (*indices)[row];
-    bool absent = pair[0] == -1 || pair[1] == -1, below = pair[0] < -1 || pair[1] < -1;
-    if (!absent || below) {
-      status = resolve_pair(catalog, search, row, cache, index);
-      if (status == NCC_OK) continue;
-      if (!skip_bad || status != NCC_ERR_INPUT) goto cleanup;
+    status = resolve_pair(catalog, search, row, cache, index);
+    if (status == NCC_ERR_INPUT && skip_bad) {
       status = NCC_OK;
+      index[0] = index[1] = -1;
       ++*n_bad;
     }
-    index[0] = index[1] = -1;
+    if (status != NCC_OK) goto cleanup;
   }
 cleanup:
   free(cache);

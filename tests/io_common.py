@@ -1,0 +1,86 @@
+"""What the Python tests of input and output files share. Skips (77) without the Python modules."""
+import os
+import subprocess
+import sys
+import tempfile
+import traceback
+
+try:
+    import h5py  # noqa: F401
+    import numpy as np
+except ImportError as error:
+    print(f"skipped: {error}")
+    sys.exit(77)
+
+TOOL = sys.argv[1]
+DTYPES = {"u8": "u1", "i8": "i1", "u16": "u2", "i16": "i2", "u32": "u4", "i32": "i4",
+          "f16": "f2", "f32": "f4", "f64": "f8"}
+NAMES = {np.dtype(code): name for name, code in DTYPES.items()}
+
+
+def tool(*arguments, timeout=60):
+    return subprocess.run([TOOL, *map(str, arguments)], capture_output=True, text=True, timeout=timeout)
+
+
+def pixels(rng, dtype, shape):
+    """Pixels that use the whole range of an integer type, and both signs of a float."""
+    dtype = np.dtype(dtype)
+    if dtype.kind == "f":
+        return (rng.standard_normal(shape) * 100).astype(dtype)
+    bounds = np.iinfo(dtype)
+    return rng.integers(bounds.min, bounds.max, shape, dtype=dtype.newbyteorder("="), endpoint=True).astype(dtype)
+
+
+class Dump:
+    """`io_tool dump`, parsed."""
+
+    def __init__(self, path):
+        done = tool("dump", path)
+        assert done.returncode == 0, done.stderr
+        self.image, self.template = {}, {}
+        self.pairs, self.windows, self.coords, self.peaks, self.names = [], [], [], [], ([], [])
+        for line in done.stdout.splitlines():
+            word, _, rest = line.partition(" ")
+            if word in ("image", "template"):
+                number, rows, cols, dtype, data = rest.split(" ", 4)
+                if data.startswith("unreadable"):
+                    getattr(self, word)[int(number)] = data
+                    continue
+                array = np.frombuffer(bytes.fromhex(data), DTYPES[dtype]).reshape(int(rows), int(cols))
+                getattr(self, word)[int(number)] = array
+            elif word == "pair":
+                self.pairs.append([int(x) for x in rest.split()])
+            elif word == "window":
+                self.windows.append([int(x) for x in rest.split()])
+            elif word == "coords":
+                self.coords.append([int(x) for x in rest.split()])
+            elif word == "peak":
+                self.peaks.append(float(rest))
+            elif word == "name":
+                kind, _, name = rest.partition(" ")
+                self.names[int(kind)].append(name)
+            elif word == "fingerprint":
+                self.fingerprint = rest
+
+
+def same(found, expected):
+    """Same type, shape and bits."""
+    expected = np.ascontiguousarray(expected.astype(expected.dtype.newbyteorder("=")))
+    return found.dtype == expected.dtype and found.shape == expected.shape and found.tobytes() == expected.tobytes()
+
+
+def main(*tests):
+    """Runs every test in a folder of its own; red if one of them raises."""
+    failed = 0
+    for test in tests:
+        with tempfile.TemporaryDirectory() as folder:
+            os.chdir(folder)
+            try:
+                test()
+                print(f"passed {test.__name__}")
+            except Exception:  # all of them, so that every failure is seen
+                traceback.print_exc(file=sys.stdout)
+                print(f"FAILED {test.__name__}")
+                failed += 1
+            os.chdir("/")
+    sys.exit(failed > 0)
