@@ -185,11 +185,13 @@ static void *run_matcher(void *argument) {
     pthread_mutex_unlock(&lane->mutex);
     double started_s = ncc_clock_s();
     lane->stats.wait_s += started_s - idle_since_s;
+    double planned_s = ncc_matcher_counters(lane->options.matcher)->planning_s;
     ncc_status status = *lane->options.stop ? NCC_OK : compute(lane, handout);
+    planned_s = ncc_matcher_counters(lane->options.matcher)->planning_s - planned_s;
     if (status != NCC_OK && status != NCC_ERR_STOPPED) fail(handout, status);
     ncc_handout_drop_pixels(handout);
     idle_since_s = ncc_clock_s();
-    handout->elapsed_s = idle_since_s - started_s;
+    handout->elapsed_s = idle_since_s - started_s - planned_s; /* planning FFTs happens once, and predicts nothing */
     lane->stats.compute_s += handout->elapsed_s;
     pthread_mutex_lock(&lane->mutex);
     queue_put(&lane->finished, handout);
@@ -305,7 +307,6 @@ void ncc_lane_finish(ncc_lane *lane, ncc_rank_stats *stats) {
   *stats = lane->stats;
   stats->counters = *ncc_matcher_counters(lane->options.matcher);
   stats->plan_s = stats->counters.planning_s;
-  stats->compute_s -= stats->plan_s;
 }
 
 const char *ncc_lane_unreadable(const ncc_lane *lane) {

@@ -66,11 +66,12 @@ static void describe_placement(ncc_root *root, const ncc_placement *placements, 
   }
   if (idle > 0 && root->options->threads == 0)
     ncc_survey_warn(&root->survey,
-                    "%lld cores stay idle: mpirun binds each rank to one core by default; start more ranks, or use "
+                    "%lld core%s idle: mpirun binds each rank to one core by default; start more ranks, or use "
                     "'mpirun --bind-to none'",
-                    (long long)idle);
+                    (long long)idle, idle == 1 ? " stays" : "s stay");
   if (crowded > 0)
-    ncc_survey_warn(&root->survey, "%lld threads more than cores: ranks will wait for each other", (long long)crowded);
+    ncc_survey_warn(&root->survey, "%lld thread%s more than cores: ranks will wait for each other", (long long)crowded,
+                    crowded == 1 ? "" : "s");
 }
 
 /** Rows without work get their final answer at once. */

@@ -61,7 +61,10 @@ void ncc_report_header(FILE *stream, const ncc_job_header *header) {
             "x%" PRId64 ")%s\n",
             header->area.y0, header->area.y1 - 1, header->area.x0, header->area.x1 - 1, header->full_rows,
             header->full_cols, header->area_varies ? " in the first pair; others differ" : "");
-  fprintf(stream, "reading  by %s\n", header->read == NCC_READ_ALL ? "every rank" : "rank 0, which ships the pixels");
+  fprintf(stream, "reading  by %s\n",
+          header->ranks == 1             ? "the one rank"
+          : header->read == NCC_READ_ALL ? "every rank"
+                                         : "rank 0, which ships the pixels");
   fprintf(stream, "output   %s\n", header->options->output);
   for (int i = 0; i < header->n_warnings; i++) fprintf(stream, "warning  %s\n", header->warnings[i]);
   fflush(stream);
