@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { REASON_BYTES = 2048 };
+
 void ncc_h5_silence(void) {
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
 }
@@ -17,16 +19,28 @@ void ncc_h5_silence(void) {
 /** Keeps the first line that is visited: the innermost. */
 static herr_t keep_reason(unsigned n, const H5E_error2_t *error, void *client) {
   (void)n;
-  if (error->desc) snprintf(client, NCC_H5_TEXT * 2, "%s", error->desc);
+  if (error->desc) snprintf(client, REASON_BYTES, "%s", error->desc);
   return 1;
 }
 
+/** Of a failed system call HDF5 tells time, buffers and sizes: keeps "what failed: the system's words" in place. */
+static void shorten_reason(char *reason) {
+  static const char mark[] = "error message = '";
+  char *colon = strstr(reason, ": "), *words = strstr(reason, mark);
+  char *end = words ? strchr(words + sizeof mark - 1, '\'') : NULL;
+  if (!colon || !end || colon > words) return;
+  words += sizeof mark - 1;
+  memmove(colon + 2, words, (size_t)(end - words));
+  colon[2 + (end - words)] = '\0';
+}
+
 ncc_status ncc_h5_error(ncc_status code, const char *format, ...) {
-  char reason[NCC_H5_TEXT * 2] = "no reason given by HDF5", text[1024];
+  char reason[REASON_BYTES] = "no reason given by HDF5", text[1024];
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_reason, reason);
   for (char *c = reason; *c; c++) {
     if (*c == '\n') *c = ' ';
   }
+  shorten_reason(reason);
   va_list args;
   va_start(args, format);
   vsnprintf(text, sizeof text, format, args);
@@ -69,7 +83,7 @@ ncc_status ncc_h5_open_file(const char *path, hid_t *out) {
   *out = H5Fopen(path, H5F_ACC_RDONLY, access);
   if (*out < 0) {
     status = ncc_h5_error(NCC_ERR_INPUT, "%s: cannot be opened as HDF5", path);
-    if (strstr(ncc_error_message(), "lock")) {
+    if (strstr(ncc_error_message(), "lock file")) {
       ncc_error_set(NCC_ERR_INPUT,
                     "%s: is locked: another program has it open for writing (HDF5_USE_FILE_LOCKING=FALSE "
                     "in the environment overrides this)",
