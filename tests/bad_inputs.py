@@ -82,7 +82,7 @@ CASES = [
     (id_below_minus_one, [], "/pairs"),
     (template_larger_than_image, [], "template"),
     (good, ["--crop", "24,20"], "crop"),  # of 48 x 39 positions nothing is left
-    (truncated, [], ""),
+    (truncated, [], "truncated"),
     (text_file, [], "HDF5"),
     (no_file, [], "No such file"),
 ]
