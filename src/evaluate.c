@@ -19,6 +19,9 @@
 
 enum { ROWS_PER_ITEM = 16, SEGMENT = 1024, PARALLEL_FROM_PX = 32768 };
 
+/** Windows whose squares would underflow are looked at this much enlarged. */
+#define BOOST 0x1p500
+
 typedef struct row_sums {
   double s, q, p, u;
 } row_sums;
@@ -36,6 +39,7 @@ typedef struct evaluate_job {
   int64_t image_y, image_x, template_y, template_x;  // top-left pixel of the overlap in each
   int64_t n_rows, n_cols;                            // of the overlap
   double c;
+  double boost;  // exact power of two on the image's pixels; c is that of boosted pixels
 } evaluate_job;
 
 ncc_status ncc_evaluator_create(ncc_pool *pool, ncc_evaluator **out) {
@@ -74,6 +78,8 @@ static void evaluate_item(void *context, int64_t item, int thread) {
       int64_t n = job->n_cols - x < SEGMENT ? job->n_cols - x : SEGMENT;
       ncc_lane_sums sums = {0};
       ncc_prepared_row(job->image, job->image_y + row, job->image_x + x, n, w);
+      if (job->boost != 1)
+        for (int64_t i = 0; i < n; i++) w[i] *= job->boost;
       ncc_prepared_row(job->tmpl, job->template_y + row, job->template_x + x, n, t);
       job->kernels->dot(w, t, n, job->c, job->tmpl->mean, job->tmpl->rest, &sums);
       r.s += ncc_lanes_sum(sums.s);
@@ -110,6 +116,27 @@ static bool window_is_flat(const evaluate_job *job, bool overhangs) {
   return true;
 }
 
+/** Numerator and ssd of the window, of boosted pixels; moves job->c where it cancels too much. */
+static ncc_evaluation window_moments(ncc_evaluator *evaluator, evaluate_job *job, double n, double area) {
+  row_sums sum = overlap_sums(evaluator, job);
+  double inside = sum.q - sum.s * sum.s / n;
+  // Each round brings the centre 16 digits closer to the window's mean; ordinary windows need none.
+  while (!(sum.q <= 4 * inside)) {
+    double c = job->c + sum.s / n;
+    if (c == job->c) break;
+    job->c = c;
+    sum = overlap_sums(evaluator, job);
+    inside = sum.q - sum.s * sum.s / n;
+  }
+  ncc_evaluation out = {.numerator = sum.p, .ssd_window = inside > 0 ? inside : 0};
+  if (n < area) {
+    double total = sum.s + job->c * n;
+    out.numerator += job->c * sum.u;
+    out.ssd_window += total * total * ((area - n) / (area * n));
+  }
+  return out;
+}
+
 ncc_evaluation ncc_evaluate(ncc_evaluator *evaluator, const ncc_prepared *image, const ncc_prepared *tmpl, int64_t y,
                             int64_t x) {
   int64_t top = y - tmpl->pixels.rows + 1, left = x - tmpl->pixels.cols + 1;
@@ -127,27 +154,27 @@ ncc_evaluation ncc_evaluate(ncc_evaluator *evaluator, const ncc_prepared *image,
   const bool overhangs = overlap < whole;
 
   job.c = image->mean;
-  row_sums sum = overlap_sums(evaluator, &job);
-  double inside = sum.q - sum.s * sum.s / n;
-  if (!(sum.q <= 4 * inside)) {
-    job.c += sum.s / n;
-    sum = overlap_sums(evaluator, &job);
-    inside = sum.q - sum.s * sum.s / n;
-  }
-  ncc_evaluation out = {.numerator = sum.p, .ssd_window = inside > 0 ? inside : 0};
-  if (overhangs) {
-    double total = sum.s + job.c * n;
-    out.numerator += job.c * sum.u;
-    out.ssd_window += total * total * ((area - n) / (area * n));
-  }
+  job.boost = 1;
+  ncc_evaluation out = window_moments(evaluator, &job, n, area);
   // Only sums that small next to their rounding can belong to a flat window; ask the pixels.
   double level = job.c * job.c * n;
-  if (out.ssd_window <= 1e-20 * level || out.ssd_window == 0) {
+  if (out.ssd_window <= 1e-20 * level || out.ssd_window < 0x1p-900) {
     out.flat = window_is_flat(&job, overhangs);
-    if (out.flat) out.ssd_window = out.numerator = 0;
+    if (out.flat) {
+      out.ssd_window = out.numerator = 0;
+      return out;
+    }
+    if (out.ssd_window < 0x1p-900) {
+      job.c *= BOOST;
+      job.boost = BOOST;
+      out = window_moments(evaluator, &job, n, area);
+    }
   }
   double denominator = sqrt(out.ssd_window) * sqrt(tmpl->ssd);
   double value = denominator > 0 ? out.numerator / denominator : 0;
   out.ncc = value > 1 ? 1 : value < -1 ? -1 : value;
+  out.numerator /= job.boost;
+  out.ssd_window /= job.boost;
+  out.ssd_window /= job.boost;
   return out;
 }

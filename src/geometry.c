@@ -22,11 +22,12 @@ static int64_t first_with_overlap(int64_t need) {
 
 /** Fewest columns whose product with `rows_overlap` rows satisfies the overlap rule; tmpl + 1 where none does. */
 static int64_t needed_columns(const ncc_geometry *g, int64_t rows_overlap) {
-  double needed_px = g->min_overlap * (double)(g->template_rows * g->template_cols);
+  // A quotient, because 0.07 * 100 rounds to more than 7.
+  double area = (double)(g->template_rows * g->template_cols);
   int64_t lo = 1, hi = g->template_cols + 1;
   while (lo < hi) {
     int64_t mid = lo + (hi - lo) / 2;
-    if ((double)(rows_overlap * mid) >= needed_px)
+    if ((double)(rows_overlap * mid) / area >= g->min_overlap)
       hi = mid;
     else
       lo = mid + 1;

@@ -54,7 +54,7 @@ ncc_status ncc_matcher_create(const ncc_search *search, const ncc_config *config
   m->image_key = -1;
   NCC_CHECK(search->crop_y >= 0 && search->crop_x >= 0, NCC_ERR_USAGE, "crop %lld,%lld: expected no negative number",
             (long long)search->crop_x, (long long)search->crop_y);
-  NCC_CHECK(search->eps >= 0, NCC_ERR_USAGE, "eps %g: expected 0 or more", search->eps);
+  NCC_CHECK(search->eps >= 0 && search->eps < INFINITY, NCC_ERR_USAGE, "eps %g: expected 0 or more", search->eps);
   NCC_CHECK(search->min_overlap >= 0 && search->min_overlap <= 1, NCC_ERR_USAGE,
             "minimum overlap %g: expected a fraction from 0 to 1", search->min_overlap);
   NCC_CHECK(m->config.threads >= 0 && m->config.memory_bytes >= 0, NCC_ERR_USAGE,
