@@ -17,7 +17,7 @@ layer_of_file() {
 }
 
 declare -A own=()     # header -> layer
-while IFS= read -r file; do own[$(basename "$file")]=$(layer_of_file "$file"); done \
+while IFS= read -r file; do own[${file##*/}]=$(layer_of_file "$file"); done \
   < <(find src gpu io mpi -name '*.h' -o -name '*.cuh')
 
 declare -A allowed=([src]="src" [gpu]="src gpu cuda" [io]="src io hdf5" [mpi]="src io gpu mpi mpilib"
@@ -25,12 +25,13 @@ declare -A allowed=([src]="src" [gpu]="src gpu cuda" [io]="src io hdf5" [mpi]="s
 
 bad=0
 while IFS=: read -r file line text; do
-  header=$(sed -E 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*["<]([^">]+)[">].*/\1/' <<<"$text")
+  header=${text#*[\"<]}
+  header=${header%%[\">]*}
   case $header in
     mpi.h) target=mpilib ;;
     hdf5.h | hdf5_hl.h | H5*.h) target=hdf5 ;;
     cuda*.h | cufft*.h | nvml.h | nvrtc.h) target=cuda ;;
-    *) target=${own[$(basename "$header")]:-} ;;
+    *) target=${own[${header##*/}]:-} ;;
   esac
   layer=$(layer_of_file "$file")
   if [[ -n $target && " ${allowed[$layer]} " != *" $target "* ]]; then
