@@ -50,7 +50,7 @@ run build/mpixcorr compare "$output" "$input"
 cat <<EOT
 
 == Done
-The results are in $output. To look at them:
+The results are in $output. To look at them (the last with python3-h5py):
   build/mpixcorr info $output
   h5dump -d /coords -d /peaks $output
   python3 -c "import h5py; f = h5py.File('$output'); print(f['coords'][:5], f['peaks'][:5])"
