@@ -244,8 +244,9 @@ ncc_status ncc_root_finish(ncc_root *root, const ncc_rank_stats *rank_stats, dou
     status = closed;
   else
     ncc_error_set(status, "%s", first_message);
-  totals->write_s.max += ncc_clock_s() - started_s;
-  totals->write_s.mean += (ncc_clock_s() - started_s) / ranks;
+  double closing_s = ncc_clock_s() - started_s;
+  totals->write_s.max += closing_s;
+  totals->write_s.mean += closing_s / ranks;
   const int64_t *by = totals->by_status;
   int64_t bad = by[NCC_PAIR_NONFINITE] + by[NCC_PAIR_UNREADABLE] + by[NCC_PAIR_UNCERTAIN] + by[NCC_PAIR_INVALID];
   if (status == NCC_OK && bad > 0)
