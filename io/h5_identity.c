@@ -13,7 +13,7 @@
 
 #include "h5_input.h"
 
-enum { SAMPLED_ROWS = 4, SAMPLED_OBJECTS = 256, LEAST_OBJECTS = 8 };
+enum { ALL_OBJECTS = 1 << 14, SAMPLED_ROWS = 4, SAMPLED_OBJECTS = 256, LEAST_OBJECTS = 8 };
 static const int64_t all_pixels_bytes = 64 << 20;  // hash everything up to here
 static const int64_t touched_bytes = 256 << 20;    // what a compressed file may have to inflate
 
@@ -88,8 +88,8 @@ static ncc_status hash_pixels(hasher *h, ncc_input *input, ncc_object_kind kind,
   ncc_status status = NCC_OK;
   const ncc_objects *objects = kind == NCC_IMAGE ? &input->catalog.images : &input->catalog.templates;
   if (bytes == 0) return NCC_OK;  // none, or boxes
-  bool all = bytes <= all_pixels_bytes;
   int64_t n = objects->count;
+  bool all = bytes <= all_pixels_bytes && n <= ALL_OBJECTS;
   if (!all) {
     ncc_object middle = ncc_objects_get(objects, n / 2);
     int64_t affordable = touched_bytes / object_bytes(&middle);
