@@ -9,7 +9,7 @@ const ncc_engine_ops *conf_engine;
 bool conf_is_reference;
 
 static int failures;
-static char label[512];
+static char label[512], worst_label[512];
 static double worst_peak_error;
 static int64_t pairs_compared, coordinates_tied;
 
@@ -64,8 +64,9 @@ int conf_main(int argc, char **argv, const conf_test *tests, size_t count) {
     printf("%s %s\n", failures ? "FAILED" : "ok    ", tests[i].name);
     total += failures;
   }
-  printf("%lld pairs, %lld with other coordinates of a tied value, largest error of a peak %.2g\n",
-         (long long)pairs_compared, (long long)coordinates_tied, worst_peak_error);
+  printf("%lld pairs, %lld with other coordinates of a tied value, largest error of a peak %.2g%s%s%s\n",
+         (long long)pairs_compared, (long long)coordinates_tied, worst_peak_error, worst_label[0] ? " [" : "",
+         worst_label, worst_label[0] ? "]" : "");
   if (total) printf("%d failures\n", total);
   return total ? 1 : 0;
 }
@@ -327,12 +328,23 @@ static void compare_quality(const ncc_search *search, const conf_image *image, c
               (long long)r->second_x, r->second_peak, (long long)e->second_y, (long long)e->second_x, e->second_peak);
 }
 
+static bool all_finite(const conf_image *image) {
+  for (int64_t i = 0; i < image->rows * image->cols; ++i) {
+    if (!isfinite(image->truth[i])) return false;
+  }
+  return true;
+}
+
 void conf_compare(const ncc_search *search, const conf_image *image, const conf_image *tmpl, const ncc_rect *window,
                   const ncc_result *r) {
   ++pairs_compared;
   ncc_result e = conf_is_reference ? *r : conf_match(ncc_engine_reference(), 1, search, image, tmpl, window);
   CONF_EXPECT(r->status == e.status, "status %d (%lld, %lld), reference %d (%lld, %lld) %.17g", r->status,
               (long long)r->y, (long long)r->x, e.status, (long long)e.y, (long long)e.x, e.peak);
+  // The matcher looks for bad pixels before any engine does, the reference included: ask the pixels.
+  bool finite = all_finite(image) && all_finite(tmpl);
+  CONF_EXPECT(r->status == NCC_PAIR_INVALID || finite == (r->status != NCC_PAIR_NONFINITE),
+              "status %d, but the pixels are %sfinite", r->status, finite ? "" : "not ");
   if (e.status != NCC_PAIR_OK && e.status != NCC_PAIR_FLAT) {
     CONF_EXPECT(r->y == -1 && r->x == -1 && isnan(r->peak), "(%lld, %lld) %g without an answer", (long long)r->y,
                 (long long)r->x, r->peak);
@@ -340,13 +352,17 @@ void conf_compare(const ncc_search *search, const conf_image *image, const conf_
   }
   double value = conf_value_at(search, image, tmpl, r->y, r->x, NULL), error = fabs(r->peak - value);
   if (r->status == NCC_PAIR_FLAT) {
+    CONF_EXPECT(value == 0, "flat, but the NCC is %.17g at (%lld, %lld)", value, (long long)r->y, (long long)r->x);
     CONF_EXPECT(r->peak == 0 && r->y == e.y && r->x == e.x, "flat: (%lld, %lld) %.17g, first searched (%lld, %lld)",
                 (long long)r->y, (long long)r->x, r->peak, (long long)e.y, (long long)e.x);
   }
   CONF_EXPECT(r->peak >= -1 && r->peak <= 1, "peak %.17g", r->peak);
   CONF_EXPECT(error <= CONF_TOLERANCE, "peak %.17g at (%lld, %lld), where the NCC is %.17g", r->peak, (long long)r->y,
               (long long)r->x, value);
-  worst_peak_error = fmax(worst_peak_error, error);
+  if (error > worst_peak_error) {
+    worst_peak_error = error;
+    snprintf(worst_label, sizeof worst_label, "%s", label);
+  }
   if (r->y != e.y || r->x != e.x) {
     ++coordinates_tied;
     CONF_EXPECT(fabs(value - e.peak) <= 2 * CONF_TOLERANCE,
