@@ -20,7 +20,7 @@ static bool parse_crop_number(const char **text, int64_t *out) {
   return true;
 }
 
-static bool parse_crop(const char *text, void *target) {
+bool ncc_crop_parse(const char *text, void *target) {
   ncc_search *search = target;
   if (strcmp(text, "half") == 0) {
     search->crop_half = true;
@@ -35,7 +35,7 @@ static bool parse_crop(const char *text, void *target) {
   return true;
 }
 
-static void format_crop(const void *target, char *text, size_t text_bytes) {
+void ncc_crop_format(const void *target, char *text, size_t text_bytes) {
   const ncc_search *search = target;
   if (search->crop_half)
     snprintf(text, text_bytes, "half");
@@ -64,44 +64,12 @@ static const ncc_operand run_operands[] = {
 };
 
 static const ncc_option run_options[] = {
-    {.name = "crop",
-     .group = "what is searched",
-     .kind = NCC_OPTION_CUSTOM,
-     .offset = AT(search),
-     .argument = "X,Y|half",
-     .initial = "0,0",
-     .expected = "X,Y (whole numbers from 0 to 1000000000) or 'half'",
-     .help = "drop X columns left and right and Y rows top and bottom of the full correlation before the peak is "
-             "sought; 'half' is half of each template",
-     .changes_results = true,
-     .parse = parse_crop,
-     .format = format_crop},
-    {.name = "min-overlap",
-     .kind = NCC_OPTION_DOUBLE,
-     .offset = AT(search.min_overlap),
-     .argument = "F",
-     .initial = "0",
-     .min = 0,
-     .max = 1,
-     .help = "ignore positions where less than the fraction F of the template overlaps the image; 1 is the valid mode",
-     .changes_results = true},
-    {.name = "normalize",
-     .kind = NCC_OPTION_FLAG,
-     .offset = AT(search.normalize),
-     .help = "subtract each image's and template's mean and divide by its standard deviation first; the NCC changes "
-             "only where a template overhangs the image, and --eps refers to the normalised values",
-     .changes_results = true},
-    {.name = "eps",
-     .kind = NCC_OPTION_DOUBLE,
-     .offset = AT(search.eps),
-     .argument = "E",
-     .min = 0,
-     .max = DBL_MAX,
-     .default_words = "only windows whose pixels are all equal",
-     .expected = "a number of at least 0",
-     .help = "the response is 0 where sqrt(ssd(window) * ssd(template)) <= E, in pixel units; made for unit-energy "
-             "float images (1e-6 there), without effect on 8-bit tiles",
-     .changes_results = true},
+    NCC_SEARCH_OPTION_ROWS(ncc_run_options, search){
+        .name = "quality",
+        .kind = NCC_OPTION_FLAG,
+        .offset = AT(search.quality),
+        .help = "also write sub-pixel positions and second peaks: the best more than 10 pixels from the first",
+        .changes_results = true},
     {.name = "device",
      .group = "how it is done (none of these changes a result)",
      .kind = NCC_OPTION_CHOICE,

@@ -3,6 +3,8 @@
 #ifndef NCC_OPTIONS_H
 #define NCC_OPTIONS_H
 
+#include <float.h>
+
 #include "mpixcorr.h"
 #include "option_table.h"
 
@@ -32,6 +34,55 @@ typedef struct ncc_run_options {
   int64_t memory_bytes; /**< 0: the cgroup's or scheduler's limit shared by the node's ranks */
   char *command_line;   /**< as typed, quoted; owned */
 } ncc_run_options;
+
+/** "X,Y" or "half" into the crop of an ncc_search, and back; for the table below. */
+bool ncc_crop_parse(const char *text, void *target);
+void ncc_crop_format(const void *target, char *text, size_t text_bytes);
+
+/** Rows of an option table that say what is searched, for every command that searches. `member` is an ncc_search. */
+#define NCC_SEARCH_OPTION_ROWS(type, member)                                                                          \
+  {.name = "crop",                                                                                                    \
+   .group = "what is searched",                                                                                       \
+   .kind = NCC_OPTION_CUSTOM,                                                                                         \
+   .offset = offsetof(type, member),                                                                                  \
+   .argument = "X,Y|half",                                                                                            \
+   .initial = "0,0",                                                                                                  \
+   .expected = "X,Y (whole numbers from 0 to 1000000000) or 'half'",                                                  \
+   .help =                                                                                                            \
+       "drop X columns left and right and Y rows top and bottom of the full correlation before the peak is "          \
+       "sought; 'half' is half of each template",                                                                     \
+   .changes_results = true,                                                                                           \
+   .parse = ncc_crop_parse,                                                                                           \
+   .format = ncc_crop_format},                                                                                        \
+      {.name = "min-overlap",                                                                                         \
+       .kind = NCC_OPTION_DOUBLE,                                                                                     \
+       .offset = offsetof(type, member.min_overlap),                                                                  \
+       .argument = "F",                                                                                               \
+       .initial = "0",                                                                                                \
+       .min = 0,                                                                                                      \
+       .max = 1,                                                                                                      \
+       .help =                                                                                                        \
+           "ignore positions where less than the fraction F of the template overlaps the image; 1 is the valid mode", \
+       .changes_results = true},                                                                                      \
+      {.name = "normalize",                                                                                           \
+       .kind = NCC_OPTION_FLAG,                                                                                       \
+       .offset = offsetof(type, member.normalize),                                                                    \
+       .help =                                                                                                        \
+           "subtract each image's and template's mean and divide by its standard deviation first; the NCC changes "   \
+           "only where a template overhangs the image, and --eps refers to the normalised values",                    \
+       .changes_results = true},                                                                                      \
+      {.name = "eps",                                                                                                 \
+       .kind = NCC_OPTION_DOUBLE,                                                                                     \
+       .offset = offsetof(type, member.eps),                                                                          \
+       .argument = "E",                                                                                               \
+       .min = 0,                                                                                                      \
+       .max = DBL_MAX,                                                                                                \
+       .default_words = "only windows whose pixels are all equal",                                                    \
+       .expected = "a number of at least 0",                                                                          \
+       .help =                                                                                                        \
+           "the response is 0 where sqrt(ssd(window) * ssd(template)) <= E, in pixel units; made for unit-energy "    \
+           "float images (1e-6 there), without effect on 8-bit tiles",                                                \
+       .changes_results = true},
 
 /** The table behind `mpixcorr run`. */
 extern const ncc_command ncc_run_command;
