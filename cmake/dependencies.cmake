@@ -1,11 +1,46 @@
-# What the targets link: FFTW always; MPI and parallel HDF5 for the program.
+# What the targets link: an FFT library always; MPI and parallel HDF5 for the program.
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
-pkg_check_modules(FFTWF QUIET IMPORTED_TARGET fftw3f)
-pkg_check_modules(FFTW QUIET IMPORTED_TARGET fftw3)
-if(NOT FFTWF_FOUND OR NOT FFTW_FOUND)
-  message(FATAL_ERROR "FFTW was not found; mpixcorr needs FFTW 3.3 in single and double precision "
-    "(Debian: libfftw3-dev).")
+
+# The FFT library, behind FFTW's interface: target ncc_fft. Results do not depend on it.
+set(MPIXCORR_FFT "fftw" CACHE STRING "FFT library: fftw, or mkl by its FFTW3 interface (found by MKLROOT)")
+set_property(CACHE MPIXCORR_FFT PROPERTY STRINGS fftw mkl)
+add_library(ncc_fft INTERFACE)
+if(MPIXCORR_FFT STREQUAL "fftw")
+  pkg_check_modules(FFTWF QUIET IMPORTED_TARGET fftw3f)
+  pkg_check_modules(FFTW QUIET IMPORTED_TARGET fftw3)
+  if(NOT FFTWF_FOUND OR NOT FFTW_FOUND)
+    message(FATAL_ERROR "FFTW was not found; mpixcorr needs FFTW 3.3 in single and double precision "
+      "(Debian: libfftw3-dev), or MKL: -DMPIXCORR_FFT=mkl.")
+  endif()
+  target_link_libraries(ncc_fft INTERFACE PkgConfig::FFTWF PkgConfig::FFTW)
+  set(NCC_FFT_SUMMARY "FFTW ${FFTWF_VERSION}, single and double precision (${FFTWF_LIBDIR})")
+  set(NCC_FFT_PKGCONFIG "fftw3f fftw3")
+elseif(MPIXCORR_FFT STREQUAL "mkl")
+  set(MKLROOT "$ENV{MKLROOT}" CACHE PATH "Prefix of MKL, with include/ and lib/; PyPI's mkl-devel and mkl-include serve")
+  find_path(MKL_FFTW_INCLUDE_DIR fftw3.h HINTS ${MKLROOT}/include/fftw PATHS /usr/include/mkl/fftw NO_DEFAULT_PATH)
+  find_path(MKL_INCLUDE_DIR mkl_service.h HINTS ${MKLROOT}/include PATHS /usr/include/mkl)
+  set(missing "")
+  # One thread inside a transform: the pool's threads each run their own. PyPI's wheels hold versioned names only.
+  foreach(part intel_lp64 sequential core)
+    find_library(MKL_${part}_LIBRARY NAMES mkl_${part} libmkl_${part}.so.3 libmkl_${part}.so.2
+      HINTS ${MKLROOT}/lib ${MKLROOT}/lib/intel64)
+    if(NOT MKL_${part}_LIBRARY)
+      list(APPEND missing libmkl_${part})
+    endif()
+  endforeach()
+  if(missing OR NOT MKL_FFTW_INCLUDE_DIR OR NOT MKL_INCLUDE_DIR)
+    message(FATAL_ERROR "MKL was not found under MKLROOT=${MKLROOT} (${missing} fftw/fftw3.h mkl_service.h); "
+      "set MKLROOT to a prefix with include/ and lib/, for example a Python environment with mkl-devel.")
+  endif()
+  target_include_directories(ncc_fft SYSTEM INTERFACE ${MKL_FFTW_INCLUDE_DIR} ${MKL_INCLUDE_DIR})
+  target_link_libraries(ncc_fft INTERFACE ${MKL_intel_lp64_LIBRARY} ${MKL_sequential_LIBRARY} ${MKL_core_LIBRARY}
+    ${CMAKE_DL_LIBS})
+  target_compile_definitions(ncc_fft INTERFACE NCC_FFT_MKL)
+  set(NCC_FFT_SUMMARY "MKL by its FFTW3 interface (${MKL_core_LIBRARY})")
+  set(NCC_FFT_PKGCONFIG "")
+else()
+  message(FATAL_ERROR "MPIXCORR_FFT is ${MPIXCORR_FFT}; expected fftw or mkl.")
 endif()
 
 if(NOT MPIXCORR_LIBRARY_ONLY)
@@ -28,5 +63,14 @@ if(NOT MPIXCORR_LIBRARY_ONLY)
   pkg_check_modules(JANSSON QUIET IMPORTED_TARGET jansson)
   if(NOT JANSSON_FOUND)
     message(FATAL_ERROR "Jansson (JSON) was not found; mpixcorr writes its reports with it (Debian: libjansson-dev).")
+  endif()
+  pkg_check_modules(TIFF QUIET IMPORTED_TARGET libtiff-4)
+  pkg_check_modules(PNG QUIET IMPORTED_TARGET libpng)
+  pkg_check_modules(MATIO QUIET matio)
+  if(MATIO_FOUND)
+    # Not the package's own flags: they would put the headers of a serial HDF5 before those of the parallel one. The two
+    # libraries live beside each other by their symbols' versions, and matio is only handed files without HDF5 in them.
+    find_path(MATIO_INCLUDE_DIR matio.h HINTS ${MATIO_INCLUDE_DIRS} REQUIRED)
+    find_library(MATIO_LIBRARY matio HINTS ${MATIO_LIBRARY_DIRS} REQUIRED)
   endif()
 endif()
