@@ -8,7 +8,7 @@
 /** Commit of the sources, "-dirty" appended where they were changed; "unknown" outside a git checkout. Static. */
 const char *ncc_commit(void);
 
-/** The FFT library in use, as it names itself: "fftw-3.3.10-sse2-avx". Static. */
+/** The FFT library in use, as it names itself: "fftw-3.3.10-sse2-avx", "mkl-2026.0.2". Static. */
 const char *ncc_fft_library(void);
 
 #endif
