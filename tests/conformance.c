@@ -12,6 +12,7 @@ static int failures;
 static char label[512], worst_label[512];
 static double worst_peak_error;
 static int64_t pairs_compared, coordinates_tied;
+static uint64_t digest = 0xcbf29ce484222325u;  // of all results compared (FNV-1a)
 
 /* ---- running ------------------------------------------------------------------------------------------------ */
 
@@ -67,6 +68,7 @@ int conf_main(int argc, char **argv, const conf_test *tests, size_t count) {
   printf("%lld pairs, %lld with other coordinates of a tied value, largest error of a peak %.2g%s%s%s\n",
          (long long)pairs_compared, (long long)coordinates_tied, worst_peak_error, worst_label[0] ? " [" : "",
          worst_label, worst_label[0] ? "]" : "");
+  printf("digest of all answers %016llx\n", (unsigned long long)digest);
   if (total) printf("%d failures\n", total);
   return total ? 1 : 0;
 }
@@ -328,6 +330,22 @@ static void compare_quality(const ncc_search *search, const conf_image *image, c
               (long long)r->second_x, r->second_peak, (long long)e->second_y, (long long)e->second_x, e->second_peak);
 }
 
+static void digest_bytes(const void *data, size_t bytes) {
+  for (size_t i = 0; i < bytes; ++i) digest = (digest ^ ((const unsigned char *)data)[i]) * 0x100000001b3u;
+}
+
+static void digest_result(const ncc_result *r) {
+  digest_bytes(&r->y, sizeof r->y);
+  digest_bytes(&r->x, sizeof r->x);
+  digest_bytes(&r->peak, sizeof r->peak);
+  digest_bytes(&r->subpixel_y, sizeof r->subpixel_y);
+  digest_bytes(&r->subpixel_x, sizeof r->subpixel_x);
+  digest_bytes(&r->second_y, sizeof r->second_y);
+  digest_bytes(&r->second_x, sizeof r->second_x);
+  digest_bytes(&r->second_peak, sizeof r->second_peak);
+  digest_bytes(&r->status, sizeof r->status);
+}
+
 static bool all_finite(const conf_image *image) {
   for (int64_t i = 0; i < image->rows * image->cols; ++i) {
     if (!isfinite(image->truth[i])) return false;
@@ -338,6 +356,7 @@ static bool all_finite(const conf_image *image) {
 void conf_compare(const ncc_search *search, const conf_image *image, const conf_image *tmpl, const ncc_rect *window,
                   const ncc_result *r) {
   ++pairs_compared;
+  digest_result(r);
   ncc_result e = conf_is_reference ? *r : conf_match(ncc_engine_reference(), 1, search, image, tmpl, window);
   CONF_EXPECT(r->status == e.status, "status %d (%lld, %lld), reference %d (%lld, %lld) %.17g", r->status,
               (long long)r->y, (long long)r->x, e.status, (long long)e.y, (long long)e.x, e.peak);
