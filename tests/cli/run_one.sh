@@ -14,12 +14,12 @@ trap 'rm -rf "$folder"' EXIT
 cd "$folder" || exit 1
 
 mpixcorr() { "$MPIXCORR" "$@"; }
-# ranks N ARGUMENTS: the program under mpirun, without the launcher's own words
+# ranks N ARGUMENTS: the program under mpirun, without the launcher's own words unless these are all that explains
 ranks() {
   local code=0 n=$1
   shift
   "$MPIEXEC" -n "$n" "$MPIXCORR" "$@" 2>"$folder/.stderr" || code=$?
-  grep -a '^mpixcorr: ' "$folder/.stderr" >&2
+  grep -a '^mpixcorr: ' "$folder/.stderr" >&2 || [[ $code == 0 ]] || cat "$folder/.stderr" >&2
   rm -f "$folder/.stderr"
   return $code
 }
