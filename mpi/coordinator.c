@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "message.h"
 #include "shipping.h"
+#include "stop.h"
 
 enum { AHEAD = 2, INBOX_LETTERS = 64 }; /* a rank computes one hand-out and has one ahead */
 #define PROGRESS_S 0.1
@@ -55,7 +56,7 @@ static ncc_status stop(coordinator *c, ncc_status problem, int rank, const char 
     snprintf(c->message, NCC_MESSAGE_TEXT, "%.*s", NCC_MESSAGE_TEXT - 1, text);
   else /* a worker's text begins with its host */
     snprintf(c->message, NCC_MESSAGE_TEXT, "rank %d on %.*s", rank, NCC_MESSAGE_TEXT - 32, text);
-  *c->o.stop = 1;
+  ncc_stop_ask(c->o.stop);
   for (int dest = 1; dest < c->o.comm->ranks; dest++) NCC_TRY(send_plain(c, dest, NCC_MESSAGE_STOP));
 cleanup:
   return status;
@@ -304,7 +305,7 @@ static void report_progress(coordinator *c) {
 static ncc_status turn(coordinator *c, int *step) {
   ncc_status status = NCC_OK;
   bool progress = false;
-  if (*c->o.stop && !c->stopping) NCC_TRY(stop(c, NCC_ERR_STOPPED, 0, "stopped early"));
+  if (ncc_stop_asked(c->o.stop) && !c->stopping) NCC_TRY(stop(c, NCC_ERR_STOPPED, 0, "stopped early"));
   NCC_TRY(ncc_outbox_poll(&c->outbox, &progress));
   NCC_TRY(take_messages(c, &progress));
   NCC_TRY(take_own(c, &progress));

@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "error.h"
+#include "stop.h"
 
 typedef struct queue {
   ncc_handout *first, **last;
@@ -115,7 +116,7 @@ cleanup:
 static ncc_status load(ncc_lane *lane, ncc_handout *handout) {
   ncc_status status = NCC_OK;
   ncc_kept *kept = &lane->kept[handout->dest];
-  for (int64_t i = 0; i < handout->n_needs && !*lane->options.stop; i++)
+  for (int64_t i = 0; i < handout->n_needs && !ncc_stop_asked(lane->options.stop); i++)
     NCC_TRY(load_need(lane, &handout->needs[i], kept));
   NCC_TRY(ncc_kept_replace(kept, handout, handout->dest == lane->options.rank));
 cleanup:
@@ -170,7 +171,7 @@ static ncc_status compute(ncc_lane *lane, ncc_handout *handout) {
     ncc_array image = make_array(&catalog->images, piece->image, pixels);
     NCC_TRY(ncc_matcher_match(lane->options.matcher, pixels ? piece->image : -1, &image, piece->count, templates + at,
                               handout->windows ? handout->windows + at : NULL, handout->results + at));
-    if (*lane->options.stop) break;
+    if (ncc_stop_asked(lane->options.stop)) break;
   }
 cleanup:
   free(templates);
@@ -186,7 +187,7 @@ static void *run_matcher(void *argument) {
     double started_s = ncc_clock_s();
     lane->stats.wait_s += started_s - idle_since_s;
     double planned_s = ncc_matcher_counters(lane->options.matcher)->planning_s;
-    ncc_status status = *lane->options.stop ? NCC_OK : compute(lane, handout);
+    ncc_status status = ncc_stop_asked(lane->options.stop) ? NCC_OK : compute(lane, handout);
     planned_s = ncc_matcher_counters(lane->options.matcher)->planning_s - planned_s;
     if (status != NCC_OK && status != NCC_ERR_STOPPED) fail(handout, status);
     ncc_handout_drop_pixels(handout);

@@ -6,6 +6,7 @@
 
 #include "message.h"
 #include "shipping.h"
+#include "stop.h"
 
 enum { MAX_ARRIVALS = 4 }; /* rank 0 hands out two at a time */
 
@@ -67,7 +68,7 @@ static ncc_status take_messages(worker *w, bool *progress) {
         NCC_TRY(take_work(w, bytes, n_bytes));
         break;
       case NCC_MESSAGE_STOP:
-        *w->stop = 1;
+        ncc_stop_ask(w->stop);
         break;
       case NCC_MESSAGE_END:
         w->ended = true;
@@ -108,7 +109,7 @@ static ncc_status send_results(worker *w, bool *progress) {
     char text[NCC_MESSAGE_TEXT];
     *progress = true;
     if (handout->status != NCC_OK) {
-      *w->stop = 1;
+      ncc_stop_ask(w->stop);
       snprintf(text, sizeof text, "%s: %.400s", w->comm->host, handout->message);
       NCC_TRY(ncc_message_problem(handout->status, text, &bytes, &n_bytes));
       NCC_TRY(ncc_outbox_send(&w->outbox, w->comm, 0, bytes, n_bytes));

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "error.h"
+#include "stop.h"
 
 fake_behaviour fake;
 
@@ -61,7 +62,7 @@ ncc_status ncc_matcher_match(ncc_matcher *matcher, int64_t image_key, const ncc_
   for (int64_t i = 0; i < n; i++) {
     struct timespec nap = {(time_t)fake.sleep_s, (long)(1e9 * (fake.sleep_s - floor(fake.sleep_s)))};
     if (fake.sleep_s > 0) nanosleep(&nap, NULL);
-    if (matcher->stop && *matcher->stop) return NCC_ERR_STOPPED;
+    if (matcher->stop && ncc_stop_asked(matcher->stop)) return NCC_ERR_STOPPED;
     if (fake.fail_after > 0 && fake.pairs_done >= fake.fail_after)
       return ncc_error_set(NCC_ERR_NOMEM, "the fake matcher has no memory");
     results[i] = fake_answer(image, &templates[i], windows ? &windows[i] : NULL);
