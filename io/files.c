@@ -49,7 +49,9 @@ ncc_status ncc_file_rename(const char *from, const char *to) {
   if (rename(from, to) != 0) {
     return ncc_error_set(NCC_ERR_OUTPUT, "%s: cannot be renamed to %s: %s", from, to, strerror(errno));
   }
-  return ncc_file_sync_directory(to);
+  ncc_status status = ncc_file_sync_directory(to);
+  if (status != NCC_OK) ncc_error_prefix("%s: directory", to);
+  return status;
 }
 
 ncc_status ncc_file_check_creatable(const char *path) {

@@ -241,8 +241,8 @@ static ncc_status compare_sides(const side *a, const side *b, const compare_opti
          n_coords, tolerances->coord_tolerance, most_coords);
   printf("  peaks        %" PRId64 " of %" PRId64 " equal within %g; largest difference %.3g\n", same_peaks, n_peaks,
          tolerances->peak_tolerance, most_peak);
-  if (n_status) printf("  status       %" PRId64 " pairs differ or have no answer\n", n_status);
-  if (n_failed) printf("  no answer    %" PRId64 " pairs, alike on both sides\n", n_failed);
+  if (n_status) printf("  status       differs, or one side has no answer: %" PRId64 "\n", n_status);
+  if (n_failed) printf("  no answer    on both sides alike: %" PRId64 "\n", n_failed);
   if (n_differing) print_worst(a, b, differing, n_differing);
   printf("%s\n", n_differing ? "different" : "the same");
   if (n_differing) {
