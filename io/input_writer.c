@@ -23,10 +23,19 @@ typedef struct part {
   bool boxes;
 } part;
 
+/** The object whose rows are being written; rows 0: none. */
+typedef struct begun {
+  ncc_object_kind kind;
+  int64_t id, rows, cols, written;
+  ncc_dtype dtype;
+  hid_t set; /**< of its own in a group, or -1 */
+} begun;
+
 struct ncc_input_writer {
   char *path, *temporary;
   hid_t file;
   part parts[2];
+  begun object;
   bool has_pairs;
 };
 
@@ -39,7 +48,7 @@ ncc_status ncc_input_writer_create(const char *path, bool overwrite, ncc_input_w
   ncc_h5_silence();
   ncc_input_writer *writer = calloc(1, sizeof *writer);
   NCC_CHECK(writer, NCC_ERR_NOMEM, "%s: no memory", path);
-  writer->file = -1;
+  writer->file = writer->object.set = -1;
   for (int kind = 0; kind < 2; kind++) writer->parts[kind].stack = writer->parts[kind].group = -1;
   NCC_TRY(ncc_file_check_creatable(path));
   NCC_CHECK(overwrite || access(path, F_OK) != 0, NCC_ERR_OUTPUT, "%s: exists already (--overwrite replaces it)", path);
@@ -64,6 +73,14 @@ static hid_t timeless_properties(void) {
   return properties;
 }
 
+/** Rows of a chunk; 1 where the layout is contiguous. */
+static int64_t chunk_rows_of(const ncc_storage *storage, int64_t rows, int64_t cols, ncc_dtype dtype) {
+  const bool chunked = storage->chunk_rows > 0 && storage->chunk_cols > 0;
+  if (!chunked && storage->gzip_level == 0) return 1;
+  const int64_t wanted = chunked ? storage->chunk_rows : (1 << 20) / (cols * (int64_t)ncc_dtype_size(dtype));
+  return wanted > rows ? rows : wanted < 1 ? 1 : wanted;
+}
+
 /** Creation properties for objects of one shape; `rank` 3 puts one plane into a chunk's first extent. */
 static ncc_status make_properties(const ncc_input_writer *writer, const char *label, const ncc_storage *storage,
                                   int rank, int64_t rows, int64_t cols, ncc_dtype dtype, hid_t *out) {
@@ -72,11 +89,8 @@ static ncc_status make_properties(const ncc_input_writer *writer, const char *la
   NCC_CHECK_H5(*out >= 0, NCC_ERR_INTERNAL, "%s: %s: properties", writer->path, label);
   bool chunked = storage->chunk_rows > 0 && storage->chunk_cols > 0;
   if (!chunked && storage->gzip_level == 0) return NCC_OK;
-  int64_t chunk_cols = chunked ? storage->chunk_cols : cols;
-  int64_t chunk_rows = chunked ? storage->chunk_rows : (1 << 20) / (cols * (int64_t)ncc_dtype_size(dtype));
-  if (chunk_cols > cols) chunk_cols = cols;
-  if (chunk_rows > rows) chunk_rows = rows;
-  if (chunk_rows < 1) chunk_rows = 1;
+  const int64_t chunk_cols = chunked && storage->chunk_cols < cols ? storage->chunk_cols : cols;
+  const int64_t chunk_rows = chunk_rows_of(storage, rows, cols, dtype);
   hsize_t chunk[3] = {1, (hsize_t)chunk_rows, (hsize_t)chunk_cols};
   NCC_CHECK_H5(H5Pset_chunk(*out, rank, chunk + 3 - rank) >= 0, NCC_ERR_USAGE,
                "%s: %s: chunks of %" PRId64 " x %" PRId64 " pixels", writer->path, label, chunk_rows, chunk_cols);
@@ -150,64 +164,117 @@ static ncc_status pack_rows(const ncc_array *pixels, const void **data, void **o
   return NCC_OK;
 }
 
-static ncc_status put_plane(ncc_input_writer *writer, ncc_object_kind kind, int64_t id, const ncc_array *pixels,
-                            const void *data) {
+static ncc_status begin_plane(ncc_input_writer *writer, const begun *o) {
   ncc_status status = NCC_OK;
-  part *p = &writer->parts[kind];
-  const char *name = kind_names[kind];
-  hid_t space = -1, memory = -1;
-  hsize_t start[3] = {(hsize_t)id, 0, 0}, extent[3] = {1, (hsize_t)pixels->rows, (hsize_t)pixels->cols};
-  NCC_CHECK(id < p->count, NCC_ERR_USAGE, "%s: %s: id %" PRId64 " found, expected 0 to %" PRId64, writer->path, name,
-            id, p->count - 1);
-  NCC_CHECK(pixels->rows == p->shape.rows && pixels->cols == p->shape.cols && pixels->dtype == p->shape.dtype,
-            NCC_ERR_USAGE,
+  const part *p = &writer->parts[o->kind];
+  const char *name = kind_names[o->kind];
+  NCC_CHECK(o->id < p->count, NCC_ERR_USAGE, "%s: %s: id %" PRId64 " found, expected 0 to %" PRId64, writer->path, name,
+            o->id, p->count - 1);
+  NCC_CHECK(o->rows == p->shape.rows && o->cols == p->shape.cols && o->dtype == p->shape.dtype, NCC_ERR_USAGE,
             "%s: %s: id %" PRId64 ": %" PRId64 " x %" PRId64 " %s found, expected %" PRId64 " x %" PRId64 " %s",
-            writer->path, name, id, pixels->rows, pixels->cols, ncc_dtype_name(pixels->dtype), p->shape.rows,
-            p->shape.cols, ncc_dtype_name(p->shape.dtype));
-  space = H5Dget_space(p->stack);
-  memory = H5Screate_simple(3, extent, NULL);
-  NCC_CHECK_H5(H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, extent, NULL) >= 0 &&
-                   H5Dwrite(p->stack, ncc_h5_pixel_type(pixels->dtype), memory, space, H5P_DEFAULT, data) >= 0,
-               NCC_ERR_OUTPUT, "%s: %s: id %" PRId64 " cannot be written", writer->path, name, id);
+            writer->path, name, o->id, o->rows, o->cols, ncc_dtype_name(o->dtype), p->shape.rows, p->shape.cols,
+            ncc_dtype_name(p->shape.dtype));
 cleanup:
-  ncc_h5_close(&memory);
-  ncc_h5_close(&space);
   return status;
 }
 
-static ncc_status put_dataset(ncc_input_writer *writer, ncc_object_kind kind, int64_t id, const ncc_array *pixels,
-                              const void *data) {
+static ncc_status begin_dataset(ncc_input_writer *writer, begun *o) {
   ncc_status status = NCC_OK;
-  part *p = &writer->parts[kind];
-  hid_t space = -1, properties = -1, set = -1, type = ncc_h5_pixel_type(pixels->dtype);
+  part *p = &writer->parts[o->kind];
+  hid_t space = -1, properties = -1;
   char name[32];
-  snprintf(name, sizeof name, "%" PRId64, id);
-  if (p->group < 0) NCC_TRY(ncc_input_writer_group(writer, kind, NULL));
-  NCC_TRY(make_properties(writer, kind_names[kind], &p->storage, 2, pixels->rows, pixels->cols, pixels->dtype,
-                          &properties));
-  space = H5Screate_simple(2, (hsize_t[2]){(hsize_t)pixels->rows, (hsize_t)pixels->cols}, NULL);
-  set = H5Dcreate2(p->group, name, type, space, H5P_DEFAULT, properties, H5P_DEFAULT);
-  NCC_CHECK_H5(set >= 0 && H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0, NCC_ERR_OUTPUT,
-               "%s: %s/%s: cannot be written", writer->path, kind_names[kind], name);
+  snprintf(name, sizeof name, "%" PRId64, o->id);
+  if (p->group < 0) NCC_TRY(ncc_input_writer_group(writer, o->kind, NULL));
+  NCC_TRY(make_properties(writer, kind_names[o->kind], &p->storage, 2, o->rows, o->cols, o->dtype, &properties));
+  space = H5Screate_simple(2, (hsize_t[2]){(hsize_t)o->rows, (hsize_t)o->cols}, NULL);
+  o->set = H5Dcreate2(p->group, name, ncc_h5_pixel_type(o->dtype), space, H5P_DEFAULT, properties, H5P_DEFAULT);
+  NCC_CHECK_H5(o->set >= 0, NCC_ERR_OUTPUT, "%s: %s/%s: cannot be created", writer->path, kind_names[o->kind], name);
 cleanup:
-  ncc_h5_close(&set);
   ncc_h5_close(&space);
   ncc_h5_close(&properties);
   return status;
 }
 
-ncc_status ncc_input_writer_put(ncc_input_writer *writer, ncc_object_kind kind, int64_t id, const ncc_array *pixels) {
+ncc_status ncc_input_writer_begin(ncc_input_writer *writer, ncc_object_kind kind, int64_t id, int64_t rows,
+                                  int64_t cols, ncc_dtype dtype) {
   ncc_status status = NCC_OK;
   part *p = &writer->parts[kind];
+  begun o = {.kind = kind, .id = id, .rows = rows, .cols = cols, .dtype = dtype, .set = -1};
+  NCC_CHECK(!writer->object.rows, NCC_ERR_USAGE, "%s: %s/%" PRId64 " was not ended", writer->path,
+            kind_names[writer->object.kind], writer->object.id);
+  NCC_CHECK(!p->boxes && id >= 0 && rows > 0 && cols > 0, NCC_ERR_USAGE,
+            "%s: %s: id %" PRId64 ": pixels, and an id of at least 0, expected", writer->path, kind_names[kind], id);
+  NCC_TRY((p->stack >= 0 ? begin_plane : begin_dataset)(writer, &o));
+  writer->object = o;
+cleanup:
+  return status;
+}
+
+int64_t ncc_input_writer_chunk_rows(const ncc_input_writer *writer) {
+  const begun *o = &writer->object;
+  return chunk_rows_of(&writer->parts[o->kind].storage, o->rows, o->cols, o->dtype);
+}
+
+ncc_status ncc_input_writer_rows(ncc_input_writer *writer, const ncc_array *rows) {
+  ncc_status status = NCC_OK;
+  begun *o = &writer->object;
+  const part *p = &writer->parts[o->kind];
   const void *data = NULL;
   void *owned = NULL;
-  NCC_CHECK(!p->boxes && id >= 0 && pixels->data && pixels->rows > 0 && pixels->cols > 0, NCC_ERR_USAGE,
-            "%s: %s: id %" PRId64 ": pixels, and an id of at least 0, expected", writer->path, kind_names[kind], id);
-  NCC_TRY(pack_rows(pixels, &data, &owned));
-  NCC_TRY((p->stack >= 0 ? put_plane : put_dataset)(writer, kind, id, pixels, data));
-  p->put++;
+  hid_t space = -1, memory = -1, set = o->set >= 0 ? o->set : p->stack;
+  const int rank = o->set >= 0 ? 2 : 3;
+  const hsize_t start[3] = {(hsize_t)o->id, (hsize_t)o->written, 0};
+  const hsize_t extent[3] = {1, (hsize_t)rows->rows, (hsize_t)rows->cols};
+  NCC_CHECK(rows->data && rows->cols == o->cols && rows->dtype == o->dtype && rows->rows <= o->rows - o->written,
+            NCC_ERR_USAGE,
+            "%s: %s: id %" PRId64 ": %" PRId64 " x %" PRId64 " %s found, expected %" PRId64 " x %" PRId64 " %s",
+            writer->path, kind_names[o->kind], o->id, rows->rows, rows->cols, ncc_dtype_name(rows->dtype),
+            o->rows - o->written, o->cols, ncc_dtype_name(o->dtype));
+  NCC_TRY(pack_rows(rows, &data, &owned));
+  space = H5Dget_space(set);
+  memory = H5Screate_simple(rank, extent + 3 - rank, NULL);
+  NCC_CHECK_H5(H5Sselect_hyperslab(space, H5S_SELECT_SET, start + 3 - rank, NULL, extent + 3 - rank, NULL) >= 0 &&
+                   H5Dwrite(set, ncc_h5_pixel_type(o->dtype), memory, space, H5P_DEFAULT, data) >= 0,
+               NCC_ERR_OUTPUT, "%s: %s: id %" PRId64 " cannot be written", writer->path, kind_names[o->kind], o->id);
+  o->written += rows->rows;
 cleanup:
+  ncc_h5_close(&memory);
+  ncc_h5_close(&space);
   free(owned);
+  return status;
+}
+
+ncc_status ncc_input_writer_end(ncc_input_writer *writer, bool keep) {
+  ncc_status status = NCC_OK;
+  begun *o = &writer->object;
+  part *p = &writer->parts[o->kind];
+  char name[32];
+  snprintf(name, sizeof name, "%" PRId64, o->id);
+  NCC_CHECK(!keep || o->written == o->rows, NCC_ERR_USAGE,
+            "%s: %s: id %s: %" PRId64 " of %" PRId64 " rows were written", writer->path, kind_names[o->kind], name,
+            o->written, o->rows);
+  const bool closed = o->set < 0 || H5Dclose(o->set) >= 0;
+  o->set = -1;
+  NCC_CHECK_H5(closed, NCC_ERR_OUTPUT, "%s: %s/%s: cannot be written", writer->path, kind_names[o->kind], name);
+  if (keep) {
+    p->put++;
+  } else if (p->group >= 0) {
+    NCC_CHECK_H5(H5Ldelete(p->group, name, H5P_DEFAULT) >= 0, NCC_ERR_OUTPUT, "%s: %s/%s: cannot be taken back",
+                 writer->path, kind_names[o->kind], name);
+  }
+cleanup:
+  ncc_h5_close(&o->set);
+  *o = (begun){.set = -1};
+  return status;
+}
+
+ncc_status ncc_input_writer_put(ncc_input_writer *writer, ncc_object_kind kind, int64_t id, const ncc_array *pixels) {
+  ncc_status status = NCC_OK;
+  NCC_CHECK(pixels->data, NCC_ERR_USAGE, "%s: %s: id %" PRId64 ": no pixels found", writer->path, kind_names[kind], id);
+  NCC_TRY(ncc_input_writer_begin(writer, kind, id, pixels->rows, pixels->cols, pixels->dtype));
+  NCC_TRY(ncc_input_writer_rows(writer, pixels));
+  NCC_TRY(ncc_input_writer_end(writer, true));
+cleanup:
   return status;
 }
 
@@ -295,6 +362,7 @@ cleanup:
 /** Closes what is open in the file, then the file. @return whether HDF5 could write all that it held back. */
 static bool close_file(ncc_input_writer *writer) {
   bool good = true;
+  ncc_h5_close(&writer->object.set);
   for (int kind = 0; kind < 2; kind++) {
     part *p = &writer->parts[kind];
     if (p->stack >= 0) good = H5Dclose(p->stack) >= 0 && good;
@@ -309,6 +377,8 @@ static bool close_file(ncc_input_writer *writer) {
 ncc_status ncc_input_writer_finish(ncc_input_writer **writer_in) {
   ncc_status status = NCC_OK;
   ncc_input_writer *writer = *writer_in;
+  NCC_CHECK(!writer->object.rows, NCC_ERR_USAGE, "%s: %s/%" PRId64 " was not ended", writer->path,
+            kind_names[writer->object.kind], writer->object.id);
   for (int kind = 0; kind < 2; kind++) {
     const part *p = &writer->parts[kind];
     NCC_CHECK(p->stack >= 0 || p->group >= 0 || p->boxes, NCC_ERR_USAGE, "%s: %s was never written", writer->path,

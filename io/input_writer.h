@@ -40,6 +40,24 @@ ncc_status ncc_input_writer_group(ncc_input_writer *writer, ncc_object_kind kind
  *  @return NCC_OK; NCC_ERR_USAGE where id, shape or type do not fit the stack; NCC_ERR_OUTPUT; NCC_ERR_NOMEM. */
 ncc_status ncc_input_writer_put(ncc_input_writer *writer, ncc_object_kind kind, int64_t id, const ncc_array *pixels);
 
+/** The same in blocks of rows, for objects larger than memory: begins an object; rows follow from the first to the
+ * last.
+ *  @return as ncc_input_writer_put(). */
+ncc_status ncc_input_writer_begin(ncc_input_writer *writer, ncc_object_kind kind, int64_t id, int64_t rows,
+                                  int64_t cols, ncc_dtype dtype);
+
+/** Rows of a chunk of the object that was begun, 1 where it is contiguous: blocks of a multiple of it are written in
+ * one go. */
+int64_t ncc_input_writer_chunk_rows(const ncc_input_writer *writer);
+
+/** Writes the next rows of the object that was begun. @return as ncc_input_writer_put(). */
+ncc_status ncc_input_writer_rows(ncc_input_writer *writer, const ncc_array *rows);
+
+/** Ends the object that was begun.
+ *  @param[in] keep  false: it is given up and leaves no trace in a group; its space is used again.
+ *  @return NCC_OK; NCC_ERR_USAGE where rows are missing of an object that is to be kept; NCC_ERR_OUTPUT. */
+ncc_status ncc_input_writer_end(ncc_input_writer *writer, bool keep);
+
 /** Makes /templates boxes of images: rows (image id, y, x, rows, cols); the template's id is its row.
  *  @param[in] boxes  [n][5], borrowed. */
 ncc_status ncc_input_writer_boxes(ncc_input_writer *writer, int64_t n, const int64_t (*boxes)[5]);
