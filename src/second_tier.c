@@ -63,11 +63,8 @@ struct ncc_second_tier {
   ncc_buffer image, tmpl, prefix, sums;
   const ncc_task *task;
   ncc_geometry tile;           // geometry with the tile as its search
-  uint8_t *flat;               // [tile cols] of the row in work, from ncc_flat_rows()
   int64_t rows, cols, stride;  // of the transform; stride in doubles
-  ncc_bounds bounds;
-  ncc_proposal *proposal;
-  _Atomic double best;
+  const ncc_tier_visitor *visitor;
   dd *s, *q;    // [width] column sums over the window's rows
   double mass;  // sum of squares about the mean of all that the tile sees
 };
@@ -230,8 +227,8 @@ static void slide(ncc_second_tier *t, int64_t image_row, bool add, double *pixel
   }
 }
 
-/** Considers the searched positions of full row y; called in increasing order of rows. */
-static void consider_row(void *context, int64_t y, const uint8_t *flat) {
+/** Visits the searched positions of full row y; called in increasing order of rows. */
+static void visit_row(void *context, int64_t y, const uint8_t *flat) {
   ncc_second_tier *t = context;
   const ncc_geometry *g = &t->tile;
   const ncc_rect *trim = &g->trim;
@@ -278,11 +275,11 @@ static void consider_row(void *context, int64_t y, const uint8_t *flat) {
     else if (ssd < 0x1p45 * error)
       ssd = ssd > 2 * error ? -(ssd - error) : (double)NCC_SSD_UNKNOWN * 1e-200;
     double numerator = numerators[x] / points + mean * overlap_sum(t, y, x);
-    ncc_proposal_consider(t->proposal, &t->bounds, y, x, numerator, ssd, &t->best);
+    t->visitor->position(t->visitor->context, y, x, numerator, ssd);
   }
 }
 
-static ncc_status propose_tile(ncc_second_tier *t, const ncc_rect *tile) {
+static ncc_status visit_tile(ncc_second_tier *t, const ncc_rect *tile) {
   ncc_status status = NCC_OK;
   const ncc_task *task = t->task;
   double norm = 0;
@@ -300,39 +297,71 @@ static ncc_status propose_tile(ncc_second_tier *t, const ncc_rect *tile) {
   double error = (2 + log2(points) / 2) * 0x1p-52 * norm * norm_t;
   double sides = (double)(t->tile.template_rows + t->tile.template_cols);
   error += fabs(task->image->mean) * 4 * sides * 0x1p-53 * sqrt(area) * norm_t;
-  t->proposal->error = fmax(t->proposal->error, error);
-  t->bounds = ncc_bounds_create(task->image, task->tmpl, 1, 1, t->context->eps, error, 1e-14, 1e-15);
-  NCC_TRY(ncc_flat_rows(task->image, &t->tile, consider_row, t));
+  NCC_TRY(t->visitor->tile(t->visitor->context, error));
+  NCC_TRY(ncc_flat_rows(task->image, &t->tile, visit_row, t));
 
 cleanup:
   return status;
 }
 
-ncc_status ncc_second_tier_propose(ncc_second_tier *t, const ncc_task *task, ncc_proposal *out) {
+ncc_status ncc_second_tier_visit(ncc_second_tier *t, const ncc_task *task, const ncc_tier_visitor *visitor) {
   ncc_status status = NCC_OK;
   const ncc_geometry *g = task->geometry;
   const volatile int *stop = t->context->config->stop;
-  ncc_proposal proposal = {0};
   t->task = task;
-  t->best = -2;
-  ncc_proposal_reset(out);
+  t->visitor = visitor;
   NCC_TRY(make_prefix(t));
   const int64_t height = tile_side(g->template_rows), width = tile_side(g->template_cols);
   for (int64_t y = g->search.y0; y < g->search.y1; y += height)
     for (int64_t x = g->search.x0; x < g->search.x1; x += width) {
       NCC_CHECK(!stop || !*stop, NCC_ERR_STOPPED, "stopped");
       ncc_rect tile = {y, x, min64(y + height, g->search.y1), min64(x + width, g->search.x1)};
-      NCC_TRY(ncc_proposal_create(CANDIDATES, &proposal));
-      t->proposal = &proposal;
-      NCC_TRY(propose_tile(t, &tile));
-      NCC_TRY(ncc_proposal_merge(out, &proposal));
-      ncc_proposal_clear(&proposal);
+      NCC_TRY(visit_tile(t, &tile));
     }
+
+cleanup:
+  // Rare work should not hold memory.
+  release(t);
+  return status;
+}
+
+/** Proposing: each tile has a list of its own, because positions of one list come in row-major order. */
+typedef struct proposer {
+  const ncc_second_tier *tier;
+  ncc_bounds bounds;
+  ncc_proposal tile, *out;
+  _Atomic double best;
+} proposer;
+
+static ncc_status begin_list(void *context, double error) {
+  ncc_status status = NCC_OK;
+  proposer *p = context;
+  const ncc_task *task = p->tier->task;
+  NCC_TRY(ncc_proposal_merge(p->out, &p->tile));
+  ncc_proposal_reset(&p->tile);
+  p->tile.error = error;
+  p->bounds = ncc_bounds_create(task->image, task->tmpl, 1, 1, p->tier->context->eps, error, 1e-14, 1e-15);
+
+cleanup:
+  return status;
+}
+
+static void consider(void *context, int64_t y, int64_t x, double numerator, double ssd) {
+  proposer *p = context;
+  ncc_proposal_consider(&p->tile, &p->bounds, y, x, numerator, ssd, &p->best);
+}
+
+ncc_status ncc_second_tier_propose(ncc_second_tier *t, const ncc_task *task, ncc_proposal *out) {
+  ncc_status status = NCC_OK;
+  proposer p = {.tier = t, .out = out, .best = -2};
+  const ncc_tier_visitor visitor = {&p, begin_list, consider};
+  ncc_proposal_reset(out);
+  NCC_TRY(ncc_proposal_create(CANDIDATES, &p.tile));
+  NCC_TRY(ncc_second_tier_visit(t, task, &visitor));
+  NCC_TRY(ncc_proposal_merge(out, &p.tile));
   NCC_TRY(ncc_proposal_finish(out));
 
 cleanup:
-  ncc_proposal_clear(&proposal);
-  // Rare work should not hold memory.
-  release(t);
+  ncc_proposal_clear(&p.tile);
   return status;
 }
