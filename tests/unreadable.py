@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""Pixels that cannot be read make their pairs `unreadable`, and nobody else's; the job goes on and exits 6."""
+import os
+import subprocess
+import sys
+import tempfile
+
+try:
+    import h5py
+    import numpy as np
+except ImportError as error:
+    print(f"skipped: {error}")
+    sys.exit(77)
+
+MPIXCORR, MPIEXEC = os.environ["MPIXCORR"], os.environ["MPIEXEC"]
+
+
+def damage(path, dataset):
+    """Overwrites the compressed bytes of a dataset's only chunk."""
+    with h5py.File(path, "r") as file:
+        chunk = file[dataset].id.get_chunk_info(0)
+    with open(path, "r+b") as file:
+        file.seek(chunk.byte_offset)
+        file.write(b"\xff" * chunk.size)
+
+
+def main():
+    rng = np.random.default_rng(1)
+    with tempfile.TemporaryDirectory() as folder:
+        input, output = os.path.join(folder, "in.h5"), os.path.join(folder, "out.h5")
+        with h5py.File(input, "w") as file:
+            for i in range(6):
+                file.create_dataset(f"images/{i}", data=rng.integers(0, 255, (40, 50), "u1"), compression="gzip")
+            for i in range(9):
+                file.create_dataset(f"templates/{i}", data=rng.integers(0, 255, (9, 8), "u1"), compression="gzip")
+            pairs = np.array([(i, t) for i in range(6) for t in range(9)] + [(-1, -1)])
+            file["pairs"] = pairs
+        command = ["run", input, output, "--overwrite", "--progress", "none"]
+        subprocess.run([MPIXCORR] + command, check=True, stdout=subprocess.DEVNULL)
+        with h5py.File(output, "r") as file:
+            whole = {name: file[name][()] for name in ("coords", "peaks", "status")}
+        damage(input, "images/2")
+        damage(input, "templates/7")
+        hit = (pairs[:, 0] == 2) | (pairs[:, 1] == 7)
+        for ranks, read in ((1, "root"), (3, "root"), (2, "all")):
+            done = subprocess.run([MPIEXEC, "-n", str(ranks), MPIXCORR] + command + ["--read", read],
+                                  capture_output=True, text=True, timeout=60)
+            where = f"{ranks} ranks, --read {read}"
+            lines = [line for line in done.stderr.splitlines() if line.startswith("mpixcorr: ")]
+            if done.returncode != 6 or lines:
+                sys.exit(f"{where}: exit {done.returncode}, expected 6: {done.stdout}{done.stderr}")
+            with h5py.File(output, "r") as file:
+                status, coords, peaks = file["status"][()], file["coords"][()], file["peaks"][()]
+            assert (status[hit] == 4).all() and (coords[hit] == -1).all() and np.isnan(peaks[hit]).all(), where
+            assert (status[~hit] == whole["status"][~hit]).all(), where
+            assert (coords[~hit] == whole["coords"][~hit]).all(), where
+            assert peaks[~hit].tobytes() == whole["peaks"][~hit].tobytes(), where
+
+
+main()
