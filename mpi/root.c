@@ -51,12 +51,13 @@ static void name_cpu(char *text, size_t text_bytes) {
 
 static void describe_placement(ncc_root *root, const ncc_placement *placements, int ranks) {
   ncc_job_header *header = &root->header;
-  int64_t idle = 0, crowded = 0;
+  int64_t idle = 0, crowded = 0, cramped = 0;
   header->ranks = ranks;
   header->threads_min = header->threads_max = placements[0].threads;
   for (int rank = 0; rank < ranks; rank++) {
     const ncc_placement *p = &placements[rank];
     header->threads_total += p->threads;
+    cramped += p->threads > p->cores;
     if (p->threads < header->threads_min) header->threads_min = p->threads;
     if (p->threads > header->threads_max) header->threads_max = p->threads;
     if (!p->leader) continue;
@@ -69,6 +70,10 @@ static void describe_placement(ncc_root *root, const ncc_placement *placements, 
                     "%lld core%s idle: mpirun binds each rank to one core by default; start more ranks, or use "
                     "'mpirun --bind-to none'",
                     (long long)idle, idle == 1 ? " stays" : "s stay");
+  if (cramped > 0 && crowded == 0)
+    ncc_survey_warn(&root->survey,
+                    "%lld of %d ranks are bound to fewer cores than they have threads: see 'mpirun --bind-to none'",
+                    (long long)cramped, ranks);
   if (crowded > 0)
     ncc_survey_warn(&root->survey, "%lld thread%s more than cores: ranks will wait for each other", (long long)crowded,
                     crowded == 1 ? "" : "s");

@@ -121,10 +121,12 @@ static json_t *spread(const ncc_job_spread *seconds) {
   return json_pack("{s:f, s:f, s:f}", "min", seconds->min, "mean", seconds->mean, "max", seconds->max);
 }
 
-static json_t *counters(const ncc_job_totals *totals) {
+static json_t *counters(const ncc_job_header *header, const ncc_job_totals *totals) {
   const ncc_counters *c = &totals->counters;
   double pairs = c->pairs > 0 ? (double)c->pairs : 1;
-  double engine_s = c->image_s + c->template_s + c->columns_s + c->peak_s;
+  /* seconds of the matchers' calling threads, while all threads of a rank work */
+  double engine_s =
+      (c->image_s + c->template_s + c->columns_s + c->peak_s) * (double)header->threads_total / header->ranks;
   return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}, s:f}", "pairs",
                    (json_int_t)c->pairs, "images_prepared", (json_int_t)c->images, "candidates",
                    (json_int_t)c->candidates, "candidate_px", (json_int_t)c->candidate_px, "second_tier",
@@ -180,7 +182,7 @@ static json_t *make_report(const ncc_job_header *header, const ncc_job_totals *t
   SET("seconds", json_pack("{s:o, s:o, s:o, s:o, s:o}", "reading", spread(&totals->read_s), "planning",
                            spread(&totals->plan_s), "computing", spread(&totals->compute_s), "waiting",
                            spread(&totals->wait_s), "writing", spread(&totals->write_s)));
-  SET("counters", counters(totals));
+  SET("counters", counters(header, totals));
   SET("status", statuses(totals));
 #undef SET
   if (!failed) return report;
