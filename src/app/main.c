@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "error.h"
@@ -26,7 +27,12 @@ static const command_entry commands[] = {
     {"info", ncc_cmd_info, "FILE", "say what an input or output file holds"},
     {"compare", ncc_cmd_compare, "A B", "compare results with results, or with known answers"},
 };
-enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
+enum {
+  COMMAND_COUNT = sizeof commands / sizeof commands[0],
+  /* A launcher ends all processes as soon as one exits with an error: rank 0 must come first, to say what it is. Where
+     MPI was never started nothing else orders them; rank 0's exit cuts this short. */
+  WAIT_FOR_RANK_0_S = 3
+};
 
 int ncc_launcher_rank(void) {
   /* the innermost launcher first: an mpirun inside a SLURM task sees both */
@@ -81,7 +87,11 @@ int main(int argc, char **argv) {
   /* a difference found, pairs without an answer, an early stop: outcomes that have been told, not errors */
   const bool outcome = status == NCC_ERR_DIFFERENT || status == NCC_ERR_PAIRS || status == NCC_ERR_STOPPED;
   const char *message = ncc_error_message();
-  if (status != NCC_OK && !outcome && message[0] && ncc_launcher_rank() == 0)
-    fprintf(stderr, "mpixcorr: %s\n", message);
+  if (status != NCC_OK && !outcome && message[0]) {
+    if (ncc_launcher_rank() == 0)
+      fprintf(stderr, "mpixcorr: %s\n", message);
+    else
+      sleep(WAIT_FOR_RANK_0_S);
+  }
   return ncc_status_exit_code(status);
 }
