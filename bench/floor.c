@@ -1,0 +1,158 @@
+/** The FFT floor: what the 1-D transforms of a pair cost by themselves, in cache, on one thread.
+ *
+ *  Lengths and plans are those that the CPU engine takes for the geometry (src/fft.h); data stays in L1 and L2, so that
+ *  no pass over memory, no product, no statistics and no search is in it. No program that uses these transforms can be
+ *  faster. Prints JSON.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "fft.h"
+#include "version.h"
+
+static const char usage[] =
+    "usage: bench_floor [options] IMAGE_ROWS IMAGE_COLS TEMPLATE_ROWS TEMPLATE_COLS\n"
+    "  --crop X,Y|half    as in mpixcorr run (default: 0,0)\n"
+    "  --templates N      templates of an image, over which its transform is shared (default: 1)\n"
+    "  --wisdom FILE      FFT wisdom: read if it exists, written at the end\n";
+
+/** Seconds that this thread has run: others on the machine do not count. */
+static double now_s(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/** What is measured: a transform of either kind, on data in cache. */
+typedef struct transforms {
+  const ncc_fft_plans *plans;
+  float *real;
+  fftwf_complex *half, *column;
+} transforms;
+
+typedef void execute_fn(const transforms *t);
+
+static void rows_forward(const transforms *t) {
+  fftwf_execute_dft_r2c(t->plans->rows_forward, t->real, t->half);
+}
+static void rows_inverse(const transforms *t) {
+  fftwf_execute_dft_c2r(t->plans->rows_inverse, t->half, t->real);
+}
+static void column_forward(const transforms *t) {
+  fftwf_execute_dft(t->plans->column_forward, t->column, t->column);
+}
+static void column_inverse(const transforms *t) {
+  fftwf_execute_dft(t->plans->column_inverse, t->column, t->column);
+}
+
+/** Seconds of one execution: the median of rounds of about 10 ms each. */
+static double measure(execute_fn *execute, const transforms *t) {
+  enum { ROUNDS = 15 };
+  double seconds[ROUNDS];
+  long repeat = 1;
+  for (double took = 0; took < 0.01; repeat *= 2) {
+    double t0 = now_s();
+    for (long i = 0; i < repeat; i++) execute(t);
+    took = now_s() - t0;
+  }
+  for (int round = 0; round < ROUNDS; round++) {
+    double t0 = now_s();
+    for (long i = 0; i < repeat; i++) execute(t);
+    double s = (now_s() - t0) / (double)repeat;
+    int at = round;
+    for (; at > 0 && seconds[at - 1] > s; at--) seconds[at] = seconds[at - 1];
+    seconds[at] = s;
+  }
+  return seconds[ROUNDS / 2];
+}
+
+static char *read_text(const char *path) {
+  FILE *file = fopen(path, "r");
+  char *text = NULL;
+  size_t size = 0;
+  if (!file) return NULL;
+  if (getdelim(&text, &size, '\0', file) < 0) {
+    free(text);
+    text = NULL;
+  }
+  fclose(file);
+  return text;
+}
+
+static void keep_wisdom(const char *path) {
+  char *wisdom = ncc_fft_wisdom_export();
+  FILE *file = wisdom ? fopen(path, "w") : NULL;
+  if (file) {
+    fputs(wisdom, file);
+    fclose(file);
+  }
+  free(wisdom);
+}
+
+static int fail(void) {
+  fprintf(stderr, "bench_floor: %s\n", ncc_error_message());
+  return 1;
+}
+
+int main(int argc, char **argv) {
+  static const struct option options[] = {{"crop", required_argument, NULL, 'c'},
+                                          {"templates", required_argument, NULL, 't'},
+                                          {"wisdom", required_argument, NULL, 'w'},
+                                          {NULL, 0, NULL, 0}};
+  ncc_search search = {0};
+  long templates = 1, crop_x = 0, crop_y = 0;
+  const char *wisdom_path = NULL;
+  int option;
+  while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    bool good = option != '?';
+    if (option == 'c') {
+      search.crop_half = strcmp(optarg, "half") == 0;
+      good = search.crop_half || sscanf(optarg, "%ld,%ld", &crop_x, &crop_y) == 2;
+    }
+    if (option == 't') good = (templates = atol(optarg)) > 0;
+    if (option == 'w') wisdom_path = optarg;
+    if (!good) return fputs(usage, stderr), 2;
+  }
+  search.crop_x = crop_x;
+  search.crop_y = crop_y;
+  if (argc - optind != 4) return fputs(usage, stderr), 2;
+  const long M = atol(argv[optind]), N = atol(argv[optind + 1]), m = atol(argv[optind + 2]), n = atol(argv[optind + 3]);
+
+  ncc_geometry g;
+  if (ncc_geometry_create(&search, NULL, M, N, m, n, &g) != NCC_OK) return fail();
+  char *wisdom = wisdom_path ? read_text(wisdom_path) : NULL;
+  if (wisdom) ncc_fft_wisdom_import(wisdom);
+  free(wisdom);
+  const ncc_fft_shape shape = ncc_fft_shape_choose(&g);
+  transforms t = {.real = fftwf_alloc_real((size_t)(NCC_ROW_BATCH * shape.real_stride)),
+                  .half = fftwf_alloc_complex((size_t)(NCC_ROW_BATCH * shape.complex_stride)),
+                  .column = fftwf_alloc_complex((size_t)shape.rows)};
+  double planning_s = 0;
+  if (!t.real || !t.half || !t.column) return fputs("bench_floor: out of memory\n", stderr), 1;
+  if (ncc_fft_plans_get(&shape, NCC_FFT_MEASURE, &planning_s, &t.plans) != NCC_OK) return fail();
+  if (wisdom_path) keep_wisdom(wisdom_path);
+  // Zeros stay zeros: nothing overflows, nothing becomes denormal.
+  memset(t.real, 0, sizeof *t.real * (size_t)(NCC_ROW_BATCH * shape.real_stride));
+  memset(t.half, 0, sizeof *t.half * (size_t)(NCC_ROW_BATCH * shape.complex_stride));
+  memset(t.column, 0, sizeof *t.column * (size_t)shape.rows);
+
+  const double row_forward_s = measure(rows_forward, &t) / NCC_ROW_BATCH;
+  const double row_inverse_s = measure(rows_inverse, &t) / NCC_ROW_BATCH;
+  const double column_forward_s = measure(column_forward, &t), column_inverse_s = measure(column_inverse, &t);
+  const double image_s = (double)(g.trim.y1 - g.trim.y0) * row_forward_s + (double)shape.half * column_forward_s;
+  const double pair_s = (double)m * row_forward_s + (double)shape.half * (column_forward_s + column_inverse_s) +
+                        (double)(g.search.y1 - g.search.y0) * row_inverse_s;
+  printf(
+      "{\"fft_library\": \"%s\", \"fft_rows\": %ld, \"fft_cols\": %ld, \"planning_s\": %.3f,\n"
+      " \"row_forward_us\": %.4f, \"row_inverse_us\": %.4f, \"column_forward_us\": %.4f, \"column_inverse_us\": %.4f,\n"
+      " \"image_s\": %.9f, \"pair_alone_s\": %.9f, \"templates_per_image\": %ld, \"pair_s\": %.9f}\n",
+      ncc_fft_library(), (long)shape.rows, (long)shape.cols, planning_s, 1e6 * row_forward_s, 1e6 * row_inverse_s,
+      1e6 * column_forward_s, 1e6 * column_inverse_s, image_s, pair_s, templates, pair_s + image_s / (double)templates);
+  fftwf_free(t.real);
+  fftwf_free(t.half);
+  fftwf_free(t.column);
+  return 0;
+}

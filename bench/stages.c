@@ -1,0 +1,190 @@
+/** Times each stage of the CPU engine through the public interface, on synthetic data in memory: no files, no MPI.
+ *
+ *  Usage: bench_stages [--preset P] [--images N] [--templates N] [--threads N] [--crop-half] [--seconds S] [--json]
+ *  The first pass warms caches and plans; the passes after it, for S seconds at least, are what is printed.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "mpixcorr.h"
+#include "synth.h"
+#include "version.h"
+
+static double now_s(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/** Images, their templates and where these belong. */
+typedef struct sample {
+  ncc_synth_shape shape;
+  ncc_array *images;         /**< [images] */
+  ncc_array *templates;      /**< [images * templates] */
+  ncc_synth_answer *answers; /**< likewise */
+} sample;
+
+/** A copy of an array that outlives the series; freed with the process. */
+static ncc_array copy_of(const ncc_array *pixels) {
+  ncc_array copy = *pixels;
+  const size_t row = (size_t)pixels->cols * ncc_dtype_size(pixels->dtype);
+  const size_t stride = (size_t)pixels->row_stride * ncc_dtype_size(pixels->dtype);
+  char *data = aligned_alloc(64, ((size_t)pixels->rows * row + 63) / 64 * 64);
+  for (int64_t y = 0; data && y < pixels->rows; y++)
+    memcpy(data + (size_t)y * row, (const char *)pixels->data + (size_t)y * stride, row);
+  copy.data = data;
+  copy.row_stride = pixels->cols;
+  return copy;
+}
+
+static ncc_status make_sample(const ncc_synth_options *options, sample *out) {
+  ncc_status status = NCC_OK;
+  ncc_synth *synth = NULL;
+  NCC_TRY(ncc_synth_create(options, &synth));
+  out->shape = *ncc_synth_get_shape(synth);
+  const int64_t n = out->shape.images, k = out->shape.templates;
+  out->images = calloc((size_t)n, sizeof *out->images);
+  out->templates = calloc((size_t)(n * k), sizeof *out->templates);
+  out->answers = calloc((size_t)(n * k), sizeof *out->answers);
+  NCC_CHECK(out->images && out->templates && out->answers, NCC_ERR_NOMEM, "out of memory for %lld images",
+            (long long)n);
+  for (int64_t i = 0; i < n; i++) {
+    ncc_array pixels;
+    NCC_TRY(ncc_synth_image(synth, i, &pixels));
+    out->images[i] = copy_of(&pixels);
+    NCC_CHECK(out->images[i].data, NCC_ERR_NOMEM, "out of memory for image %lld", (long long)i);
+    for (int64_t j = i * k; j < (i + 1) * k; j++) {
+      ncc_synth_template(synth, j - i * k, &pixels, &out->answers[j]);
+      out->templates[j] = copy_of(&pixels);
+      NCC_CHECK(out->templates[j].data, NCC_ERR_NOMEM, "out of memory for template %lld", (long long)j);
+    }
+  }
+
+cleanup:
+  ncc_synth_destroy(&synth);
+  return status;
+}
+
+/** Matches the whole sample once. @param[out] wrong  pairs whose known place was not found. */
+static ncc_status match_all(ncc_matcher *matcher, const sample *s, ncc_result *results, int64_t *wrong) {
+  ncc_status status = NCC_OK;
+  const int64_t k = s->shape.templates;
+  *wrong = 0;
+  for (int64_t i = 0; i < s->shape.images; i++)
+    NCC_TRY(ncc_matcher_match(matcher, -1, &s->images[i], k, s->templates + i * k, NULL, results + i * k));
+  for (int64_t j = 0; j < s->shape.images * k; j++)
+    *wrong += s->answers[j].y >= 0 && (results[j].y != s->answers[j].y || results[j].x != s->answers[j].x);
+
+cleanup:
+  return status;
+}
+
+static void print_words(const ncc_counters *c, double elapsed_s, int64_t wrong) {
+  const double pairs = (double)c->pairs, ms = 1e3 / pairs;
+  const double engine_s = c->image_s + c->template_s + c->columns_s + c->peak_s;
+  printf("%-12s %9.3f ms a pair\n", "all", elapsed_s * ms);
+  printf("%-12s %9.3f (%.3f an image)\n", "image", c->image_s * ms,
+         c->images ? 1e3 * c->image_s / (double)c->images : 0.0);
+  printf("%-12s %9.3f\n%-12s %9.3f\n%-12s %9.3f\n%-12s %9.3f\n%-12s %9.3f\n", "template", c->template_s * ms, "columns",
+         c->columns_s * ms, "peak", c->peak_s * ms, "certify", c->certify_s * ms, "second tier", c->second_tier_s * ms);
+  printf("%-12s %9.3f by the table of costs, on one thread; the engine reaches %.0f %% of it\n", "FFT floor",
+         c->fft_floor_s * ms, engine_s > 0 ? 100 * c->fft_floor_s / engine_s : 0.0);
+  printf("%lld pairs, %.2f candidates a pair, %lld in the second tier, %lld not at their known place\n",
+         (long long)c->pairs, (double)c->candidates / pairs, (long long)c->second_tier, (long long)wrong);
+}
+
+static void print_json(const ncc_counters *c, double elapsed_s, int64_t wrong, int threads) {
+  printf(
+      "{\"fft_library\": \"%s\", \"threads\": %d, \"elapsed_s\": %.6f, \"pairs\": %lld, \"images\": %lld,\n"
+      " \"image_s\": %.6f, \"template_s\": %.6f, \"columns_s\": %.6f, \"peak_s\": %.6f, \"certify_s\": %.6f,\n"
+      " \"second_tier_s\": %.6f, \"fft_floor_s\": %.6f, \"candidates\": %lld, \"second_tier\": %lld, \"wrong\": "
+      "%lld}\n",
+      ncc_fft_library(), threads, elapsed_s, (long long)c->pairs, (long long)c->images, c->image_s, c->template_s,
+      c->columns_s, c->peak_s, c->certify_s, c->second_tier_s, c->fft_floor_s, (long long)c->candidates,
+      (long long)c->second_tier, (long long)wrong);
+}
+
+/** b - a, of what is printed. */
+static ncc_counters difference(const ncc_counters *a, const ncc_counters *b) {
+  return (ncc_counters){.pairs = b->pairs - a->pairs,
+                        .images = b->images - a->images,
+                        .candidates = b->candidates - a->candidates,
+                        .second_tier = b->second_tier - a->second_tier,
+                        .image_s = b->image_s - a->image_s,
+                        .template_s = b->template_s - a->template_s,
+                        .columns_s = b->columns_s - a->columns_s,
+                        .peak_s = b->peak_s - a->peak_s,
+                        .certify_s = b->certify_s - a->certify_s,
+                        .second_tier_s = b->second_tier_s - a->second_tier_s,
+                        .fft_floor_s = b->fft_floor_s - a->fft_floor_s};
+}
+
+int main(int argc, char **argv) {
+  enum { PRESET, IMAGES, TEMPLATES, THREADS, CROP_HALF, SECONDS, JSON };
+  static const struct option options[] = {{"preset", required_argument, NULL, PRESET},
+                                          {"images", required_argument, NULL, IMAGES},
+                                          {"templates", required_argument, NULL, TEMPLATES},
+                                          {"threads", required_argument, NULL, THREADS},
+                                          {"crop-half", no_argument, NULL, CROP_HALF},
+                                          {"seconds", required_argument, NULL, SECONDS},
+                                          {"json", no_argument, NULL, JSON},
+                                          {NULL, 0, NULL, 0}};
+  ncc_synth_options synth = {.dtype = NCC_DTYPE_COUNT, .seed = 1, .noise = NCC_SYNTH_NOISE};
+  ncc_search search = {0};
+  ncc_config config = {.threads = 1};
+  double seconds = 2;
+  bool json = false, good = true;
+  int option;
+  while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    if (option == PRESET) {
+      int p = 0;
+      while (p < NCC_SYNTH_PRESET_COUNT && strcmp(optarg, ncc_synth_preset_name((ncc_synth_preset)p)) != 0) p++;
+      synth.preset = (ncc_synth_preset)p;
+      good = good && p < NCC_SYNTH_PRESET_COUNT;
+    }
+    if (option == IMAGES) good = (synth.images = atol(optarg)) > 0 && good;
+    if (option == TEMPLATES) good = (synth.templates = atol(optarg)) > 0 && good;
+    if (option == THREADS) good = (config.threads = atoi(optarg)) > 0 && good;
+    if (option == SECONDS) good = (seconds = atof(optarg)) >= 0 && good;
+    if (option == CROP_HALF) search.crop_half = true;
+    if (option == JSON) json = true;
+    if (option == '?') good = false;
+  }
+  if (!good || optind != argc) {
+    fputs(
+        "usage: bench_stages [--preset stitch2d|align3d|sweep|tiny] [--images N] [--templates N] [--threads N]\n"
+        "                    [--crop-half] [--seconds S] [--json]\n",
+        stderr);
+    return 2;
+  }
+
+  ncc_status status = NCC_OK;
+  sample s = {0};
+  ncc_matcher *matcher = NULL;
+  ncc_result *results = NULL;
+  int64_t wrong = 0;
+  NCC_TRY(make_sample(&synth, &s));
+  results = calloc((size_t)(s.shape.images * s.shape.templates), sizeof *results);
+  NCC_CHECK(results, NCC_ERR_NOMEM, "out of memory for results");
+  NCC_TRY(ncc_matcher_create(&search, &config, &matcher));
+  NCC_TRY(match_all(matcher, &s, results, &wrong));
+  const ncc_counters before = *ncc_matcher_counters(matcher);
+  const double t0 = now_s();
+  do NCC_TRY(match_all(matcher, &s, results, &wrong));
+  while (now_s() - t0 < seconds);
+  const double elapsed_s = now_s() - t0;
+  const ncc_counters counters = difference(&before, ncc_matcher_counters(matcher));
+  if (json)
+    print_json(&counters, elapsed_s, wrong, config.threads);
+  else
+    print_words(&counters, elapsed_s, wrong);
+
+cleanup:
+  if (status != NCC_OK) fprintf(stderr, "bench_stages: %s\n", ncc_error_message());
+  ncc_matcher_destroy(&matcher);
+  free(results);
+  return status == NCC_OK ? 0 : 1;
+}
