@@ -1,0 +1,27 @@
+"""mpixcorr: batch normalised cross-correlation of EM images and templates, with float64-exact peaks.
+
+    from mpixcorr import match                  # new code
+    from mpixcorr.xcorr import BatchXCorr       # rcc-xcorr's interface
+
+Files (h5py) and pictures (matplotlib) are optional and imported only when asked for.
+"""
+
+from ._files import read_output, write_input
+from ._library import MpixcorrError, default_threads, release, version
+from ._match import Result, Status, match
+from ._plots import plot_pair, plot_peaks, plot_statistics
+
+__version__ = version()
+__all__ = [
+    "MpixcorrError",
+    "Result",
+    "Status",
+    "default_threads",
+    "match",
+    "plot_pair",
+    "plot_peaks",
+    "plot_statistics",
+    "read_output",
+    "release",
+    "write_input",
+]

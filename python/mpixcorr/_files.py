@@ -1,0 +1,104 @@
+"""Input and output files of the program ``mpixcorr`` (HDF5, by h5py, imported only here when asked for)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from ._arrays import Arrays, as_arrays, as_pairs, as_pixels, as_windows, check_ids, known_ids
+from ._match import Result
+
+Path = Union[str, "os.PathLike[str]"]
+
+#: Newest format of output files that read_output() knows.
+_OUTPUT_FORMAT = 1
+
+
+def _h5py() -> Any:
+    try:
+        import h5py
+    except ImportError:
+        raise ImportError("files need h5py: pip install 'mpixcorr[files]'") from None
+    return h5py
+
+
+def write_input(
+    path: Path,
+    images: Arrays,
+    templates: Arrays,
+    pairs: npt.ArrayLike,
+    *,
+    search: npt.ArrayLike | None = None,
+    image_names: Sequence[str] | None = None,
+    template_names: Sequence[str] | None = None,
+    expected: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+) -> None:
+    """Writes an input file for ``mpixcorr run``; an existing file is replaced.
+
+    Args:
+        path: the HDF5 file.
+        images, templates: as for match(). Stacks become one dataset, others a dataset for each array, one at a time.
+        pairs: [n, 2] integers (image id, template id). Pairs whose image or template is None are written as (-1, -1):
+            the job marks them ``invalid``.
+        search: [n, 4] integers (y0, x0, y1, x1), half-open, in coordinates of the full correlation.
+        image_names, template_names: for people, in the order of the ids.
+        expected: known answers for ``mpixcorr compare``: coords [n, 2] integers (y, x) and peaks [n].
+    """
+    images, templates = as_arrays(images), as_arrays(templates)
+    rows = as_pairs(pairs).copy()
+    as_windows(search, len(rows))
+    check_ids(rows, images, templates)
+    with _h5py().File(path, "w") as file:
+        there = [
+            _write_arrays(file, name, arrays, set(np.unique(rows[:, column]).tolist()))
+            for column, (name, arrays) in enumerate((("images", images), ("templates", templates)))
+        ]
+        missing = ~(np.isin(rows[:, 0], there[0]) & np.isin(rows[:, 1], there[1]))
+        rows[missing] = -1
+        file["pairs"] = rows
+        if search is not None:
+            file["search"] = np.asarray(search, np.int64)
+        for name, names in (("image_names", image_names), ("template_names", template_names)):
+            if names is not None:
+                file[name] = np.array([str(n) for n in names], dtype=object)
+        if expected is not None:
+            file["expected/coords"] = np.asarray(expected[0], np.int64).reshape(len(rows), 2)
+            file["expected/peaks"] = np.asarray(expected[1], np.float64).reshape(len(rows))
+
+
+def _write_arrays(file: Any, name: str, arrays: Arrays, wanted: set[int]) -> list[int]:
+    """Writes the arrays that pairs name, and answers which these are: not those that are None."""
+    if isinstance(arrays, np.ndarray) and arrays.ndim == 3 and arrays.dtype.kind in "iuf":
+        file[name] = arrays
+        return list(range(len(arrays)))
+    group, written = file.create_group(name), []
+    for i in sorted(known_ids(arrays)):
+        pixels = as_pixels(arrays[i], f"{name}[{i}]") if i in wanted else None
+        if pixels is not None:
+            group[str(i)] = pixels
+            written.append(int(i))
+    return written
+
+
+def read_output(path: Path) -> Result:
+    """Reads the results of ``mpixcorr run``: an output file, or a part (``OUTPUT.part``) with rows still pending."""
+    with _h5py().File(path, "r") as file:
+        missing = [name for name in ("coords", "peaks", "status", "offsets", "overlap") if name not in file]
+        if missing:
+            raise ValueError(f"{os.fspath(path)}: no /{missing[0]}; expected an output file of mpixcorr run")
+        newest = int(file.attrs.get("format_version", _OUTPUT_FORMAT))
+        if newest > _OUTPUT_FORMAT:
+            raise ValueError(f"{os.fspath(path)}: format version {newest}; this release reads up to {_OUTPUT_FORMAT}")
+        optional = {name: file[name][:] for name in ("subpixel", "second_coords", "second_peaks") if name in file}
+        return Result(
+            coords=file["coords"][:],
+            peaks=file["peaks"][:],
+            status=file["status"][:].astype(np.uint8),
+            offsets=file["offsets"][:],
+            overlap=file["overlap"][:],
+            **optional,
+        )
