@@ -204,7 +204,7 @@ ncc_status ncc_input_writer_begin(ncc_input_writer *writer, ncc_object_kind kind
             kind_names[writer->object.kind], writer->object.id);
   NCC_CHECK(!p->boxes && id >= 0 && rows > 0 && cols > 0, NCC_ERR_USAGE,
             "%s: %s: id %" PRId64 ": pixels, and an id of at least 0, expected", writer->path, kind_names[kind], id);
-  NCC_TRY((p->stack >= 0 ? begin_plane : begin_dataset)(writer, &o));
+  NCC_TRY(p->stack >= 0 ? begin_plane(writer, &o) : begin_dataset(writer, &o));
   writer->object = o;
 cleanup:
   return status;
