@@ -172,13 +172,13 @@ cleanup:
 
 /* ---- taking back ------------------------------------------------------------------------------------------------ */
 
-static void forget(coordinator *c, ncc_handout *handout) {
+/** Takes a hand-out off the list of what its rank holds; the list's reference passes to the caller. */
+static void take_off(coordinator *c, const ncc_handout *handout) {
   peer *p = &c->peers[handout->dest];
   int slot = 0;
   while (p->out[slot] != handout) slot++;
   memmove(&p->out[slot], &p->out[slot + 1], (size_t)(--p->n_out - slot) * sizeof *p->out);
   c->outstanding--;
-  ncc_handout_release(handout);
 }
 
 /** Writes what a hand-out has brought; after a stop some of it may be pending still. */
@@ -200,14 +200,14 @@ static ncc_status write_results(coordinator *c, ncc_handout *handout) {
   return status == NCC_OK ? NCC_OK : stop(c, status, 0, ncc_error_message());
 }
 
-/** Takes a hand-out that is done, and gives the rank its next. */
+/** Takes a hand-out that is done: gives the rank its next first, so that it need not wait for the disk. */
 static ncc_status finish(coordinator *c, ncc_handout *handout) {
   ncc_status status = NCC_OK;
-  int rank = handout->dest;
   if (!c->stopping) ncc_plan_observe(c->o.plan, handout->cost, handout->elapsed_s, c->o.threads);
+  take_off(c, handout);
+  NCC_TRY(give(c, handout->dest));
   NCC_TRY(write_results(c, handout));
-  forget(c, handout);
-  NCC_TRY(give(c, rank));
+  ncc_handout_release(handout);
 cleanup:
   return status;
 }
@@ -223,7 +223,8 @@ static ncc_status take_own(coordinator *c, bool *progress) {
       NCC_TRY(finish(c, handout));
     } else if (c->stopping) { /* never sent, so never to come back */
       ncc_lane_shipped(c->o.lane, ncc_handout_shipped_bytes(handout));
-      forget(c, handout);
+      take_off(c, handout);
+      ncc_handout_release(handout);
     } else {
       NCC_TRY(send_work(c, handout));
     }
