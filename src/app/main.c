@@ -26,6 +26,7 @@ static const command_entry commands[] = {
     {"generate", ncc_cmd_generate, "OUTPUT", "make EM-like input with known answers"},
     {"info", ncc_cmd_info, "FILE", "say what an input or output file holds"},
     {"compare", ncc_cmd_compare, "A B", "compare results with results, or with known answers"},
+    {"import", ncc_cmd_import, "DIR OUTPUT", "make an input file of TIFF, PNG, MAT, NumPy and CSV files"},
 };
 enum {
   COMMAND_COUNT = sizeof commands / sizeof commands[0],

@@ -1,0 +1,153 @@
+/** `mpixcorr import`: wires options, import and its summary. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "commands.h"
+#include "import.h"
+#include "option_table.h"
+
+/** Pixels of a chunk; rows 0: contiguous. */
+typedef struct chunk_shape {
+  int64_t rows, cols;
+} chunk_shape;
+
+typedef struct import_options {
+  const char *folder, *output, *pairs;
+  int dtype; /* 0: as in the files; else an ncc_dtype + 1 */
+  chunk_shape chunk;
+  int compress;
+  bool strict, overwrite;
+} import_options;
+
+#define AT(member) offsetof(import_options, member)
+#define DTYPE_WORD(id, type, name) "|" name
+
+static bool parse_chunk(const char *text, void *target) {
+  chunk_shape shape;
+  int length = 0;
+  if (sscanf(text, "%" SCNd64 ",%" SCNd64 "%n", &shape.rows, &shape.cols, &length) != 2 || text[length]) return false;
+  if (shape.rows < 1 || shape.cols < 1 || shape.rows > 1 << 20 || shape.cols > 1 << 20) return false;
+  *(chunk_shape *)target = shape;
+  return true;
+}
+
+static void format_chunk(const void *target, char *text, size_t text_bytes) {
+  const chunk_shape *shape = target;
+  if (shape->rows) snprintf(text, text_bytes, "%" PRId64 ",%" PRId64, shape->rows, shape->cols);
+}
+
+static const char details[] =
+    "what DIR may hold:\n"
+    "  the export of an EM client: imageNNNN.tif and templNNNN.tif (numbers may have gaps) and comps.mat with comps\n"
+    "    [n, 2] (image, template), and where there Camax [n, 2] (y, x) and Cmax [1, n], which become /expected\n"
+    "  TIFF or PNG files and pairs.csv with the columns image,template: file names in DIR, with or without extension.\n"
+    "    With the columns y,x,rows,cols as well, the template is that box of the file, and no pixel is stored twice.\n"
+    "    With y0,x0,y1,x1 the peak is sought in that window; expected_y,expected_x,expected_peak become /expected\n"
+    "  images.npy [n, rows, cols], templates.npy (likewise, or boxes [n, 5]: image, y, x, rows, cols), and pairs.npy\n"
+    "    [n, 2] or pairs.csv with numbers for names\n"
+    "\n"
+    "A file that cannot be used is named and left out: its number stays a gap, and pairs that refer to it become rows\n"
+    "without a pair (-1). The exit code is 6 then.";
+
+static const ncc_operand operands[] = {
+    {"DIR", AT(folder), "folder to import"},
+    {"OUTPUT", AT(output), "HDF5 input file to write; appears under this name only when it is complete"},
+    {NULL, 0, NULL},
+};
+
+static const ncc_option options[] = {
+    {.name = "pairs",
+     .kind = NCC_OPTION_STRING,
+     .offset = AT(pairs),
+     .argument = "FILE",
+     .default_words = "comps.mat, pairs.csv or pairs.npy in DIR",
+     .help = "file that lists the pairs; its extension says what it is"},
+    {.name = "dtype",
+     .kind = NCC_OPTION_CHOICE,
+     .offset = AT(dtype),
+     .argument = "auto" NCC_DTYPE_TABLE(DTYPE_WORD),
+     .initial = "auto",
+     .default_words = "as in the files",
+     .help = "type of the pixels in OUTPUT: integers are rounded, and a file with a pixel out of range is left out"},
+    {.name = "chunk",
+     .kind = NCC_OPTION_CUSTOM,
+     .offset = AT(chunk),
+     .argument = "ROWS,COLS",
+     .default_words = "contiguous, which is read fastest",
+     .help = "store images and templates in chunks of this many pixels",
+     .expected = "ROWS,COLS of at least 1",
+     .parse = parse_chunk,
+     .format = format_chunk},
+    {.name = "compress",
+     .kind = NCC_OPTION_INT,
+     .offset = AT(compress),
+     .argument = "LEVEL",
+     .initial = "0",
+     .help = "compress chunks by gzip, 1 (fast) to 9 (small); 0 is off. Chunks are of about 1 MiB unless --chunk is "
+             "given",
+     .min = 0,
+     .max = 9},
+    {.name = "strict",
+     .kind = NCC_OPTION_FLAG,
+     .offset = AT(strict),
+     .help = "stop at the first file that cannot be used, and write nothing"},
+    {.name = "overwrite", .kind = NCC_OPTION_FLAG, .offset = AT(overwrite), .help = "replace an existing file"},
+    {.name = NULL},
+};
+
+static const ncc_command command = {
+    .name = "import",
+    .summary = "Make an input file of pictures or stacks and a table of pairs.",
+    .details = details,
+    .operands = operands,
+    .options = options,
+};
+
+static void warn(void *context, const char *line) {
+  (void)context;
+  fprintf(stderr, "mpixcorr: import: %s; left out\n", line);
+}
+
+static void print_summary(const char *output, const ncc_import_summary *s) {
+  printf("%s: %" PRId64 " images, %" PRId64 " templates%s, %" PRId64 " pairs, %.1f MiB of pixels", output, s->images,
+         s->templates, s->boxes ? " (boxes of images)" : "", s->pairs, (double)s->bytes / (1 << 20));
+  if (s->windows) printf("; a search window for every pair");
+  if (s->coords || s->peaks)
+    printf("; expected %s%s%s", s->coords ? "coordinates" : "", s->coords && s->peaks ? " and " : "",
+           s->peaks ? "peaks" : "");
+  putchar('\n');
+  if (s->broken || s->lost_pairs)
+    printf("%" PRId64 " left out, as named above; %" PRId64 " of %" PRId64 " rows of /pairs hold no pair\n", s->broken,
+           s->lost_pairs, s->pairs);
+}
+
+ncc_status ncc_cmd_import(int argc, char **argv) {
+  ncc_status status = NCC_OK;
+  import_options values = {0};
+  char *description = NULL;
+  ncc_import_summary summary;
+  bool help;
+  NCC_TRY(ncc_command_parse(&command, argc, argv, &values, &help));
+  if (help) {
+    ncc_command_print_help(&command, stdout);
+    goto cleanup;
+  }
+  NCC_TRY(ncc_command_describe(&command, &values, false, &description));
+  const ncc_import_options asked = {
+      .folder = values.folder,
+      .output = values.output,
+      .pairs = values.pairs,
+      .dtype = values.dtype ? (ncc_dtype)(values.dtype - 1) : NCC_DTYPE_COUNT,
+      .storage = {.chunk_rows = values.chunk.rows, .chunk_cols = values.chunk.cols, .gzip_level = values.compress},
+      .strict = values.strict,
+      .overwrite = values.overwrite,
+      .attribute = description,
+      .warn = warn};
+  NCC_TRY(ncc_import(&asked, &summary));
+  print_summary(values.output, &summary);
+  if (summary.broken) status = NCC_ERR_PAIRS;
+cleanup:
+  free(description);
+  return status;
+}
