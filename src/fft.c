@@ -77,8 +77,15 @@ ncc_fft_shape ncc_fft_shape_choose(const ncc_geometry *g) {
 }
 
 static pthread_mutex_t planner = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t at_fork = PTHREAD_ONCE_INIT;
+
+/** A fork waits until nobody plans: else the child might inherit a lock that no thread of it will ever release. */
+static void register_at_fork(void) {
+  pthread_atfork(ncc_fft_lock, ncc_fft_unlock, ncc_fft_unlock);
+}
 
 void ncc_fft_lock(void) {
+  pthread_once(&at_fork, register_at_fork);
   pthread_mutex_lock(&planner);
 }
 void ncc_fft_unlock(void) {
