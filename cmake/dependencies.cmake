@@ -66,6 +66,7 @@ if(NOT MPIXCORR_LIBRARY_ONLY)
   endif()
   pkg_check_modules(TIFF QUIET IMPORTED_TARGET libtiff-4)
   pkg_check_modules(PNG QUIET IMPORTED_TARGET libpng)
+  pkg_check_modules(CAIRO QUIET IMPORTED_TARGET cairo)
   pkg_check_modules(MATIO QUIET matio)
   if(MATIO_FOUND)
     # Not the package's own flags: they would put the headers of a serial HDF5 before those of the parallel one. The two

@@ -26,6 +26,8 @@ static const command_entry commands[] = {
     {"generate", ncc_cmd_generate, "OUTPUT", "make EM-like input with known answers"},
     {"info", ncc_cmd_info, "FILE", "say what an input or output file holds"},
     {"compare", ncc_cmd_compare, "A B", "compare results with results, or with known answers"},
+    {"table", ncc_cmd_table, "OUTPUT", "show results as rows, worst first"},
+    {"map", ncc_cmd_map, "INPUT OUT", "draw a match, its NCC map, or a sheet of doubtful pairs"},
     {"import", ncc_cmd_import, "DIR OUTPUT", "make an input file of TIFF, PNG, MAT, NumPy and CSV files"},
 };
 enum {

@@ -1,0 +1,271 @@
+/** `mpixcorr map`: the NCC map of one pair as a picture or as HDF5, or a contact sheet of doubtful pairs. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "map.h"
+#include "map_file.h"
+#include "options.h"
+#include "pair_source.h"
+#include "picture.h"
+
+typedef struct map_options {
+  const char *input, *output, *results;
+  int64_t pair; /**< -1: not given */
+  double below; /**< NaN: not given */
+  int most;
+  ncc_search search;
+  bool overwrite;
+} map_options;
+
+#define AT(member) offsetof(map_options, member)
+
+static const ncc_operand operands[] = {
+    {"INPUT", AT(input), "HDF5 file with /images, /templates and /pairs"},
+    {"OUT", AT(output), "picture to write (.png), or HDF5 file (.h5; with --pair)"},
+    {NULL, 0, NULL},
+};
+
+static const ncc_option options[] = {
+    {.name = "pair",
+     .group = "what is shown",
+     .kind = NCC_OPTION_INT64,
+     .offset = AT(pair),
+     .argument = "N",
+     .min = 0,
+     .max = 1e18,
+     .default_words = "none",
+     .help = "row N of /pairs, from 0: its image, template, match and whole NCC map"},
+    {.name = "below",
+     .kind = NCC_OPTION_DOUBLE,
+     .offset = AT(below),
+     .argument = "P",
+     .min = -1,
+     .max = 2,
+     .default_words = "none",
+     .help = "instead of one pair a contact sheet of those whose peak in --results is below P, worst first"},
+    {.name = "most",
+     .kind = NCC_OPTION_INT,
+     .offset = AT(most),
+     .argument = "K",
+     .initial = "40",
+     .min = 1,
+     .max = NCC_SHEET_MOST,
+     .help = "pairs on a contact sheet at most"},
+    {.name = "results",
+     .kind = NCC_OPTION_STRING,
+     .offset = AT(results),
+     .argument = "OUTPUT",
+     .default_words = "none",
+     .help = "output file made from INPUT: search as it did, instead of by the options below"},
+    {.name = "overwrite", .kind = NCC_OPTION_FLAG, .offset = AT(overwrite), .help = "replace an existing OUT"},
+    NCC_SEARCH_OPTION_ROWS(map_options, search){.name = NULL},
+};
+
+static const ncc_command command = {
+    .name = "map",
+    .summary = "Show a match: the NCC map of one pair, or a contact sheet of the pairs with low peaks.",
+    .details =
+        "  mpixcorr map INPUT OUT.png --pair N              a picture to judge a match by\n"
+        "  mpixcorr map INPUT OUT.h5 --pair N               the map as float64, /ncc\n"
+        "  mpixcorr map INPUT OUT.png --results OUTPUT --below P    a contact sheet",
+    .operands = operands,
+    .options = options,
+};
+
+static bool ends_with(const char *text, const char *end) {
+  const size_t n = strlen(text), k = strlen(end);
+  return n >= k && strcmp(text + n - k, end) == 0;
+}
+
+static ncc_status check_options(const map_options *o) {
+  ncc_status status = NCC_OK;
+  const bool png = ends_with(o->output, ".png"), h5 = ends_with(o->output, ".h5"), sheet = !isnan(o->below);
+  const ncc_search *s = &o->search;
+  NCC_CHECK(sheet != (o->pair >= 0), NCC_ERR_USAGE, "map: %s, expected one of --pair and --below",
+            sheet ? "both --pair and --below found" : "neither --pair nor --below found");
+  NCC_CHECK(!sheet || o->results, NCC_ERR_USAGE, "map: --below without --results found, expected an output file");
+  NCC_CHECK(png || (h5 && !sheet), NCC_ERR_USAGE, "map: OUT '%s' found, expected a name that ends in .png%s", o->output,
+            sheet ? "" : " or .h5");
+  NCC_CHECK(
+      !o->results || !(s->crop_half || s->crop_x || s->crop_y || s->normalize || s->eps > 0 || s->min_overlap > 0),
+      NCC_ERR_USAGE, "map: --results and search options found, expected one of them");
+  NCC_CHECK(!png || ncc_picture_available(), NCC_ERR_USAGE,
+            "map: this build draws no pictures: cairo was not found when it was configured");
+  NCC_CHECK(o->overwrite || access(o->output, F_OK) != 0, NCC_ERR_OUTPUT,
+            "%s: exists already (--overwrite replaces it)", o->output);
+
+cleanup:
+  return status;
+}
+
+/** "Pair 12: image 3 (left.tif), template 7 (right.tif)" */
+static void make_title(const ncc_pair_source *source, int64_t row, char *text, size_t size) {
+  const int64_t *pair = ncc_pair_source_catalog(source)->pairs[row];
+  const char *image = ncc_pair_source_name(source, NCC_IMAGE, pair[0]);
+  const char *tmpl = ncc_pair_source_name(source, NCC_TEMPLATE, pair[1]);
+  snprintf(text, size, "Pair %" PRId64 ": image %" PRId64 "%s%s%s, template %" PRId64 "%s%s%s", row, pair[0],
+           *image ? " (" : "", image, *image ? ")" : "", pair[1], *tmpl ? " (" : "", tmpl, *tmpl ? ")" : "");
+}
+
+static double overlap_at(const ncc_array *image, const ncc_array *tmpl, const ncc_result *r) {
+  const ncc_geometry shapes = {
+      .image_rows = image->rows, .image_cols = image->cols, .template_rows = tmpl->rows, .template_cols = tmpl->cols};
+  if (r->y < 0) return NAN;
+  return (double)ncc_geometry_overlap_px(&shapes, r->y, r->x) / (double)(tmpl->rows * tmpl->cols);
+}
+
+/** The certified answer for a pair, sub-pixel position and second peak included. */
+static ncc_status find_match(const ncc_search *search, const ncc_rect *window, const ncc_array *image,
+                             const ncc_array *tmpl, ncc_result *out) {
+  ncc_status status = NCC_OK;
+  ncc_matcher *matcher = NULL;
+  ncc_search with_quality = *search;
+  with_quality.quality = true;
+  NCC_TRY(ncc_matcher_create(&with_quality, &(ncc_config){.threads = ncc_few_threads(), .fft_effort = NCC_FFT_ESTIMATE},
+                             &matcher));
+  NCC_TRY(ncc_matcher_match(matcher, -1, image, 1, tmpl, window, out));
+
+cleanup:
+  ncc_matcher_destroy(&matcher);
+  return status;
+}
+
+static ncc_status show_pair(const map_options *o, ncc_pair_source *source) {
+  ncc_status status = NCC_OK;
+  ncc_picture_pair shown = {0};
+  ncc_map map = {0};
+  char title[400], note[1024], *described = NULL;
+  const ncc_catalog *catalog = ncc_pair_source_catalog(source);
+  NCC_TRY(ncc_pair_source_read(source, o->pair, &shown.image, &shown.tmpl));
+  const ncc_rect *window = catalog->windows ? &catalog->windows[o->pair] : NULL;
+  status = ncc_map_create(&o->search, window, &shown.image, &shown.tmpl, ncc_few_threads(), &map);
+  if (status != NCC_OK) {
+    ncc_error_prefix("%s: pair %" PRId64, catalog->path, o->pair);
+    goto cleanup;
+  }
+  NCC_TRY(find_match(&o->search, window, &shown.image, &shown.tmpl, &shown.result));
+  NCC_TRY(ncc_command_describe(&command, o, true, &described));
+  if (ends_with(o->output, ".h5")) {
+    const int64_t pair[3] = {o->pair, catalog->pairs[o->pair][0], catalog->pairs[o->pair][1]};
+    NCC_TRY(ncc_map_file_write(o->output, &map, &shown.result, pair, catalog->path, described));
+  } else {
+    const ncc_rect *a = &map.geometry.search;
+    make_title(source, o->pair, title, sizeof title);
+    snprintf(note, sizeof note,
+             "%s   searched: rows %" PRId64 "..%" PRId64 ", columns %" PRId64 "..%" PRId64
+             " of the full correlation   %s",
+             catalog->path, a->y0, a->y1 - 1, a->x0, a->x1 - 1, described);
+    shown.title = title;
+    shown.overlap = overlap_at(&shown.image, &shown.tmpl, &shown.result);
+    NCC_TRY(ncc_picture_write(o->output, &shown, &map, note));
+  }
+  printf("%s: pair %" PRId64 ", %s, peak %.6f\n", o->output, o->pair,
+         ncc_pair_status_name((ncc_pair_status)shown.result.status), shown.result.peak);
+
+cleanup:
+  free(described);
+  ncc_map_clear(&map);
+  return status;
+}
+
+/* ---- the contact sheet --------------------------------------------------------------------------------------- */
+
+typedef struct low_pair {
+  int64_t row;
+  double peak;
+} low_pair;
+
+static int compare_low(const void *a, const void *b) {
+  const low_pair *p = a, *q = b;
+  if (p->peak != q->peak) return p->peak < q->peak ? -1 : 1;
+  return (p->row > q->row) - (p->row < q->row);
+}
+
+static bool has_answer(uint8_t status) {
+  return status == NCC_PAIR_OK || status == NCC_PAIR_FLAT || status == NCC_PAIR_UNCERTAIN;
+}
+
+static ncc_result result_of_row(const ncc_output_data *data, int64_t row) {
+  ncc_result r = {.y = data->coords[row][0],
+                  .x = data->coords[row][1],
+                  .peak = data->peaks[row],
+                  .subpixel_y = NAN,
+                  .subpixel_x = NAN,
+                  .second_y = -1,
+                  .second_x = -1,
+                  .second_peak = NAN,
+                  .status = data->status[row]};
+  if (!data->subpixel) return r;
+  r.subpixel_y = data->subpixel[row][0];
+  r.subpixel_x = data->subpixel[row][1];
+  r.second_y = data->second_coords[row][0];
+  r.second_x = data->second_coords[row][1];
+  r.second_peak = data->second_peaks[row];
+  return r;
+}
+
+static ncc_status show_below(const map_options *o, ncc_pair_source *source, const ncc_output_data *data) {
+  ncc_status status = NCC_OK;
+  ncc_sheet *sheet = NULL;
+  char title[400];
+  int64_t n = 0, without = 0;
+  low_pair *low = malloc((size_t)(data->n_pairs ? data->n_pairs : 1) * sizeof *low);
+  NCC_CHECK(low, NCC_ERR_NOMEM, "map: no memory for %" PRId64 " pairs", data->n_pairs);
+  for (int64_t row = 0; row < data->n_pairs; row++) {
+    const bool no_pair = data->pairs[row][0] == -1 || data->pairs[row][1] == -1;
+    without += !no_pair && !has_answer(data->status[row]);
+    if (has_answer(data->status[row]) && data->peaks[row] < o->below) low[n++] = (low_pair){row, data->peaks[row]};
+  }
+  qsort(low, (size_t)n, sizeof *low, compare_low);
+  const int shown = n < o->most ? (int)n : o->most;
+  snprintf(title, sizeof title, "%s: %" PRId64 " of %" PRId64 " pairs with a peak below %g, worst first%s", o->results,
+           n, data->n_pairs, o->below, shown < n ? "; the worst are shown" : "");
+  NCC_TRY(ncc_sheet_create(shown, title, &sheet));
+  for (int i = 0; i < shown; i++) {
+    ncc_picture_pair pair = {.title = title, .result = result_of_row(data, low[i].row)};
+    NCC_TRY(ncc_pair_source_read(source, low[i].row, &pair.image, &pair.tmpl));
+    make_title(source, low[i].row, title, sizeof title);
+    pair.overlap = overlap_at(&pair.image, &pair.tmpl, &pair.result);
+    NCC_TRY(ncc_sheet_add(sheet, &pair));
+  }
+  NCC_TRY(ncc_sheet_write(sheet, o->output));
+  printf("%s: %d of %" PRId64 " pairs with a peak below %g, worst first\n", o->output, shown, n, o->below);
+  if (without) printf("not shown, as they have no answer: %" PRId64 "; 'mpixcorr table' lists them\n", without);
+
+cleanup:
+  ncc_sheet_destroy(&sheet);
+  free(low);
+  return status;
+}
+
+ncc_status ncc_cmd_map(int argc, char **argv) {
+  ncc_status status = NCC_OK;
+  map_options values = {.pair = -1, .below = NAN};
+  ncc_pair_source *source = NULL;
+  ncc_output_data results = {0};
+  bool help = false;
+  NCC_TRY(ncc_command_parse(&command, argc, argv, &values, &help));
+  if (help) {
+    ncc_command_print_help(&command, stdout);
+    goto cleanup;
+  }
+  NCC_TRY(check_options(&values));
+  if (values.results) {
+    NCC_TRY(ncc_output_load(values.results, &results));
+    NCC_TRY(ncc_search_of_results(values.results, &results, &values.search));
+    NCC_TRY(ncc_pair_source_of_results(&results, values.input, &source));
+  } else {
+    NCC_TRY(ncc_pair_source_open(values.input, &source));
+  }
+  status = values.pair >= 0 ? show_pair(&values, source) : show_below(&values, source, &results);
+
+cleanup:
+  ncc_pair_source_close(&source);
+  ncc_output_data_clear(&results);
+  return status;
+}

@@ -1,0 +1,198 @@
+/** `mpixcorr table`: results as rows of text or CSV, worst first. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "option_table.h"
+#include "pair_source.h"
+
+typedef struct table_options {
+  const char *output, *input;
+  bool csv;
+} table_options;
+
+#define AT(member) offsetof(table_options, member)
+
+static const ncc_operand operands[] = {
+    {"OUTPUT", AT(output), "output file, or OUTPUT.part"},
+    {NULL, 0, NULL},
+};
+
+static const ncc_option options[] = {
+    {.name = "csv", .kind = NCC_OPTION_FLAG, .offset = AT(csv), .help = "comma-separated values, with more columns"},
+    {.name = "input",
+     .kind = NCC_OPTION_STRING,
+     .offset = AT(input),
+     .argument = "FILE",
+     .default_words = "where it was; without names if it is gone",
+     .help = "input file of these results, for the names of images and templates"},
+    {.name = NULL},
+};
+
+static const ncc_command command = {
+    .name = "table",
+    .summary = "Show results as a table, a row a pair: pairs without an answer first, then by peak, lowest first.",
+    .details = "Rows of /pairs that hold no pair are left out.",
+    .operands = operands,
+    .options = options,
+};
+
+/** Lower is worse. */
+static int rank_of(uint8_t status) {
+  return status == NCC_PAIR_OK || status == NCC_PAIR_FLAT ? 2 : status == NCC_PAIR_UNCERTAIN ? 1 : 0;
+}
+
+typedef struct table_row {
+  int64_t row;
+  int rank;
+  double peak; /**< 0 without an answer */
+} table_row;
+
+static int compare_rows(const void *a, const void *b) {
+  const table_row *p = a, *q = b;
+  if (p->rank != q->rank) return p->rank - q->rank;
+  if (p->peak != q->peak) return p->peak < q->peak ? -1 : 1;
+  return (p->row > q->row) - (p->row < q->row);
+}
+
+static bool is_pair(const ncc_output_data *data, int64_t row) {
+  return data->pairs[row][0] != -1 && data->pairs[row][1] != -1;
+}
+
+static const char *name_of(const ncc_pair_source *names, ncc_object_kind kind, int64_t id) {
+  return names ? ncc_pair_source_name(names, kind, id) : "";
+}
+
+/* ---- CSV ----------------------------------------------------------------------------------------------------- */
+
+/** A name as RFC 4180 has it. */
+static void print_quoted(const char *text) {
+  if (!strpbrk(text, ",\"\r\n")) {
+    fputs(text, stdout);
+    return;
+  }
+  putchar('"');
+  for (; *text; text++) {
+    if (*text == '"') putchar('"');
+    putchar(*text);
+  }
+  putchar('"');
+}
+
+/** A number with all its digits; empty for NaN. */
+static void print_number(double value, int digits) {
+  putchar(',');
+  if (!isnan(value)) printf("%.*g", digits, value);
+}
+
+static void print_csv(const ncc_output_data *data, const ncc_pair_source *names, const table_row *rows, int64_t n) {
+  printf("row,image,template,image_name,template_name,status,offset_y,offset_x,coord_y,coord_x,peak,overlap");
+  if (data->subpixel) printf(",subpixel_y,subpixel_x,second_y,second_x,second_peak");
+  printf("\n");
+  for (int64_t i = 0; i < n; i++) {
+    const int64_t row = rows[i].row, *pair = data->pairs[row];
+    printf("%" PRId64 ",%" PRId64 ",%" PRId64 ",", row, pair[0], pair[1]);
+    print_quoted(name_of(names, NCC_IMAGE, pair[0]));
+    putchar(',');
+    print_quoted(name_of(names, NCC_TEMPLATE, pair[1]));
+    printf(",%s", ncc_pair_status_name((ncc_pair_status)data->status[row]));
+    if (data->coords[row][0] == -1)
+      printf(",,,,");
+    else
+      printf(",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64, data->offsets[row][0], data->offsets[row][1],
+             data->coords[row][0], data->coords[row][1]);
+    print_number(data->peaks[row], 17);
+    print_number((double)data->overlap[row], 9);
+    if (data->subpixel) {
+      print_number(data->subpixel[row][0], 17);
+      print_number(data->subpixel[row][1], 17);
+      if (data->second_coords[row][0] == -1)
+        printf(",,");
+      else
+        printf(",%" PRId64 ",%" PRId64, data->second_coords[row][0], data->second_coords[row][1]);
+      print_number(data->second_peaks[row], 17);
+    }
+    printf("\n");
+  }
+}
+
+/* ---- for people ---------------------------------------------------------------------------------------------- */
+
+/** "3 left.tif", or "3". */
+static int label(const ncc_pair_source *names, ncc_object_kind kind, int64_t id, char *text, size_t size) {
+  const char *name = name_of(names, kind, id);
+  return snprintf(text, size, *name ? "%" PRId64 " %s" : "%" PRId64, id, name);
+}
+
+static void print_text(const ncc_output_data *data, const ncc_pair_source *names, const table_row *rows, int64_t n) {
+  char text[2][256], second[32] = "", offset[2][32], peak[32], overlap[32];
+  int width[2] = {5, 8};
+  for (int64_t i = 0; i < n; i++)
+    for (int kind = 0; kind < 2; kind++) {
+      const int length =
+          label(names, (ncc_object_kind)kind, data->pairs[rows[i].row][kind], text[kind], sizeof text[kind]);
+      if (length > width[kind]) width[kind] = length < 40 ? length : 40;
+    }
+  if (data->subpixel) snprintf(second, sizeof second, "  %8s", "second");
+  printf("%8s  %-*s  %-*s  %8s  %8s  %8s%s  %7s  %s\n", "row", width[0], "image", width[1], "template", "offset y",
+         "offset x", "peak", second, "overlap", "status");
+  for (int64_t i = 0; i < n; i++) {
+    const int64_t row = rows[i].row;
+    for (int kind = 0; kind < 2; kind++)
+      label(names, (ncc_object_kind)kind, data->pairs[row][kind], text[kind], sizeof text[kind]);
+    const bool answered = data->coords[row][0] != -1;
+    for (int k = 0; k < 2; k++)
+      snprintf(offset[k], sizeof offset[k], answered ? "%" PRId64 : "-", data->offsets[row][k]);
+    snprintf(peak, sizeof peak, answered ? "%.5f" : "-", data->peaks[row]);
+    snprintf(overlap, sizeof overlap, answered ? "%.1f %%" : "-", 100 * (double)data->overlap[row]);
+    if (data->subpixel) {
+      const bool has_second = data->second_coords[row][0] != -1;
+      char value[24];
+      snprintf(value, sizeof value, has_second ? "%.5f" : "-", data->second_peaks[row]);
+      snprintf(second, sizeof second, "  %8s", value);
+    }
+    printf("%8" PRId64 "  %-*.*s  %-*.*s  %8s  %8s  %8s%s  %7s  %s\n", row, width[0], width[0], text[0], width[1],
+           width[1], text[1], offset[0], offset[1], peak, second, overlap,
+           ncc_pair_status_name((ncc_pair_status)data->status[row]));
+  }
+}
+
+ncc_status ncc_cmd_table(int argc, char **argv) {
+  ncc_status status = NCC_OK;
+  table_options values = {0};
+  ncc_output_data data = {0};
+  ncc_pair_source *names = NULL;
+  table_row *rows = NULL;
+  int64_t n = 0;
+  bool help = false;
+  NCC_TRY(ncc_command_parse(&command, argc, argv, &values, &help));
+  if (help) {
+    ncc_command_print_help(&command, stdout);
+    goto cleanup;
+  }
+  NCC_TRY(ncc_output_load(values.output, &data));
+  /* names are a courtesy, unless asked for */
+  const ncc_status found = ncc_pair_source_of_results(&data, values.input, &names);
+  if (values.input) NCC_TRY(found);
+  rows = malloc((size_t)(data.n_pairs ? data.n_pairs : 1) * sizeof *rows);
+  NCC_CHECK(rows, NCC_ERR_NOMEM, "table: no memory for %" PRId64 " pairs", data.n_pairs);
+  for (int64_t row = 0; row < data.n_pairs; row++) {
+    if (!is_pair(&data, row)) continue;
+    const int rank = rank_of(data.status[row]);
+    rows[n++] = (table_row){row, rank, rank > 0 ? data.peaks[row] : 0};
+  }
+  qsort(rows, (size_t)n, sizeof *rows, compare_rows);
+  if (values.csv)
+    print_csv(&data, names, rows, n);
+  else
+    print_text(&data, names, rows, n);
+
+cleanup:
+  free(rows);
+  ncc_pair_source_close(&names);
+  ncc_output_data_clear(&data);
+  return status;
+}

@@ -1,0 +1,152 @@
+/** See pair_source.h. */
+#include "pair_source.h"
+
+#include <inttypes.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "options.h"
+
+struct ncc_pair_source {
+  ncc_input *input;
+  char **names[2];    /**< by index; NULL without names */
+  void *pixels[2];    /**< of the objects read last */
+  int64_t indices[2]; /**< which; -1: none */
+};
+
+static const ncc_objects *objects_of(const ncc_pair_source *source, ncc_object_kind kind) {
+  const ncc_catalog *catalog = ncc_input_catalog(source->input);
+  return kind == NCC_IMAGE ? &catalog->images : &catalog->templates;
+}
+
+ncc_status ncc_pair_source_open(const char *path, ncc_pair_source **out) {
+  ncc_status status = NCC_OK;
+  *out = NULL;
+  ncc_pair_source *source = calloc(1, sizeof *source);
+  NCC_CHECK(source, NCC_ERR_NOMEM, "%s: no memory", path);
+  source->indices[0] = source->indices[1] = -1;
+  NCC_TRY(ncc_input_open(path, &source->input));
+  NCC_TRY(ncc_input_names(source->input, NCC_IMAGE, &source->names[NCC_IMAGE]));
+  NCC_TRY(ncc_input_names(source->input, NCC_TEMPLATE, &source->names[NCC_TEMPLATE]));
+  *out = source;
+  source = NULL;
+
+cleanup:
+  ncc_pair_source_close(&source);
+  return status;
+}
+
+void ncc_pair_source_close(ncc_pair_source **source_in) {
+  ncc_pair_source *source = *source_in;
+  if (!source) return;
+  for (int kind = 0; kind < 2; kind++) {
+    for (int64_t i = 0; source->names[kind] && i < objects_of(source, (ncc_object_kind)kind)->count; i++)
+      free(source->names[kind][i]);
+    free(source->names[kind]);
+    free(source->pixels[kind]);
+  }
+  ncc_input_close(&source->input);
+  free(source);
+  *source_in = NULL;
+}
+
+ncc_status ncc_pair_source_of_results(const ncc_output_data *results, const char *path, ncc_pair_source **out) {
+  ncc_status status = NCC_OK;
+  ncc_input_identity identity;
+  const char *expected = ncc_output_data_attribute(results, "input_fingerprint");
+  const char *name = path ? path : results->input_path;
+  NCC_TRY(ncc_pair_source_open(name, out));
+  NCC_TRY(ncc_input_identify((*out)->input, &identity));
+  NCC_CHECK(strcmp(identity.fingerprint, expected) == 0, NCC_ERR_INPUT,
+            "%s: content %.16s found, the results were made from content %.16s", name, identity.fingerprint, expected);
+
+cleanup:
+  if (status != NCC_OK) ncc_pair_source_close(out);
+  return status;
+}
+
+const ncc_catalog *ncc_pair_source_catalog(const ncc_pair_source *source) {
+  return ncc_input_catalog(source->input);
+}
+
+static ncc_status read_object(ncc_pair_source *source, ncc_object_kind kind, int64_t index, ncc_array *out) {
+  ncc_status status = NCC_OK;
+  const ncc_object object = ncc_objects_get(objects_of(source, kind), index);
+  if (source->indices[kind] != index) {
+    source->indices[kind] = -1;
+    free(source->pixels[kind]);
+    source->pixels[kind] = malloc((size_t)(object.rows * object.cols) * ncc_dtype_size(object.dtype));
+    NCC_CHECK(source->pixels[kind], NCC_ERR_NOMEM, "no memory for %" PRId64 "x%" PRId64 " pixels", object.rows,
+              object.cols);
+    NCC_TRY(ncc_input_read(source->input, kind, index, source->pixels[kind]));
+    source->indices[kind] = index;
+  }
+  *out = (ncc_array){source->pixels[kind], object.dtype, object.rows, object.cols, object.cols};
+
+cleanup:
+  return status;
+}
+
+ncc_status ncc_pair_source_read(ncc_pair_source *source, int64_t row, ncc_array *image, ncc_array *tmpl) {
+  ncc_status status = NCC_OK;
+  const ncc_catalog *catalog = ncc_input_catalog(source->input);
+  NCC_CHECK(row >= 0 && row < catalog->n_pairs, NCC_ERR_INPUT, "%s: pair %" PRId64 " asked for, expected 0 to %" PRId64,
+            catalog->path, row, catalog->n_pairs - 1);
+  const int64_t *pair = catalog->pairs[row];
+  NCC_CHECK(pair[0] != -1 && pair[1] != -1, NCC_ERR_INPUT, "%s: /pairs row %" PRId64 " holds no pair", catalog->path,
+            row);
+  const int64_t i = ncc_objects_find(&catalog->images, pair[0]), t = ncc_objects_find(&catalog->templates, pair[1]);
+  NCC_CHECK(i >= 0, NCC_ERR_INPUT, "%s: /pairs row %" PRId64 ": image %" PRId64 " does not exist", catalog->path, row,
+            pair[0]);
+  NCC_CHECK(t >= 0, NCC_ERR_INPUT, "%s: /pairs row %" PRId64 ": template %" PRId64 " does not exist", catalog->path,
+            row, pair[1]);
+  NCC_TRY(read_object(source, NCC_IMAGE, i, image));
+  NCC_TRY(read_object(source, NCC_TEMPLATE, t, tmpl));
+
+cleanup:
+  return status;
+}
+
+const char *ncc_pair_source_name(const ncc_pair_source *source, ncc_object_kind kind, int64_t id) {
+  const int64_t index = source->names[kind] ? ncc_objects_find(objects_of(source, kind), id) : -1;
+  return index >= 0 ? source->names[kind][index] : "";
+}
+
+ncc_status ncc_search_of_results(const char *path, const ncc_output_data *results, ncc_search *out) {
+  typedef struct recorded_options {
+    ncc_search search;
+  } recorded_options;
+  static const ncc_option rows[] = {
+      NCC_SEARCH_OPTION_ROWS(recorded_options, search){
+          .name = "quality", .kind = NCC_OPTION_FLAG, .offset = offsetof(recorded_options, search.quality)},
+      {.name = NULL}};
+  static const ncc_operand operands[] = {{NULL, 0, NULL}};
+  static const ncc_command recorded = {.name = "result_options", .summary = "", .operands = operands, .options = rows};
+  enum { MOST = 32 };
+  ncc_status status = NCC_OK;
+  recorded_options values = {0};
+  char *argv[MOST + 1] = {(char *)recorded.name}, *rest = NULL;
+  int argc = 1;
+  bool help;
+  char *text = strdup(ncc_output_data_attribute(results, "result_options"));
+  NCC_CHECK(text, NCC_ERR_NOMEM, "%s: no memory", path);
+  for (char *word = strtok_r(text, " ", &rest); word && argc < MOST; word = strtok_r(NULL, " ", &rest))
+    argv[argc++] = word;
+  if (ncc_command_parse(&recorded, argc, argv, &values, &help) != NCC_OK) {
+    ncc_error_prefix("%s", path);
+    status = NCC_ERR_INPUT;
+    goto cleanup;
+  }
+  *out = values.search;
+
+cleanup:
+  free(text);
+  return status;
+}
+
+int ncc_few_threads(void) {
+  cpu_set_t set;
+  const int cores = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+  return cores < 1 ? 1 : cores > 16 ? 16 : cores;
+}

@@ -1,0 +1,36 @@
+/** Pixels and names of single pairs, for commands that look at results: an input file, read a pair at a time. */
+#ifndef NCC_PAIR_SOURCE_H
+#define NCC_PAIR_SOURCE_H
+
+#include "output.h"
+
+typedef struct ncc_pair_source ncc_pair_source;
+
+/** Opens an input file. @param[out] out  freed by ncc_pair_source_close(); NULL on failure.
+ *  @return NCC_OK; NCC_ERR_INPUT; NCC_ERR_NOMEM. */
+ncc_status ncc_pair_source_open(const char *path, ncc_pair_source **out);
+void ncc_pair_source_close(ncc_pair_source **source);
+
+/** Opens the input that results were made from, and makes sure that it is that one.
+ *  @param[in] path  where it is now; NULL: where it was.
+ *  @return as ncc_pair_source_open(); NCC_ERR_INPUT where the content is another. */
+ncc_status ncc_pair_source_of_results(const ncc_output_data *results, const char *path, ncc_pair_source **out);
+
+const ncc_catalog *ncc_pair_source_catalog(const ncc_pair_source *source);
+
+/** Reads image and template of a row of /pairs; an image that was read for the last row is kept.
+ *  @param[out] image, tmpl  valid until the next call.
+ *  @return NCC_OK; NCC_ERR_INPUT for a row without a pair or with unknown ids; NCC_ERR_UNREADABLE; NCC_ERR_NOMEM. */
+ncc_status ncc_pair_source_read(ncc_pair_source *source, int64_t row, ncc_array *image, ncc_array *tmpl);
+
+/** The name of an image or template; "" where it has none. Borrowed. */
+const char *ncc_pair_source_name(const ncc_pair_source *source, ncc_object_kind kind, int64_t id);
+
+/** The search options that results were made with.
+ *  @return NCC_OK; NCC_ERR_INPUT where they are not understood. */
+ncc_status ncc_search_of_results(const char *path, const ncc_output_data *results, ncc_search *out);
+
+/** Cores that this process may use, from 1 to 16: commands that look at single pairs have no use for more. */
+int ncc_few_threads(void);
+
+#endif
