@@ -238,6 +238,7 @@ ncc_status ncc_h5_dataset_open(hid_t parent, const char *name, const char *file,
                                ncc_h5_dataset *out) {
   ncc_status status = NCC_OK;
   hid_t space = -1, object = -1;
+  hsize_t most[H5S_MAX_RANK];
   *out = (ncc_h5_dataset){.id = -1, .type = -1};
   object = H5Oopen(parent, name, H5P_DEFAULT);
   NCC_CHECK_H5(object >= 0, NCC_ERR_INPUT, "%s: %s: cannot be opened", file, label);
@@ -250,9 +251,13 @@ ncc_status ncc_h5_dataset_open(hid_t parent, const char *name, const char *file,
   NCC_CHECK_H5(out->type >= 0 && space >= 0, NCC_ERR_INPUT, "%s: %s: type or shape cannot be read", file, label);
   ncc_h5_type_text(out->type, out->type_text, sizeof out->type_text);
   NCC_CHECK(H5Sget_simple_extent_type(space) != H5S_NULL, NCC_ERR_INPUT, "%s: %s: an empty dataset found", file, label);
-  out->rank = H5Sget_simple_extent_dims(space, out->shape, NULL);
+  out->rank = H5Sget_simple_extent_dims(space, out->shape, most);
   NCC_CHECK_H5(out->rank >= 0, NCC_ERR_INPUT, "%s: %s: shape cannot be read", file, label);
   ncc_h5_shape_text(out->rank, out->shape, out->shape_text, sizeof out->shape_text);
+  for (int i = 0; i < out->rank; i++) {
+    NCC_CHECK(out->shape[i] <= most[i], NCC_ERR_INPUT, "%s: %s: damaged: shape %s is beyond its own limit", file, label,
+              out->shape_text);
+  }
   NCC_TRY(check_filters(out->id, file, label, &out->layout));
 cleanup:
   ncc_h5_close(&space);
