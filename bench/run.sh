@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Benchmarks mpixcorr beside its peers on this machine: bench/run.sh [options of bench/bench.py; --help lists them]
+# Builds the program with FFTW and with MKL in build-bench/ and build-bench-mkl/; the Python peers and MKL live in a
+# virtual environment of their own in _work/bench/venv (MPIXCORR_BENCH_VENV: elsewhere). Results: _work/bench/.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+for argument in "$@"; do
+  if [[ "$argument" == --help || "$argument" == -h ]]; then exec python3 bench/bench.py --help; fi
+done
+
+mapfile -t packages <jobs/build_packages.txt
+jobs/install_packages.sh "${packages[@]}" python3 python3-venv
+
+venv=${MPIXCORR_BENCH_VENV:-$PWD/_work/bench/venv}
+if [[ ! -x "$venv/bin/python" ]]; then python3 -m venv "$venv"; fi
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement bench/requirements.txt
+
+build() { # FOLDER cmake arguments
+  cmake -S . -B "$1" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF -DMPIXCORR_BENCH=ON "${@:2}" >/dev/null
+  cmake --build "$1" --target mpixcorr bench_floor bench_stages
+}
+build build-bench
+build build-bench-mkl -DMPIXCORR_FFT=mkl -DMKLROOT="$venv"
+
+# Inputs on all cores at once; mpirun refuses root unless told twice.
+if [[ "$(id -u)" == 0 ]]; then
+  export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+fi
+export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
+exec "$venv/bin/python" bench/bench.py "$@"
