@@ -19,5 +19,9 @@ echo "== pkg-config"
 PKG_CONFIG_PATH=$(dirname "$(find "$folder/prefix" -name mpixcorr.pc)")
 export PKG_CONFIG_PATH
 read -ra flags < <(pkg-config --cflags --libs mpixcorr)
-"${CC:-cc}" "$here/consumer.c" "${flags[@]}" -o "$folder/consumer"
-LD_LIBRARY_PATH=$(pkg-config --variable=libdir mpixcorr) "$folder/consumer"
+LD_LIBRARY_PATH=$(pkg-config --variable=libdir mpixcorr)
+export LD_LIBRARY_PATH
+for source in "$here/consumer.c" "$here/../../docs/example.c"; do
+  "${CC:-cc}" -Wall -Wextra -Werror "$source" "${flags[@]}" -o "$folder/consumer"
+  "$folder/consumer"
+done
