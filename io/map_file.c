@@ -61,6 +61,7 @@ ncc_status ncc_map_file_write(const char *path, const ncc_map *map, const ncc_re
   char *temporary = ncc_file_name(path, suffix);
   ncc_h5_silence();
   NCC_CHECK(temporary, NCC_ERR_NOMEM, "%s: no memory", path);
+  NCC_TRY(ncc_file_check_creatable(path));
   NCC_TRY(ncc_h5_create_file(temporary, &file));
   space = H5Screate_simple(2, (hsize_t[2]){(hsize_t)map->rows, (hsize_t)map->cols}, NULL);
   set = H5Dcreate2(file, "/ncc", H5T_IEEE_F64LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);

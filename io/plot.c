@@ -307,7 +307,7 @@ void ncc_panel_axes(const ncc_panel *p, const char *title, const char *x_name, c
     words_at(cr, 0, 0, 0.5, TICK_TEXT, y_name);
     cairo_restore(cr);
   }
-  if (title) ncc_plot_words(cr, p->box_left, p->top - 10, p->box_width, TITLE_TEXT, true, INK, title);
+  if (title) ncc_plot_words(cr, p->box_left, p->top - 10, p->box_width + 50, TITLE_TEXT, true, INK, title);
 }
 
 void ncc_panel_colour_bar(const ncc_panel *p, double lo, double hi, ncc_colour (*map)(double value)) {
@@ -394,6 +394,7 @@ ncc_status ncc_plot_write(cairo_surface_t *surface, const char *path) {
   snprintf(suffix, sizeof suffix, ".tmp%ld", (long)getpid());
   char *temporary = ncc_file_name(path, suffix);
   NCC_CHECK(temporary, NCC_ERR_NOMEM, "%s: no memory", path);
+  NCC_TRY(ncc_file_check_creatable(path));
   const cairo_status_t written = cairo_surface_write_to_png(surface, temporary);
   if (written != CAIRO_STATUS_SUCCESS) unlink(temporary);
   NCC_CHECK(written == CAIRO_STATUS_SUCCESS, NCC_ERR_OUTPUT, "%s: the picture cannot be written: %s", path,
