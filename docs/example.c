@@ -16,8 +16,9 @@ static uint8_t scene(int64_t y, int64_t x) {
   double sum = 0;
   for (int dy = -1; dy <= 1; ++dy)
     for (int dx = -1; dx <= 1; ++dx) {
-      uint64_t n = (uint64_t)((y / 3 + dy) * 100003 + x / 3 + dx) * 0x9e3779b97f4a7c15u;
-      sum += (double)(n >> 40 & 0xff);
+      uint64_t n = (uint64_t)((y / 3 + dy) * 100003 + x / 3 + dx + 1000000) * 0x9e3779b97f4a7c15u;
+      n = (n ^ n >> 30) * 0xbf58476d1ce4e5b9u;
+      sum += (double)(n >> 56);
     }
   return (uint8_t)(sum / 9);
 }
