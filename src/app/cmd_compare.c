@@ -6,13 +6,9 @@
 #include <string.h>
 
 #include "commands.h"
+#include "compare.h"
 #include "option_table.h"
-#include "output.h"
-
-typedef struct compare_options {
-  const char *a, *b;
-  double peak_tolerance, coord_tolerance;
-} compare_options;
+#include "report.h"
 
 #define AT(member) offsetof(compare_options, member)
 
@@ -39,6 +35,25 @@ static const ncc_option options[] = {
      .help = "coordinates that differ by no more pixels in each direction are the same",
      .min = 0,
      .max = 1e9},
+    {.name = "ties",
+     .kind = NCC_OPTION_FLAG,
+     .offset = AT(ties),
+     .initial = "on",
+     .default_words = "on",
+     .help = "where coordinates differ, evaluate the NCC at both places in float64; values that differ by no more than "
+             "--peak-tolerance are a tie, and a tie is no difference"},
+    {.name = "input",
+     .kind = NCC_OPTION_STRING,
+     .offset = AT(input),
+     .argument = "FILE",
+     .default_words = "A or B, or where the results say that it was",
+     .help = "input file with the pixels for that"},
+    {.name = "report",
+     .kind = NCC_OPTION_STRING,
+     .offset = AT(report),
+     .argument = "FILE.json",
+     .default_words = "none",
+     .help = "write counts, largest differences and the worst pairs to a JSON file"},
     {.name = NULL},
 };
 
@@ -52,26 +67,7 @@ static const ncc_command command = {
     .options = options,
 };
 
-/** One of the two files. */
-typedef struct side {
-  const char *path;
-  bool expected; /**< known answers, without a status */
-  int64_t n;
-  int64_t (*pairs)[2];
-  int64_t (*coords)[2]; /**< NULL where an input only knows peaks; -1: not known */
-  double *peaks;        /**< NULL where an input only knows coordinates; NaN: not known */
-  uint8_t *status;      /**< NULL for known answers */
-} side;
-
-static void side_clear(side *s) {
-  free(s->pairs);
-  free(s->coords);
-  free(s->peaks);
-  free(s->status);
-  *s = (side){0};
-}
-
-static ncc_status load_expected(const char *path, side *out) {
+static ncc_status load_expected(const char *path, ncc_output_data *out) {
   ncc_status status = NCC_OK;
   ncc_input *input = NULL;
   NCC_TRY(ncc_input_open(path, &input));
@@ -79,197 +75,201 @@ static ncc_status load_expected(const char *path, side *out) {
   NCC_TRY(ncc_input_expected(input, &out->coords, &out->peaks));
   NCC_CHECK(out->coords || out->peaks, NCC_ERR_INPUT,
             "%s: an input file without /expected found, expected known answers or an output file", path);
-  out->n = catalog->n_pairs;
-  out->pairs = malloc((size_t)(out->n ? out->n : 1) * sizeof *out->pairs);
-  NCC_CHECK(out->pairs, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " pairs", path, out->n);
-  memcpy(out->pairs, catalog->pairs, (size_t)out->n * sizeof *out->pairs);
+  out->n_pairs = catalog->n_pairs;
+  out->pairs = malloc((size_t)(catalog->n_pairs ? catalog->n_pairs : 1) * sizeof *out->pairs);
+  NCC_CHECK(out->pairs, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " pairs", path, catalog->n_pairs);
+  memcpy(out->pairs, catalog->pairs, (size_t)catalog->n_pairs * sizeof *out->pairs);
 cleanup:
   ncc_input_close(&input);
   return status;
 }
 
-static ncc_status load_output(const char *path, side *out) {
-  ncc_status status = NCC_OK;
-  ncc_output_data data;
-  NCC_TRY(ncc_output_load(path, &data));
-  out->n = data.n_pairs;
-  out->pairs = data.pairs;
-  out->coords = data.coords;
-  out->peaks = data.peaks;
-  out->status = data.status;
-  data.pairs = data.coords = NULL;
-  data.peaks = NULL;
-  data.status = NULL;
-cleanup:
-  ncc_output_data_clear(&data);
-  return status;
-}
-
-static ncc_status side_load(const char *path, side *out) {
+static ncc_status side_load(const char *path, compare_side *out) {
   ncc_status status = NCC_OK;
   bool is_output;
-  *out = (side){.path = path};
+  *out = (compare_side){.path = path};
   NCC_TRY(ncc_output_recognise(path, &is_output));
   out->expected = !is_output;
-  NCC_TRY(is_output ? load_output(path, out) : load_expected(path, out));
+  NCC_TRY(is_output ? ncc_output_load(path, &out->data) : load_expected(path, &out->data));
 cleanup:
   return status;
 }
 
 /** Both files must be about the same pairs. */
-static ncc_status check_pairs(const side *a, const side *b) {
+static ncc_status check_pairs(const compare_side *a, const compare_side *b) {
   ncc_status status = NCC_OK;
+  const ncc_output_data *p = &a->data, *q = &b->data;
   NCC_CHECK(!a->expected || !b->expected, NCC_ERR_INPUT, "%s, %s: two input files found, expected at least one output",
             a->path, b->path);
-  NCC_CHECK(a->n == b->n, NCC_ERR_INPUT, "%s: /pairs: %" PRId64 " rows found, %s has %" PRId64, a->path, a->n, b->path,
-            b->n);
-  for (int64_t row = 0; row < a->n; ++row) {
-    NCC_CHECK(a->pairs[row][0] == b->pairs[row][0] && a->pairs[row][1] == b->pairs[row][1], NCC_ERR_INPUT,
+  NCC_CHECK(p->n_pairs == q->n_pairs, NCC_ERR_INPUT, "%s: /pairs: %" PRId64 " rows found, %s has %" PRId64, a->path,
+            p->n_pairs, b->path, q->n_pairs);
+  for (int64_t row = 0; row < p->n_pairs; ++row) {
+    NCC_CHECK(p->pairs[row][0] == q->pairs[row][0] && p->pairs[row][1] == q->pairs[row][1], NCC_ERR_INPUT,
               "%s: /pairs row %" PRId64 ": (%" PRId64 ", %" PRId64 ") found, %s has (%" PRId64 ", %" PRId64 ")",
-              a->path, row, a->pairs[row][0], a->pairs[row][1], b->path, b->pairs[row][0], b->pairs[row][1]);
+              a->path, row, p->pairs[row][0], p->pairs[row][1], b->path, q->pairs[row][0], q->pairs[row][1]);
   }
 cleanup:
   return status;
 }
 
-/** How one row differs. */
-typedef struct difference {
-  int64_t row;
-  bool status;   /**< statuses differ, or one side has no answer */
-  double coords; /**< pixels, in the direction where it is more; NaN: not compared */
-  double peak;   /**< NaN: not compared */
-  bool differs;
-} difference;
-
 /** Whether a side gives no position and no peak: failed or pending. */
-static bool has_no_answer(const side *s, int64_t row) {
-  const int status = s->status ? s->status[row] : NCC_PAIR_OK;
+static bool has_no_answer(const compare_side *s, int64_t row) {
+  const int status = s->data.status ? s->data.status[row] : NCC_PAIR_OK;
   return status != NCC_PAIR_OK && status != NCC_PAIR_FLAT && status != NCC_PAIR_UNCERTAIN;
 }
 
-static difference compare_row(const side *a, const side *b, int64_t row, const compare_options *tolerances) {
-  difference d = {.row = row, .coords = NAN, .peak = NAN};
-  const bool coords_known =
-      a->coords && b->coords && (!a->expected || a->coords[row][0] != -1) && (!b->expected || b->coords[row][0] != -1);
-  const bool peaks_known =
-      a->peaks && b->peaks && (!a->expected || !isnan(a->peaks[row])) && (!b->expected || !isnan(b->peaks[row]));
+static bool coords_known(const compare_side *s, int64_t row) {
+  return s->data.coords && (!s->expected || s->data.coords[row][0] != -1);
+}
+
+static bool peak_known(const compare_side *s, int64_t row) {
+  return s->data.peaks && (!s->expected || !isnan(s->data.peaks[row]));
+}
+
+static compare_difference compare_row(const compare_side *a, const compare_side *b, int64_t row,
+                                      const compare_options *tolerances) {
+  compare_difference d = {.row = row, .coords = NAN, .peak = NAN, .ncc_a = NAN, .ncc_b = NAN};
+  const bool both_coords = coords_known(a, row) && coords_known(b, row);
+  const bool both_peaks = peak_known(a, row) && peak_known(b, row);
   const bool a_fails = has_no_answer(a, row), b_fails = has_no_answer(b, row);
-  if (a->status && b->status) {
-    d.status = a->status[row] != b->status[row] || a->status[row] == NCC_PAIR_PENDING;
+  if (a->data.status && b->data.status) {
+    d.status = a->data.status[row] != b->data.status[row] || a->data.status[row] == NCC_PAIR_PENDING;
   } else {
-    d.status = (a_fails || b_fails) && (coords_known || peaks_known);
+    d.status = (a_fails || b_fails) && (both_coords || both_peaks);
   }
   if (!a_fails && !b_fails) {
-    if (coords_known) {
-      d.coords = fmax(fabs((double)(a->coords[row][0] - b->coords[row][0])),
-                      fabs((double)(a->coords[row][1] - b->coords[row][1])));
+    if (both_coords) {
+      const int64_t *p = a->data.coords[row], *q = b->data.coords[row];
+      d.coords = fmax(fabs((double)(p[0] - q[0])), fabs((double)(p[1] - q[1])));
     }
-    if (peaks_known) {
-      d.peak = fabs(a->peaks[row] - b->peaks[row]);
+    if (both_peaks) {
+      d.peak = fabs(a->data.peaks[row] - b->data.peaks[row]);
       if (isnan(d.peak)) d.peak = INFINITY;  // an answer without a number is as wrong as can be
     }
   }
-  d.differs = d.status || d.coords > tolerances->coord_tolerance || d.peak > tolerances->peak_tolerance;
+  d.elsewhere = d.coords > tolerances->coord_tolerance;
+  d.differs = d.status || d.elsewhere || d.peak > tolerances->peak_tolerance;
   return d;
 }
 
 /** Worst first: statuses, then coordinates, then peaks, then by row. */
 static int compare_severity(const void *pa, const void *pb) {
-  const difference *a = pa, *b = pb;
+  const compare_difference *a = pa, *b = pb;
   if (a->status != b->status) return a->status ? -1 : 1;
-  const double ac = isnan(a->coords) ? 0 : a->coords, bc = isnan(b->coords) ? 0 : b->coords;
+  const double ac = isnan(a->coords) || a->tie ? 0 : a->coords, bc = isnan(b->coords) || b->tie ? 0 : b->coords;
   if (ac != bc) return ac > bc ? -1 : 1;
   const double ap = isnan(a->peak) ? 0 : a->peak, bp = isnan(b->peak) ? 0 : b->peak;
   if (ap != bp) return ap > bp ? -1 : 1;
   return (a->row > b->row) - (a->row < b->row);
 }
 
-static void print_answer(const side *s, int64_t row) {
+/** Compares all rows; keeps those that differ, worst first. */
+static ncc_status compare_sides(const compare_side *a, const compare_side *b, const compare_options *tolerances,
+                                comparison *out) {
+  ncc_status status = NCC_OK;
+  const int64_t n = a->data.n_pairs;
+  out->rows = malloc((size_t)(n ? n : 1) * sizeof *out->rows);
+  NCC_CHECK(out->rows, NCC_ERR_NOMEM, "compare: no memory for %" PRId64 " pairs", n);
+  for (int64_t row = 0; row < n; ++row) {
+    const compare_difference d = compare_row(a, b, row, tolerances);
+    if (d.differs) out->rows[out->n_rows++] = d;
+    out->n_status += d.status;
+    out->n_failed += !d.status && (has_no_answer(a, row) || has_no_answer(b, row));
+    if (!isnan(d.coords)) {
+      out->n_coords++;
+      out->same_coords += !d.elsewhere;
+      out->most_coords = fmax(out->most_coords, d.coords);
+    }
+    if (!isnan(d.peak)) {
+      out->n_peaks++;
+      out->same_peaks += d.peak <= tolerances->peak_tolerance;
+      out->most_peak = fmax(out->most_peak, d.peak);
+    }
+  }
+  if (tolerances->ties) NCC_TRY(ncc_compare_ties(a, b, tolerances, out));
+  for (int64_t i = 0; i < out->n_rows; ++i) {
+    compare_difference *d = &out->rows[i];
+    if (d->tie) d->differs = d->peak > tolerances->peak_tolerance;
+    if (d->differs) out->rows[out->n_differing++] = *d;
+  }
+  qsort(out->rows, (size_t)out->n_differing, sizeof *out->rows, compare_severity);
+cleanup:
+  return status;
+}
+
+/* ---- in words -------------------------------------------------------------------------------------------------- */
+
+static void print_answer(const compare_side *s, int64_t row) {
   char coords[48] = "-";
-  if (s->coords && s->coords[row][0] != -1)
-    snprintf(coords, sizeof coords, "(%" PRId64 ", %" PRId64 ")", s->coords[row][0], s->coords[row][1]);
+  if (s->data.coords && s->data.coords[row][0] != -1)
+    snprintf(coords, sizeof coords, "(%" PRId64 ", %" PRId64 ")", s->data.coords[row][0], s->data.coords[row][1]);
   printf("  %-16s", coords);
-  if (s->peaks) {
-    printf(" %12.9f", s->peaks[row]);
+  if (s->data.peaks) {
+    printf(" %12.9f", s->data.peaks[row]);
   } else {
     printf(" %12s", "-");
   }
-  printf("  %-10s", s->status ? ncc_pair_status_name((ncc_pair_status)s->status[row]) : "expected");
+  printf("  %-10s", s->data.status ? ncc_pair_status_name((ncc_pair_status)s->data.status[row]) : "expected");
 }
 
-static void print_worst(const side *a, const side *b, difference *differing, int64_t n) {
-  enum { MOST = 10 };
-  qsort(differing, (size_t)n, sizeof *differing, compare_severity);
-  printf("\n%s %" PRId64 " that differ, worst first; first answers of %s, then of %s:\n", n > MOST ? "10 of" : "The", n,
-         a->path, b->path);
-  printf("%10s %8s %8s  %-16s %12s  %-10s  %-16s %12s  %s\n", "row", "image", "template", "coords", "peak", "status",
-         "coords", "peak", "status");
-  for (int64_t i = 0; i < n && i < MOST; ++i) {
-    const int64_t row = differing[i].row;
-    printf("%10" PRId64 " %8" PRId64 " %8" PRId64, row, a->pairs[row][0], a->pairs[row][1]);
-    print_answer(a, row);
-    print_answer(b, row);
+static void print_worst(const compare_side *a, const compare_side *b, const comparison *c) {
+  const int64_t n = c->n_differing;
+  const bool evaluated = c->pixels[0] != '\0';
+  printf("\n%s %" PRId64 " that differ, worst first; first answers of %s, then of %s%s:\n",
+         n > COMPARE_WORST ? "10 of" : "The", n, a->path, b->path, evaluated ? ", then the NCC at both places" : "");
+  printf("%10s %8s %8s  %-16s %12s  %-10s  %-16s %12s  %-10s%s\n", "row", "image", "template", "coords", "peak",
+         "status", "coords", "peak", "status", evaluated ? "  NCC at first  NCC at second" : "");
+  for (int64_t i = 0; i < n && i < COMPARE_WORST; ++i) {
+    const compare_difference *d = &c->rows[i];
+    printf("%10" PRId64 " %8" PRId64 " %8" PRId64, d->row, a->data.pairs[d->row][0], a->data.pairs[d->row][1]);
+    print_answer(a, d->row);
+    print_answer(b, d->row);
+    if (!isnan(d->ncc_a) || !isnan(d->ncc_b)) printf("  %12.9f  %13.9f", d->ncc_a, d->ncc_b);
     printf("\n");
   }
 }
 
-static ncc_status compare_sides(const side *a, const side *b, const compare_options *tolerances) {
-  ncc_status status = NCC_OK;
-  int64_t n_differing = 0, n_status = 0, n_coords = 0, same_coords = 0, n_peaks = 0, same_peaks = 0, n_failed = 0;
-  double most_coords = 0, most_peak = 0;
-  difference *differing = malloc((size_t)(a->n ? a->n : 1) * sizeof *differing);
-  NCC_CHECK(differing, NCC_ERR_NOMEM, "compare: no memory for %" PRId64 " pairs", a->n);
-  for (int64_t row = 0; row < a->n; ++row) {
-    const difference d = compare_row(a, b, row, tolerances);
-    if (d.differs) differing[n_differing++] = d;
-    n_status += d.status;
-    n_failed += !d.status && (has_no_answer(a, row) || has_no_answer(b, row));
-    if (!isnan(d.coords)) {
-      n_coords++;
-      same_coords += d.coords <= tolerances->coord_tolerance;
-      most_coords = fmax(most_coords, d.coords);
-    }
-    if (!isnan(d.peak)) {
-      n_peaks++;
-      same_peaks += d.peak <= tolerances->peak_tolerance;
-      most_peak = fmax(most_peak, d.peak);
-    }
-  }
+static void print_comparison(const compare_side *a, const compare_side *b, const compare_options *tolerances,
+                             const comparison *c) {
   printf("%s and %s%s: %" PRId64 " pairs\n", a->path, b->path,
-         a->expected || b->expected ? " (known answers against results)" : "", a->n);
-  printf("  coordinates  %" PRId64 " of %" PRId64 " equal within %g px; largest difference %g px\n", same_coords,
-         n_coords, tolerances->coord_tolerance, most_coords);
-  printf("  peaks        %" PRId64 " of %" PRId64 " equal within %g; largest difference %.3g\n", same_peaks, n_peaks,
-         tolerances->peak_tolerance, most_peak);
-  if (n_status) printf("  status       differs, or one side has no answer: %" PRId64 "\n", n_status);
-  if (n_failed) printf("  no answer    on both sides alike: %" PRId64 "\n", n_failed);
-  if (n_differing) print_worst(a, b, differing, n_differing);
-  printf("%s\n", n_differing ? "different" : "the same");
-  if (n_differing) {
-    status = ncc_error_set(NCC_ERR_DIFFERENT, "%s and %s differ in %" PRId64 " of %" PRId64 " pairs", a->path, b->path,
-                           n_differing, a->n);
-  }
-cleanup:
-  free(differing);
-  return status;
+         a->expected || b->expected ? " (known answers against results)" : "", a->data.n_pairs);
+  printf("  coordinates  %" PRId64 " of %" PRId64 " equal within %g px; largest difference %g px\n", c->same_coords,
+         c->n_coords, tolerances->coord_tolerance, c->most_coords);
+  if (c->n_ties)
+    printf("  ties         %" PRId64 " of the other places have the same NCC within %g (float64, pixels of %s)\n",
+           c->n_ties, tolerances->peak_tolerance, c->pixels);
+  if (c->no_pixels[0]) printf("  ties         not looked for: %s\n", c->no_pixels);
+  printf("  peaks        %" PRId64 " of %" PRId64 " equal within %g; largest difference %.3g\n", c->same_peaks,
+         c->n_peaks, tolerances->peak_tolerance, c->most_peak);
+  if (c->n_status) printf("  status       %" PRId64 " pairs differ or have no answer\n", c->n_status);
+  if (c->n_failed) printf("  no answer    %" PRId64 " pairs, alike on both sides\n", c->n_failed);
+  if (c->n_differing) print_worst(a, b, c);
+  printf("%s\n", c->n_differing ? "different" : "the same");
 }
 
 ncc_status ncc_cmd_compare(int argc, char **argv) {
   ncc_status status = NCC_OK;
   compare_options values = {0};
-  side a = {0}, b = {0};
+  compare_side a = {0}, b = {0};
+  comparison found = {0};
   bool help = false;
   NCC_TRY(ncc_command_parse(&command, argc, argv, &values, &help));
   if (help) {
     ncc_command_print_help(&command, stdout);
     return NCC_OK;
   }
+  if (values.report) NCC_TRY(ncc_report_check(values.report));
   NCC_TRY(side_load(values.a, &a));
   NCC_TRY(side_load(values.b, &b));
   NCC_TRY(check_pairs(&a, &b));
-  NCC_TRY(compare_sides(&a, &b, &values));
+  NCC_TRY(compare_sides(&a, &b, &values, &found));
+  print_comparison(&a, &b, &values, &found);
+  if (values.report) NCC_TRY(ncc_compare_report(&a, &b, &values, &found));
+  NCC_CHECK(found.n_differing == 0, NCC_ERR_DIFFERENT, "%s and %s differ in %" PRId64 " of %" PRId64 " pairs", a.path,
+            b.path, found.n_differing, a.data.n_pairs);
 cleanup:
-  side_clear(&a);
-  side_clear(&b);
+  free(found.rows);
+  ncc_output_data_clear(&a.data);
+  ncc_output_data_clear(&b.data);
   return status;
 }

@@ -190,12 +190,11 @@ static json_t *make_report(const ncc_job_header *header, const ncc_job_totals *t
   return NULL;
 }
 
-ncc_status ncc_report_write(const char *path, const ncc_job_header *header, const ncc_job_totals *totals) {
+ncc_status ncc_report_write_json(const char *path, const struct json_t *report) {
   ncc_status status = NCC_OK;
   char *temporary = NULL;
   FILE *file = NULL;
-  json_t *report = make_report(header, totals);
-  NCC_CHECK(report && asprintf(&temporary, "%s.%ld.tmp", path, (long)getpid()) > 0, NCC_ERR_NOMEM,
+  NCC_CHECK(asprintf(&temporary, "%s.%ld.tmp", path, (long)getpid()) > 0, NCC_ERR_NOMEM,
             "%s: out of memory for the report", path);
   file = fopen(temporary, "w");
   NCC_CHECK(file, NCC_ERR_OUTPUT, "%s: the report cannot be written: %s", path, strerror(errno));
@@ -207,6 +206,15 @@ ncc_status ncc_report_write(const char *path, const ncc_job_header *header, cons
   }
 cleanup:
   free(temporary);
+  return status;
+}
+
+ncc_status ncc_report_write(const char *path, const ncc_job_header *header, const ncc_job_totals *totals) {
+  ncc_status status = NCC_OK;
+  json_t *report = make_report(header, totals);
+  NCC_CHECK(report, NCC_ERR_NOMEM, "%s: out of memory for the report", path);
+  NCC_TRY(ncc_report_write_json(path, report));
+cleanup:
   json_decref(report);
   return status;
 }

@@ -16,6 +16,11 @@ void ncc_report_summary(FILE *stream, const ncc_job_header *header, const ncc_jo
  *  @return NCC_OK; NCC_ERR_OUTPUT naming the path and the reason. */
 ncc_status ncc_report_check(const char *path);
 
+struct json_t;
+
+/** Writes a JSON document under a temporary name, then renames it. @return NCC_OK; NCC_ERR_OUTPUT; NCC_ERR_NOMEM. */
+ncc_status ncc_report_write_json(const char *path, const struct json_t *report);
+
 /** Writes the JSON report under a temporary name, then renames it.
  *  @return NCC_OK; NCC_ERR_OUTPUT; NCC_ERR_NOMEM. */
 ncc_status ncc_report_write(const char *path, const ncc_job_header *header, const ncc_job_totals *totals);
