@@ -2,12 +2,12 @@
  *
  *  For an image of M x N and a template of m x n, both as far as they can reach the search:
  *
- *    image    rows:    r2c of eight rows at a time, transposed into columns
- *             columns: forward in place; kept as the image's spectrum, column by column
- *    template rows:    r2c of the m non-zero rows, mean-free, reversed (so that a product is a correlation), transposed
- *             columns: into a buffer in L1, zero-padded, forward, times the spectrum, inverse; only needed rows go out
- *             peak:    eight rows gathered, c2r in L2, compared block-wise with the floor of sqrt(ssd); what may win is
- *                      looked at one by one (proposal.h)
+ *    image    rows:    eight at a time, two real rows packed as one complex, transformed, unpacked into columns
+ *             columns: transformed; kept as the image's spectrum, column by column
+ *    template rows:    the m non-zero rows, mean-free, reversed (so that a product is a correlation), as the image's
+ *             columns: zero-padded in L1, forward, times the spectrum, inverse; only needed rows go out
+ *             peak:    eight rows packed as four, inverse in L2, compared block-wise with the floor of sqrt(ssd); what
+ *                      may win is looked at one by one (proposal.h)
  *
  *  The threads of the pool share every stage, so one huge pair fills the cores as many small ones do, and memory does
  *  not grow with threads but for rows and columns in cache.
@@ -30,6 +30,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "array.h"
 #include "buffer.h"
 #include "engine.h"
 #include "error.h"
@@ -37,17 +38,18 @@
 #include "stats.h"
 
 enum {
+  PACKED_ROWS = NCC_ROW_BATCH / 2,
   COLUMNS_PER_ITEM = 8,
   CANDIDATES_PER_THREAD = 32768,
 };
 
 /** Scratch of a thread. */
 typedef struct thread_scratch {
-  double *pixels;   // one row in float64
-  float *real;      // NCC_ROW_BATCH real rows
-  ncc_c32 *half;    // NCC_ROW_BATCH half spectra
-  ncc_c32 *column;  // one column
-  float *maxima;    // block maxima of a batch, and their scratch
+  double *pixels;                  // a row in float64
+  ncc_c32 *rows, *spectra;         // PACKED_ROWS packed rows, and their transforms
+  ncc_c32 *columns, *transformed;  // COLUMNS_PER_ITEM columns, and one of them transformed
+  ncc_c32 *image_spectra;          // COLUMNS_PER_ITEM columns of the image's transform, where it is fused
+  float *maxima;                   // block maxima of a batch, and their scratch
   ncc_proposal found;
 } thread_scratch;
 
@@ -65,8 +67,11 @@ typedef struct cpu_engine {
   ncc_fft_shape shape;
   const ncc_fft_plans *plans;
   bool has_spectrum, has_stats;
-  int64_t spectrum_stride;  // complex numbers from column to column
-  ncc_buffer spectrum, template_rows, product;
+  int64_t column_stride;  // complex numbers from column to column
+  int64_t strip_stride;   // complex numbers from strip to strip
+  ncc_buffer spectrum;    // columns of the image's transform; not made where it is fused
+  ncc_buffer strips;      // of the image's rows, then of the product
+  ncc_buffer template_strips;
   ncc_stats stats;
   double centre;      // subtracted from the image before its transform, of scaled pixels; 0 where that serves
   double image_unit;  // power of two
@@ -75,12 +80,9 @@ typedef struct cpu_engine {
   // The current task.
   const ncc_task *task;
   double tmpl_unit;
-  int64_t template_stride, product_stride;
   bool fused;         // the product overwrites the image's columns
   int64_t first_row;  // first row of the product in trimmed coordinates, a multiple of the batch
-  ncc_c32 *out;       // columns of the product
-  int64_t out_stride;
-  double *prefix;  // [(m + 1) * (n + 1)] prefix sums of T', where centre != 0
+  double *prefix;     // [(m + 1) * (n + 1)] prefix sums of T', where centre != 0
   int64_t prefix_capacity;
   ncc_bounds bounds;
   _Atomic double best;  // largest lower bound so far
@@ -103,9 +105,20 @@ static int64_t trimmed_cols(const ncc_geometry *g) {
 }
 
 /** Columns lie apart by whole lines, and not by a multiple of a page, which would share a few sets of the caches. */
-static int64_t column_stride(int64_t rows) {
-  int64_t stride = round_up(rows, 8);
+static int64_t column_stride(const ncc_fft_shape *shape) {
+  int64_t stride = round_up(shape->rows, 8);
   return stride % 512 == 0 ? stride + 8 : stride;
+}
+
+/** A strip is eight rows of half spectra, column by column: what a batch of rows writes and reads in one go, and what a
+ *  block of columns visits in runs of half a KiB. */
+static int64_t strip_stride(const ncc_fft_shape *shape) {
+  int64_t columns = round_up(shape->half, COLUMNS_PER_ITEM);
+  return NCC_ROW_BATCH * (columns % 64 == 0 ? columns + 8 : columns);
+}
+
+static int64_t strips_of(int64_t rows) {
+  return (rows + NCC_ROW_BATCH - 1) / NCC_ROW_BATCH;
 }
 
 static int64_t product_first_row(const ncc_geometry *g) {
@@ -113,22 +126,31 @@ static int64_t product_first_row(const ncc_geometry *g) {
 }
 
 static int64_t product_rows(const ncc_geometry *g) {
-  return round_up(g->search.y1 - g->trim.y0 - product_first_row(g), NCC_ROW_BATCH);
+  return g->search.y1 - g->trim.y0 - product_first_row(g);
+}
+
+static int64_t longest_row(const ncc_geometry *g) {
+  return round_up(g->image_cols > g->template_cols ? g->image_cols : g->template_cols, 8);
 }
 
 static int64_t scratch_bytes(const ncc_geometry *g, const ncc_fft_shape *shape) {
-  int64_t longest = g->image_cols > g->template_cols ? g->image_cols : g->template_cols;
-  return 8 * round_up(longest, 8) + 4 * NCC_ROW_BATCH * shape->real_stride + 8 * NCC_ROW_BATCH * shape->complex_stride +
-         8 * round_up(shape->rows, 8) + 4 * 2 * shape->real_stride;
+  return 8 * longest_row(g) + 8 * 2 * PACKED_ROWS * shape->row_stride +
+         8 * (2 * COLUMNS_PER_ITEM + 1) * column_stride(shape) + 4 * 2 * shape->row_stride;
+}
+
+/** Strips for the image's rows and for the product, which follow each other in one buffer. */
+static int64_t strips_needed(const ncc_geometry *g) {
+  int64_t image = strips_of(trimmed_rows(g)), product = strips_of(product_rows(g));
+  return image > product ? image : product;
 }
 
 static int64_t cpu_bytes(const ncc_geometry *g, int threads) {
   ncc_fft_shape shape = ncc_fft_shape_choose(g);
-  int64_t columns =
-      column_stride(shape.rows) + column_stride(round_up(g->template_rows, 8)) + column_stride(product_rows(g));
+  int64_t spectrum = shape.half * column_stride(&shape);
+  int64_t strips = (strips_needed(g) + strips_of(g->template_rows)) * strip_stride(&shape);
   int64_t candidates = (int64_t)threads * CANDIDATES_PER_THREAD * (int64_t)sizeof(ncc_candidate);
   int64_t prefix = 8 * (g->template_rows + 1) * (g->template_cols + 1);
-  return 8 * shape.half * columns + ncc_stats_bytes(g) + threads * scratch_bytes(g, &shape) + candidates + prefix;
+  return 8 * (spectrum + strips) + ncc_stats_bytes(g) + threads * scratch_bytes(g, &shape) + candidates + prefix;
 }
 
 static ncc_status cpu_create(const ncc_engine_context *context, void **state) {
@@ -158,8 +180,8 @@ static void cpu_destroy(void *state) {
   free(e->prefix);
   ncc_buffer_free(&e->scratch_buffer);
   ncc_buffer_free(&e->spectrum);
-  ncc_buffer_free(&e->template_rows);
-  ncc_buffer_free(&e->product);
+  ncc_buffer_free(&e->strips);
+  ncc_buffer_free(&e->template_strips);
   ncc_stats_clear(&e->stats);
   free(e);
 }
@@ -171,22 +193,19 @@ static bool stopped(const cpu_engine *e) {
 
 static ncc_status reserve_scratch(cpu_engine *e) {
   ncc_status status = NCC_OK;
-  int64_t bytes = scratch_bytes(&e->geometry, &e->shape);
-  int64_t longest =
-      e->geometry.image_cols > e->geometry.template_cols ? e->geometry.image_cols : e->geometry.template_cols;
+  int64_t bytes = round_up(scratch_bytes(&e->geometry, &e->shape), 64);
   NCC_TRY(ncc_buffer_reserve(&e->scratch_buffer, bytes * e->threads, "rows and columns in work"));
+  memset(e->scratch_buffer.data, 0, (size_t)(bytes * e->threads));
   for (int t = 0; t < e->threads; t++) {
     char *p = (char *)e->scratch_buffer.data + t * bytes;
     thread_scratch *s = &e->scratch[t];
     s->pixels = (double *)p;
-    p += 8 * round_up(longest, 8);
-    s->real = (float *)p;
-    p += 4 * NCC_ROW_BATCH * e->shape.real_stride;
-    s->half = (ncc_c32 *)p;
-    p += 8 * NCC_ROW_BATCH * e->shape.complex_stride;
-    s->column = (ncc_c32 *)p;
-    p += 8 * round_up(e->shape.rows, 8);
-    s->maxima = (float *)p;
+    s->rows = (ncc_c32 *)(s->pixels + longest_row(&e->geometry));
+    s->spectra = s->rows + PACKED_ROWS * e->shape.row_stride;
+    s->columns = s->spectra + PACKED_ROWS * e->shape.row_stride;
+    s->transformed = s->columns + COLUMNS_PER_ITEM * e->column_stride;
+    s->image_spectra = s->transformed + e->column_stride;
+    s->maxima = (float *)(s->image_spectra + COLUMNS_PER_ITEM * e->column_stride);
   }
 
 cleanup:
@@ -195,40 +214,70 @@ cleanup:
 
 // ---- image ---------------------------------------------------------------------------------------------------------
 
-static void image_rows_item(void *context, int64_t item, int thread) {
-  cpu_engine *e = context;
-  thread_scratch *s = &e->scratch[thread];
-  const ncc_rect *trim = &e->geometry.trim;
-  const ncc_prepared *image = e->task->image;
-  int64_t first = item * NCC_ROW_BATCH, n = trimmed_cols(&e->geometry);
-  for (int r = 0; r < NCC_ROW_BATCH; r++) {
-    float *row = s->real + r * e->shape.real_stride;
-    bool exists = first + r < trimmed_rows(&e->geometry);
-    if (exists) {
-      ncc_prepared_row(image, trim->y0 + first + r, trim->x0, n, s->pixels);
-      e->kernels->to_f32(s->pixels, n, e->centre, 0, e->image_unit, row);
+/** What a batch of rows is made of: `count` rows of `n` pixels of an array, from row `first` on in steps of `step`. */
+typedef struct row_source {
+  const ncc_prepared *prepared;
+  int64_t first, step, count, x0, n;
+  double c, rest, unit;
+  bool reversed;
+} row_source;
+
+/** Transforms up to eight rows to a strip; missing rows become zeros. */
+static void transform_rows(const cpu_engine *e, thread_scratch *s, const row_source *source, ncc_c32 *strip) {
+  const ncc_array *pixels = &source->prepared->pixels;
+  for (int r = 0; r < PACKED_ROWS; r++) {
+    ncc_c32 *row = s->rows + r * e->shape.row_stride;
+    int64_t filled = 0, at = source->first + 2 * r * source->step;
+    if (2 * r < source->count) {
+      filled = source->n;
+      const void *a = ncc_array_at(pixels, at, source->x0);
+      const void *b = 2 * r + 1 < source->count ? ncc_array_at(pixels, at + source->step, source->x0) : NULL;
+      // A power of two commutes with rounding: scaled pixels less a scaled mean are pixels less the mean, scaled.
+      double scale = source->prepared->scale;
+      e->kernels->pack_rows(pixels->dtype, a, b, source->n, source->c / scale, source->rest / scale,
+                            source->unit * scale, source->reversed, row);
     }
-    int64_t filled = exists ? n : 0;
     memset(row + filled, 0, (size_t)(e->shape.cols - filled) * sizeof *row);
+    fftwf_execute_dft(e->plans->row_forward, row, s->spectra + r * e->shape.row_stride);
   }
-  fftwf_execute_dft_r2c(e->plans->rows_forward, s->real, s->half);
-  e->kernels->spread8((const ncc_c32 *)s->half, e->shape.complex_stride, e->shape.half,
-                      (ncc_c32 *)e->spectrum.data + first, e->spectrum_stride);
+  e->kernels->unpack_spectra(s->spectra, e->shape.row_stride, e->shape.cols, strip);
 }
 
-/** Zero-pads column k of the image and transforms it in place. */
-static void image_column(cpu_engine *e, int64_t k) {
-  ncc_c32 *column = (ncc_c32 *)e->spectrum.data + k * e->spectrum_stride;
-  int64_t filled = trimmed_rows(&e->geometry);
-  memset(column + filled, 0, (size_t)(e->shape.rows - filled) * sizeof *column);
-  fftwf_execute_dft(e->plans->column_forward, column, column);
+static void image_rows_item(void *context, int64_t item, int thread) {
+  cpu_engine *e = context;
+  const ncc_rect *trim = &e->geometry.trim;
+  int64_t first = item * NCC_ROW_BATCH, left = trimmed_rows(&e->geometry) - first;
+  row_source source = {.prepared = e->task->image,
+                       .first = trim->y0 + first,
+                       .step = 1,
+                       .count = left < NCC_ROW_BATCH ? left : NCC_ROW_BATCH,
+                       .x0 = trim->x0,
+                       .n = trimmed_cols(&e->geometry),
+                       .c = e->centre,
+                       .unit = e->image_unit};
+  transform_rows(e, &e->scratch[thread], &source, (ncc_c32 *)e->strips.data + item * e->strip_stride);
+}
+
+/** Takes a block of columns out of `rows` rows in strips, zero-padded to the transform's length. */
+static int64_t take_columns(const cpu_engine *e, thread_scratch *s, const ncc_buffer *strips, int64_t rows,
+                            int64_t first) {
+  int64_t columns = e->shape.half - first < COLUMNS_PER_ITEM ? e->shape.half - first : COLUMNS_PER_ITEM;
+  int64_t filled = strips_of(rows) * NCC_ROW_BATCH;
+  e->kernels->split_strips((const ncc_c32 *)strips->data + first * NCC_ROW_BATCH, e->strip_stride, strips_of(rows),
+                           columns, s->columns, e->column_stride);
+  for (int64_t j = 0; j < columns && filled < e->shape.rows; j++)
+    memset(s->columns + j * e->column_stride + filled, 0, (size_t)(e->shape.rows - filled) * sizeof(ncc_c32));
+  return columns;
 }
 
 static void image_columns_item(void *context, int64_t item, int thread) {
-  (void)thread;
   cpu_engine *e = context;
-  for (int64_t k = item * COLUMNS_PER_ITEM; k < (item + 1) * COLUMNS_PER_ITEM && k < e->shape.half; k++)
-    image_column(e, k);
+  thread_scratch *s = &e->scratch[thread];
+  int64_t first = item * COLUMNS_PER_ITEM;
+  int64_t columns = take_columns(e, s, &e->strips, trimmed_rows(&e->geometry), first);
+  for (int64_t j = 0; j < columns; j++)
+    fftwf_execute_dft(e->plans->column_forward, s->columns + j * e->column_stride,
+                      (ncc_c32 *)e->spectrum.data + (first + j) * e->column_stride);
 }
 
 /** The centre: subtracting the mean shrinks the bound, but costs a correction at every overhang. Up to a bound 32 times
@@ -261,14 +310,16 @@ static ncc_status prepare_image(cpu_engine *e, const ncc_task *task) {
   e->geometry.exclude = (ncc_rect){0};
   e->shape = ncc_fft_shape_choose(&e->geometry);
   NCC_TRY(ncc_fft_plans_get(&e->shape, e->context->config->fft_effort, &planning_s, &e->plans));
+  e->column_stride = column_stride(&e->shape);
+  e->strip_stride = strip_stride(&e->shape);
   NCC_TRY(reserve_scratch(e));
   choose_centre(e, task->image);
   e->has_spectrum = false;
   e->fused = !task->image_stays;
-  e->spectrum_stride = column_stride(e->shape.rows);
-  NCC_TRY(ncc_buffer_reserve(&e->spectrum, 8 * e->shape.half * e->spectrum_stride, "the image's spectrum"));
-  ncc_pool_run(e->pool, (trimmed_rows(&e->geometry) + NCC_ROW_BATCH - 1) / NCC_ROW_BATCH, image_rows_item, e);
+  NCC_TRY(ncc_buffer_reserve(&e->strips, 8 * strips_needed(&e->geometry) * e->strip_stride, "rows of spectra"));
+  ncc_pool_run(e->pool, strips_of(trimmed_rows(&e->geometry)), image_rows_item, e);
   if (!e->fused) {
+    NCC_TRY(ncc_buffer_reserve(&e->spectrum, 8 * e->shape.half * e->column_stride, "the image's spectrum"));
     ncc_pool_run(e->pool, (e->shape.half + COLUMNS_PER_ITEM - 1) / COLUMNS_PER_ITEM, image_columns_item, e);
     e->has_spectrum = true;
   }
@@ -278,8 +329,8 @@ static ncc_status prepare_image(cpu_engine *e, const ncc_task *task) {
   counters->images++;
   counters->planning_s += planning_s;
   counters->image_s += now_s() - t0 - planning_s;
-  double floor_s = (double)trimmed_rows(&e->geometry) * ncc_fft_cost_s(e->shape.cols, true) +
-                   (double)e->shape.half * ncc_fft_cost_s(e->shape.rows, false);
+  double floor_s = (double)trimmed_rows(&e->geometry) / 2 * ncc_fft_cost_s(e->shape.cols) +
+                   (double)e->shape.half * ncc_fft_cost_s(e->shape.rows);
   counters->fft_floor_s += floor_s;
 
 cleanup:
@@ -291,50 +342,55 @@ cleanup:
 /** Rows of the template in reversed order, each reversed: a convolution with these is the correlation. */
 static void template_rows_item(void *context, int64_t item, int thread) {
   cpu_engine *e = context;
-  thread_scratch *s = &e->scratch[thread];
   const ncc_prepared *tmpl = e->task->tmpl;
-  int64_t first = item * NCC_ROW_BATCH, m = e->geometry.template_rows, n = e->geometry.template_cols;
-  for (int r = 0; r < NCC_ROW_BATCH; r++) {
-    float *row = s->real + r * e->shape.real_stride;
-    bool exists = first + r < m;
-    if (exists) {
-      ncc_prepared_row(tmpl, m - 1 - (first + r), 0, n, s->pixels);
-      e->kernels->to_f32_reversed(s->pixels, n, tmpl->mean, tmpl->rest, e->tmpl_unit, row);
-    }
-    int64_t filled = exists ? n : 0;
-    memset(row + filled, 0, (size_t)(e->shape.cols - filled) * sizeof *row);
-  }
-  fftwf_execute_dft_r2c(e->plans->rows_forward, s->real, s->half);
-  e->kernels->spread8((const ncc_c32 *)s->half, e->shape.complex_stride, e->shape.half,
-                      (ncc_c32 *)e->template_rows.data + first, e->template_stride);
+  int64_t first = item * NCC_ROW_BATCH, left = e->geometry.template_rows - first;
+  row_source source = {.prepared = tmpl,
+                       .first = e->geometry.template_rows - 1 - first,
+                       .step = -1,
+                       .count = left < NCC_ROW_BATCH ? left : NCC_ROW_BATCH,
+                       .n = e->geometry.template_cols,
+                       .c = tmpl->mean,
+                       .rest = tmpl->rest,
+                       .unit = e->tmpl_unit,
+                       .reversed = true};
+  transform_rows(e, &e->scratch[thread], &source, (ncc_c32 *)e->template_strips.data + item * e->strip_stride);
 }
 
 static void columns_item(void *context, int64_t item, int thread) {
   cpu_engine *e = context;
-  ncc_c32 *column = e->scratch[thread].column;
-  int64_t m = e->geometry.template_rows, kept = product_rows(&e->geometry);
-  if (kept > e->shape.rows - e->first_row) kept = e->shape.rows - e->first_row;
-  for (int64_t k = item * COLUMNS_PER_ITEM; k < (item + 1) * COLUMNS_PER_ITEM && k < e->shape.half; k++) {
-    ncc_c32 *spectrum = (ncc_c32 *)e->spectrum.data + k * e->spectrum_stride;
-    if (e->fused) image_column(e, k);
-    memcpy(column, (ncc_c32 *)e->template_rows.data + k * e->template_stride, (size_t)m * sizeof *column);
-    memset(column + m, 0, (size_t)(e->shape.rows - m) * sizeof *column);
-    fftwf_execute_dft(e->plans->column_forward, column, column);
-    e->kernels->multiply(column, (const ncc_c32 *)spectrum, e->shape.rows);
-    fftwf_execute_dft(e->plans->column_inverse, column, column);
-    memcpy(e->out + k * e->out_stride, column + e->first_row, (size_t)kept * sizeof *column);
+  thread_scratch *s = &e->scratch[thread];
+  int64_t first = item * COLUMNS_PER_ITEM, stride = e->column_stride, rows = e->shape.rows;
+  int64_t image_rows = trimmed_rows(&e->geometry);
+  const ncc_c32 *spectra = (const ncc_c32 *)e->spectrum.data + first * stride;
+  if (e->fused) {
+    // Here the block's columns of the image leave the strips, where the product's will go.
+    int64_t columns = take_columns(e, s, &e->strips, image_rows, first);
+    for (int64_t j = 0; j < columns; j++)
+      fftwf_execute_dft(e->plans->column_forward, s->columns + j * stride, s->image_spectra + j * stride);
+    spectra = (const ncc_c32 *)s->image_spectra;
   }
+  int64_t columns = take_columns(e, s, &e->template_strips, e->geometry.template_rows, first);
+  for (int64_t j = 0; j < columns; j++) {
+    ncc_c32 *column = s->columns + j * stride;
+    fftwf_execute_dft(e->plans->column_forward, column, s->transformed);
+    e->kernels->multiply(s->transformed, spectra + j * stride, rows);
+    fftwf_execute_dft(e->plans->column_inverse, s->transformed, column);
+  }
+  e->kernels->join_strips((const ncc_c32 *)s->columns + e->first_row, stride, columns,
+                          strips_of(product_rows(&e->geometry)), (ncc_c32 *)e->strips.data + first * NCC_ROW_BATCH,
+                          e->strip_stride);
 }
 
 // ---- peak ----------------------------------------------------------------------------------------------------------
 
-/** Adds centre * S to the numerators of row y, S being the sum of T' over the overlap: 0 inside the image. */
+/** Adds centre * S to the numerators of row y, which lie two floats apart (packed), S being the sum of T' over the
+ *  overlap: 0 inside the image. */
 static void add_overhang(const cpu_engine *e, int64_t y, float *row) {
   const ncc_geometry *g = &e->geometry;
   const int64_t m = g->template_rows, n = g->template_cols, M = g->image_rows, N = g->image_cols;
   const int64_t top = y - m + 1 < 0 ? m - 1 - y : 0, bottom = y < M ? m : M - 1 - y + m;  // template rows [top, bottom)
   const double *upper = e->prefix + top * (n + 1), *lower = e->prefix + bottom * (n + 1);
-  const double scale = e->centre * e->image_unit * (double)e->shape.rows * (double)e->shape.cols;
+  const double scale = e->centre * e->image_unit * 4.0 * (double)e->shape.rows * (double)e->shape.cols;
   const bool rows_inside = top == 0 && bottom == m;
   for (int64_t x = g->search.x0; x < g->search.x1; x++) {
     if (rows_inside && x >= n - 1 && x < N) {
@@ -343,7 +399,7 @@ static void add_overhang(const cpu_engine *e, int64_t y, float *row) {
     }
     int64_t left = x - n + 1 < 0 ? n - 1 - x : 0, right = x < N ? n : N - 1 - x + n;
     double sum = (lower[right] - upper[right]) - (lower[left] - upper[left]);
-    row[x - g->trim.x0] += (float)(scale * sum);
+    row[2 * (x - g->trim.x0)] += (float)(scale * sum);
   }
 }
 
@@ -353,19 +409,19 @@ static void peak_item(void *context, int64_t item, int thread) {
   const ncc_geometry *g = e->task->geometry;
   const ncc_stats *stats = &e->stats;
   int64_t first = e->first_row + item * NCC_ROW_BATCH, blocks = stats->stride / NCC_BLOCK_COLS;
-  int64_t offset = stats->x0 - g->trim.x0;  // of the map's first column in a real row
-  e->kernels->gather8((const ncc_c32 *)e->out + item * NCC_ROW_BATCH, e->out_stride, e->shape.half, s->half,
-                      e->shape.complex_stride);
-  fftwf_execute_dft_c2r(e->plans->rows_inverse, s->half, s->real);
+  int64_t offset = stats->x0 - g->trim.x0, stride = e->shape.row_stride;  // offset: of the map's first column in a row
+  e->kernels->pack_spectra((const ncc_c32 *)e->strips.data + item * e->strip_stride, e->shape.cols, s->spectra, stride);
   int rows = NCC_ROW_BATCH;
   if (first + rows > g->search.y1 - g->trim.y0) rows = (int)(g->search.y1 - g->trim.y0 - first);
+  int packed = (rows + 1) / 2;
+  for (int r = 0; r < packed; r++)
+    fftwf_execute_dft(e->plans->row_inverse, s->spectra + r * stride, s->rows + r * stride);
   int64_t y0 = g->trim.y0 + first;
   if (e->centre != 0)
     for (int r = 0; r < rows; r++)
-      if (y0 + r >= g->search.y0) add_overhang(e, y0 + r, s->real + r * e->shape.real_stride);
+      if (y0 + r >= g->search.y0) add_overhang(e, y0 + r, (float *)(s->rows + r / 2 * stride) + r % 2);
   float *maxima = s->maxima;
-  e->kernels->block_max(s->real + offset, e->shape.real_stride, rows, stats->stride, maxima + e->shape.real_stride,
-                        maxima);
+  e->kernels->block_max((const ncc_c32 *)s->rows + offset, stride, packed, stats->stride, maxima);
 
   // A block matters only if its largest numerator over its smallest denominator can reach the best lower bound.
   double best = atomic_load_explicit(&e->best, memory_order_relaxed);
@@ -373,23 +429,26 @@ static void peak_item(void *context, int64_t item, int thread) {
   double threshold = (best - 4 * slack - NCC_MARGIN) / e->bounds.inv_norm;
   const float *floor = stats->floor + (y0 - stats->y0) / NCC_BLOCK_ROWS * blocks;
   int64_t reached = 0;
-  int32_t *hits = (int32_t *)(maxima + e->shape.real_stride);
+  int32_t *hits = (int32_t *)(maxima + stride);
   for (int64_t b = 0; b < blocks; b++) {
     hits[reached] = (int32_t)b;
-    reached += !(best > 0 && (double)maxima[b] + e->bounds.error < threshold * (double)floor[b]);
+    reached += !(threshold > 0 && (double)maxima[b] + e->bounds.error < threshold * (double)floor[b]);
   }
   if (reached == 0) return;
   for (int r = 0; r < rows; r++) {
     int64_t y = y0 + r, segments[2][2];
     int count = ncc_geometry_segments(g, y, segments);
-    const float *row = s->real + r * e->shape.real_stride - g->trim.x0;  // indexed by full x
+    const float *row = (const float *)(s->rows + r / 2 * stride - g->trim.x0) + r % 2;  // value of full x: row[2 * x]
     const float *ssd = stats->ssd + (y - stats->y0) * stats->stride - stats->x0;
     for (int64_t h = 0; h < reached && count > 0; h++) {
       int64_t b0 = stats->x0 + hits[h] * NCC_BLOCK_COLS, b1 = b0 + NCC_BLOCK_COLS;
       for (int i = 0; i < count; i++) {
         int64_t from = b0 > segments[i][0] ? b0 : segments[i][0], to = b1 < segments[i][1] ? b1 : segments[i][1];
-        for (int64_t x = from; x < to; x++)
-          ncc_proposal_consider(&s->found, &e->bounds, y, x, (double)row[x], (double)ssd[x], &e->best);
+        for (int64_t x = from; x < to; x++) {
+          double reach = (double)row[2 * x] + e->bounds.error;
+          if (threshold > 0 && (reach < 0 || reach * reach < threshold * threshold * (double)fabsf(ssd[x]))) continue;
+          ncc_proposal_consider(&s->found, &e->bounds, y, x, (double)row[2 * x], (double)ssd[x], &e->best);
+        }
       }
     }
   }
@@ -427,26 +486,18 @@ static ncc_status make_product(cpu_engine *e, const ncc_task *task) {
   double t0 = now_s();
   double largest = fmax(task->tmpl->hi - task->tmpl->mean, task->tmpl->mean - task->tmpl->lo);
   e->tmpl_unit = largest > 0 ? ldexp(1.0, -ilogb(largest)) : 1.0;
-  e->template_stride = column_stride(round_up(e->geometry.template_rows, NCC_ROW_BATCH));
-  NCC_TRY(ncc_buffer_reserve(&e->template_rows, 8 * e->shape.half * e->template_stride, "rows of a template"));
+  NCC_TRY(ncc_buffer_reserve(&e->template_strips, 8 * strips_of(e->geometry.template_rows) * e->strip_stride,
+                             "rows of a template"));
   e->first_row = product_first_row(&e->geometry);
-  if (e->fused) {
-    e->out = (ncc_c32 *)e->spectrum.data;
-    e->out_stride = e->spectrum_stride;
-  } else {
-    e->out_stride = column_stride(product_rows(&e->geometry));
-    NCC_TRY(ncc_buffer_reserve(&e->product, 8 * e->shape.half * e->out_stride, "the product of spectra"));
-    e->out = e->product.data;
-  }
   if (e->centre != 0) NCC_TRY(make_prefix(e, task->tmpl));
-  ncc_pool_run(e->pool, (e->geometry.template_rows + NCC_ROW_BATCH - 1) / NCC_ROW_BATCH, template_rows_item, e);
+  ncc_pool_run(e->pool, strips_of(e->geometry.template_rows), template_rows_item, e);
   double t1 = now_s();
   counters->template_s += t1 - t0;
   ncc_pool_run(e->pool, (e->shape.half + COLUMNS_PER_ITEM - 1) / COLUMNS_PER_ITEM, columns_item, e);
   counters->columns_s += now_s() - t1;
   double rows = (double)(e->geometry.template_rows + e->geometry.search.y1 - e->geometry.search.y0);
   counters->fft_floor_s +=
-      rows * ncc_fft_cost_s(e->shape.cols, true) + 2.0 * (double)e->shape.half * ncc_fft_cost_s(e->shape.rows, false);
+      rows / 2 * ncc_fft_cost_s(e->shape.cols) + 2.0 * (double)e->shape.half * ncc_fft_cost_s(e->shape.rows);
 
 cleanup:
   return status;
@@ -462,11 +513,11 @@ static ncc_status propose_one(cpu_engine *e, const ncc_task *task, ncc_proposal 
   }
   double t0 = now_s();
   e->task = task;
-  double points = (double)e->shape.rows * (double)e->shape.cols;
+  double points = 4.0 * (double)e->shape.rows * (double)e->shape.cols;
   double error =
       (2 + log2(points) / 2) * 0x1p-23 * e->image_norm * e->image_unit * sqrt(task->tmpl->ssd) * e->tmpl_unit;
-  // FFTW's inverse is not divided by the number of points; nor are our numerators. Slack: ssd, numerator and its
-  // correction are rounded to float32.
+  // FFTW's inverse is not divided by the number of points, and unpacking spectra leaves a factor of two for each of the
+  // image and the template; nor are our numerators. Slack: ssd, numerator and its correction are rounded to float32.
   double eps = e->context->eps, image_unit = e->image_unit, slack = 4e-7;
   e->bounds = ncc_bounds_create(task->image, task->tmpl, e->stats.unit, e->tmpl_unit, eps, error * points, slack,
                                 e->centre != 0 ? slack : 0);
@@ -475,7 +526,7 @@ static ncc_status propose_one(cpu_engine *e, const ncc_task *task, ncc_proposal 
   e->bounds.to_evaluation = 1 / (image_unit * e->tmpl_unit * points);
   e->best = -2;
   for (int t = 0; t < e->threads; t++) ncc_proposal_reset(&e->scratch[t].found);
-  ncc_pool_run(e->pool, (product_rows(&e->geometry)) / NCC_ROW_BATCH, peak_item, e);
+  ncc_pool_run(e->pool, strips_of(product_rows(&e->geometry)), peak_item, e);
   for (int t = 0; t < e->threads; t++) NCC_TRY(ncc_proposal_merge(out, &e->scratch[t].found));
   out->error = error / (image_unit * e->tmpl_unit);
   NCC_TRY(ncc_proposal_finish(out));

@@ -11,7 +11,7 @@
 
 /** Measured costs in cache on the reference machine (one core, AVX-512 server, Debian's FFTW), by bench/fft_costs.c. */
 static const struct {
-  int32_t length, complex_ns, real_ns;
+  int32_t length, ns;
 } costs[] = {
 #include "fft_costs.inc"
 };
@@ -27,11 +27,7 @@ static int64_t beyond_table(int64_t least) {
   }
 }
 
-static double cost_of(int i, bool real) {
-  return 1e-9 * (real ? costs[i].real_ns : costs[i].complex_ns);
-}
-
-double ncc_fft_cost_s(int64_t length, bool real) {
+double ncc_fft_cost_s(int64_t length) {
   int lo = 0, hi = COSTS;
   while (lo < hi) {
     int mid = (lo + hi) / 2;
@@ -40,23 +36,22 @@ double ncc_fft_cost_s(int64_t length, bool real) {
     else
       hi = mid;
   }
-  if (lo < COSTS && costs[lo].length == length && cost_of(lo, real) > 0) return cost_of(lo, real);
+  if (lo < COSTS && costs[lo].length == length) return 1e-9 * costs[lo].ns;
   const double n = (double)length, last = costs[COSTS - 1].length;
-  return cost_of(COSTS - 1, real) * n * log2(n + 2) / (last * log2(last + 2));
+  return 1e-9 * costs[COSTS - 1].ns * n * log2(n + 2) / (last * log2(last + 2));
 }
 
-int64_t ncc_fft_length(int64_t least, bool real) {
-  // Longer arrays also cost memory traffic between the stages: about 2 ns for each column element, in and out of L3.
-  const double traffic_s = 2e-9;
+int64_t ncc_fft_length(int64_t least) {
+  // Longer arrays also cost memory traffic between the stages: about 1 ns for each element, in and out of L3.
+  const double traffic_ns = 1;
   int64_t best = 0;
-  double best_s = 0;
-  for (int i = 0; i < COSTS; i++) {
-    if (costs[i].length < least || (real && costs[i].real_ns == 0)) continue;
-    if (best && costs[i].length > 2 * least + 16) break;
-    double s = cost_of(i, real) + traffic_s * (double)costs[i].length;
-    if (!best || s < best_s) {
+  double best_ns = 0;
+  for (int i = 0; i < COSTS && costs[i].length <= 2 * least + 16; i++) {
+    if (costs[i].length < least) continue;
+    double ns = costs[i].ns + traffic_ns * costs[i].length;
+    if (!best || ns < best_ns) {
       best = costs[i].length;
-      best_s = s;
+      best_ns = ns;
     }
   }
   return best ? best : beyond_table(least);
@@ -68,11 +63,10 @@ ncc_fft_shape ncc_fft_shape_choose(const ncc_geometry *g) {
       ncc_geometry_min_fft(trim->y1 - trim->y0, g->template_rows, search->y0 - trim->y0, search->y1 - 1 - trim->y0);
   int64_t cols =
       ncc_geometry_min_fft(trim->x1 - trim->x0, g->template_cols, search->x0 - trim->x0, search->x1 - 1 - trim->x0);
-  ncc_fft_shape shape = {.rows = ncc_fft_length(rows, false), .cols = ncc_fft_length(cols < 2 ? 2 : cols, true)};
+  ncc_fft_shape shape = {.rows = ncc_fft_length(rows < 2 ? 2 : rows), .cols = ncc_fft_length(cols < 2 ? 2 : cols)};
   shape.half = shape.cols / 2 + 1;
-  // Strides: room for whole blocks of columns past the end, lines of 64 bytes, and no power of two between rows.
-  shape.real_stride = (shape.cols + 32 + 15) / 16 * 16;
-  shape.complex_stride = (shape.half + 8 + 7) / 8 * 8;
+  // Room for whole blocks of columns past the end, whole lines of 64 bytes, and no power of two between rows.
+  shape.row_stride = (shape.cols + 24 + 7) / 8 * 8;
   return shape;
 }
 
@@ -106,26 +100,22 @@ static ncc_status make_plans(const ncc_fft_shape *shape, ncc_fft_effort effort, 
       [NCC_FFT_MEASURE] = FFTW_MEASURE, [NCC_FFT_ESTIMATE] = FFTW_ESTIMATE, [NCC_FFT_PATIENT] = FFTW_PATIENT};
   ncc_status status = NCC_OK;
   *out = (ncc_fft_plans){.rows = shape->rows, .cols = shape->cols};
-  int cols = (int)shape->cols, rows = (int)shape->rows, rs = (int)shape->real_stride, cs = (int)shape->complex_stride;
-  float *real = fftwf_alloc_real((size_t)(NCC_ROW_BATCH * shape->real_stride));
-  fftwf_complex *half = fftwf_alloc_complex((size_t)(NCC_ROW_BATCH * shape->complex_stride));
-  fftwf_complex *column = fftwf_alloc_complex((size_t)shape->rows);
-  NCC_CHECK(real && half && column, NCC_ERR_NOMEM, "out of memory for FFT plans of %lldx%lld", (long long)shape->rows,
+  int64_t longest = shape->rows > shape->cols ? shape->rows : shape->cols;
+  int rows = (int)shape->rows, cols = (int)shape->cols;
+  fftwf_complex *in = fftwf_alloc_complex((size_t)longest), *to = fftwf_alloc_complex((size_t)longest);
+  NCC_CHECK(in && to, NCC_ERR_NOMEM, "out of memory for FFT plans of %lldx%lld", (long long)shape->rows,
             (long long)shape->cols);
-  out->rows_forward =
-      fftwf_plan_many_dft_r2c(1, &cols, NCC_ROW_BATCH, real, NULL, 1, rs, half, NULL, 1, cs, flags[effort]);
-  out->rows_inverse = fftwf_plan_many_dft_c2r(1, &cols, NCC_ROW_BATCH, half, NULL, 1, cs, real, NULL, 1, rs,
-                                              flags[effort] | FFTW_DESTROY_INPUT);
-  out->column_forward = fftwf_plan_dft_1d(rows, column, column, FFTW_FORWARD, flags[effort]);
-  out->column_inverse = fftwf_plan_dft_1d(rows, column, column, FFTW_BACKWARD, flags[effort]);
-  NCC_CHECK(out->rows_forward && out->rows_inverse && out->column_forward && out->column_inverse, NCC_ERR_INTERNAL,
+  out->row_forward = fftwf_plan_dft_1d(cols, in, to, FFTW_FORWARD, flags[effort]);
+  out->row_inverse = fftwf_plan_dft_1d(cols, in, to, FFTW_BACKWARD, flags[effort]);
+  out->column_forward = fftwf_plan_dft_1d(rows, in, to, FFTW_FORWARD, flags[effort]);
+  out->column_inverse = fftwf_plan_dft_1d(rows, in, to, FFTW_BACKWARD, flags[effort]);
+  NCC_CHECK(out->row_forward && out->row_inverse && out->column_forward && out->column_inverse, NCC_ERR_INTERNAL,
             "%s made no plan for transforms of %lldx%lld", ncc_fft_library(), (long long)shape->rows,
             (long long)shape->cols);
 
 cleanup:
-  fftwf_free(real);
-  fftwf_free(half);
-  fftwf_free(column);
+  fftwf_free(in);
+  fftwf_free(to);
   return status;
 }
 

@@ -10,32 +10,30 @@
 #include "geometry.h"
 #include "kernels.h"
 
-enum { NCC_ROW_BATCH = 8 }; /**< rows are transformed and transposed eight at a time */
+enum { NCC_ROW_BATCH = 8 }; /**< rows are transformed and transposed eight at a time, two real rows as one complex */
 
 /** Lengths and strides for one geometry; see engine_cpu.c for the stages. */
 typedef struct ncc_fft_shape {
-  int64_t rows, cols;     /**< length of column and of row transforms */
-  int64_t half;           /**< columns of the half spectrum: cols / 2 + 1 */
-  int64_t real_stride;    /**< floats from one real row of a batch to the next */
-  int64_t complex_stride; /**< complex numbers from one half-spectrum row of a batch to the next */
+  int64_t rows, cols; /**< length of column and of row transforms */
+  int64_t half;       /**< columns of the half spectrum: cols / 2 + 1 */
+  int64_t row_stride; /**< complex numbers from one packed row of a batch to the next */
 } ncc_fft_shape;
 
 /** Chooses lengths by a table of measured costs. */
 ncc_fft_shape ncc_fft_shape_choose(const ncc_geometry *g);
 
-/** The cheapest length >= least. @param[in] real  for real rows (even lengths), else complex columns. */
-int64_t ncc_fft_length(int64_t least, bool real);
+/** The cheapest length >= least. */
+int64_t ncc_fft_length(int64_t least);
 
-/** Seconds of one 1-D transform in cache on one core of the reference machine. */
-double ncc_fft_cost_s(int64_t length, bool real);
+/** Seconds of one complex 1-D transform in cache on one core of the reference machine. */
+double ncc_fft_cost_s(int64_t length);
 
-/** Plans of a shape. Executed with new arrays of the same alignment (64 bytes) by any number of threads. */
+/** Plans of a shape: contiguous, out of place, input kept. Executed with new arrays of the same alignment (64 bytes) by
+ *  any number of threads. */
 typedef struct ncc_fft_plans {
   int64_t rows, cols;
-  fftwf_plan rows_forward;   /**< NCC_ROW_BATCH rows, real to complex */
-  fftwf_plan rows_inverse;   /**< NCC_ROW_BATCH rows, complex to real; destroys its input */
-  fftwf_plan column_forward; /**< one contiguous column, in place */
-  fftwf_plan column_inverse; /**< likewise */
+  fftwf_plan row_forward, row_inverse;       /**< one packed row */
+  fftwf_plan column_forward, column_inverse; /**< one column */
 } ncc_fft_plans;
 
 /** Finds or makes the plans of a shape; they live as long as the process. Thread-safe.

@@ -19,30 +19,30 @@
 #define NCC_ISA plain
 #endif
 
+/** Loops over pixels of any type: X(enumerator, type, text) once a type, VALUE_x(v) a pixel's value. */
+#define VALUE_NCC_U8(v) (v)
+#define VALUE_NCC_I8(v) (v)
+#define VALUE_NCC_U16(v) (v)
+#define VALUE_NCC_I16(v) (v)
+#define VALUE_NCC_U32(v) (v)
+#define VALUE_NCC_I32(v) (v)
+#define VALUE_NCC_F16(v) ncc_half_to_float(v)
+#define VALUE_NCC_F32(v) (v)
+#define VALUE_NCC_F64(v) (v)
+
 static void to_f64(ncc_dtype dtype, const void *restrict pixels, int64_t n, double *restrict out) {
-#define CONVERT(name, type)                                \
-  case name: {                                             \
-    const type *restrict p = pixels;                       \
-    for (int64_t i = 0; i < n; i++) out[i] = (double)p[i]; \
-    break;                                                 \
+#define CASE(name, type, text)                                           \
+  case name: {                                                           \
+    const type *restrict p = pixels;                                     \
+    for (int64_t i = 0; i < n; i++) out[i] = (double)VALUE_##name(p[i]); \
+    break;                                                               \
   }
   switch (dtype) {
-    CONVERT(NCC_U8, uint8_t)
-    CONVERT(NCC_I8, int8_t)
-    CONVERT(NCC_U16, uint16_t)
-    CONVERT(NCC_I16, int16_t)
-    CONVERT(NCC_U32, uint32_t)
-    CONVERT(NCC_I32, int32_t)
-    CONVERT(NCC_F32, float)
-    case NCC_F16: {
-      const uint16_t *restrict p = pixels;
-      for (int64_t i = 0; i < n; i++) out[i] = (double)ncc_half_to_float(p[i]);
-      break;
-    }
+    NCC_DTYPE_TABLE(CASE)
     default:
-      memcpy(out, pixels, (size_t)n * sizeof *out);
+      break;
   }
-#undef CONVERT
+#undef CASE
 }
 
 static void dot(const double *restrict w, const double *restrict t, int64_t n, double c, double mean, double rest,
@@ -67,112 +67,184 @@ static void dot(const double *restrict w, const double *restrict t, int64_t n, d
   *sums = a;
 }
 
-static void moments(const double *restrict w, int64_t n, double c, ncc_lane_sums *restrict sums, double *restrict lo,
-                    double *restrict hi, double *restrict bad) {
-  double s[NCC_LANES], q[NCC_LANES], l[NCC_LANES], h[NCC_LANES], z[NCC_LANES] = {0};
-  memcpy(s, sums->s, sizeof s);
-  memcpy(q, sums->q, sizeof q);
+/** State of moments(): eight lanes of each. */
+typedef struct moment_lanes {
+  double s[NCC_LANES], q[NCC_LANES], lo[NCC_LANES], hi[NCC_LANES], bad[NCC_LANES];
+} moment_lanes;
+
+static inline void moment_step(moment_lanes *restrict m, int k, double v, double c) {
+  double d = v - c;
+  m->s[k] += d;
+  m->q[k] += d * d;
+  m->lo[k] = v < m->lo[k] ? v : m->lo[k];
+  m->hi[k] = v > m->hi[k] ? v : m->hi[k];
+  m->bad[k] += v * 0.0;
+}
+
+static void moments(ncc_dtype dtype, const void *restrict pixels, int64_t n, double scale, double c,
+                    ncc_lane_sums *restrict sums, double *restrict lo, double *restrict hi, double *restrict bad) {
+  moment_lanes m = {0};
+  memcpy(m.s, sums->s, sizeof m.s);
+  memcpy(m.q, sums->q, sizeof m.q);
   for (int k = 0; k < NCC_LANES; k++) {
-    l[k] = *lo;
-    h[k] = *hi;
+    m.lo[k] = *lo;
+    m.hi[k] = *hi;
   }
-  int64_t i = 0;
-  for (; i + NCC_LANES <= n; i += NCC_LANES)
-    for (int k = 0; k < NCC_LANES; k++) {
-      double v = w[i + k], d = v - c;
-      s[k] += d;
-      q[k] += d * d;
-      l[k] = v < l[k] ? v : l[k];
-      h[k] = v > h[k] ? v : h[k];
-      z[k] += v * 0.0;
-    }
-  for (int k = 0; i + k < n; k++) {
-    double v = w[i + k], d = v - c;
-    s[k] += d;
-    q[k] += d * d;
-    l[k] = v < l[k] ? v : l[k];
-    h[k] = v > h[k] ? v : h[k];
-    z[k] += v * 0.0;
+#define CASE(name, type, text)                                                                           \
+  case name: {                                                                                           \
+    const type *restrict p = pixels;                                                                     \
+    int64_t i = 0;                                                                                       \
+    for (; i + NCC_LANES <= n; i += NCC_LANES)                                                           \
+      for (int k = 0; k < NCC_LANES; k++) moment_step(&m, k, (double)VALUE_##name(p[i + k]) * scale, c); \
+    for (int k = 0; i + k < n; k++) moment_step(&m, k, (double)VALUE_##name(p[i + k]) * scale, c);       \
+    break;                                                                                               \
   }
-  memcpy(sums->s, s, sizeof s);
-  memcpy(sums->q, q, sizeof q);
+  switch (dtype) {
+    NCC_DTYPE_TABLE(CASE)
+    default:
+      break;
+  }
+#undef CASE
+  memcpy(sums->s, m.s, sizeof m.s);
+  memcpy(sums->q, m.q, sizeof m.q);
   for (int k = 0; k < NCC_LANES; k++) {
-    *lo = l[k] < *lo ? l[k] : *lo;
-    *hi = h[k] > *hi ? h[k] : *hi;
-    *bad += z[k];
+    *lo = m.lo[k] < *lo ? m.lo[k] : *lo;
+    *hi = m.hi[k] > *hi ? m.hi[k] : *hi;
+    *bad += m.bad[k];
   }
 }
 
-static void to_f32(const double *restrict w, int64_t n, double c, double rest, double scale, float *restrict out) {
-  for (int64_t i = 0; i < n; i++) out[i] = (float)(((w[i] - c) - rest) * scale);
+static void pack_rows(ncc_dtype dtype, const void *restrict row_a, const void *restrict row_b, int64_t n, double c,
+                      double rest, double unit, bool reversed, ncc_c32 *restrict out) {
+  float *restrict o = (float *)out;
+#define PACK(v) (float)((((double)(v)-c) - rest) * unit)
+#define CASE(name, type, text)                                      \
+  case name: {                                                      \
+    const type *restrict a = row_a, *restrict b = row_b;            \
+    if (b && reversed)                                              \
+      for (int64_t i = 0; i < n; i++) {                             \
+        o[2 * i] = PACK(VALUE_##name(a[n - 1 - i]));                \
+        o[2 * i + 1] = PACK(VALUE_##name(b[n - 1 - i]));            \
+      }                                                             \
+    else if (b)                                                     \
+      for (int64_t i = 0; i < n; i++) {                             \
+        o[2 * i] = PACK(VALUE_##name(a[i]));                        \
+        o[2 * i + 1] = PACK(VALUE_##name(b[i]));                    \
+      }                                                             \
+    else                                                            \
+      for (int64_t i = 0; i < n; i++) {                             \
+        o[2 * i] = PACK(VALUE_##name(a[reversed ? n - 1 - i : i])); \
+        o[2 * i + 1] = 0;                                           \
+      }                                                             \
+    break;                                                          \
+  }
+  switch (dtype) {
+    NCC_DTYPE_TABLE(CASE)
+    default:
+      break;
+  }
+#undef CASE
+#undef PACK
 }
 
-static void to_f32_reversed(const double *restrict w, int64_t n, double c, double rest, double scale,
-                            float *restrict out) {
-  for (int64_t i = 0; i < n; i++) out[n - 1 - i] = (float)(((w[i] - c) - rest) * scale);
-}
-
-// A complex number moves as one 8-byte unit.
+// A complex number of single precision moves as one 8-byte unit.
 #if defined(__AVX512F__)
-static inline void transpose_8x8(const double *in, int64_t in_stride, double *out, int64_t out_stride) {
-  __m512d r[8], t[8];
-  for (int i = 0; i < 8; i++) r[i] = _mm512_loadu_pd(in + i * in_stride);
+/** Transposes eight vectors of eight. */
+static inline void transpose_8x8(__m512d r[8]) {
+  __m512d t[8];
   for (int i = 0; i < 8; i += 2) {
     t[i] = _mm512_unpacklo_pd(r[i], r[i + 1]);
     t[i + 1] = _mm512_unpackhi_pd(r[i], r[i + 1]);
   }
   const __m512i lo = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13), hi = _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15);
-  for (int i = 0; i < 2; i++)
+  for (int i = 0; i < 8; i += 4)
     for (int j = 0; j < 2; j++) {
-      r[4 * i + j] = _mm512_permutex2var_pd(t[4 * i + j], lo, t[4 * i + j + 2]);
-      r[4 * i + j + 2] = _mm512_permutex2var_pd(t[4 * i + j], hi, t[4 * i + j + 2]);
+      r[i + j] = _mm512_permutex2var_pd(t[i + j], lo, t[i + j + 2]);
+      r[i + j + 2] = _mm512_permutex2var_pd(t[i + j], hi, t[i + j + 2]);
     }
   for (int j = 0; j < 4; j++) {
-    _mm512_storeu_pd(out + j * out_stride, _mm512_shuffle_f64x2(r[j], r[j + 4], 0x44));
-    _mm512_storeu_pd(out + (j + 4) * out_stride, _mm512_shuffle_f64x2(r[j], r[j + 4], 0xee));
+    t[j] = _mm512_shuffle_f64x2(r[j], r[j + 4], 0x44);
+    t[j + 4] = _mm512_shuffle_f64x2(r[j], r[j + 4], 0xee);
   }
+  for (int i = 0; i < 8; i++) r[i] = t[i];
 }
-#elif defined(__AVX2__)
-static inline void transpose_4x4(const double *in, int64_t in_stride, double *out, int64_t out_stride) {
-  __m256d r0 = _mm256_loadu_pd(in), r1 = _mm256_loadu_pd(in + in_stride);
-  __m256d r2 = _mm256_loadu_pd(in + 2 * in_stride), r3 = _mm256_loadu_pd(in + 3 * in_stride);
-  __m256d a = _mm256_unpacklo_pd(r0, r1), b = _mm256_unpackhi_pd(r0, r1);
-  __m256d c = _mm256_unpacklo_pd(r2, r3), d = _mm256_unpackhi_pd(r2, r3);
-  _mm256_storeu_pd(out, _mm256_permute2f128_pd(a, c, 0x20));
-  _mm256_storeu_pd(out + out_stride, _mm256_permute2f128_pd(b, d, 0x20));
-  _mm256_storeu_pd(out + 2 * out_stride, _mm256_permute2f128_pd(a, c, 0x31));
-  _mm256_storeu_pd(out + 3 * out_stride, _mm256_permute2f128_pd(b, d, 0x31));
+
+/** Eight complex numbers: order reversed, real and imaginary parts swapped, signs flipped. */
+static inline __m512d reverse8(__m512d v) {
+  return _mm512_permutexvar_pd(_mm512_setr_epi64(7, 6, 5, 4, 3, 2, 1, 0), v);
 }
-static inline void transpose_8x8(const double *in, int64_t in_stride, double *out, int64_t out_stride) {
-  for (int i = 0; i < 8; i += 4)
-    for (int j = 0; j < 8; j += 4)
-      transpose_4x4(in + i * in_stride + j, in_stride, out + j * out_stride + i, out_stride);
+static inline __m512d swap8(__m512d v) {
+  return _mm512_castps_pd(_mm512_permute_ps(_mm512_castpd_ps(v), 0xb1));
 }
-#else
-static inline void transpose_8x8(const double *in, int64_t in_stride, double *out, int64_t out_stride) {
-  for (int i = 0; i < 8; i++)
-    for (int j = 0; j < 8; j++) memcpy(out + j * out_stride + i, in + i * in_stride + j, sizeof(double));
+static inline __m512d flip8(__m512d v, uint64_t signs) {
+  return _mm512_castsi512_pd(_mm512_xor_si512(_mm512_castpd_si512(v), _mm512_set1_epi64((long long)signs)));
 }
+static inline __m512d add8(__m512d a, __m512d b) {
+  return _mm512_castps_pd(_mm512_add_ps(_mm512_castpd_ps(a), _mm512_castpd_ps(b)));
+}
+static inline __m512d sub8(__m512d a, __m512d b) {
+  return _mm512_castps_pd(_mm512_sub_ps(_mm512_castpd_ps(a), _mm512_castpd_ps(b)));
+}
+#define IM_SIGN 0x8000000000000000ull
+#define RE_SIGN 0x0000000080000000ull
 #endif
 
-static void spread8(const ncc_c32 *in, int64_t in_stride, int64_t n, ncc_c32 *out, int64_t out_stride) {
-  int64_t i = 0;
-  for (; i + 8 <= n; i += 8)
-    transpose_8x8((const double *)in + i, in_stride, (double *)out + i * out_stride, out_stride);
-  for (; i < n; i++)
-    for (int r = 0; r < 8; r++) memcpy(out[i * out_stride + r], in[r * in_stride + i], sizeof(ncc_c32));
+// Z = A + iB with A, B spectra of real rows: 2 A[k] = Z[k] + conj Z[n-k], 2 B[k] = -i (Z[k] - conj Z[n-k]).
+static void unpack_spectra(ncc_c32 *restrict in, int64_t in_stride, int64_t n, ncc_c32 *restrict out) {
+  const int64_t half = n / 2 + 1;
+  int64_t k = 0;
+  for (int r = 0; r < 4; r++) memcpy(in[r * in_stride + n], in[r * in_stride], sizeof(ncc_c32));
+#if defined(__AVX512F__)
+  for (; k + 8 <= half; k += 8) {
+    __m512d rows[8];
+    for (int r = 0; r < 4; r++) {
+      const double *z = (const double *)(in + r * in_stride);
+      __m512d u = _mm512_loadu_pd(z + k), v = flip8(reverse8(_mm512_loadu_pd(z + n - k - 7)), IM_SIGN);
+      rows[2 * r] = add8(u, v);
+      rows[2 * r + 1] = flip8(swap8(sub8(u, v)), IM_SIGN);
+    }
+    transpose_8x8(rows);
+    for (int i = 0; i < 8; i++) _mm512_storeu_pd((double *)(out + (k + i) * 8), rows[i]);
+  }
+#endif
+  for (; k < half; k++)
+    for (int r = 0; r < 4; r++) {
+      const float *u = in[r * in_stride + k], *v = in[r * in_stride + n - k];
+      float *a = out[k * 8 + 2 * r], *b = out[k * 8 + 2 * r + 1];
+      a[0] = u[0] + v[0];
+      a[1] = u[1] - v[1];
+      b[0] = u[1] + v[1];
+      b[1] = v[0] - u[0];
+    }
 }
 
-static void gather8(const ncc_c32 *in, int64_t in_stride, int64_t n, ncc_c32 *out, int64_t out_stride) {
-  int64_t i = 0;
-  for (; i + 8 <= n; i += 8) {
-    // Lines that the hardware does not foresee: the stride is larger than a page.
-    const char *ahead = (const char *)(in + (i + 32) * in_stride);
-    for (int k = 0; k < 8; k++) __builtin_prefetch(ahead + k * in_stride * (int64_t)sizeof(ncc_c32));
-    transpose_8x8((const double *)in + i * in_stride, in_stride, (double *)out + i, out_stride);
+// Z[k] = A[k] + i B[k], Z[n-k] = conj(A[k] - i B[k]).
+static void pack_spectra(const ncc_c32 *restrict in, int64_t n, ncc_c32 *restrict out, int64_t out_stride) {
+  const int64_t half = n / 2 + 1;
+  int64_t k = 0;
+#if defined(__AVX512F__)
+  for (; k + 8 <= half; k += 8) {
+    __m512d rows[8];
+    for (int i = 0; i < 8; i++) rows[i] = _mm512_loadu_pd((const double *)(in + (k + i) * 8));
+    transpose_8x8(rows);
+    for (int r = 0; r < 4; r++) {
+      double *z = (double *)(out + r * out_stride);
+      __m512d a = rows[2 * r], ib = flip8(swap8(rows[2 * r + 1]), RE_SIGN);
+      _mm512_storeu_pd(z + n - k - 7, reverse8(flip8(sub8(a, ib), IM_SIGN)));
+      _mm512_storeu_pd(z + k, add8(a, ib));
+    }
   }
-  for (; i < n; i++)
-    for (int r = 0; r < 8; r++) memcpy(out[r * out_stride + i], in[i * in_stride + r], sizeof(ncc_c32));
+#endif
+  for (; k < half; k++)
+    for (int r = 0; r < 4; r++) {
+      const float *a = in[k * 8 + 2 * r], *b = in[k * 8 + 2 * r + 1];
+      float *u = out[r * out_stride + k], *v = out[r * out_stride + n - k];
+      float re = a[0] - b[1], im = a[1] + b[0];
+      v[0] = a[0] + b[1];
+      v[1] = b[0] - a[1];
+      u[0] = re;
+      u[1] = im;
+    }
 }
 
 static void multiply(ncc_c32 *restrict a, const ncc_c32 *restrict b, int64_t n) {
@@ -200,41 +272,77 @@ static void multiply(ncc_c32 *restrict a, const ncc_c32 *restrict b, int64_t n) 
   }
 }
 
-static void block_max(const float *restrict rows_data, int64_t stride, int rows, int64_t n, float *restrict scratch,
-                      float *restrict out) {
-  memcpy(scratch, rows_data, (size_t)n * sizeof *scratch);
-  for (int r = 1; r < rows; r++) {
-    const float *restrict row = rows_data + r * stride;
-    for (int64_t i = 0; i < n; i++) scratch[i] = row[i] > scratch[i] ? row[i] : scratch[i];
-  }
+static void split_strips(const ncc_c32 *restrict strips_data, int64_t strip_stride, int64_t strips, int64_t columns,
+                         ncc_c32 *restrict out, int64_t column_stride) {
+  for (int64_t i = 0; i < strips; i++)
+    for (int64_t j = 0; j < columns; j++)
+      memcpy(out + j * column_stride + 8 * i, strips_data + i * strip_stride + 8 * j, 8 * sizeof(ncc_c32));
+}
+
+static void join_strips(const ncc_c32 *restrict in, int64_t column_stride, int64_t columns, int64_t strips,
+                        ncc_c32 *restrict strips_data, int64_t strip_stride) {
+  for (int64_t i = 0; i < strips; i++)
+    for (int64_t j = 0; j < columns; j++)
+      memcpy(strips_data + i * strip_stride + 8 * j, in + j * column_stride + 8 * i, 8 * sizeof(ncc_c32));
+}
+
+static void block_max(const ncc_c32 *restrict packed, int64_t stride, int rows, int64_t n, float *restrict out) {
   for (int64_t b = 0; b < n / 16; b++) {
-    float m[8];
-    for (int k = 0; k < 8; k++) {
-      float u = scratch[16 * b + k], v = scratch[16 * b + 8 + k];
-      m[k] = u > v ? u : v;
-    }
-    for (int half = 4; half > 0; half /= 2)
+    const float *restrict p = (const float *)(packed + 16 * b);
+#if defined(__AVX512F__)
+    __m512 m = _mm512_max_ps(_mm512_loadu_ps(p), _mm512_loadu_ps(p + 16));
+    for (int r = 1; r < rows; r++)
+      m = _mm512_max_ps(m,
+                        _mm512_max_ps(_mm512_loadu_ps(p + 2 * r * stride), _mm512_loadu_ps(p + 2 * r * stride + 16)));
+    out[b] = _mm512_reduce_max_ps(m);
+#else
+    float m[32];
+    memcpy(m, p, sizeof m);
+    for (int r = 1; r < rows; r++)
+      for (int k = 0; k < 32; k++) {
+        float v = p[2 * r * stride + k];
+        m[k] = v > m[k] ? v : m[k];
+      }
+    for (int half = 16; half > 0; half /= 2)
       for (int k = 0; k < half; k++) m[k] = m[k] > m[k + half] ? m[k] : m[k + half];
     out[b] = m[0];
+#endif
   }
 }
 
-static void column_add(const double *restrict w, int64_t n, double c, double sign, double *restrict s,
-                       double *restrict q, double *restrict mass) {
-  if (sign > 0) {
-    for (int64_t i = 0; i < n; i++) {
-      double d = w[i] - c, d2 = d * d;
-      s[i] += d;
-      q[i] += d2;
-      mass[i] += d2;
-    }
-  } else {
-    for (int64_t i = 0; i < n; i++) {
-      double d = w[i] - c;
-      s[i] -= d;
-      q[i] -= d * d;
-    }
+static void column_slide(ncc_dtype dtype, const void *restrict in, const void *restrict out, int64_t n, double scale,
+                         double c, double *restrict s, double *restrict q, double *restrict mass) {
+#define CASE(name, type, text)                                                                         \
+  case name: {                                                                                         \
+    const type *restrict a = in, *restrict b = out;                                                    \
+    if (a && b)                                                                                        \
+      for (int64_t i = 0; i < n; i++) {                                                                \
+        double d = (double)VALUE_##name(a[i]) * scale - c, e = (double)VALUE_##name(b[i]) * scale - c; \
+        s[i] = (s[i] + d) - e;                                                                         \
+        q[i] = (q[i] + d * d) - e * e;                                                                 \
+        mass[i] += d * d;                                                                              \
+      }                                                                                                \
+    else if (a)                                                                                        \
+      for (int64_t i = 0; i < n; i++) {                                                                \
+        double d = (double)VALUE_##name(a[i]) * scale - c;                                             \
+        s[i] += d;                                                                                     \
+        q[i] += d * d;                                                                                 \
+        mass[i] += d * d;                                                                              \
+      }                                                                                                \
+    else if (b)                                                                                        \
+      for (int64_t i = 0; i < n; i++) {                                                                \
+        double e = (double)VALUE_##name(b[i]) * scale - c;                                             \
+        s[i] -= e;                                                                                     \
+        q[i] -= e * e;                                                                                 \
+      }                                                                                                \
+    break;                                                                                             \
   }
+  switch (dtype) {
+    NCC_DTYPE_TABLE(CASE)
+    default:
+      break;
+  }
+#undef CASE
 }
 
 static void window_sum(const double *restrict values, int64_t n, int64_t width, double *restrict scratch,
@@ -282,19 +390,45 @@ static void window_sum(const double *restrict values, int64_t n, int64_t width, 
   }
 }
 
-static float window_ssd(const double *restrict s, const double *restrict q, const double *restrict overlap, int64_t n,
-                        double area, double c, double scale2, float *restrict ssd) {
-  float lowest = INFINITY;
-  const double inv_area = 1 / area;
-  for (int64_t i = 0; i < n; i++) {
-    double inv = 1 / overlap[i];
-    double sum = s[i] + overlap[i] * c;  // of the stored values
-    double value = (q[i] - s[i] * s[i] * inv) + sum * sum * ((area - overlap[i]) * inv * inv_area);
+static float window_ssd(const double *restrict s, const double *restrict q, const double *restrict overlap,
+                        const double *restrict inverse, const double *restrict beyond, int64_t n, double c,
+                        double scale2, float *restrict ssd) {
+  float lowest[16];
+  for (int k = 0; k < 16; k++) lowest[k] = INFINITY;
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16)
+    for (int k = 0; k < 16; k++) {
+      double sum = s[i + k] + overlap[i + k] * c;  // of the stored values
+      double value = (q[i + k] - s[i + k] * s[i + k] * inverse[i + k]) + sum * sum * beyond[i + k];
+      float v = (float)(value * scale2);
+      ssd[i + k] = v;
+      lowest[k] = v < lowest[k] ? v : lowest[k];
+    }
+  for (int k = 0; i + k < n; k++) {
+    double sum = s[i + k] + overlap[i + k] * c;
+    double value = (q[i + k] - s[i + k] * s[i + k] * inverse[i + k]) + sum * sum * beyond[i + k];
     float v = (float)(value * scale2);
-    ssd[i] = v;
-    lowest = v < lowest ? v : lowest;
+    ssd[i + k] = v;
+    lowest[k] = v < lowest[k] ? v : lowest[k];
   }
-  return lowest;
+  for (int k = 1; k < 16; k++) lowest[0] = lowest[k] < lowest[0] ? lowest[k] : lowest[0];
+  return lowest[0];
+}
+
+static void block_least(const float *restrict ssd, int64_t stride, int rows, int64_t n, float *restrict out) {
+  for (int64_t b = 0; b < n / 16; b++) {
+    float m[16];
+    for (int k = 0; k < 16; k++) m[k] = INFINITY;
+    for (int r = 0; r < rows; r++)
+      for (int k = 0; k < 16; k++) {
+        float v = fabsf(ssd[r * stride + 16 * b + k]);
+        v = v == 0 ? INFINITY : v;
+        m[k] = v < m[k] ? v : m[k];
+      }
+    for (int half = 8; half > 0; half /= 2)
+      for (int k = 0; k < half; k++) m[k] = m[k] < m[k + half] ? m[k] : m[k + half];
+    out[b] = m[0];
+  }
 }
 
 const ncc_kernels CAT(ncc_kernels_, NCC_ISA) = {
@@ -302,13 +436,15 @@ const ncc_kernels CAT(ncc_kernels_, NCC_ISA) = {
     .to_f64 = to_f64,
     .dot = dot,
     .moments = moments,
-    .to_f32 = to_f32,
-    .to_f32_reversed = to_f32_reversed,
-    .spread8 = spread8,
-    .gather8 = gather8,
+    .pack_rows = pack_rows,
+    .unpack_spectra = unpack_spectra,
+    .pack_spectra = pack_spectra,
+    .split_strips = split_strips,
+    .join_strips = join_strips,
     .multiply = multiply,
     .block_max = block_max,
-    .column_add = column_add,
+    .column_slide = column_slide,
     .window_sum = window_sum,
     .window_ssd = window_ssd,
+    .block_least = block_least,
 };

@@ -31,29 +31,43 @@ typedef struct ncc_kernels {
   void (*to_f64)(ncc_dtype dtype, const void *pixels, int64_t n, double *out);
   /** Exact bytes: adds to sums, with t' = (t - mean) - rest. */
   void (*dot)(const double *w, const double *t, int64_t n, double c, double mean, double rest, ncc_lane_sums *sums);
-  /** Exact bytes: adds to sums->s and q; *lo, *hi take minimum and maximum; *bad becomes NaN if a value is not finite.
+  /** Exact bytes: adds n pixels times `scale` to sums->s and q; *lo, *hi take minimum and maximum; *bad becomes NaN if
+   * a value is not finite. */
+  void (*moments)(ncc_dtype dtype, const void *pixels, int64_t n, double scale, double c, ncc_lane_sums *sums,
+                  double *lo, double *hi, double *bad);
+  /** Two real rows as one complex row: out[i] = (f(a[i]), f(b[i])), f(v) = (float)(((v - c) - rest) * unit); with
+   *  `reversed` in reversed order. b NULL: zeros. */
+  void (*pack_rows)(ncc_dtype dtype, const void *a, const void *b, int64_t n, double c, double rest, double unit,
+                    bool reversed, ncc_c32 *out);
+  /** From the transforms of four packed rows (length n, in[r * in_stride + i]; one element more is written) to twice
+   * the half spectra of eight real rows, as a strip: out[k * 8 + row], k = 0 .. n / 2. */
+  void (*unpack_spectra)(ncc_c32 *in, int64_t in_stride, int64_t n, ncc_c32 *out);
+  /** The way back: a strip of half spectra of eight real rows to the spectra of four packed rows (n + 8 elements). */
+  void (*pack_spectra)(const ncc_c32 *in, int64_t n, ncc_c32 *out, int64_t out_stride);
+  /** `columns` adjacent columns of `strips` strips, strip_stride apart: columns[j * column_stride + 8 * strip + row].
    */
-  void (*moments)(const double *w, int64_t n, double c, ncc_lane_sums *sums, double *lo, double *hi, double *bad);
-  /** out[i] = (float)(((w[i] - c) - rest) * scale). */
-  void (*to_f32)(const double *w, int64_t n, double c, double rest, double scale, float *out);
-  /** to_f32 in reversed order. */
-  void (*to_f32_reversed)(const double *w, int64_t n, double c, double rest, double scale, float *out);
-  /** 8 x n complex to n x 8: out[i * out_stride + r] = in[r * in_stride + i]; n any. */
-  void (*spread8)(const ncc_c32 *in, int64_t in_stride, int64_t n, ncc_c32 *out, int64_t out_stride);
-  /** n x 8 complex to 8 x n: out[r * out_stride + i] = in[i * in_stride + r]; n any. */
-  void (*gather8)(const ncc_c32 *in, int64_t in_stride, int64_t n, ncc_c32 *out, int64_t out_stride);
+  void (*split_strips)(const ncc_c32 *strips_data, int64_t strip_stride, int64_t strips, int64_t columns, ncc_c32 *out,
+                       int64_t column_stride);
+  /** The way back. */
+  void (*join_strips)(const ncc_c32 *in, int64_t column_stride, int64_t columns, int64_t strips, ncc_c32 *strips_data,
+                      int64_t strip_stride);
   /** a[i] *= b[i], complex. */
   void (*multiply)(ncc_c32 *a, const ncc_c32 *b, int64_t n);
-  /** Maximum over `rows` rows, then over blocks of 16 columns: out[b]; n a multiple of 16. `scratch` holds n floats. */
-  void (*block_max)(const float *rows_data, int64_t stride, int rows, int64_t n, float *scratch, float *out);
-  /** Column sums: s[i] += sign * d, q[i] += sign * d * d, mass[i] += d * d if sign > 0; d = w[i] - c. */
-  void (*column_add)(const double *w, int64_t n, double c, double sign, double *s, double *q, double *mass);
+  /** Largest value of `rows` packed rows in blocks of 16 columns: out[b]; n columns, a multiple of 16. */
+  void (*block_max)(const ncc_c32 *packed, int64_t stride, int rows, int64_t n, float *out);
+  /** Column sums: a row enters (NULL: none) and one leaves (NULL: none): s[i] += d(in) - d(out), q likewise with
+   *  squares, mass[i] += d(in)^2; d(v) = v * scale - c. */
+  void (*column_slide)(ncc_dtype dtype, const void *in, const void *out, int64_t n, double scale, double c, double *s,
+                       double *q, double *mass);
   /** Window sums of width `width` over values[n + width - 1]: out[i] = sum(values[i .. i+width-1]), by prefix sums that
    *  restart every `width` columns; `scratch` holds n + 2 * width + 8 doubles. */
   void (*window_sum)(const double *values, int64_t n, int64_t width, double *scratch, double *out);
-  /** ssd[i], times scale2, of windows from their sums over the overlap (s, q about c); @return the smallest value. */
-  float (*window_ssd)(const double *s, const double *q, const double *overlap, int64_t n, double area, double c,
-                      double scale2, float *ssd);
+  /** ssd[i], times scale2, of windows from their sums over the overlap of overlap[i] pixels (s, q about c), with
+   *  inverse = 1 / overlap, beyond = (area - overlap) / (area * overlap). @return the smallest value. */
+  float (*window_ssd)(const double *s, const double *q, const double *overlap, const double *inverse,
+                      const double *beyond, int64_t n, double c, double scale2, float *ssd);
+  /** out[b] = smallest non-zero |ssd| in blocks of 16 columns and `rows` rows, infinite where all are 0. */
+  void (*block_least)(const float *ssd, int64_t stride, int rows, int64_t n, float *out);
 } ncc_kernels;
 
 /** The fastest set that this machine runs. Thread-safe. */

@@ -32,14 +32,13 @@ void ncc_prepared_row(const ncc_prepared *prepared, int64_t row, int64_t col, in
 }
 
 static void row_moments_get(const moments_job *job, int64_t row, row_moments *out) {
-  double buffer[SEGMENT];
-  int64_t cols = job->prepared->pixels.cols;
+  const ncc_array *pixels = &job->prepared->pixels;
   *out = (row_moments){.lo = INFINITY, .hi = -INFINITY};
-  for (int64_t x = 0; x < cols; x += SEGMENT) {
-    int64_t n = cols - x < SEGMENT ? cols - x : SEGMENT;
+  for (int64_t x = 0; x < pixels->cols; x += SEGMENT) {
+    int64_t n = pixels->cols - x < SEGMENT ? pixels->cols - x : SEGMENT;
     ncc_lane_sums sums = {0};
-    ncc_prepared_row(job->prepared, row, x, n, buffer);
-    job->kernels->moments(buffer, n, job->c, &sums, &out->lo, &out->hi, &out->bad);
+    job->kernels->moments(pixels->dtype, ncc_array_at(pixels, row, x), n, job->prepared->scale, job->c, &sums, &out->lo,
+                          &out->hi, &out->bad);
     out->s += ncc_lanes_sum(sums.s);
     out->q += ncc_lanes_sum(sums.q);
   }
@@ -76,7 +75,8 @@ static row_moments all_moments(ncc_pool *pool, moments_job *job) {
 static double safe_scale(double lo, double hi) {
   double largest = fmax(fabs(lo), fabs(hi));
   int exponent = largest > 0 ? ilogb(largest) : 0;
-  return abs(exponent) > 256 ? ldexp(1.0, -exponent) : 1.0;
+  if (abs(exponent) <= 256) return 1.0;
+  return ldexp(1.0, exponent < -1000 ? 1000 : -exponent);  // 2^1000 lifts the smallest denormal far enough
 }
 
 static ncc_status find_moments(ncc_pool *pool, ncc_prepared *p) {

@@ -159,10 +159,9 @@ static ncc_status transform(ncc_second_tier *t, double *norm) {
   const int64_t m = g->template_rows, n = g->template_cols;
   fftw_plan forward = NULL, inverse = NULL;
   t->rows = ncc_fft_length(
-      ncc_geometry_min_fft(trim->y1 - trim->y0, m, g->search.y0 - trim->y0, g->search.y1 - 1 - trim->y0), false);
+      max64(2, ncc_geometry_min_fft(trim->y1 - trim->y0, m, g->search.y0 - trim->y0, g->search.y1 - 1 - trim->y0)));
   t->cols = ncc_fft_length(
-      max64(2, ncc_geometry_min_fft(trim->x1 - trim->x0, n, g->search.x0 - trim->x0, g->search.x1 - 1 - trim->x0)),
-      true);
+      max64(2, ncc_geometry_min_fft(trim->x1 - trim->x0, n, g->search.x0 - trim->x0, g->search.x1 - 1 - trim->x0)));
   t->stride = 2 * (t->cols / 2 + 1);
   NCC_TRY(ncc_buffer_reserve(&t->image, 8 * t->rows * t->stride, "the second tier"));
   NCC_TRY(ncc_buffer_reserve(&t->tmpl, 8 * t->rows * t->stride, "the second tier"));

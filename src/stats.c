@@ -42,7 +42,7 @@ typedef struct stats_job {
 
 /** Scratch of a thread: arrays of doubles, one after the other. */
 typedef struct stats_scratch {
-  double *row, *s, *q, *mass, *window_s, *window_q, *overlap, *scan, *block_mass;
+  double *s, *q, *mass, *window_s, *window_q, *overlap, *inverse, *beyond, *scan, *block_mass;
 } stats_scratch;
 
 static int64_t round_up(int64_t value, int64_t unit) {
@@ -50,17 +50,19 @@ static int64_t round_up(int64_t value, int64_t unit) {
 }
 
 static int64_t scratch_doubles(const stats_job *job) {
-  return 4 * round_up(job->width, 8) + 3 * round_up(job->n_out, 8) + round_up(job->width, 8) +
-         2 * job->g->template_cols + 64 + job->width / job->g->template_cols + 16;
+  return 4 * round_up(job->width, 8) + 5 * round_up(job->n_out, 8) + 2 * job->g->template_cols + 64 +
+         job->width / job->g->template_cols + 16;
 }
 
 static stats_scratch scratch_of(const stats_job *job, int thread) {
   double *p = (double *)job->stats->scratch.data + round_up(job->n_out, 8) + thread * job->scratch_stride;
   int64_t w = round_up(job->width, 8), n = round_up(job->n_out, 8);
-  stats_scratch s = {.row = p, .s = p + w, .q = p + 2 * w, .mass = p + 3 * w, .window_s = p + 4 * w};
+  stats_scratch s = {.s = p, .q = p + w, .mass = p + 2 * w, .window_s = p + 3 * w};
   s.window_q = s.window_s + n;
   s.overlap = s.window_q + n;
-  s.scan = s.overlap + n;
+  s.inverse = s.overlap + n;
+  s.beyond = s.inverse + n;
+  s.scan = s.beyond + n;
   s.block_mass = s.scan + w + 2 * job->g->template_cols + 64;
   return s;
 }
@@ -84,13 +86,29 @@ int64_t ncc_stats_bytes(const ncc_geometry *g) {
   return 4 * (stats.rows * stats.stride + floor_count(&stats));
 }
 
-/** Adds (sign 1) or takes away (sign -1) an image row, where there is one. */
-static void slide(const stats_job *job, const stats_scratch *t, int64_t image_row, double sign) {
+/** Pixels of an image row in the trimmed columns; NULL outside the image. */
+static const void *row_pixels(const stats_job *job, int64_t row) {
+  if (row < 0 || row >= job->image->pixels.rows) return NULL;
+  return ncc_array_at(&job->image->pixels, row, job->g->trim.x0);
+}
+
+/** Image row `in` joins the column sums, row `out` leaves them; either may lie outside the image. */
+static void slide(const stats_job *job, const stats_scratch *t, const void *in, const void *out) {
   const ncc_rect *trim = &job->g->trim;
-  if (image_row < 0 || image_row >= job->image->pixels.rows) return;
-  int64_t at = trim->x0 - job->base, n = trim->x1 - trim->x0;
-  ncc_prepared_row(job->image, image_row, trim->x0, n, t->row);
-  job->kernels->column_add(t->row, n, job->c, sign, t->s + at, t->q + at, t->mass + at);
+  int64_t at = trim->x0 - job->base;
+  job->kernels->column_slide(job->image->pixels.dtype, in, out, trim->x1 - trim->x0, job->image->scale, job->c,
+                             t->s + at, t->q + at, t->mass + at);
+}
+
+/** What the overlap of a row's windows enters their ssd with. */
+static void set_overlap(const stats_job *job, const stats_scratch *t, int64_t rows_overlap) {
+  const double area = (double)(job->g->template_rows * job->g->template_cols);
+  for (int64_t i = 0; i < job->n_out; i++) {
+    double n = (double)rows_overlap * job->overlap_cols[i];
+    t->overlap[i] = n;
+    t->inverse[i] = 1 / n;
+    t->beyond[i] = (area - n) / (area * n);
+  }
 }
 
 /** Exact sums: the windows whose ssd float64 cannot tell from 0 are done in 128-bit integers. */
@@ -146,25 +164,24 @@ static int64_t rows_overlap_at(const ncc_geometry *g, int64_t y) {
   return bottom - top + 1;
 }
 
-/** Lower bounds of sqrt(ssd) for the block row that holds full row y. */
-static void fill_floor(const ncc_stats *stats, int64_t block_row) {
-  int64_t first = block_row * NCC_BLOCK_ROWS, end = first + NCC_BLOCK_ROWS, blocks = stats->stride / NCC_BLOCK_COLS;
-  if (end > stats->rows) end = stats->rows;
+/** Lower bounds of sqrt(ssd) in a row of blocks. */
+static void fill_floor(const stats_job *job, int64_t block_row) {
+  const ncc_stats *stats = job->stats;
+  int64_t first = block_row * NCC_BLOCK_ROWS, left = stats->rows - first, blocks = stats->stride / NCC_BLOCK_COLS;
   float *out = stats->floor + block_row * blocks;
-  for (int64_t b = 0; b < blocks; b++) out[b] = INFINITY;
-  for (int64_t row = first; row < end; row++) {
-    const float *ssd = stats->ssd + row * stats->stride;
-    for (int64_t b = 0; b < blocks; b++) {
-      float low = INFINITY;
-      for (int k = 0; k < NCC_BLOCK_COLS; k++) {
-        float v = fabsf(ssd[NCC_BLOCK_COLS * b + k]);
-        v = v == 0 ? INFINITY : v;
-        low = v < low ? v : low;
-      }
-      out[b] = low < out[b] ? low : out[b];
-    }
-  }
+  job->kernels->block_least(stats->ssd + first * stats->stride, stats->stride,
+                            (int)(left < NCC_BLOCK_ROWS ? left : NCC_BLOCK_ROWS), stats->stride, out);
   for (int64_t b = 0; b < blocks; b++) out[b] = sqrtf(out[b]) * 0.999999f;
+}
+
+/** Zeros where row y of the map is not searched. */
+static void clear_margins(const stats_job *job, int64_t y) {
+  const ncc_stats *stats = job->stats;
+  const ncc_rect *search = &job->g->search;
+  float *row = map_row(stats, y);
+  int64_t left = y < search->y0 ? stats->stride : search->x0 - stats->x0, right = search->x1 - stats->x0;
+  memset(row, 0, (size_t)left * sizeof *row);
+  if (right > left) memset(row + right, 0, (size_t)(stats->stride - right) * sizeof *row);
 }
 
 static void stats_item(void *context, int64_t item, int thread) {
@@ -176,23 +193,22 @@ static void stats_item(void *context, int64_t item, int thread) {
   const double scale = stats->unit * stats->unit, area = (double)(m * n);
   int64_t first = stats->y0 + item * job->block_rows, end = first + job->block_rows;
   if (end > stats->y0 + stats->rows) end = stats->y0 + stats->rows;
-  for (int64_t y = first; y < end; y++) memset(map_row(stats, y), 0, (size_t)stats->stride * sizeof(float));
+  for (int64_t y = first; y < end; y++) clear_margins(job, y);
   int64_t start = first < g->search.y0 ? g->search.y0 : first;
 
-  memset(t.row, 0, (size_t)(4 * w) * sizeof(double));
-  for (int64_t row = start - m + 1; row < start; row++) slide(job, &t, row, 1);
+  memset(t.s, 0, (size_t)(3 * w) * sizeof(double));
+  for (int64_t row = start - m + 1; row < start; row++) slide(job, &t, row_pixels(job, row), NULL);
   float limit = 0;  // exact sums: below this float64 is not to be trusted
   if (job->exact) limit = (float)(WELL_ABOVE * 0x1p-49 * area * job->largest * job->largest * scale);
   float lowest_of_block = INFINITY;
   for (int64_t y = start; y < end; y++) {
-    slide(job, &t, y, 1);
-    if (y > start) slide(job, &t, y - m, -1);
+    slide(job, &t, row_pixels(job, y), y > start ? row_pixels(job, y - m) : NULL);
     float *ssd = map_row(stats, y) + (g->search.x0 - stats->x0);
-    double rows_overlap = (double)rows_overlap_at(g, y);
-    for (int64_t i = 0; i < job->n_out; i++) t.overlap[i] = rows_overlap * job->overlap_cols[i];
+    if (y == start || rows_overlap_at(g, y) != rows_overlap_at(g, y - 1)) set_overlap(job, &t, rows_overlap_at(g, y));
     job->kernels->window_sum(t.s, job->n_out, n, t.scan, t.window_s);
     job->kernels->window_sum(t.q, job->n_out, n, t.scan, t.window_q);
-    float lowest = job->kernels->window_ssd(t.window_s, t.window_q, t.overlap, job->n_out, area, job->c, scale, ssd);
+    float lowest = job->kernels->window_ssd(t.window_s, t.window_q, t.overlap, t.inverse, t.beyond, job->n_out, job->c,
+                                            scale, ssd);
     if (job->exact && lowest < limit) settle_exact_row(job, &t, limit, ssd);
     lowest_of_block = lowest < lowest_of_block ? lowest : lowest_of_block;
   }
@@ -211,8 +227,7 @@ static void stats_item(void *context, int64_t item, int thread) {
         doubt_row(job, &t, rows_overlap, map_row(stats, y) + (g->search.x0 - stats->x0));
     }
   }
-  for (int64_t b = (first - stats->y0) / NCC_BLOCK_ROWS; b * NCC_BLOCK_ROWS < end - stats->y0; b++)
-    fill_floor(stats, b);
+  for (int64_t b = (first - stats->y0) / NCC_BLOCK_ROWS; b * NCC_BLOCK_ROWS < end - stats->y0; b++) fill_floor(job, b);
 }
 
 static void mark_flat_row(void *context, int64_t y, const uint8_t *flat) {
@@ -225,7 +240,7 @@ static void mark_flat_row(void *context, int64_t y, const uint8_t *flat) {
 static void floor_item(void *context, int64_t item, int thread) {
   (void)thread;
   const stats_job *job = context;
-  fill_floor(job->stats, item);
+  fill_floor(job, item);
 }
 
 /** Centre and exactness: integers of up to 16 bits whose sums of squares stay below 2^53. */
