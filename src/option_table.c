@@ -8,11 +8,14 @@
 #include <string.h>
 
 enum {
+  MAN_CODE = 255,
   HELP_CODE = 256, /* what getopt_long returns for --help; row r of the table is HELP_CODE + 1 + r */
   VALUE_BYTES = 512,
   HELP_COLUMN = 28,
   HELP_WIDTH = 100
 };
+
+static bool help_as_man; /**< --man was asked for, not --help */
 
 static bool takes_argument(const ncc_option *option) {
   return option->kind != NCC_OPTION_FLAG && option->kind != NCC_OPTION_NO;
@@ -181,7 +184,7 @@ static ncc_status explain_missing_value(const ncc_command *command, const ncc_op
 
 /** @param[in] code  what getopt_long left in optopt: a letter, 0 for a long option, HELP_CODE for --help=VALUE. */
 static ncc_status explain_unknown(const ncc_command *command, int code, const char *found) {
-  if (code >= HELP_CODE)
+  if (code >= MAN_CODE)
     return ncc_error_set(NCC_ERR_USAGE, "%s: found '%s', expected --help without a value", command->name, found);
   const char letter[3] = {'-', (char)code, '\0'};
   return ncc_error_set(NCC_ERR_USAGE, "%s: unknown option '%s', expected one of 'mpixcorr %s --help'", command->name,
@@ -214,7 +217,7 @@ ncc_status ncc_command_parse(const ncc_command *command, int argc, char **argv, 
   ncc_status status = NCC_OK;
   const size_t n = option_count(command);
   char letters[2 * 64 + 4] = ":h"; /* ':' first: a missing argument is told from an unknown option */
-  struct option *longs = calloc(n + 2, sizeof *longs);
+  struct option *longs = calloc(n + 3, sizeof *longs);
   *help = false;
   NCC_CHECK(longs, NCC_ERR_NOMEM, "%s: no memory for %zu options", command->name, n);
   for (size_t i = 0; i < n; ++i) {
@@ -228,12 +231,14 @@ ncc_status ncc_command_parse(const ncc_command *command, int argc, char **argv, 
     if (option->initial) NCC_TRY(set_or_explain(command, option, option->initial, values));
   }
   longs[n] = (struct option){.name = "help", .val = HELP_CODE};
+  longs[n + 1] = (struct option){.name = "man", .val = MAN_CODE};
 
   opterr = 0;
   optind = 0; /* a fresh scan, also of glibc's hidden state */
   for (int code; (code = getopt_long(argc, argv, letters, longs, NULL)) != -1;) {
-    if (code == HELP_CODE || code == 'h') {
+    if (code == HELP_CODE || code == MAN_CODE || code == 'h') {
       *help = true;
+      help_as_man = code == MAN_CODE;
       goto cleanup;
     }
     if (code == '?') {
@@ -287,6 +292,10 @@ static void print_row(FILE *stream, const char *left, const char *help, const ch
 }
 
 void ncc_command_print_help(const ncc_command *command, FILE *stream) {
+  if (help_as_man) {
+    ncc_command_print_man(command, stream);
+    return;
+  }
   const ncc_operand *operands = command->operands;
   fprintf(stream, "usage: mpixcorr %s", command->name);
   for (size_t i = 0; operands && operands[i].name; ++i) fprintf(stream, " %s", operands[i].name);

@@ -67,6 +67,13 @@ ncc_status ncc_command_parse(const ncc_command *command, int argc, char **argv, 
 /** Writes what `mpixcorr NAME --help` shows. */
 void ncc_command_print_help(const ncc_command *command, FILE *stream);
 
+/** Writes the command's section of the man page. `mpixcorr NAME --man`, which --help does not name, is --help in this
+ *  form: ncc_command_print_help() gives what was last asked for. */
+void ncc_command_print_man(const ncc_command *command, FILE *stream);
+
+/** Writes text with what is special to roff escaped. */
+void ncc_roff_print(FILE *stream, const char *text);
+
 /** Every option in effect, "--name=value --name=value", in the table's order, as it could be typed. An option without
  *  a default that was not given is not in effect.
  *  @param[in]  results_only  only those that may change a result.

@@ -12,6 +12,7 @@
 #include "commands.h"
 #include "error.h"
 #include "hdf5_version.h"
+#include "man_page.h"
 #include "mpi_version.h"
 #include "version.h"
 
@@ -69,6 +70,14 @@ static void print_version(void) {
   printf("engines  %s, %s\n", ncc_engine_name(ncc_engine_cpu()), ncc_engine_name(ncc_engine_reference()));
 }
 
+/** Not in --help: the build asks for it. */
+static void print_man(void) {
+  char option[] = "--man";
+  ncc_man_page_begin();
+  for (int i = 0; i < COMMAND_COUNT; ++i) commands[i].run(2, (char *[]){option, option, NULL});
+  ncc_man_page_end();
+}
+
 static ncc_status dispatch(int argc, char **argv) {
   if (argc < 2) return ncc_error_set(NCC_ERR_USAGE, "no command, expected one of 'mpixcorr --help'");
   const char *word = argv[1];
@@ -77,6 +86,7 @@ static ncc_status dispatch(int argc, char **argv) {
   void (*print)(void) = NULL;
   if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) print = print_help;
   if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) print = print_version;
+  if (strcmp(word, "--man") == 0) print = print_man;
   if (!print) return ncc_error_set(NCC_ERR_USAGE, "unknown command '%s', expected one of 'mpixcorr --help'", word);
   if (argc > 2) return ncc_error_set(NCC_ERR_USAGE, "%s: unexpected argument '%s', expected none", word, argv[2]);
   if (ncc_launcher_rank() == 0) print();
