@@ -223,6 +223,20 @@ ncc_status ncc_matcher_memory(const ncc_search *search, const ncc_config *config
                               int64_t image_cols, ncc_dtype image_dtype, int64_t template_rows, int64_t template_cols,
                               int64_t *bytes);
 
+/** Takes over what FFT planning learnt in earlier runs, so that matching starts at once.
+ *  @param[in] path  a file, or NULL for the one in the user's cache directory ($XDG_CACHE_HOME or ~/.cache)
+ *  @return NCC_OK, also where there is no file yet; NCC_ERR_UNREADABLE with the reason where the file is damaged or of
+ *          another library or CPU: planning then starts afresh, so this need not be fatal. */
+ncc_status ncc_wisdom_load(const char *path);
+
+/** Writes what FFT planning has learnt. @return NCC_OK; NCC_ERR_OUTPUT with the reason. */
+ncc_status ncc_wisdom_save(const char *path);
+
+/** Makes the FFT plans of a pair of these shapes now rather than at its first match.
+ *  @return NCC_OK; NCC_ERR_SHAPE as ncc_matcher_memory(); NCC_ERR_NOMEM; NCC_ERR_INTERNAL. */
+ncc_status ncc_fft_prepare(const ncc_search *search, ncc_fft_effort effort, int64_t image_rows, int64_t image_cols,
+                           int64_t template_rows, int64_t template_cols);
+
 /** Version of the program, for example "0.1.0"; static storage. */
 const char *ncc_version(void);
 
