@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Pixels that cannot be read make their pairs `unreadable`, and nobody else's; the job goes on and exits 6."""
+"""Pixels that cannot be read make their pairs `unreadable`, and nobody else's; bad pairs that are skipped are `invalid`;
+both end with exit 6. Rows that hold no pair are `invalid` too, but end with exit 0."""
 import os
 import subprocess
 import sys
@@ -22,6 +23,24 @@ def damage(path, dataset):
     with open(path, "r+b") as file:
         file.seek(chunk.byte_offset)
         file.write(b"\xff" * chunk.size)
+
+
+def no_pair_is_no_error():
+    rng = np.random.default_rng(2)
+    with tempfile.TemporaryDirectory() as folder:
+        input, output = os.path.join(folder, "in.h5"), os.path.join(folder, "out.h5")
+        for pairs, options, code in (([(0, 0), (-1, -1), (0, -1)], [], 0),
+                                     ([(0, 0), (-1, -1), (0, 9)], ["--on-bad-pair", "skip"], 6)):
+            with h5py.File(input, "w") as file:
+                file["images"] = rng.integers(0, 255, (1, 20, 20), "u1")
+                file["templates"] = rng.integers(0, 255, (1, 6, 6), "u1")
+                file["pairs"] = np.array(pairs)
+            command = [MPIEXEC, "-n", "2", MPIXCORR, "run", input, output, "--overwrite"] + options
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+            assert done.returncode == code, (pairs, done.returncode, done.stdout, done.stderr)
+            with h5py.File(output, "r") as file:
+                assert file["status"][()].tolist() == [1, 6, 6], file["status"][()]
+                assert (file["coords"][1:] == -1).all() and np.isnan(file["peaks"][1:]).all()
 
 
 def main():
@@ -58,3 +77,4 @@ def main():
 
 
 main()
+no_pair_is_no_error()

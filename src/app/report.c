@@ -52,8 +52,10 @@ void ncc_report_header(FILE *stream, const ncc_job_header *header) {
   fprintf(stream, ", %" PRId64 " row%s of pairs\n", catalog->n_pairs, plural(catalog->n_pairs));
   fprintf(stream, "work     %" PRId64 " pair%s in %" PRId64 " group%s by image", header->pairs, plural(header->pairs),
           header->groups, plural(header->groups));
-  if (header->pairs_none) fprintf(stream, "; %" PRId64 " rows without a pair", header->pairs_none);
-  if (header->pairs_bad) fprintf(stream, "; %" PRId64 " bad pairs skipped", header->pairs_bad);
+  if (header->pairs_none)
+    fprintf(stream, "; %" PRId64 " row%s without a pair", header->pairs_none, plural(header->pairs_none));
+  if (header->pairs_bad)
+    fprintf(stream, "; %" PRId64 " bad pair%s skipped", header->pairs_bad, plural(header->pairs_bad));
   fputc('\n', stream);
   if (header->has_area)
     fprintf(stream,
