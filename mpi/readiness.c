@@ -1,0 +1,177 @@
+/** Memory and FFT plans before the work; see readiness.h. */
+#include "readiness.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "fft.h"
+
+/** Different shapes that are looked at one by one; inputs with more are planned for as they come. */
+enum { MOST_SHAPES = 256 };
+
+/** A rank's program, libraries and messages. */
+#define BASE_BYTES ((int64_t)192 << 20)
+
+/* ---- memory ------------------------------------------------------------------------------------------------- */
+
+/** The number that a file holds, or INT64_MAX: no such file, or "max". */
+static int64_t number_in(const char *path) {
+  long long value;
+  FILE *file = fopen(path, "r");
+  bool found = file && fscanf(file, "%lld", &value) == 1 && value > 0;
+  if (file) fclose(file);
+  return found ? value : INT64_MAX;
+}
+
+/** This process's cgroup limit (version 2 by its own path, version 1 by the usual mount), or INT64_MAX. */
+static int64_t cgroup_bytes(void) {
+  char line[4096], path[4200];
+  int64_t least = number_in("/sys/fs/cgroup/memory.max");
+  int64_t v1 = number_in("/sys/fs/cgroup/memory/memory.limit_in_bytes");
+  if (v1 < least) least = v1;
+  FILE *file = fopen("/proc/self/cgroup", "r");
+  while (file && fgets(line, sizeof line, file)) {
+    if (strncmp(line, "0::", 3) != 0) continue;
+    line[strcspn(line, "\n")] = 0;
+    // Every ancestor's limit holds too.
+    for (char *end = line + strlen(line); end > line + 3; end = strrchr(line + 3, '/')) {
+      *end = 0;
+      snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.max", line + 3);
+      int64_t limit = number_in(path);
+      if (limit < least) least = limit;
+    }
+  }
+  if (file) fclose(file);
+  return least;
+}
+
+/** Memory of the node that this job may use. */
+static int64_t node_bytes(void) {
+  int64_t bytes = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE), cgroup = cgroup_bytes();
+  if (cgroup < bytes) bytes = cgroup;
+  const char *slurm = getenv("SLURM_MEM_PER_NODE");  // in MiB
+  if (slurm && atoll(slurm) > 0 && atoll(slurm) < bytes >> 20) bytes = (int64_t)atoll(slurm) << 20;
+  return bytes;
+}
+
+ncc_status ncc_memory_find(const ncc_comm *comm, int64_t wish, int64_t *bytes) {
+  ncc_status status = NCC_OK;
+  MPI_Comm node = MPI_COMM_NULL;
+  int ranks = 1;
+  NCC_TRY_MPI(MPI_Comm_split_type(comm->world, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &node));
+  NCC_TRY_MPI(MPI_Comm_size(node, &ranks));
+  int64_t mine = wish > 0 ? wish : node_bytes() / ranks;
+  NCC_TRY_MPI(MPI_Allreduce(&mine, bytes, 1, MPI_INT64_T, MPI_MIN, comm->world));
+cleanup:
+  if (node != MPI_COMM_NULL) MPI_Comm_free(&node);
+  return status;
+}
+
+/* ---- shapes ------------------------------------------------------------------------------------------------- */
+
+typedef struct shape_list {
+  struct {
+    ncc_object image, tmpl;
+  } items[MOST_SHAPES];
+  int count;
+} shape_list;
+
+static bool same_shape(const ncc_object *a, const ncc_object *b) {
+  return a->rows == b->rows && a->cols == b->cols && a->dtype == b->dtype;
+}
+
+/** The different (image, template) shapes among the pairs, in order of appearance. */
+static void find_shapes(const ncc_catalog *catalog, const int64_t (*indices)[2], shape_list *out) {
+  out->count = 0;
+  for (int64_t row = 0; row < catalog->n_pairs && out->count < MOST_SHAPES; row++) {
+    if (indices[row][0] < 0) continue;
+    ncc_object image = ncc_objects_get(&catalog->images, indices[row][0]);
+    ncc_object tmpl = ncc_objects_get(&catalog->templates, indices[row][1]);
+    int i = out->count - 1;
+    while (i >= 0 && !(same_shape(&image, &out->items[i].image) && same_shape(&tmpl, &out->items[i].tmpl))) i--;
+    if (i >= 0) continue;
+    out->items[out->count].image = image;
+    out->items[out->count++].tmpl = tmpl;
+  }
+}
+
+static int64_t object_bytes(const ncc_object *object) {
+  return object->rows * object->cols * (int64_t)ncc_dtype_size(object->dtype);
+}
+
+ncc_status ncc_memory_check(const ncc_catalog *catalog, const int64_t (*indices)[2], const ncc_run_options *options,
+                            int threads, int64_t memory_bytes) {
+  ncc_status status = NCC_OK;
+  ncc_config config = {.threads = threads};
+  shape_list *shapes = malloc(sizeof *shapes);
+  NCC_CHECK(shapes, NCC_ERR_NOMEM, "out of memory for the shapes of the input");
+  find_shapes(catalog, indices, shapes);
+  for (int i = 0; i < shapes->count; i++) {
+    const ncc_object *image = &shapes->items[i].image, *tmpl = &shapes->items[i].tmpl;
+    int64_t bytes = 0;
+    NCC_TRY(ncc_matcher_memory(&options->search, &config, image->rows, image->cols, image->dtype, tmpl->rows,
+                               tmpl->cols, &bytes));
+    // The pixels at work, and those read ahead.
+    bytes += BASE_BYTES + 2 * (object_bytes(image) + object_bytes(tmpl));
+    NCC_CHECK(bytes <= memory_bytes, NCC_ERR_MEMORY_LIMIT,
+              "%s: images of %" PRId64 "x%" PRId64 " with templates of %" PRId64 "x%" PRId64
+              " need %.2f GiB a rank, the limit is %.2f GiB%s",
+              catalog->path, image->rows, image->cols, tmpl->rows, tmpl->cols, (double)bytes / (1 << 30),
+              (double)memory_bytes / (1 << 30), options->memory_bytes > 0 ? " (--memory)" : "");
+  }
+cleanup:
+  free(shapes);
+  return status;
+}
+
+/* ---- plans -------------------------------------------------------------------------------------------------- */
+
+/** Rank 0: the wisdom of this run, malloc'd; NULL where the library has none. */
+static ncc_status learn(const ncc_catalog *catalog, const int64_t (*indices)[2], const ncc_run_options *options,
+                        char **wisdom) {
+  ncc_status status = NCC_OK;
+  shape_list *shapes = malloc(sizeof *shapes);
+  char *before = NULL;
+  NCC_CHECK(shapes, NCC_ERR_NOMEM, "out of memory for the shapes of the input");
+  if (ncc_wisdom_load(options->wisdom) != NCC_OK)
+    fprintf(stderr, "mpixcorr: note: %s; planning afresh\n", ncc_error_message());
+  before = ncc_fft_wisdom_export();
+  find_shapes(catalog, indices, shapes);
+  for (int i = 0; i < shapes->count; i++) {
+    const ncc_object *image = &shapes->items[i].image, *tmpl = &shapes->items[i].tmpl;
+    NCC_TRY(ncc_fft_prepare(&options->search, options->fft_effort, image->rows, image->cols, tmpl->rows, tmpl->cols));
+  }
+  *wisdom = ncc_fft_wisdom_export();
+  bool learnt = *wisdom && (!before || strcmp(before, *wisdom) != 0);
+  if (learnt && ncc_wisdom_save(options->wisdom) != NCC_OK)
+    fprintf(stderr, "mpixcorr: note: %s\n", ncc_error_message());
+cleanup:
+  free(before);
+  free(shapes);
+  return status;
+}
+
+ncc_status ncc_planning_share(const ncc_comm *comm, const ncc_catalog *catalog, const int64_t (*indices)[2],
+                              const ncc_run_options *options, double *planning_s) {
+  ncc_status status = NCC_OK, mine = NCC_OK;
+  char *wisdom = NULL;
+  double started_s = ncc_clock_s();
+  if (comm->rank == 0) mine = learn(catalog, indices, options, &wisdom);
+  NCC_TRY(ncc_comm_agree(comm, mine));
+  int64_t bytes = wisdom ? (int64_t)strlen(wisdom) + 1 : 0;
+  NCC_TRY(ncc_comm_bcast(comm, &bytes, sizeof bytes, 0));
+  if (bytes == 0) goto cleanup;
+  if (comm->rank != 0) wisdom = malloc((size_t)bytes);
+  if (!wisdom) mine = ncc_error_set(NCC_ERR_NOMEM, "out of memory for FFT plans");
+  NCC_TRY(ncc_comm_agree(comm, mine));
+  NCC_TRY(ncc_comm_bcast(comm, wisdom, bytes, 0));
+  if (comm->rank != 0) ncc_fft_wisdom_import(wisdom);  // on another CPU it may be refused; this rank then plans itself
+  *planning_s += ncc_clock_s() - started_s;
+cleanup:
+  free(wisdom);
+  return status;
+}

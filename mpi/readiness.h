@@ -1,0 +1,26 @@
+/** Before the work begins: what it needs fits the memory, and FFT plans are made once for all ranks. */
+#ifndef NCC_READINESS_H
+#define NCC_READINESS_H
+
+#include "catalog.h"
+#include "comm.h"
+#include "options.h"
+
+/** The memory that one rank may use: the wish, or else what the cgroup, the scheduler or the machine gives the node,
+ *  shared by its ranks. Collective. @param[out] bytes  the smallest over all ranks */
+ncc_status ncc_memory_find(const ncc_comm *comm, int64_t wish, int64_t *bytes);
+
+/** Checks that every pair can be done within `memory_bytes` a rank. Rank 0 alone.
+ *  @param[in] indices  [n_pairs] of ncc_catalog_resolve()
+ *  @return NCC_OK; NCC_ERR_MEMORY_LIMIT naming the file, the largest pair, what it needs and the limit. */
+ncc_status ncc_memory_check(const ncc_catalog *catalog, const int64_t (*indices)[2], const ncc_run_options *options,
+                            int threads, int64_t memory_bytes);
+
+/** Rank 0 takes up what planning learnt in earlier runs, plans for the shapes of this one, keeps what is new, and
+ * shares it with all ranks. A cache that cannot be used is a note on stderr, no error. Collective.
+ *  @param[in] catalog, indices  rank 0 only
+ *  @param[in,out] planning_s  the seconds it took are added */
+ncc_status ncc_planning_share(const ncc_comm *comm, const ncc_catalog *catalog, const int64_t (*indices)[2],
+                              const ncc_run_options *options, double *planning_s);
+
+#endif
