@@ -37,9 +37,14 @@ static bool exists(const char *path) {
 
 /** What NEW refuses. */
 static ncc_status check_absent(const char *path, const char *part) {
-  if (exists(path)) return ncc_error_set(NCC_ERR_OUTPUT, "%s: exists already (--overwrite starts over)", path);
+  if (exists(path))
+    return ncc_error_set(NCC_ERR_OUTPUT,
+                         "%s: exists already (--overwrite starts over; --resume does nothing where it is complete)",
+                         path);
   if (exists(part)) {
-    return ncc_error_set(NCC_ERR_OUTPUT, "%s: a partial output exists already (--overwrite starts over)", part);
+    return ncc_error_set(NCC_ERR_OUTPUT,
+                         "%s: a partial output exists already (--resume goes on from it, --overwrite starts over)",
+                         part);
   }
   return NCC_OK;
 }

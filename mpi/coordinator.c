@@ -8,6 +8,7 @@
 #include "message.h"
 #include "shipping.h"
 #include "stop.h"
+#include "watchdog.h"
 
 enum { AHEAD = 2, INBOX_LETTERS = 64 }; /* a rank computes one hand-out and has one ahead */
 #define PROGRESS_S 0.1
@@ -15,6 +16,7 @@ enum { AHEAD = 2, INBOX_LETTERS = 64 }; /* a rank computes one hand-out and has 
 typedef struct peer {
   ncc_handout *out[AHEAD]; /* outstanding, oldest first */
   int n_out;
+  double heard_s; /* on the watchdog's clock, when it last gave something back */
   bool said_goodbye;
 } peer;
 
@@ -33,6 +35,13 @@ typedef struct coordinator {
   ncc_rank_stats *stats;
   int goodbyes;
   double write_s, progress_s;
+  double time_up_s; /* by ncc_clock_s() */
+  char time_reason[96];
+  int64_t failed; /* pairs */
+  ncc_watchdog watchdog;
+  bool ended;
+  double ended_s;
+  double loaded_s; /* on the watchdog's clock, when this rank's reader last finished something */
   ncc_job_totals *totals;
 } coordinator;
 
@@ -58,8 +67,27 @@ static ncc_status stop(coordinator *c, ncc_status problem, int rank, const char 
     snprintf(c->message, NCC_MESSAGE_TEXT, "rank %d on %.*s", rank, NCC_MESSAGE_TEXT - 32, text);
   ncc_stop_ask(c->o.stop);
   for (int dest = 1; dest < c->o.comm->ranks; dest++) NCC_TRY(send_plain(c, dest, NCC_MESSAGE_STOP));
+  ncc_output_sync(c->o.output); /* a launcher that sent a signal will soon kill; a failure shows at the end */
 cleanup:
   return status;
+}
+
+/** Signals and limits of this rank. */
+static ncc_status check_limits(coordinator *c) {
+  char text[NCC_MESSAGE_TEXT];
+  if (c->stopping) return NCC_OK;
+  if (ncc_stop_asked(c->o.stop)) {
+    const char *name = ncc_stop_signal();
+    snprintf(text, sizeof text, "%s came", name ? name : "a request to stop");
+  } else if (ncc_clock_s() > c->time_up_s) {
+    snprintf(text, sizeof text, "%s is reached", c->time_reason);
+  } else if (c->failed > c->o.max_failed) {
+    snprintf(text, sizeof text, "%lld pairs failed, more than --max-failed %lld", (long long)c->failed,
+             (long long)c->o.max_failed);
+  } else {
+    return NCC_OK;
+  }
+  return stop(c, NCC_ERR_STOPPED, 0, text);
 }
 
 /* ---- handing out ------------------------------------------------------------------------------------------------ */
@@ -141,6 +169,7 @@ static ncc_status send_work(coordinator *c, ncc_handout *handout) {
   int64_t n_bytes;
   NCC_TRY(ncc_message_work(handout, &bytes, &n_bytes));
   NCC_TRY(ncc_outbox_send(&c->outbox, c->o.comm, handout->dest, bytes, n_bytes));
+  handout->sent_s = c->watchdog.awake_s;
   if (!c->o.ship) goto cleanup;
   handout->lane = c->o.lane;
   handout->shipped_bytes = ncc_handout_shipped_bytes(handout);
@@ -162,6 +191,7 @@ static ncc_status give(coordinator *c, int rank) {
   p->out[p->n_out++] = handout;
   c->outstanding++;
   c->totals->handouts++;
+  if (rank == 0) handout->sent_s = c->watchdog.awake_s;
   if (rank == 0 || c->o.ship)
     ncc_lane_load(c->o.lane, handout);
   else
@@ -186,7 +216,9 @@ static ncc_status write_results(coordinator *c, ncc_handout *handout) {
   double started_s = ncc_clock_s();
   int64_t n = 0;
   for (int64_t i = 0; i < handout->n_pairs; i++) {
-    if (handout->results[i].status == NCC_PAIR_PENDING) continue;
+    const uint8_t found = handout->results[i].status;
+    if (found == NCC_PAIR_PENDING) continue;
+    c->failed += found == NCC_PAIR_NONFINITE || found == NCC_PAIR_UNREADABLE || found == NCC_PAIR_UNCERTAIN;
     handout->rows[n] = handout->rows[i];
     handout->results[n++] = handout->results[i];
   }
@@ -204,6 +236,8 @@ static ncc_status write_results(coordinator *c, ncc_handout *handout) {
 static ncc_status finish(coordinator *c, ncc_handout *handout) {
   ncc_status status = NCC_OK;
   if (!c->stopping) ncc_plan_observe(c->o.plan, handout->cost, handout->elapsed_s, c->o.threads);
+  ncc_watchdog_learn(&c->watchdog, handout->cost, handout->elapsed_s);
+  c->peers[handout->dest].heard_s = c->watchdog.awake_s;
   take_off(c, handout);
   NCC_TRY(give(c, handout->dest));
   NCC_TRY(write_results(c, handout));
@@ -218,6 +252,8 @@ static ncc_status take_own(coordinator *c, bool *progress) {
   ncc_handout *handout;
   while ((handout = ncc_lane_take(c->o.lane))) {
     *progress = true;
+    c->loaded_s = c->watchdog.awake_s;
+    NCC_TRY(check_limits(c)); /* what was cut short by a signal must not go out */
     if (handout->status != NCC_OK) NCC_TRY(stop(c, handout->status, 0, handout->message));
     if (handout->dest == c->o.comm->rank) {
       NCC_TRY(finish(c, handout));
@@ -292,6 +328,39 @@ cleanup:
   return status;
 }
 
+/* ---- ranks that hang ------------------------------------------------------------------------------------------- */
+
+/** Nobody can wake a rank that hangs, nor end the job in order without it: what is done is made durable, and the
+ *  process that returns from here with this error aborts all. */
+static ncc_status give_up(coordinator *c, int rank, const ncc_handout *handout, double silent_s) {
+  char what[160] = "ending";
+  if (handout)
+    snprintf(what, sizeof what, "hand-out %lld: %lld pairs from row %lld on, image id %lld, predicted to take %.3g s",
+             (long long)handout->id, (long long)handout->n_pairs, (long long)handout->rows[0],
+             (long long)ncc_objects_get(&c->o.catalog->images, handout->pieces[0].image).id, handout->cost);
+  ncc_status synced = ncc_output_sync(c->o.output);
+  return ncc_error_set(NCC_ERR_STOPPED, "rank %d on %s has not answered for %.0f s (%s%s); %s", rank, c->o.hosts[rank],
+                       silent_s, handout && handout->sent_s == 0 ? "reading the pixels of " : "", what,
+                       synced == NCC_OK ? "what is done is kept: go on with --resume" : ncc_error_message());
+}
+
+static ncc_status check_silence(coordinator *c) {
+  double now_s = ncc_watchdog_look(&c->watchdog, ncc_clock_s());
+  for (int rank = 0; rank < c->o.comm->ranks; rank++) {
+    const peer *p = &c->peers[rank];
+    const ncc_handout *handout = p->n_out > 0 ? p->out[0] : NULL;
+    if (!handout && (!c->ended || rank == 0 || p->said_goodbye)) continue;
+    bool loading = handout && handout->sent_s == 0; /* then it is this rank's reader that is waited for */
+    double since_s = loading ? c->loaded_s : p->heard_s;
+    if (handout && handout->sent_s > since_s) since_s = handout->sent_s;
+    if (handout && rank == 0 && c->loaded_s > since_s) since_s = c->loaded_s; /* it may wait for others' pixels */
+    if (!handout && since_s < c->ended_s) since_s = c->ended_s;
+    if (now_s - since_s > ncc_watchdog_limit_s(&c->watchdog, handout ? handout->cost : 0))
+      return give_up(c, loading ? 0 : rank, handout, now_s - since_s);
+  }
+  return NCC_OK;
+}
+
 /* ---- the whole --------------------------------------------------------------------------------------------------- */
 
 static void report_progress(coordinator *c) {
@@ -306,7 +375,8 @@ static void report_progress(coordinator *c) {
 static ncc_status turn(coordinator *c, int *step) {
   ncc_status status = NCC_OK;
   bool progress = false;
-  if (ncc_stop_asked(c->o.stop) && !c->stopping) NCC_TRY(stop(c, NCC_ERR_STOPPED, 0, "stopped early"));
+  NCC_TRY(check_limits(c));
+  NCC_TRY(check_silence(c));
   NCC_TRY(ncc_outbox_poll(&c->outbox, &progress));
   NCC_TRY(take_messages(c, &progress));
   NCC_TRY(take_own(c, &progress));
@@ -325,13 +395,19 @@ ncc_status ncc_coordinator_run(const ncc_coordinator_options *options, ncc_rank_
   coordinator c = {.o = *options, .stats = stats, .totals = totals, .message = message, .problem = NCC_OK};
   int ranks = options->comm->ranks, step = 0;
   c.total = ncc_plan_pairs(options->plan);
+  ncc_watchdog_start(&c.watchdog, ncc_clock_s());
+  c.time_up_s = ncc_clock_s() + ncc_stop_time_left_s(options->time_limit_s, ncc_clock_s() - options->started_s,
+                                                     c.time_reason, sizeof c.time_reason);
   c.peers = calloc((size_t)ranks, sizeof *c.peers);
   NCC_CHECK(c.peers, NCC_ERR_NOMEM, "out of memory for %d ranks", ranks);
   NCC_TRY(ncc_inbox_create(&c.inbox, INBOX_LETTERS));
+  NCC_TRY(check_limits(&c));
   for (int round = 0; round < AHEAD; round++)
     for (int rank = 0; rank < ranks; rank++) NCC_TRY(give(&c, rank));
   while (c.outstanding > 0) NCC_TRY(turn(&c, &step));
   for (int rank = 1; rank < ranks; rank++) NCC_TRY(send_plain(&c, rank, NCC_MESSAGE_END));
+  c.ended = true;
+  c.ended_s = c.watchdog.awake_s;
   step = 0;
   while (c.goodbyes < ranks - 1 || c.outbox.n > 0) NCC_TRY(turn(&c, &step));
   ncc_lane_finish(options->lane, &stats[0]);

@@ -13,6 +13,7 @@
 
 typedef struct ncc_coordinator_options {
   const ncc_comm *comm;
+  const char (*hosts)[64]; /**< [ranks] */
   const ncc_catalog *catalog;
   const int64_t (*indices)[2]; /**< [n_pairs] from ncc_catalog_resolve() */
   ncc_plan *plan;
@@ -21,6 +22,9 @@ typedef struct ncc_coordinator_options {
   bool ship;             /**< pixels go with the hand-outs */
   int64_t handout_bytes; /**< pixels that a hand-out should need at most */
   int threads;           /**< of a rank, about */
+  double time_limit_s;   /**< of the run, 0: none but the batch system's */
+  double started_s;      /**< the run's begin, by ncc_clock_s() */
+  int64_t max_failed;    /**< pairs that may fail before the run gives up */
   volatile int *stop;
   const ncc_job_observer *observer;
 } ncc_coordinator_options;

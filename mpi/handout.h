@@ -49,6 +49,7 @@ typedef struct ncc_handout {
   double elapsed_s;    /**< that computing took */
   ncc_status status;   /**< of computing or loading */
   char message[NCC_MESSAGE_TEXT];
+  double sent_s;            /**< rank 0: on the watchdog's clock, when the rank could begin; 0: still being loaded */
   int unsent;               /**< rank 0: messages with its pixels that are still under way */
   int64_t shipped_bytes;    /**< rank 0: pixels in those */
   void *lane;               /**< rank 0: who is told when they are sent */

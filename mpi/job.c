@@ -1,16 +1,22 @@
 #include "job.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "clock.h"
+#include "readiness.h"
 #include "root.h"
 #include "share.h"
+#include "stop.h"
 #include "worker.h"
 
 #define HANDOUT_BYTES ((int64_t)64 << 20) /* pixels that a hand-out needs, about; a rank holds up to three */
 #define SHIP_BYTES ((int64_t)256 << 20)   /* pixels read by rank 0 and not yet sent */
+
+enum { ABORT_S = 10 };
 
 /** MPI can be started once in a process, and so there is one of these. */
 static struct {
@@ -31,7 +37,7 @@ typedef struct job {
   const ncc_engine_ops *engine;
   ncc_matcher *matcher;
   ncc_lane *lane;
-  int64_t handout_bytes;
+  int64_t memory_bytes, handout_bytes;
   volatile int stop;
 } job;
 
@@ -39,6 +45,7 @@ ncc_status ncc_job_init(int *argc, char ***argv, int *rank) {
   ncc_status status = NCC_OK;
   int provided = MPI_THREAD_SINGLE;
   *rank = 0;
+  ncc_stop_catch_signals();
   NCC_TRY_MPI(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided));
   world.started_s = ncc_clock_s();
   NCC_TRY(ncc_comm_create(&world.comm));
@@ -96,7 +103,7 @@ static ncc_status make_matcher(job *j) {
   j->engine = ncc_engine_cpu();
   ncc_config config = {.engine = j->engine,
                        .threads = j->placement.threads,
-                       .memory_bytes = j->options->memory_bytes,
+                       .memory_bytes = j->memory_bytes,
                        .fft_effort = j->options->fft_effort,
                        .stop = &j->stop};
   NCC_TRY(ncc_matcher_create(&j->options->search, &config, &j->matcher));
@@ -111,12 +118,16 @@ static ncc_status equip(job *j) {
   bool root = j->comm->rank == 0;
   j->read = j->options->read == NCC_READ_ALL ? NCC_READ_ALL : NCC_READ_ROOT; /* auto: rank 0 reads */
   j->handout_bytes = HANDOUT_BYTES;
-  if (j->options->memory_bytes > 0 && j->options->memory_bytes / 8 < j->handout_bytes)
-    j->handout_bytes = j->options->memory_bytes / 8;
+  NCC_TRY(ncc_memory_find(j->comm, j->options->memory_bytes, &j->memory_bytes));
+  if (j->memory_bytes / 64 < j->handout_bytes) j->handout_bytes = j->memory_bytes / 64;
   NCC_TRY(ncc_catalog_share(j->comm, root ? ncc_input_catalog(j->root.input) : NULL, &j->received));
   j->catalog = root ? ncc_input_catalog(j->root.input) : &j->received;
   NCC_TRY(ncc_comm_bcast(j->comm, &identity, sizeof identity, 0));
   NCC_TRY(ncc_placement_find(j->comm, j->options->threads, &j->placement));
+  const int64_t(*indices)[2] = (const int64_t(*)[2])j->root.indices;
+  if (root) mine = ncc_memory_check(j->catalog, indices, j->options, j->placement.threads, j->memory_bytes);
+  NCC_TRY(ncc_comm_agree(j->comm, mine));
+  NCC_TRY(ncc_planning_share(j->comm, j->catalog, indices, j->options, &j->root.plan_s));
   if (j->read == NCC_READ_ALL && !root) mine = open_own_input(j, &identity);
   if (mine == NCC_OK) mine = make_matcher(j);
   NCC_TRY(ncc_comm_agree(j->comm, mine));
@@ -131,9 +142,11 @@ static ncc_status start(job *j) {
   bool root = j->comm->rank == 0;
   if (root) {
     placements = malloc((size_t)j->comm->ranks * sizeof *placements);
-    if (!placements) return ncc_error_set(NCC_ERR_COMM, "out of memory for %d ranks", j->comm->ranks);
+    j->root.hosts = calloc((size_t)j->comm->ranks, sizeof *j->root.hosts);
+    if (!placements || !j->root.hosts) return ncc_error_set(NCC_ERR_COMM, "out of memory for %d ranks", j->comm->ranks);
   }
   NCC_TRY(ncc_comm_gather(j->comm, &j->placement, sizeof j->placement, placements));
+  NCC_TRY(ncc_comm_gather(j->comm, j->comm->host, sizeof j->comm->host, j->root.hosts));
   if (root) mine = ncc_root_start(&j->root, j->comm, placements, ncc_engine_name(j->engine), j->read, j->handout_bytes);
   if (mine == NCC_OK) {
     ncc_lane_options lane = {.catalog = j->catalog,
@@ -161,6 +174,7 @@ static ncc_status work_as_root(job *j, bool *aborting) {
   NCC_CHECK(stats, NCC_ERR_NOMEM, "out of memory for %d ranks", j->comm->ranks);
   if (root->observer && root->observer->started) root->observer->started(root->observer->context, &root->header);
   ncc_coordinator_options options = {.comm = j->comm,
+                                     .hosts = (const char(*)[64])root->hosts,
                                      .catalog = j->catalog,
                                      .indices = (const int64_t(*)[2])root->indices,
                                      .plan = root->plan,
@@ -169,6 +183,9 @@ static ncc_status work_as_root(job *j, bool *aborting) {
                                      .ship = j->read == NCC_READ_ROOT,
                                      .handout_bytes = j->handout_bytes,
                                      .threads = j->placement.threads,
+                                     .time_limit_s = j->options->time_limit_s,
+                                     .started_s = world.started_s,
+                                     .max_failed = j->options->max_failed.given ? j->options->max_failed.n : INT64_MAX,
                                      .stop = &j->stop,
                                      .observer = root->observer};
   NCC_TRY(ncc_coordinator_run(&options, stats, &totals, &problem, message));
@@ -200,6 +217,17 @@ cleanup:
   return status;
 }
 
+static void *end_later(void *code) {
+  sleep(ABORT_S);
+  _exit((int)(intptr_t)code);
+}
+
+/** MPI_Abort() itself may hang where a link is cut: end this process after some seconds at the latest. */
+static void end_soon(int code) {
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, end_later, (void *)(intptr_t)code) == 0) pthread_detach(thread);
+}
+
 ncc_status ncc_job_run(const ncc_run_options *options, const ncc_job_observer *observer) {
   ncc_status status = NCC_OK;
   bool aborting = false;
@@ -211,16 +239,22 @@ ncc_status ncc_job_run(const ncc_run_options *options, const ncc_job_observer *o
     j->options = j->root.options = options;
     j->root.observer = observer;
     j->comm = &world.comm;
+    ncc_stop_connect(&j->stop);
     status = run(j, &aborting);
   }
   if (aborting || status == NCC_ERR_COMM) { /* peers may be blocked, waiting for this rank */
-    fprintf(stderr, "mpixcorr: rank %d on %s: %s\n", world.comm.rank, world.comm.host, ncc_error_message());
+    if (status == NCC_ERR_STOPPED)          /* it names a rank already: the one that does not answer */
+      fprintf(stderr, "mpixcorr: %s\n", ncc_error_message());
+    else
+      fprintf(stderr, "mpixcorr: rank %d on %s: %s\n", world.comm.rank, world.comm.host, ncc_error_message());
     fflush(NULL);
+    end_soon(ncc_status_exit_code(status));
     MPI_Abort(world.comm.world, ncc_status_exit_code(status));
     abort();
   }
   char message[1024];
   snprintf(message, sizeof message, "%s", ncc_error_message());
+  ncc_stop_connect(NULL);
   ncc_lane_destroy(&j->lane);
   ncc_matcher_destroy(&j->matcher);
   ncc_input_close(&j->own_input);

@@ -40,6 +40,7 @@ typedef struct ncc_job_spread {
 /** What a job did. */
 typedef struct ncc_job_totals {
   ncc_status status;                        /**< how it ends, but for what the observer itself adds */
+  char message[512];                        /**< why it ended early, or empty */
   double elapsed_s;                         /**< from the end of MPI_Init until now */
   int64_t pairs;                            /**< computed by this run */
   int64_t by_status[NCC_PAIR_STATUS_COUNT]; /**< rows of the output; rows with -1 are not among them */
@@ -53,6 +54,8 @@ typedef struct ncc_job_totals {
 /** Who is told what happens; called on rank 0 only, by the thread that talks MPI. Any may be NULL. */
 typedef struct ncc_job_observer {
   void *context;
+  /** Before the input is opened in this process: a file that would bring the process down is to do so elsewhere. */
+  ncc_status (*probe)(void *context);
   /** Before any work: what would go wrong at the end is to go wrong now. */
   ncc_status (*check)(void *context);
   void (*started)(void *context, const ncc_job_header *header);

@@ -9,7 +9,7 @@
 #include "version.h"
 
 static ncc_output_mode output_mode(const ncc_run_options *options) {
-  return options->overwrite ? NCC_OUTPUT_OVERWRITE : NCC_OUTPUT_NEW;
+  return options->overwrite ? NCC_OUTPUT_OVERWRITE : options->resume ? NCC_OUTPUT_RESUME : NCC_OUTPUT_NEW;
 }
 
 /** A row of /pairs that holds no pair. */
@@ -20,6 +20,7 @@ static bool is_none(const ncc_catalog *catalog, int64_t row) {
 ncc_status ncc_root_validate(ncc_root *root) {
   ncc_status status = NCC_OK;
   const ncc_run_options *options = root->options;
+  if (root->observer && root->observer->probe) NCC_TRY(root->observer->probe(root->observer->context));
   NCC_TRY(ncc_input_open(options->input, &root->input));
   const ncc_catalog *catalog = ncc_input_catalog(root->input);
   NCC_TRY(ncc_catalog_resolve(catalog, &options->search, options->skip_bad_pairs, &root->indices, &root->pairs_bad));
@@ -165,7 +166,7 @@ ncc_status ncc_root_start(ncc_root *root, const ncc_comm *comm, const ncc_placem
                                .max_pairs = NCC_CHUNK_PAIRS};
   NCC_TRY(ncc_plan_create(header->catalog, &options->search, (const int64_t(*)[2])root->indices,
                           ncc_output_statuses(root->output), &planning, &root->plan));
-  root->plan_s = ncc_clock_s() - started_s;
+  root->plan_s += ncc_clock_s() - started_s;
   header->pairs = ncc_plan_pairs(root->plan);
   header->groups = ncc_plan_groups(root->plan);
   header->predicted_s = ncc_plan_cost(root->plan);
@@ -227,6 +228,11 @@ ncc_status ncc_root_finish(ncc_root *root, const ncc_rank_stats *rank_stats, dou
   ncc_status synced = ncc_output_sync(root->output);
   if (status == NCC_OK) status = synced;
   count_statuses(root, totals);
+  if (status == NCC_ERR_STOPPED && synced == NCC_OK && totals->by_status[NCC_PAIR_PENDING] == 0) {
+    status = NCC_OK; /* asked to stop, but there was nothing left to do */
+  } else if (status != NCC_OK) {
+    snprintf(totals->message, sizeof totals->message, "%s", ncc_error_message());
+  }
   root->write_s += ncc_clock_s() - started_s;
   int ranks = root->header.ranks;
   ncc_rank_stats *stats = malloc((size_t)ranks * sizeof *stats);
@@ -272,6 +278,7 @@ void ncc_root_clear(ncc_root *root) {
   ncc_plan_destroy(&root->plan);
   ncc_input_close(&root->input);
   free(root->indices);
+  free(root->hosts);
   free(root->option_words);
   free(root->result_words);
   memset(root, 0, sizeof *root);

@@ -19,6 +19,7 @@ typedef struct ncc_root {
   ncc_job_header header;
   char *option_words, *result_words;
   char devices[256];
+  char (*hosts)[64]; /* [ranks] */
   double plan_s;
   double write_s; /* beside what the coordinator writes */
 } ncc_root;

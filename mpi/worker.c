@@ -22,6 +22,7 @@ typedef struct worker {
   int n_arrivals;
   ncc_kept kept; /* the previous hand-out's pixels, where pixels are shipped */
   bool ended;
+  bool told_signal;
 } worker;
 
 static ncc_status take_work(worker *w, const void *bytes, int64_t n_bytes) {
@@ -100,6 +101,21 @@ cleanup:
   return status;
 }
 
+/** A signal came to this rank: rank 0 is to end the job. Said before any result that the signal cut short. */
+static ncc_status tell_signal(worker *w) {
+  ncc_status status = NCC_OK;
+  void *bytes;
+  int64_t n_bytes;
+  char text[NCC_MESSAGE_TEXT];
+  if (w->told_signal || !ncc_stop_signal()) return NCC_OK;
+  w->told_signal = true;
+  snprintf(text, sizeof text, "%s: %s came", w->comm->host, ncc_stop_signal());
+  NCC_TRY(ncc_message_problem(NCC_ERR_STOPPED, text, &bytes, &n_bytes));
+  NCC_TRY(ncc_outbox_send(&w->outbox, w->comm, 0, bytes, n_bytes));
+cleanup:
+  return status;
+}
+
 static ncc_status send_results(worker *w, bool *progress) {
   ncc_status status = NCC_OK;
   ncc_handout *handout;
@@ -108,6 +124,7 @@ static ncc_status send_results(worker *w, bool *progress) {
     int64_t n_bytes;
     char text[NCC_MESSAGE_TEXT];
     *progress = true;
+    NCC_TRY(tell_signal(w));
     if (handout->status != NCC_OK) {
       ncc_stop_ask(w->stop);
       snprintf(text, sizeof text, "%s: %.400s", w->comm->host, handout->message);
@@ -150,6 +167,7 @@ ncc_status ncc_worker_run(const ncc_comm *comm, const ncc_catalog *catalog, ncc_
     NCC_TRY(ncc_outbox_poll(&w.outbox, &progress));
     NCC_TRY(take_messages(&w, &progress));
     NCC_TRY(take_arrivals(&w, &progress));
+    NCC_TRY(tell_signal(&w));
     NCC_TRY(send_results(&w, &progress));
     if (progress)
       step = 0;

@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <float.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -53,6 +54,47 @@ static void format_on_bad_pair(const void *target, char *text, size_t text_bytes
   snprintf(text, text_bytes, "%s", *(const bool *)target ? "skip" : "fail");
 }
 
+static bool parse_max_failed(const char *text, void *target) {
+  ncc_run_options *options = (ncc_run_options *)((char *)target - offsetof(ncc_run_options, max_failed));
+  char *end;
+  errno = 0;
+  if (!isdigit((unsigned char)text[0])) return false;
+  options->max_failed.n = strtoll(text, &end, 10);
+  options->max_failed.given = true;
+  return errno == 0 && *end == '\0';
+}
+
+static void format_max_failed(const void *target, char *text, size_t text_bytes) {
+  const ncc_run_options *options =
+      (const ncc_run_options *)((const char *)target - offsetof(ncc_run_options, max_failed));
+  text[0] = '\0';
+  if (options->max_failed.given) snprintf(text, text_bytes, "%" PRId64, options->max_failed.n);
+}
+
+static bool parse_memory(const char *text, void *target) {
+  static const struct {
+    const char *unit;
+    int shift;
+  } units[] = {{"", 0}, {"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}};
+  char *end;
+  if (!isdigit((unsigned char)text[0])) return false;
+  double number = strtod(text, &end);
+  for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+    if (strcmp(end, units[i].unit) == 0) {
+      double bytes = number * (double)((int64_t)1 << units[i].shift);
+      if (!(bytes >= 1 && bytes < 0x1p62)) return false;
+      *(int64_t *)target = (int64_t)bytes;
+      return true;
+    }
+  return false;
+}
+
+static void format_memory(const void *target, char *text, size_t text_bytes) {
+  int64_t bytes = *(const int64_t *)target;
+  text[0] = '\0';
+  if (bytes > 0) snprintf(text, text_bytes, "%" PRId64, bytes);
+}
+
 /* ---- the table ----------------------------------------------------------------------------------------------- */
 
 #define AT(member) offsetof(ncc_run_options, member)
@@ -98,6 +140,27 @@ static const ncc_option run_options[] = {
      .argument = "auto|root|all",
      .initial = "auto",
      .help = "who reads pixels: rank 0, which ships them with the work, or every rank"},
+    {.name = "fft-effort",
+     .kind = NCC_OPTION_CHOICE,
+     .offset = AT(fft_effort),
+     .argument = "measure|estimate|patient",
+     .initial = "measure",
+     .help = "how thoroughly FFTs are planned; rank 0 plans once for all, and plans are kept between runs"},
+    {.name = "wisdom",
+     .kind = NCC_OPTION_STRING,
+     .offset = AT(wisdom),
+     .argument = "FILE",
+     .default_words = "in the user's cache directory",
+     .help = "where FFT plans are kept"},
+    {.name = "memory",
+     .kind = NCC_OPTION_CUSTOM,
+     .offset = AT(memory_bytes),
+     .argument = "SIZE",
+     .default_words = "the cgroup's or scheduler's limit, shared by the node's ranks",
+     .expected = "a number of bytes, also with KiB, MiB, GiB or TiB",
+     .help = "bound on a rank's memory, such as 8GiB; what cannot fit is an error before any work",
+     .parse = parse_memory,
+     .format = format_memory},
     {.name = "on-bad-pair",
      .group = "input and output",
      .kind = NCC_OPTION_CUSTOM,
@@ -111,7 +174,28 @@ static const ncc_option run_options[] = {
     {.name = "overwrite",
      .kind = NCC_OPTION_FLAG,
      .offset = AT(overwrite),
-     .help = "replace an existing output or part; without this either is an error"},
+     .help = "replace an existing output or part; without this or --resume either is an error"},
+    {.name = "resume",
+     .kind = NCC_OPTION_FLAG,
+     .offset = AT(resume),
+     .help = "go on from a partial output; start afresh where there is none, do nothing where it is complete"},
+    {.name = "time-limit",
+     .kind = NCC_OPTION_DOUBLE,
+     .offset = AT(time_limit_s),
+     .argument = "S",
+     .min = 0.001,
+     .max = 1e9,
+     .default_words = "none, or what the batch system tells",
+     .help = "stop after S seconds, resumable"},
+    {.name = "max-failed",
+     .kind = NCC_OPTION_CUSTOM,
+     .offset = AT(max_failed),
+     .argument = "N",
+     .default_words = "no limit",
+     .expected = "a whole number of at least 0",
+     .help = "give up, resumable, once more than N pairs of this run are nonfinite, unreadable or uncertain",
+     .parse = parse_max_failed,
+     .format = format_max_failed},
     {.name = "progress",
      .kind = NCC_OPTION_CHOICE,
      .offset = AT(progress),
@@ -132,7 +216,8 @@ const ncc_command ncc_run_command = {
     .summary = "Correlate every pair of INPUT and write the peaks to OUTPUT, under mpirun or srun, or alone.",
     .details =
         "Exit codes: 0 done; 1 internal error; 2 usage; 3 input invalid; 4 output exists, is in use, or cannot\n"
-        "be written; 5 no such device; 6 done, but some pairs are nonfinite, unreadable, uncertain or invalid.",
+        "be written; 5 no such device; 6 done, but some pairs are nonfinite, unreadable, uncertain or invalid;\n"
+        "75 stopped early by a signal or a limit, go on with --resume.",
     .operands = run_operands,
     .options = run_options,
 };
@@ -146,6 +231,8 @@ ncc_status ncc_run_options_parse(int argc, char **argv, ncc_run_options *options
   options->command_line = ncc_command_line_quote(argc, argv); /* before getopt_long reorders it */
   NCC_CHECK(options->command_line, NCC_ERR_NOMEM, "run: no memory for the command line");
   NCC_TRY(ncc_command_parse(&ncc_run_command, argc, argv, options, help));
+  NCC_CHECK(*help || !options->resume || !options->overwrite, NCC_ERR_USAGE,
+            "run: --resume and --overwrite found, expected one of them");
 cleanup:
   return status;
 }

@@ -28,7 +28,12 @@ typedef struct ncc_run_options {
   bool skip_bad_pairs; /**< --on-bad-pair skip */
   ncc_progress_mode progress;
   const char *report; /**< file or NULL */
-  bool overwrite;
+  bool overwrite, resume;
+  double time_limit_s; /**< 0: none */
+  struct {
+    bool given;
+    int64_t n;
+  } max_failed; /**< pairs that may fail before the run gives up */
   ncc_fft_effort fft_effort;
   const char *wisdom;   /**< file, or NULL for the user's cache */
   int64_t memory_bytes; /**< 0: the cgroup's or scheduler's limit shared by the node's ranks */

@@ -1,5 +1,6 @@
 /** `mpixcorr run`: wires options, job, progress and report. */
 #include <stdio.h>
+#include <string.h>
 
 #include "commands.h"
 #include "error.h"
@@ -29,10 +30,35 @@ static void progressed(void *context, int64_t done, int64_t total) {
   ncc_progress_update(&o->progress, done, total);
 }
 
+/** `text` is a command line; what goes on from its output has --resume instead of --overwrite. */
+static void print_resume(FILE *stream, const char *text) {
+  bool has_resume = false;
+  for (const char *word = text; *word; word += strspn(word, " ")) {
+    const size_t length = strcspn(word, " ");
+    const bool overwrite = strncmp(word, "--ov", 4) == 0; /* --overwrite may be cut short */
+    has_resume = has_resume || strncmp(word, "--res", 5) == 0;
+    if (!overwrite) fprintf(stream, "%s%.*s", word == text ? "" : " ", (int)length, word);
+    word += length;
+  }
+  fputs(has_resume ? "\n" : " --resume\n", stream);
+}
+
+/** The last line: why, what is done, and how to go on. */
+static void explain_stop(FILE *stream, const observer *o, const ncc_job_totals *totals) {
+  int64_t all = 0;
+  for (int i = 0; i < NCC_PAIR_STATUS_COUNT; i++) all += totals->by_status[i];
+  fprintf(stream, "resume   %s%s%lld of %lld pairs are done; go on with: ",
+          totals->status == NCC_ERR_STOPPED ? totals->message : "", totals->status == NCC_ERR_STOPPED ? "; " : "",
+          (long long)(all - totals->by_status[NCC_PAIR_PENDING]), (long long)all);
+  print_resume(stream, o->options->command_line);
+  fflush(stream);
+}
+
 static ncc_status finished(void *context, const ncc_job_header *header, const ncc_job_totals *totals) {
   observer *o = context;
   ncc_progress_end(&o->progress);
   ncc_report_summary(stdout, header, totals);
+  if (totals->status != NCC_OK && totals->status != NCC_ERR_PAIRS) explain_stop(stdout, o, totals);
   return o->options->report ? ncc_report_write(o->options->report, header, totals) : NCC_OK;
 }
 
@@ -52,7 +78,8 @@ ncc_status ncc_cmd_run(int argc, char **argv) {
   }
   NCC_TRY(ncc_job_init(&argc, &argv, &rank));
   observer o = {.options = &options};
-  ncc_job_observer hooks = {&o, check, started, progressed, finished};
+  ncc_job_observer hooks = {
+      .context = &o, .check = check, .started = started, .progressed = progressed, .finished = finished};
   status = ncc_job_run(&options, &hooks);
   /* Before MPI ends: as soon as one rank has exited with an error, the launcher may kill the others. */
   if (rank == 0 && status != NCC_OK && !is_outcome(status)) fprintf(stderr, "mpixcorr: %s\n", ncc_error_message());
