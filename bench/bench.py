@@ -161,8 +161,9 @@ class Bench:
         """The FFT floor of the geometry with a library's transforms."""
         build = ROOT / ("build-bench" if fft == "fftw" else "build-bench-mkl")
         command = [build / "bench" / "bench_floor", *map(str, source.shape), "--crop", source.crop, "--templates",
-                   str(source.templates_per_image), "--wisdom", self.work / f"floor-{fft}.wisdom"]
-        return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+                   str(source.templates_per_image)]
+        done = subprocess.run(command, check=True, env=self.environment, capture_output=True, text=True)
+        return json.loads(done.stdout)
 
     # ---- truth ------------------------------------------------------------------------------------------------------
 

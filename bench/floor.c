@@ -16,8 +16,7 @@
 static const char usage[] =
     "usage: bench_floor [options] IMAGE_ROWS IMAGE_COLS TEMPLATE_ROWS TEMPLATE_COLS\n"
     "  --crop X,Y|half    as in mpixcorr run (default: 0,0)\n"
-    "  --templates N      templates of an image, over which its transform is shared (default: 1)\n"
-    "  --wisdom FILE      FFT wisdom: read if it exists, written at the end\n";
+    "  --templates N      templates of an image, over which its transform is shared (default: 1)\n";
 
 /** Seconds that this thread has run: others on the machine do not count. */
 static double now_s(void) {
@@ -53,42 +52,16 @@ static double measure(const transform *t) {
   return seconds[ROUNDS / 2];
 }
 
-static char *read_text(const char *path) {
-  FILE *file = fopen(path, "r");
-  char *text = NULL;
-  size_t size = 0;
-  if (!file) return NULL;
-  if (getdelim(&text, &size, '\0', file) < 0) {
-    free(text);
-    text = NULL;
-  }
-  fclose(file);
-  return text;
-}
-
-static void keep_wisdom(const char *path) {
-  char *wisdom = ncc_fft_wisdom_export();
-  FILE *file = wisdom ? fopen(path, "w") : NULL;
-  if (file) {
-    fputs(wisdom, file);
-    fclose(file);
-  }
-  free(wisdom);
-}
-
 static int fail(void) {
   fprintf(stderr, "bench_floor: %s\n", ncc_error_message());
   return 1;
 }
 
 int main(int argc, char **argv) {
-  static const struct option options[] = {{"crop", required_argument, NULL, 'c'},
-                                          {"templates", required_argument, NULL, 't'},
-                                          {"wisdom", required_argument, NULL, 'w'},
-                                          {NULL, 0, NULL, 0}};
+  static const struct option options[] = {
+      {"crop", required_argument, NULL, 'c'}, {"templates", required_argument, NULL, 't'}, {NULL, 0, NULL, 0}};
   ncc_search search = {0};
   long templates = 1, crop_x = 0, crop_y = 0;
-  const char *wisdom_path = NULL;
   int option;
   while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
     bool good = option != '?';
@@ -97,7 +70,6 @@ int main(int argc, char **argv) {
       good = search.crop_half || sscanf(optarg, "%ld,%ld", &crop_x, &crop_y) == 2;
     }
     if (option == 't') good = (templates = atol(optarg)) > 0;
-    if (option == 'w') wisdom_path = optarg;
     if (!good) return fputs(usage, stderr), 2;
   }
   search.crop_x = crop_x;
@@ -107,14 +79,13 @@ int main(int argc, char **argv) {
 
   ncc_geometry g;
   if (ncc_geometry_create(&search, NULL, M, N, m, n, &g) != NCC_OK) return fail();
-  char *wisdom = wisdom_path ? read_text(wisdom_path) : NULL;
-  if (wisdom) ncc_fft_wisdom_import(wisdom);
-  free(wisdom);
+  // The plans of the program's own runs, where there are any.
+  if (ncc_wisdom_load(NULL) != NCC_OK) fprintf(stderr, "bench_floor: %s\n", ncc_error_message());
   const ncc_fft_shape shape = ncc_fft_shape_choose(&g);
   const ncc_fft_plans *plans = NULL;
   double planning_s = 0;
   if (ncc_fft_plans_get(&shape, NCC_FFT_MEASURE, &planning_s, &plans) != NCC_OK) return fail();
-  if (wisdom_path) keep_wisdom(wisdom_path);
+  if (ncc_wisdom_save(NULL) != NCC_OK) fprintf(stderr, "bench_floor: %s\n", ncc_error_message());
   const size_t longest = (size_t)(shape.rows > shape.cols ? shape.rows : shape.cols);
   transform t = {.from = fftwf_alloc_complex(longest), .to = fftwf_alloc_complex(longest)};
   if (!t.from || !t.to) return fputs("bench_floor: out of memory\n", stderr), 1;

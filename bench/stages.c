@@ -166,6 +166,7 @@ int main(int argc, char **argv) {
   ncc_matcher *matcher = NULL;
   ncc_result *results = NULL;
   int64_t wrong = 0;
+  if (ncc_wisdom_load(NULL) != NCC_OK) fprintf(stderr, "bench_stages: %s\n", ncc_error_message());
   NCC_TRY(make_sample(&synth, &s));
   results = calloc((size_t)(s.shape.images * s.shape.templates), sizeof *results);
   NCC_CHECK(results, NCC_ERR_NOMEM, "out of memory for results");
