@@ -12,7 +12,7 @@
 
 #include "mpixcorr.h"
 
-/** What two float64 evaluations of one NCC may differ by. */
+/** What two float64 evaluations of one NCC may differ by (more with --normalize where the copy's rounding shows). */
 #define CONF_TOLERANCE 1e-12
 
 /* ---- running ------------------------------------------------------------------------------------------------ */
