@@ -185,9 +185,36 @@ static inline __m512d add8(__m512d a, __m512d b) {
 static inline __m512d sub8(__m512d a, __m512d b) {
   return _mm512_castps_pd(_mm512_sub_ps(_mm512_castpd_ps(a), _mm512_castpd_ps(b)));
 }
+#elif defined(__AVX2__)
+/** Transposes four vectors of four. */
+static inline void transpose_4x4(__m256d r[4]) {
+  __m256d a = _mm256_unpacklo_pd(r[0], r[1]), b = _mm256_unpackhi_pd(r[0], r[1]);
+  __m256d c = _mm256_unpacklo_pd(r[2], r[3]), d = _mm256_unpackhi_pd(r[2], r[3]);
+  r[0] = _mm256_permute2f128_pd(a, c, 0x20);
+  r[1] = _mm256_permute2f128_pd(b, d, 0x20);
+  r[2] = _mm256_permute2f128_pd(a, c, 0x31);
+  r[3] = _mm256_permute2f128_pd(b, d, 0x31);
+}
+
+/** Four complex numbers: order reversed, real and imaginary parts swapped, signs flipped, sums. */
+static inline __m256d reverse4(__m256d v) {
+  return _mm256_permute4x64_pd(v, 0x1b);
+}
+static inline __m256d swap4(__m256d v) {
+  return _mm256_castps_pd(_mm256_permute_ps(_mm256_castpd_ps(v), 0xb1));
+}
+static inline __m256d flip4(__m256d v, uint64_t signs) {
+  return _mm256_xor_pd(v, _mm256_castsi256_pd(_mm256_set1_epi64x((long long)signs)));
+}
+static inline __m256d add4(__m256d a, __m256d b) {
+  return _mm256_castps_pd(_mm256_add_ps(_mm256_castpd_ps(a), _mm256_castpd_ps(b)));
+}
+static inline __m256d sub4(__m256d a, __m256d b) {
+  return _mm256_castps_pd(_mm256_sub_ps(_mm256_castpd_ps(a), _mm256_castpd_ps(b)));
+}
+#endif
 #define IM_SIGN 0x8000000000000000ull
 #define RE_SIGN 0x0000000080000000ull
-#endif
 
 // Z = A + iB with A, B spectra of real rows: 2 A[k] = Z[k] + conj Z[n-k], 2 B[k] = -i (Z[k] - conj Z[n-k]).
 static void unpack_spectra(ncc_c32 *restrict in, int64_t in_stride, int64_t n, ncc_c32 *restrict out) {
@@ -205,6 +232,22 @@ static void unpack_spectra(ncc_c32 *restrict in, int64_t in_stride, int64_t n, n
     }
     transpose_8x8(rows);
     for (int i = 0; i < 8; i++) _mm512_storeu_pd((double *)(out + (k + i) * 8), rows[i]);
+  }
+#elif defined(__AVX2__)
+  for (; k + 4 <= half; k += 4) {
+    __m256d rows[8];
+    for (int r = 0; r < 4; r++) {
+      const double *z = (const double *)(in + r * in_stride);
+      __m256d u = _mm256_loadu_pd(z + k), v = flip4(reverse4(_mm256_loadu_pd(z + n - k - 3)), IM_SIGN);
+      rows[2 * r] = add4(u, v);
+      rows[2 * r + 1] = flip4(swap4(sub4(u, v)), IM_SIGN);
+    }
+    transpose_4x4(rows);
+    transpose_4x4(rows + 4);
+    for (int i = 0; i < 4; i++) {
+      _mm256_storeu_pd((double *)(out + (k + i) * 8), rows[i]);
+      _mm256_storeu_pd((double *)(out + (k + i) * 8 + 4), rows[4 + i]);
+    }
   }
 #endif
   for (; k < half; k++)
@@ -232,6 +275,22 @@ static void pack_spectra(const ncc_c32 *restrict in, int64_t n, ncc_c32 *restric
       __m512d a = rows[2 * r], ib = flip8(swap8(rows[2 * r + 1]), RE_SIGN);
       _mm512_storeu_pd(z + n - k - 7, reverse8(flip8(sub8(a, ib), IM_SIGN)));
       _mm512_storeu_pd(z + k, add8(a, ib));
+    }
+  }
+#elif defined(__AVX2__)
+  for (; k + 4 <= half; k += 4) {
+    __m256d rows[8];
+    for (int i = 0; i < 4; i++) {
+      rows[i] = _mm256_loadu_pd((const double *)(in + (k + i) * 8));
+      rows[4 + i] = _mm256_loadu_pd((const double *)(in + (k + i) * 8 + 4));
+    }
+    transpose_4x4(rows);
+    transpose_4x4(rows + 4);
+    for (int r = 0; r < 4; r++) {
+      double *z = (double *)(out + r * out_stride);
+      __m256d a = rows[2 * r], ib = flip4(swap4(rows[2 * r + 1]), RE_SIGN);
+      _mm256_storeu_pd(z + n - k - 3, reverse4(flip4(sub4(a, ib), IM_SIGN)));
+      _mm256_storeu_pd(z + k, add4(a, ib));
     }
   }
 #endif
