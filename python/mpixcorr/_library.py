@@ -117,6 +117,8 @@ def _load() -> ctypes.CDLL:
         "ncc_matcher_destroy": (None, [pointer]),
         "ncc_matcher_match": (status, [pointer, i64, pointer, i64, pointer, pointer, pointer]),
         "ncc_matcher_counters": (ctypes.POINTER(_CCounters), [pointer]),
+        "ncc_wisdom_load": (status, [ctypes.c_char_p]),
+        "ncc_wisdom_save": (status, [ctypes.c_char_p]),
     }
     for name, (result, arguments) in signatures.items():
         function = getattr(library, name)
@@ -148,10 +150,28 @@ def default_threads() -> int:
     return len(os.sched_getaffinity(0))
 
 
+# Planning the FFTs of a new geometry takes longer than many a call: what was learnt is kept in the user's cache folder,
+# as the program does, too. Nothing depends on it, so that a cache that cannot be read or written is no error.
+_wisdom_loaded = False
+
+
+def _load_wisdom() -> None:
+    global _wisdom_loaded
+    if not _wisdom_loaded:
+        _wisdom_loaded = True
+        _ncc.ncc_wisdom_load(None)
+
+
+def _save_wisdom() -> None:
+    _ncc.ncc_wisdom_load(None)  # what other processes learnt meanwhile is kept
+    _ncc.ncc_wisdom_save(None)
+
+
 class Matcher:
     """One ncc_matcher; used by one Python thread at a time."""
 
     def __init__(self, search: Search, threads: int) -> None:
+        _load_wisdom()
         c_search, c_config = _CSearch(*search), _CConfig(threads=threads)
         self._handle = ctypes.c_void_p()
         self._keys = itertools.count()
@@ -179,6 +199,10 @@ class Matcher:
             )
         )
         return results
+
+    def planning_s(self) -> float:
+        """Seconds spent on planning FFTs since creation."""
+        return _ncc.ncc_matcher_counters(self._handle).contents.planning_s
 
     def counters(self) -> dict[str, float]:
         """Counts and seconds since creation, by the names of ncc_counters."""
@@ -213,9 +237,11 @@ def borrowed_matcher(search: Search, threads: int) -> Iterator[Matcher]:
                 break
     if matcher is None:
         matcher = Matcher(search, threads)
-    pid, surplus = os.getpid(), None
+    pid, surplus, planned_s = os.getpid(), None, matcher.planning_s()
     try:
         yield matcher
+        if matcher.planning_s() > planned_s:
+            _save_wisdom()
     finally:
         if os.getpid() == pid:
             with _lock:

@@ -1,7 +1,14 @@
 """What the tests share: reproducible images with templates in known places."""
 
+import os
+import tempfile
+
 import numpy as np
 import pytest
+
+# Before the first call: the tests leave the user's cache of FFT planning alone.
+_cache = tempfile.TemporaryDirectory(prefix="mpixcorr-cache-")
+os.environ["XDG_CACHE_HOME"] = _cache.name
 
 
 class Case:

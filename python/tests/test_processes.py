@@ -1,6 +1,9 @@
 """A parent's call, a fork, a child's call; calls from several threads; matchers that are kept."""
 
 import multiprocessing
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -78,3 +81,23 @@ def test_matchers_are_kept_and_released(case):
     assert len(_library._idle) == _library._IDLE_MATCHERS
     mpixcorr.release()
     assert not _library._idle
+
+
+def test_planning_is_kept_for_the_next_process(tmp_path):
+    program = """
+import numpy as np
+from mpixcorr import _library, match
+image = np.random.default_rng(0).normal(size=(67, 83))
+match(image, image[:31, :29], threads=1)
+print(_library._idle[0][1].planning_s())
+"""
+
+    def planning_s(cache):
+        environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
+        ran = subprocess.run([sys.executable, "-c", program], env=environment, check=True, stdout=subprocess.PIPE)
+        return float(ran.stdout)
+
+    first, second = planning_s(tmp_path), planning_s(tmp_path)
+    assert second < first / 3, f"{second} s of planning with the cache, {first} s without"
+    (tmp_path / "file").write_text("no folder")
+    assert planning_s(tmp_path / "file") > 0, "a cache that cannot be written is no error"

@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from .._arrays import Arrays
 from .._library import default_threads
-from .._match import Status, match
+from .._match import Result, Status, match
 
-_HAVE_COORDS = (Status.OK, Status.FLAT, Status.UNCERTAIN)
+#: By status: the pair has coordinates and a peak.
+_ANSWERED = np.isin([int(s) for s in Status], [Status.OK, Status.FLAT, Status.UNCERTAIN])
 
 
 class BatchXCorr:
@@ -105,19 +106,15 @@ class BatchXCorr:
             job_options=() if self.use_gpu else ("--device", "cpu"),
         )
         self.status = result.status
-        answered = np.isin(result.status, _HAVE_COORDS)
-        self._warn(result.status)
+        if not result.ok.all():
+            warnings.warn(_describe_failed(result), RuntimeWarning, stacklevel=2)
+        answered = _ANSWERED[result.status]
         coords = np.where(answered[:, np.newaxis], result.coords, 0)
         peaks = np.where(answered, result.peaks, 0.0)[:, np.newaxis]
         return coords, peaks
 
-    @staticmethod
-    def _warn(status: np.ndarray) -> None:
-        counts = {s: int(np.count_nonzero(status == s)) for s in Status if s not in (Status.OK, Status.FLAT)}
-        failed = ", ".join(f"{n} {s.name.lower()}" for s, n in counts.items() if n)
-        if failed:
-            warnings.warn(
-                f"{failed} of {len(status)} pairs: see .status; pairs without an answer return (0, 0) and peak 0",
-                RuntimeWarning,
-                stacklevel=3,
-            )
+
+def _describe_failed(result: Result) -> str:
+    codes, counts = np.unique(result.status[~result.ok], return_counts=True)
+    failed = ", ".join(f"{n} {Status(code).name.lower()}" for code, n in zip(codes.tolist(), counts.tolist()))
+    return f"{failed} of {len(result)} pairs: see .status; pairs without an answer return (0, 0) and peak 0"
