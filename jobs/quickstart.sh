@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From a fresh Debian 12 machine to checked results: installs what is missing, builds into build/, makes an EM-like
-# sample, runs the main job on all cores of this machine, and compares its peaks with the known answers.
+# sample, runs the main job on all cores of this machine, compares its peaks with the known answers, and draws a match.
 # As root, or as a user with sudo. Running it again is quick.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -47,10 +47,16 @@ step "The peaks against the known answers"
 run build/mpixcorr info "$output" --check
 run build/mpixcorr compare "$output" "$input"
 
+step "The worst of the matches, as a picture"
+worst=$(build/mpixcorr table "$output" --csv | sed -n '2s/,.*//p')
+run build/mpixcorr map "$input" "$work/worst.png" --pair "$worst" --overwrite
+
 cat <<EOT
 
 == Done
-The results are in $output. To look at them (the last with python3-h5py):
+The match with the lowest peak is drawn in $work/worst.png; the results are in $output.
+To look at them (the last with python3-h5py):
+  build/mpixcorr table $output
   build/mpixcorr info $output
   h5dump -d /coords -d /peaks $output
   python3 -c "import h5py; f = h5py.File('$output'); print(f['coords'][:5], f['peaks'][:5])"
