@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Callable, Literal, Union
+from typing import Any, Callable, Literal, TypeVar, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ from ._library import RESULT, Matcher, Search, borrowed_matcher, default_threads
 
 #: (X, Y) in pixels, or "half".
 Crop = Union[tuple[int, int], Sequence[int], Literal["half"]]
+
+
+_T = TypeVar("_T")
 
 
 class Status(IntEnum):
@@ -102,7 +105,7 @@ def match(
         min_overlap: ignore positions where less than this fraction of the template's area overlaps the image.
         eps: the response is 0 where sqrt(ssd(window) * ssd(template)) <= eps, in pixel units.
         quality: also find sub-pixel positions and second peaks.
-        threads: CPU threads; None: ``MPIXCORR_THREADS``, else ``OMP_NUM_THREADS``, else the cores of this process.
+        threads: CPU threads at most; None: ``MPIXCORR_THREADS``, else ``OMP_NUM_THREADS``, else the process's cores.
         progress: show a bar (tqdm) once it takes longer than a second.
         launcher: run as a job of the program ``mpixcorr`` (found in $MPIXCORR, else on the PATH) started by these
             words, for example "mpirun -n 8" or "srun". Needs h5py. None: in this process.
@@ -171,52 +174,62 @@ def match_here(
         return results, shapes
     order = np.argsort(pairs[:, 0], kind="stable")
     bounds = np.flatnonzero(np.diff(pairs[order, 0])) + 1
-    with borrowed_matcher(search, threads or default_threads()) as matcher, _Progress(len(pairs), progress) as bar:
-        for group in np.split(order, bounds):
-            _match_group(matcher, images, templates, pairs, windows, group, results, shapes, bar.update)
+    most_threads = threads or default_threads()
+    with _Progress(len(pairs), progress) as bar:
+        for rows in np.split(order, bounds):
+            group = _Group(images, templates, pairs, windows, rows)
+            with borrowed_matcher(search, group.threads(most_threads)) as matcher:
+                group.match(matcher, results, shapes, bar.update)
     return results, shapes
 
 
-def _match_group(
-    matcher: Matcher,
-    images: Arrays,
-    templates: Arrays,
-    pairs: np.ndarray,
-    windows: np.ndarray | None,
-    group: np.ndarray,
-    results: np.ndarray,
-    shapes: np.ndarray,
-    done: Callable[[int], None],
-) -> None:
-    """The pairs of one image: rows `group` of the pairs."""
-    image_id = int(pairs[group[0], 0])
-    image = None if image_id == -1 else as_pixels(images[image_id], f"image {image_id}")
-    key = matcher.new_key()
-    for rows in _slices(group, 0 if image is None else image.size):
-        found: list[np.ndarray] = []
-        found_rows: list[int] = []
-        for row, template_id in zip(rows.tolist(), pairs[rows, 1].tolist()):
-            if image_id == -1 or template_id == -1:
-                results[row] = _no_answer(Status.INVALID)
-                continue
-            template = as_pixels(templates[template_id], f"template {template_id}")
-            if image is None or template is None:
-                results[row] = _no_answer(Status.UNREADABLE)
-                continue
-            found.append(template)
-            found_rows.append(row)
-            shapes[row] = *image.shape, *template.shape
-        if found and image is not None:
-            part = None if windows is None else windows[found_rows]
-            results[found_rows] = matcher.match(key, describe([image]), describe(found), part)
-        done(len(rows))
+class _Group:
+    """The pairs of one image."""
+
+    #: Images of fewer pixels are matched by one thread: sharing so little work costs more than it saves.
+    SMALL_PX = 256 * 256
+
+    def __init__(
+        self, images: Arrays, templates: Arrays, pairs: np.ndarray, windows: np.ndarray | None, rows: np.ndarray
+    ) -> None:
+        self._templates, self._windows = templates, windows
+        self._image_id = int(pairs[rows[0], 0])
+        self._image = None if self._image_id == -1 else as_pixels(images[self._image_id], f"image {self._image_id}")
+        self._rows = list(zip(rows.tolist(), pairs[rows, 1].tolist()))
+
+    def threads(self, most: int) -> int:
+        return most if self._image is not None and self._image.size >= self.SMALL_PX else 1
+
+    def match(
+        self, matcher: Matcher, results: np.ndarray, shapes: np.ndarray, done: Callable[[int], None]
+    ) -> None:
+        """Fills the rows of this group, in slices."""
+        image, key = self._image, matcher.new_key()
+        for part in _slices(self._rows, 0 if image is None else image.size):
+            found: list[np.ndarray] = []
+            found_rows: list[int] = []
+            for row, template_id in part:
+                if self._image_id == -1 or template_id == -1:
+                    results[row] = _no_answer(Status.INVALID)
+                    continue
+                template = as_pixels(self._templates[template_id], f"template {template_id}")
+                if image is None or template is None:
+                    results[row] = _no_answer(Status.UNREADABLE)
+                    continue
+                found.append(template)
+                found_rows.append(row)
+                shapes[row] = *image.shape, *template.shape
+            if found and image is not None:
+                windows = None if self._windows is None else self._windows[found_rows]
+                results[found_rows] = matcher.match(key, describe([image]), describe(found), windows)
+            done(len(part))
 
 
-def _slices(group: np.ndarray, image_px: int) -> Iterator[np.ndarray]:
+def _slices(rows: Sequence[_T], image_px: int) -> Iterator[Sequence[_T]]:
     """Parts of a group that take a fraction of a second each, so that progress shows and Ctrl-C works."""
     most = max(2, 50_000_000 // (image_px + 10_000))
-    for start in range(0, len(group), most):
-        yield group[start : start + most]
+    for start in range(0, len(rows), most):
+        yield rows[start : start + most]
 
 
 def _no_answer(status: Status) -> tuple[Any, ...]:

@@ -61,7 +61,7 @@ def plot_pair(
     under[y0 - top : y1 - top, x0 - left : x1 - left] = image[y0:y1, x0:x1]
     red, green = _stretched(under), _stretched(template)
     axes[1, 0].imshow(np.dstack([red, green, red]), extent=(left - 0.5, left + cols - 0.5, top + rows - 0.5, top - 0.5))
-    axes[1, 0].set_title("Laid over: image magenta, template green, grey where they agree")
+    axes[1, 0].set_title("Overlay: image magenta, template green")
     _label(axes[1, 0])
 
     radius = 24
@@ -136,6 +136,7 @@ def plot_statistics(
         axis.step(ids, np.cumsum(counts), where="post")
         axis.set_title(f"{len(ids)} of {len(arrays)} {name}s used")
         axis.set_xlabel(f"{name} id")
+        axis.xaxis.get_major_locator().set_params(integer=True)
     axes[0].set_ylabel("pairs, cumulative")
     return figure
 
@@ -163,6 +164,7 @@ def plot_peaks(peaks: npt.ArrayLike, status: npt.ArrayLike | None = None) -> Fig
         chosen = statuses == code
         axes[1].plot(rows[chosen], np.nan_to_num(values[chosen]), "x", label=Status(code).name.lower())
     axes[1].set_xlabel("pair")
+    axes[1].xaxis.get_major_locator().set_params(integer=True)
     axes[1].set_ylabel("peak (NCC)")
     if not ok.all():
         axes[1].legend()

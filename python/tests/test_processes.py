@@ -10,9 +10,16 @@ import numpy as np
 import pytest
 
 import mpixcorr
-from mpixcorr import _library, match
+from mpixcorr import _library, _match, match
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # newer Pythons warn of any fork beside threads
+
+
+@pytest.fixture(autouse=True)
+def _small_images_too(monkeypatch, request):
+    """Threads are at work though the images of these tests are small."""
+    if "kept" not in request.node.name:
+        monkeypatch.setattr(_match._Group, "SMALL_PX", 0)
 
 
 def _child(case, queue):
@@ -73,8 +80,8 @@ def test_threads_side_by_side(case):
 
 def test_matchers_are_kept_and_released(case):
     mpixcorr.release()
-    for _ in range(3):
-        match(case.images, case.templates, case.pairs)
+    for threads in (1, 2, 3):  # small images take one
+        match(case.images, case.templates, case.pairs, threads=threads)
     assert len(_library._idle) == 1
     for eps in range(10):
         match(case.images[0], case.templates[0], eps=float(eps))
