@@ -29,7 +29,9 @@ def as_pairs(pairs: npt.ArrayLike) -> np.ndarray:
     if found.size == 0:
         return np.zeros((0, 2), np.int64)
     if found.ndim != 2 or found.shape[1] != 2 or found.dtype.kind not in "iuf":
-        raise ValueError(f"pairs are {found.dtype} {list(found.shape)}: expected integers [n, 2] (image id, template id)")
+        raise ValueError(
+            f"pairs are {found.dtype} {list(found.shape)}: expected integers [n, 2] (image id, template id)"
+        )
     whole = found.astype(np.int64)
     if found.dtype.kind == "f" and not np.array_equal(whole, found):
         raise ValueError("pairs hold numbers with fractions: expected integers [n, 2] (image id, template id)")

@@ -98,7 +98,9 @@ def _run(command: list[str], progress: bool) -> None:
             process.terminate()
             raise
     if process.returncode not in _DONE:
-        said = [line for line in last if line.startswith("mpixcorr: ")] or [line for line in last if line] or ["nothing"]
+        said = (
+            [line for line in last if line.startswith("mpixcorr: ")] or [line for line in last if line] or ["nothing"]
+        )
         raise MpixcorrError(f"{shlex.join(command[:-2])}: exit code {process.returncode}: {said[0]}")
 
 

@@ -207,7 +207,7 @@ class Matcher:
     def counters(self) -> dict[str, float]:
         """Counts and seconds since creation, by the names of ncc_counters."""
         counters = _ncc.ncc_matcher_counters(self._handle).contents
-        return {name: getattr(counters, name) for name, _ in _CCounters._fields_}
+        return {field[0]: getattr(counters, field[0]) for field in _CCounters._fields_}
 
 
 # Matchers that nobody uses at the moment, most recent last. Creating one starts threads and allocates buffers, so that a

@@ -200,9 +200,7 @@ class _Group:
     def threads(self, most: int) -> int:
         return most if self._image is not None and self._image.size >= self.SMALL_PX else 1
 
-    def match(
-        self, matcher: Matcher, results: np.ndarray, shapes: np.ndarray, done: Callable[[int], None]
-    ) -> None:
+    def match(self, matcher: Matcher, results: np.ndarray, shapes: np.ndarray, done: Callable[[int], None]) -> None:
         """Fills the rows of this group, in slices."""
         image, key = self._image, matcher.new_key()
         for part in _slices(self._rows, 0 if image is None else image.size):
@@ -260,7 +258,8 @@ class _Progress:
     DELAY_S = 1.0
 
     def __init__(self, total: int, wanted: bool) -> None:
-        self._total, self._wanted, self._done, self._bar = total, wanted, 0, None
+        self._total, self._wanted, self._done = total, wanted, 0
+        self._bar: Any = None
         self._start = time.monotonic()
 
     def __enter__(self) -> _Progress:

@@ -33,7 +33,12 @@ def test_other_layouts_are_copied(case):
     image, template = case.images[0], case.templates[0]
     plain = match(image, template)
     unaligned = np.frombuffer(b"x" + image.tobytes(), np.uint8)[1:].view(image.dtype).reshape(image.shape)
-    for other in (np.asfortranarray(image), np.repeat(image, 2, axis=1)[:, ::2], image[:, ::-1].copy()[:, ::-1], unaligned):
+    for other in (
+        np.asfortranarray(image),
+        np.repeat(image, 2, axis=1)[:, ::2],
+        image[:, ::-1].copy()[:, ::-1],
+        unaligned,
+    ):
         assert match(other, template).peaks.tobytes() == plain.peaks.tobytes()
     row = np.random.default_rng(1).normal(size=30)
     assert match(np.broadcast_to(row, (10, 30)), row[None, 4:20]).coords.tolist() == [[0, 19]]

@@ -100,7 +100,7 @@ def test_threshold(case):
     image[:, 36:] *= 1e-3
     template = image[30:51, 40:64]
     expected = lewis.batch([image], [template], [[0, 0]], eps=0.05)
-    coords, peaks = _agree([image], [template], [[0, 0]], expected, override_eps=True, custom_eps=0.05)
+    _, peaks = _agree([image], [template], [[0, 0]], expected, override_eps=True, custom_eps=0.05)
     assert peaks[0, 0] < 0.9, "the threshold must hide the template's place"
     assert BatchXCorr.BatchXCorr([image], [template], [[0, 0]]).execute_batch()[1][0, 0] > 1 - 1e-9
 
