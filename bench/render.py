@@ -168,6 +168,8 @@ def lines_of(axes, points):
                   linewidth=2.2 if ours else 1.5, linestyle="--" if label == "FFT floor" else "-")
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.legend(frameon=False, fontsize=9)
 
 
@@ -235,8 +237,11 @@ def chart_fft(facts):
     axes.grid(axis="x", visible=False)
     axes.set_xticks(range(len(names)), names)
     axes.set_ylabel("ms a pair")
-    axes.set_title(f"FFT libraries, {cores} cores")
-    axes.legend(frameon=False, fontsize=9)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("")
+    axes.margins(y=0.15)
+    fig.suptitle(f"FFT libraries, {cores} cores", fontsize=12)
+    axes.legend(frameon=False, fontsize=9, ncol=len(programs), loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return fig
 
 
