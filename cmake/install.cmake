@@ -5,7 +5,8 @@ set(ncc_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/mpixcorr)
 install(TARGETS ncc_shared EXPORT mpixcorrTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
   INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES src/mpixcorr.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(FILES LICENSE README.md CHANGELOG.md docs/file-format.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES LICENSE README.md CHANGELOG.md docs/file-format.md docs/looking.md
+  DESTINATION ${CMAKE_INSTALL_DOCDIR})
 if(TARGET mpixcorr)
   install(TARGETS mpixcorr RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   include(cmake/man.cmake)
