@@ -46,6 +46,27 @@ def every_mat_version():
                 check(file)
 
 
+def numbers_in_fewer_bytes():
+    """MATLAB stores doubles that are small integers as bytes."""
+    def packed(path, **variables):
+        def element(kind, data):
+            return struct.pack("<II", kind, len(data)) + data + b"\0" * (-len(data) % 8)
+
+        with open(path, "wb") as file:
+            file.write(b"MATLAB 5.0 MAT-file".ljust(124) + struct.pack("<HH", 0x0100, 0x4D49))
+            for name, value in variables.items():
+                value = np.asarray(value)
+                body = (element(6, struct.pack("<II", 6, 0)) + element(5, struct.pack("<ii", *value.shape)) +
+                        element(1, name.encode()) + element(1, value.astype("i1").tobytes(order="F")))
+                file.write(element(14, body))
+
+    export("d", IMAGES, TEMPLATES, np.minimum(COMPS, 100), packed, Camax=CAMAX)
+    os.rename("d/templ12345.tif", "d/templ0100.tif")
+    with imported("d") as file:
+        assert file["pairs"][:].tolist() == np.minimum(COMPS, 100).tolist()
+        assert file["expected/coords"][:3].tolist() == CAMAX[:3].tolist()
+
+
 def expected_values_may_be_absent_or_turned():
     export("d", IMAGES, TEMPLATES, COMPS)
     with imported("d") as file:
@@ -161,5 +182,6 @@ def existing_outputs():
     assert sorted(os.listdir(".")) == ["d", "out.h5"]
 
 
-main(every_mat_version, expected_values_may_be_absent_or_turned, missing_and_broken_files, names_that_do_not_count,
-     wrong_tables, wrong_folders, storage_and_type, conversion_rounds_and_never_wraps, existing_outputs)
+main(every_mat_version, numbers_in_fewer_bytes, expected_values_may_be_absent_or_turned, missing_and_broken_files,
+     names_that_do_not_count, wrong_tables, wrong_folders, storage_and_type, conversion_rounds_and_never_wraps,
+     existing_outputs)
