@@ -18,13 +18,13 @@
  *  Error bound of the numerators, in units of ||I - c|| ||T'||, both norms being Euclidean. Write F for the transform
  * of N = rows * cols points, computed with relative error e: ||F^a - Fa|| <= e ||Fa||. The spectra then multiply to an
  * error of (2e + 2u) |Fa||Fb| per point, and summing N of them with the inverse's own e gives, by Cauchy-Schwarz,
- *  |error| <= (3e + 2u) ||a|| ||b|| for every output (u = 2^-24). Higham (Accuracy and Stability of Numerical
- * Algorithms, 2nd ed., theorem 24.2) proves e <= log2(N) * (mu + gamma_4 (sqrt 2 + mu)), some 7 u log2 N; rounding
- * errors being nearly independent, e in practice grows as u sqrt(log2 N) (same, section 24.1; Schatzman 1996), measured
- * 0.4 to 0.6 of that for FFTW. We take |error| <= (2 + log2(N) / 2) 2^-23 ||a|| ||b||, at 2^20 points 24 u, where
- * practice has about 8 u at the worst conceivable alignment of all errors and measured 0.04 to 0.5 u on real images.
- * That is no proof in the worst case, and need not be: the judge measures the error of every candidate, and a pair
- * where one exceeds a quarter of the bound is done again in float64.
+ *  |error| <= (3e + 2u) ||a|| ||b|| for every output (u = 2^-24); rounding a and b themselves adds 2u. Higham (Accuracy
+ *  and Stability of Numerical Algorithms, 2nd ed., theorem 24.2) proves e <= log2(N) * (mu + gamma_4 (sqrt 2 + mu)),
+ * some 7 u log2 N; rounding errors being nearly independent, e in practice grows as u sqrt(log2 N) (same, section 24.1;
+ *  Schatzman 1996), measured 0.4 to 0.6 of that for FFTW. We take |error| <= (6 + log2(N) / 2) 2^-23 ||a|| ||b||, at
+ * 2^20 points 32 u. That is no proof in the worst case, and need not be: the judge measures the error of every
+ * candidate, and a pair where one exceeds a quarter of the bound is done again in float64. tests/test_bound.c measures
+ * the margin.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -515,7 +515,7 @@ static ncc_status propose_one(cpu_engine *e, const ncc_task *task, ncc_proposal 
   e->task = task;
   double points = 4.0 * (double)e->shape.rows * (double)e->shape.cols;
   double error =
-      (2 + log2(points) / 2) * 0x1p-23 * e->image_norm * e->image_unit * sqrt(task->tmpl->ssd) * e->tmpl_unit;
+      (6 + log2(points) / 2) * 0x1p-23 * e->image_norm * e->image_unit * sqrt(task->tmpl->ssd) * e->tmpl_unit;
   // FFTW's inverse is not divided by the number of points, and unpacking spectra leaves a factor of two for each of the
   // image and the template; nor are our numerators. Slack: ssd, numerator and its correction are rounded to float32.
   double eps = e->context->eps, image_unit = e->image_unit, slack = 4e-7;

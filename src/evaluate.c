@@ -70,18 +70,17 @@ ncc_status ncc_evaluator_reserve(ncc_evaluator *evaluator, int64_t template_rows
 static void evaluate_item(void *context, int64_t item, int thread) {
   (void)thread;
   const evaluate_job *job = context;
-  double w[SEGMENT], t[SEGMENT];
+  const ncc_array *image = &job->image->pixels, *tmpl = &job->tmpl->pixels;
+  const double scale = job->image->scale * job->boost;
   int64_t end = (item + 1) * ROWS_PER_ITEM < job->n_rows ? (item + 1) * ROWS_PER_ITEM : job->n_rows;
   for (int64_t row = item * ROWS_PER_ITEM; row < end; row++) {
     row_sums r = {0};
     for (int64_t x = 0; x < job->n_cols; x += SEGMENT) {
       int64_t n = job->n_cols - x < SEGMENT ? job->n_cols - x : SEGMENT;
       ncc_lane_sums sums = {0};
-      ncc_prepared_row(job->image, job->image_y + row, job->image_x + x, n, w);
-      if (job->boost != 1)
-        for (int64_t i = 0; i < n; i++) w[i] *= job->boost;
-      ncc_prepared_row(job->tmpl, job->template_y + row, job->template_x + x, n, t);
-      job->kernels->dot(w, t, n, job->c, job->tmpl->mean, job->tmpl->rest, &sums);
+      job->kernels->dot(image->dtype, ncc_array_at(image, job->image_y + row, job->image_x + x), scale, job->c,
+                        tmpl->dtype, ncc_array_at(tmpl, job->template_y + row, job->template_x + x), job->tmpl->scale,
+                        job->tmpl->mean, job->tmpl->rest, n, &sums);
       r.s += ncc_lanes_sum(sums.s);
       r.q += ncc_lanes_sum(sums.q);
       r.p += ncc_lanes_sum(sums.p);

@@ -45,72 +45,118 @@ static void to_f64(ncc_dtype dtype, const void *restrict pixels, int64_t n, doub
 #undef CASE
 }
 
-static void dot(const double *restrict w, const double *restrict t, int64_t n, double c, double mean, double rest,
-                ncc_lane_sums *restrict sums) {
-  ncc_lane_sums a = *sums;
-  int64_t i = 0;
-  for (; i + NCC_LANES <= n; i += NCC_LANES)
-    for (int k = 0; k < NCC_LANES; k++) {
-      double d = w[i + k] - c, v = (t[i + k] - mean) - rest;
-      a.s[k] += d;
-      a.q[k] += d * d;
-      a.p[k] += d * v;
-      a.u[k] += v;
-    }
-  for (int k = 0; i + k < n; k++) {
-    double d = w[i + k] - c, v = (t[i + k] - mean) - rest;
-    a.s[k] += d;
-    a.q[k] += d * d;
-    a.p[k] += d * v;
-    a.u[k] += v;
-  }
-  *sums = a;
+// The helpers below are inlined, so how vectors would be passed does not matter.
+#pragma GCC diagnostic ignored "-Wpsabi"
+
+/** The eight lanes of the fixed tree as one vector, which every instruction set has in some number of registers. */
+typedef double lanes __attribute__((vector_size(64)));
+typedef int64_t lane_mask __attribute__((vector_size(64)));
+typedef float float_lanes __attribute__((vector_size(32)));
+
+enum { PIECE = 512 }; /* pixels widened at a time, a multiple of the lanes */
+
+static inline lanes load(const double *p) {
+  lanes v;
+  memcpy(&v, p, sizeof v);
+  return v;
 }
 
-/** State of moments(): eight lanes of each. */
-typedef struct moment_lanes {
-  double s[NCC_LANES], q[NCC_LANES], lo[NCC_LANES], hi[NCC_LANES], bad[NCC_LANES];
-} moment_lanes;
+static inline lanes widen(const float *p) {
+  float_lanes v;
+  memcpy(&v, p, sizeof v);
+  return __builtin_convertvector(v, lanes);
+}
 
-static inline void moment_step(moment_lanes *restrict m, int k, double v, double c) {
-  double d = v - c;
-  m->s[k] += d;
-  m->q[k] += d * d;
-  m->lo[k] = v < m->lo[k] ? v : m->lo[k];
-  m->hi[k] = v > m->hi[k] ? v : m->hi[k];
-  m->bad[k] += v * 0.0;
+/** a where mask, else b. */
+static inline lanes choose(lane_mask mask, lanes a, lanes b) {
+  return (lanes)(((lane_mask)a & mask) | ((lane_mask)b & ~mask));
+}
+
+/** Up to PIECE pixels in float64: themselves, or converted into `buffer`. */
+static inline const double *widened(ncc_dtype dtype, const void *pixels, int64_t at, int64_t n, double *buffer) {
+  if (dtype == NCC_F64) return (const double *)pixels + at;
+  to_f64(dtype, (const char *)pixels + at * (int64_t)ncc_dtype_size(dtype), n, buffer);
+  return buffer;
+}
+
+static void dot(ncc_dtype dtype, const void *restrict window, double scale, double c, ncc_dtype t_dtype,
+                const void *restrict tmpl, double t_scale, double mean, double rest, int64_t n,
+                ncc_lane_sums *restrict sums) {
+  lanes s = load(sums->s), q = load(sums->q), p = load(sums->p), u = load(sums->u);
+  int64_t i = 0;
+#define STEP(w, t)                         \
+  {                                        \
+    lanes d = (w)*scale - c;               \
+    lanes v = ((t)*t_scale - mean) - rest; \
+    s += d;                                \
+    q += d * d;                            \
+    p += d * v;                            \
+    u += v;                                \
+  }
+  if (dtype == NCC_F32 && t_dtype == NCC_F32)
+    for (; i + NCC_LANES <= n; i += NCC_LANES) STEP(widen((const float *)window + i), widen((const float *)tmpl + i))
+  while (i < n) {
+    double w_buffer[PIECE], t_buffer[PIECE];
+    int64_t some = n - i < PIECE ? n - i : PIECE, j = 0;
+    const double *w = widened(dtype, window, i, some, w_buffer), *t = widened(t_dtype, tmpl, i, some, t_buffer);
+    for (; j + NCC_LANES <= some; j += NCC_LANES) STEP(load(w + j), load(t + j))
+    for (int k = 0; j + k < some; k++) {
+      double d = w[j + k] * scale - c, v = (t[j + k] * t_scale - mean) - rest;
+      s[k] += d;
+      q[k] += d * d;
+      p[k] += d * v;
+      u[k] += v;
+    }
+    i += some;
+  }
+#undef STEP
+  memcpy(sums->s, &s, sizeof s);
+  memcpy(sums->q, &q, sizeof q);
+  memcpy(sums->p, &p, sizeof p);
+  memcpy(sums->u, &u, sizeof u);
 }
 
 static void moments(ncc_dtype dtype, const void *restrict pixels, int64_t n, double scale, double c,
                     ncc_lane_sums *restrict sums, double *restrict lo, double *restrict hi, double *restrict bad) {
-  moment_lanes m = {0};
-  memcpy(m.s, sums->s, sizeof m.s);
-  memcpy(m.q, sums->q, sizeof m.q);
+  lanes s = load(sums->s), q = load(sums->q), low, high, nan = {0};
   for (int k = 0; k < NCC_LANES; k++) {
-    m.lo[k] = *lo;
-    m.hi[k] = *hi;
+    low[k] = *lo;
+    high[k] = *hi;
   }
-#define CASE(name, type, text)                                                                           \
-  case name: {                                                                                           \
-    const type *restrict p = pixels;                                                                     \
-    int64_t i = 0;                                                                                       \
-    for (; i + NCC_LANES <= n; i += NCC_LANES)                                                           \
-      for (int k = 0; k < NCC_LANES; k++) moment_step(&m, k, (double)VALUE_##name(p[i + k]) * scale, c); \
-    for (int k = 0; i + k < n; k++) moment_step(&m, k, (double)VALUE_##name(p[i + k]) * scale, c);       \
-    break;                                                                                               \
+  int64_t i = 0;
+#define STEP(pixel)                     \
+  {                                     \
+    lanes v = (pixel)*scale, d = v - c; \
+    s += d;                             \
+    q += d * d;                         \
+    low = choose(v < low, v, low);      \
+    high = choose(v > high, v, high);   \
+    nan += v * 0.0;                     \
   }
-  switch (dtype) {
-    NCC_DTYPE_TABLE(CASE)
-    default:
-      break;
+  if (dtype == NCC_F32)
+    for (; i + NCC_LANES <= n; i += NCC_LANES) STEP(widen((const float *)pixels + i))
+  while (i < n) {
+    double buffer[PIECE];
+    int64_t some = n - i < PIECE ? n - i : PIECE, j = 0;
+    const double *w = widened(dtype, pixels, i, some, buffer);
+    for (; j + NCC_LANES <= some; j += NCC_LANES) STEP(load(w + j))
+    for (int k = 0; j + k < some; k++) {
+      double v = w[j + k] * scale, d = v - c;
+      s[k] += d;
+      q[k] += d * d;
+      low[k] = v < low[k] ? v : low[k];
+      high[k] = v > high[k] ? v : high[k];
+      nan[k] += v * 0.0;
+    }
+    i += some;
   }
-#undef CASE
-  memcpy(sums->s, m.s, sizeof m.s);
-  memcpy(sums->q, m.q, sizeof m.q);
+#undef STEP
+  memcpy(sums->s, &s, sizeof s);
+  memcpy(sums->q, &q, sizeof q);
   for (int k = 0; k < NCC_LANES; k++) {
-    *lo = m.lo[k] < *lo ? m.lo[k] : *lo;
-    *hi = m.hi[k] > *hi ? m.hi[k] : *hi;
-    *bad += m.bad[k];
+    *lo = low[k] < *lo ? low[k] : *lo;
+    *hi = high[k] > *hi ? high[k] : *hi;
+    *bad += nan[k];
   }
 }
 

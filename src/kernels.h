@@ -19,9 +19,9 @@ enum { NCC_LANES = 8 }; /**< width of the fixed summation tree */
 
 /** Sums over a run of pixels; lanes are added up by ncc_lanes_sum(). */
 typedef struct ncc_lane_sums {
-  double s[NCC_LANES]; /**< sum of (w - c) */
-  double q[NCC_LANES]; /**< sum of (w - c)^2 */
-  double p[NCC_LANES]; /**< sum of (w - c) * t' */
+  double s[NCC_LANES]; /**< sum of d */
+  double q[NCC_LANES]; /**< sum of d^2 */
+  double p[NCC_LANES]; /**< sum of d * t' */
   double u[NCC_LANES]; /**< sum of t' */
 } ncc_lane_sums;
 
@@ -29,8 +29,9 @@ typedef struct ncc_kernels {
   const char *isa;
   /** n pixels to float64, exact. */
   void (*to_f64)(ncc_dtype dtype, const void *pixels, int64_t n, double *out);
-  /** Exact bytes: adds to sums, with t' = (t - mean) - rest. */
-  void (*dot)(const double *w, const double *t, int64_t n, double c, double mean, double rest, ncc_lane_sums *sums);
+  /** Exact bytes: adds n pixels of window and template to sums: d = w * scale - c, t' = (t * t_scale - mean) - rest. */
+  void (*dot)(ncc_dtype dtype, const void *w, double scale, double c, ncc_dtype t_dtype, const void *t, double t_scale,
+              double mean, double rest, int64_t n, ncc_lane_sums *sums);
   /** Exact bytes: adds n pixels times `scale` to sums->s and q; *lo, *hi take minimum and maximum; *bad becomes NaN if
    * a value is not finite. */
   void (*moments)(ncc_dtype dtype, const void *pixels, int64_t n, double scale, double c, ncc_lane_sums *sums,
