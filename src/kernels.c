@@ -520,19 +520,25 @@ static float window_ssd(const double *restrict s, const double *restrict q, cons
   return lowest[0];
 }
 
+typedef float sixteen __attribute__((vector_size(64)));
+typedef int32_t sixteen_mask __attribute__((vector_size(64)));
+
 static void block_least(const float *restrict ssd, int64_t stride, int rows, int64_t n, float *restrict out) {
+  const sixteen infinite = {INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY,
+                            INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY};
   for (int64_t b = 0; b < n / 16; b++) {
-    float m[16];
-    for (int k = 0; k < 16; k++) m[k] = INFINITY;
-    for (int r = 0; r < rows; r++)
-      for (int k = 0; k < 16; k++) {
-        float v = fabsf(ssd[r * stride + 16 * b + k]);
-        v = v == 0 ? INFINITY : v;
-        m[k] = v < m[k] ? v : m[k];
-      }
-    for (int half = 8; half > 0; half /= 2)
-      for (int k = 0; k < half; k++) m[k] = m[k] < m[k + half] ? m[k] : m[k + half];
-    out[b] = m[0];
+    sixteen least = infinite;
+    for (int r = 0; r < rows; r++) {
+      sixteen v;
+      memcpy(&v, ssd + r * stride + 16 * b, sizeof v);
+      sixteen_mask bits = (sixteen_mask)v & 0x7fffffff, zero = bits == 0;  // |v|, and where it is 0
+      bits = (bits & ~zero) | ((sixteen_mask)infinite & zero);
+      sixteen_mask less = (sixteen)bits < least;
+      least = (sixteen)((bits & less) | ((sixteen_mask)least & ~less));
+    }
+    float m = least[0];
+    for (int k = 1; k < 16; k++) m = least[k] < m ? least[k] : m;
+    out[b] = m;
   }
 }
 

@@ -36,6 +36,7 @@ typedef struct stats_job {
   int64_t base;                // image column of the first of them, may be negative
   int64_t block_rows;          // rows of an item, a multiple of 8
   const double *overlap_cols;  // [n_out]
+  const double *inverse_cols;  // [n_out] their reciprocals
   int64_t scratch_stride;      // doubles of scratch per thread
   atomic_bool *unknown;        // some ssd is not known at all: flat windows must be told apart
 } stats_job;
@@ -55,7 +56,7 @@ static int64_t scratch_doubles(const stats_job *job) {
 }
 
 static stats_scratch scratch_of(const stats_job *job, int thread) {
-  double *p = (double *)job->stats->scratch.data + round_up(job->n_out, 8) + thread * job->scratch_stride;
+  double *p = (double *)job->stats->scratch.data + 2 * round_up(job->n_out, 8) + thread * job->scratch_stride;
   int64_t w = round_up(job->width, 8), n = round_up(job->n_out, 8);
   stats_scratch s = {.s = p, .q = p + w, .mass = p + 2 * w, .window_s = p + 3 * w};
   s.window_q = s.window_s + n;
@@ -100,14 +101,17 @@ static void slide(const stats_job *job, const stats_scratch *t, const void *in, 
                              t->s + at, t->q + at, t->mass + at);
 }
 
-/** What the overlap of a row's windows enters their ssd with. */
+/** What the overlap of a row's windows enters their ssd with. Products of reciprocals, as rows and columns factorise;
+ *  windows inside the image get exactly 0 for `beyond`. */
 static void set_overlap(const stats_job *job, const stats_scratch *t, int64_t rows_overlap) {
-  const double area = (double)(job->g->template_rows * job->g->template_cols);
+  const double rows = (double)rows_overlap, inverse_rows = 1 / rows, *inverse_cols = job->inverse_cols;
+  const bool whole = rows_overlap == job->g->template_rows;
+  const double inverse_area = 1 / (double)(job->g->template_rows * job->g->template_cols);
+  const double inverse_width = 1 / (double)job->g->template_cols;
   for (int64_t i = 0; i < job->n_out; i++) {
-    double n = (double)rows_overlap * job->overlap_cols[i];
-    t->overlap[i] = n;
-    t->inverse[i] = 1 / n;
-    t->beyond[i] = (area - n) / (area * n);
+    t->overlap[i] = rows * job->overlap_cols[i];
+    t->inverse[i] = inverse_rows * inverse_cols[i];
+    t->beyond[i] = whole ? (inverse_cols[i] - inverse_width) * inverse_rows : t->inverse[i] - inverse_area;
   }
 }
 
@@ -273,16 +277,18 @@ ncc_status ncc_stats_create(ncc_pool *pool, const ncc_prepared *image, const ncc
   job.scratch_stride = round_up(scratch_doubles(&job), 8);
   NCC_TRY(ncc_buffer_reserve(&stats->ssd_buffer, 4 * stats->rows * stats->stride, "window statistics"));
   NCC_TRY(ncc_buffer_reserve(&stats->floor_buffer, 4 * floor_count(stats), "window statistics"));
-  NCC_TRY(
-      ncc_buffer_reserve(&stats->scratch, 8 * (round_up(job.n_out, 8) + threads * job.scratch_stride), "window sums"));
+  NCC_TRY(ncc_buffer_reserve(&stats->scratch, 8 * (2 * round_up(job.n_out, 8) + threads * job.scratch_stride),
+                             "window sums"));
   stats->ssd = stats->ssd_buffer.data;
   stats->floor = stats->floor_buffer.data;
-  double *overlap_cols = stats->scratch.data;
+  double *overlap_cols = stats->scratch.data, *inverse_cols = overlap_cols + round_up(job.n_out, 8);
   for (int64_t i = 0; i < job.n_out; i++) {
     int64_t x = g->search.x0 + i, left = x - g->template_cols + 1 > 0 ? x - g->template_cols + 1 : 0;
     overlap_cols[i] = (double)((x < g->image_cols - 1 ? x : g->image_cols - 1) - left + 1);
+    inverse_cols[i] = 1 / overlap_cols[i];
   }
   job.overlap_cols = overlap_cols;
+  job.inverse_cols = inverse_cols;
   ncc_pool_run(pool, (stats->rows + job.block_rows - 1) / job.block_rows, stats_item, &job);
   if (atomic_load(&unknown)) {
     NCC_TRY(ncc_flat_rows(image, g, mark_flat_row, &job));
