@@ -8,7 +8,7 @@
 #include "second_tier.h"
 
 /** Where bounds leave more than this open, the judge is asked. */
-#define OPEN 1e-11
+#define OPEN 1e-9
 
 /** A pair, prepared as the matcher does it. */
 typedef struct judged_pair {
