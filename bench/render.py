@@ -128,6 +128,20 @@ def sizes_table(rows):
     return lines
 
 
+def accuracy_table(rows):
+    programs = list(rows[0]["scores"])
+    lines = ["| images | mpixcorr against whole float64 maps | candidates a pair, second tier | "
+             + " | ".join(f"{p}: right, largest error of a peak" for p in programs) + " |",
+             "|---" * (len(programs) + 3) + "|"]
+    for row in rows:
+        verified = row["verified"]
+        cells = [row["kind"], f"{verified['maps_right']} of {verified['maps']}",
+                 f"{row['candidates_per_pair']:.2f}, {row['second_tier']} of {row['pairs']}"]
+        cells += [f"{s['right']} of {s['checked']}, {s['peak_error']:.1e}" for s in row["scores"].values()]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
 def markdown(facts, charts):
     text = machine_lines(facts)
     if facts["workloads"]:
@@ -139,6 +153,9 @@ def markdown(facts, charts):
         text += ["### Every setting", ""]
         for name, work in facts["workloads"].items():
             text += workload_table(name, work)
+    if "accuracy" in facts:
+        text += ["### Less tame tiles", "", "Tiles of `stitch2d`, changed as the first column says; float32 but for the "
+                 "first. The image is zero outside itself.", "", *accuracy_table(facts["accuracy"]), ""]
     if "sizes" in facts:
         text += ["### Sizes", "", "Milliseconds a pair on one core: float32 images, five templates an image, an eighth as "
                  "wide, the whole full correlation.", "", *sizes_table(facts["sizes"]), ""]
