@@ -108,11 +108,25 @@ cleanup:
   return status;
 }
 
+/** HDF5 takes what lies beyond the end of a file for zeros: a file that lost its end since it was opened would give
+ *  wrong pixels in silence. To be called after reading. */
+static ncc_status check_still_whole(const ncc_input *input) {
+  void *descriptor = NULL;
+  struct stat info;
+  if (H5Fget_vfd_handle(input->file, H5P_DEFAULT, &descriptor) < 0 || fstat(*(int *)descriptor, &info) != 0 ||
+      info.st_size >= input->size_bytes) {
+    return NCC_OK;
+  }
+  return ncc_error_set(NCC_ERR_UNREADABLE, "%s: has shrunk to %lld bytes, expected %lld", input->catalog.path,
+                       (long long)info.st_size, (long long)input->size_bytes);
+}
+
 ncc_status ncc_input_read(ncc_input *input, ncc_object_kind kind, int64_t index, void *pixels) {
   ncc_object object = ncc_objects_get(kind == NCC_IMAGE ? &input->catalog.images : &input->catalog.templates, index);
   ncc_rect whole = {0, 0, object.rows, object.cols};
   ncc_h5_silence();
-  return ncc_input_read_rect(input, kind, index, &whole, pixels);
+  ncc_status status = ncc_input_read_rect(input, kind, index, &whole, pixels);
+  return status == NCC_OK ? check_still_whole(input) : status;
 }
 
 /** Whether a path exists, asking for its first part first, as HDF5 wants it. */

@@ -120,6 +120,8 @@ static ncc_status open_part(ncc_output *output, ncc_output_mode mode, const ncc_
   if (output->was_complete) {
     file = output->path;
     resumed = true;
+    // Left over by a run that was killed as it finished: it goes with us.
+    if (exists(output->lock)) NCC_TRY(ncc_output_lock(output->lock, &output->lock_fd));
   } else {
     NCC_TRY(ncc_output_lock(output->lock, &output->lock_fd));
     // Only now is it sure that nobody else is at it.

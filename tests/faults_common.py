@@ -1,0 +1,186 @@
+"""What the tests of faults share: an input, the undisturbed answer, runs that go wrong. Skips (77) without h5py."""
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+try:
+    import h5py
+    import numpy as np
+except ImportError as error:
+    print(f"skipped: {error}")
+    sys.exit(77)
+
+MPIXCORR, MPIEXEC, SHIM = os.environ["MPIXCORR"], os.environ["MPIEXEC"], os.environ["FAULT_SHIM"]
+TIMEOUT_S = 120
+
+
+def make_input(path="in.h5", images=100, templates=5, shape=(400, 420), template_shape=(200, 210), seed=1):
+    """Enough work for a second or two on one core."""
+    rng = np.random.default_rng(seed)
+    with h5py.File(path, "w") as file:
+        for i in range(images):
+            file[f"images/{i}"] = rng.integers(0, 255, shape, "u1")
+        file["templates"] = rng.integers(0, 255, (templates, *template_shape), "u1")
+        file["pairs"] = np.array([(i, t) for i in range(images) for t in range(templates)])
+    return images * templates
+
+
+def small_input():
+    return make_input(images=4, templates=3, shape=(40, 44), template_shape=(9, 8))
+
+
+def command(*options, ranks=1, shim=None, input="in.h5", output="out.h5", wrap=()):
+    """A run's command line; one rank needs no launcher."""
+    launcher = [] if ranks == 1 else [MPIEXEC, "-n", str(ranks)]
+    environment = []
+    if shim:
+        settings = {"LD_PRELOAD": SHIM, "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
+        settings.update({"FAULT_" + name.upper(): str(value) for name, value in shim.items()})
+        environment = ["env"] + [f"{name}={value}" for name, value in settings.items()]
+    return launcher + environment + [*wrap, MPIXCORR, "run", input, output, "--progress", "none", "--threads", "1",
+                                     *map(str, options)]
+
+
+class Done:
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+        self.errors = [line for line in err.splitlines() if re.match("mpixcorr: (?!warning)", line)]
+        self.words = f"exit {code}\n{out}\n{err}"
+
+
+def run(*options, env=None, **how):
+    done = subprocess.run(command(*options, **how), capture_output=True, text=True, timeout=TIMEOUT_S,
+                          env={**os.environ, **(env or {})})
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def count_calls(call, path, *options, **how):
+    """How often an undisturbed run makes a call."""
+    with open("count", "w", encoding="ascii"):
+        pass
+    done = run("--overwrite", *options, shim={"call": call, "path": path, "rank": 0, "count": "count"}, **how)
+    assert done.code in (0, 6) and os.path.getsize("count") > 0, done.words
+    os.remove("out.h5")
+    return os.path.getsize("count")
+
+
+class Running:
+    """A run under way, in a process group of its own, its words in files: nothing hangs on a pipe."""
+
+    def __init__(self, *options, env=None, **how):
+        self.out, self.err = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(command(*options, **how), stdout=self.out, stderr=self.err,
+                                        env={**os.environ, **(env or {})}, start_new_session=True)
+
+    def ranks(self):
+        """Process ids by rank."""
+        found = {}
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                if os.getsid(int(pid)) != self.process.pid and self.parents(int(pid)).count(self.process.pid) == 0:
+                    continue
+                if os.path.realpath(f"/proc/{pid}/exe") != os.path.realpath(MPIXCORR):
+                    continue
+                with open(f"/proc/{pid}/environ", "rb") as file:
+                    rank = re.search(rb"(?:^|\0)OMPI_COMM_WORLD_RANK=(\d+)", file.read())
+                found[int(rank[1]) if rank else 0] = int(pid)
+            except OSError:  # it has ended meanwhile
+                pass
+        return found
+
+    @staticmethod
+    def parents(pid):
+        chain = []
+        while pid > 1:
+            with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+                pid = int(file.read().rsplit(")", 1)[1].split()[1])
+            chain.append(pid)
+        return chain
+
+    def wait_for_rows(self, rows=1):
+        """Until the part shows that work is being done."""
+        until = time.monotonic() + TIMEOUT_S
+        while time.monotonic() < until:
+            assert self.process.poll() is None, "ended before anything was seen: " + self.end().words
+            if os.path.exists("out.h5.part"):
+                time.sleep(0.3)
+                return
+            time.sleep(0.01)
+        raise AssertionError("no part appeared")
+
+    def end(self, timeout=TIMEOUT_S):
+        try:
+            code = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            for pid in self.ranks().values():
+                os.kill(pid, signal.SIGKILL)
+            raise
+        self.out.seek(0)
+        self.err.seek(0)
+        return Done(code, self.out.read(), self.err.read())
+
+    def wait_for_end_of_ranks(self):
+        until = time.monotonic() + 30
+        while self.ranks() and time.monotonic() < until:
+            time.sleep(0.05)
+
+
+def tables(path="out.h5"):
+    with h5py.File(path, "r") as file:
+        return {name: file[name][()].tobytes() for name in file}
+
+
+def pending(path="out.h5.part"):
+    with h5py.File(path, "r") as file:
+        return int((file["status"][()] == 0).sum())
+
+
+def reference(*options):
+    """The undisturbed answer of in.h5; leaves no other file behind."""
+    done = run("--overwrite", *options, output="reference.h5")
+    assert done.code in (0, 6), done.words
+    return tables("reference.h5")
+
+
+def part_is_whole(n):
+    """The part can be opened, and no row is done before its data."""
+    with h5py.File("out.h5.part", "r") as file:
+        status, coords = file["status"][()], file["coords"][()]
+        assert len(status) == n
+        assert (coords[status == 1] >= 0).all(), "a row is marked as done before its data are there"
+
+
+def resumes_to(expected, *options, code=0, **how):
+    done = run("--resume", *options, **how)
+    assert done.code == code, done.words
+    found = tables()
+    assert set(found) == set(expected)
+    for name in expected:
+        assert found[name] == expected[name], f"/{name} differs from the undisturbed run"
+    left = [name for name in os.listdir(".") if name.startswith("out.h5") and name != "out.h5"]
+    assert not left, left
+
+
+def says_how_to_resume(done):
+    lines = [line for line in done.out.splitlines() if line.startswith(("resume", "time", "status", "done", "stopped"))]
+    assert lines and lines[-1].startswith("resume   ") and lines[-1].endswith("--resume"), done.words
+
+
+def main(cases):
+    """Runs the named case in a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        os.environ.setdefault("XDG_CACHE_HOME", folder)
+        cases[sys.argv[1]]()
+        os.chdir("/")
+    print(f"passed {sys.argv[1]}")
+
+
+def skip(why):
+    print(f"skipped: {why}")
+    sys.exit(77)

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Kills runs at random moments, resumes them on random numbers of ranks to the end, and compares every byte of the
+# results with those of an undisturbed run: tests/soak.sh [KILLS] [SEED]
+# Each kill is a SIGKILL of one rank, of mpirun, or of all. 200 kills take about 15 minutes on two cores.
+set -euo pipefail
+kills=${1:-200}
+RANDOM=${2:-1}
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+export MPIXCORR=${MPIXCORR:-$here/../build/mpixcorr} MPIEXEC=${MPIEXEC:-mpirun}
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
+export OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_btl_vader_single_copy_mechanism=none
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+export OMPI_MCA_orte_tmpdir_base=$folder XDG_CACHE_HOME=$folder
+
+datasets() { # FILE: every dataset's bytes, as one digest
+  for name in pairs coords offsets peaks overlap status; do
+    h5dump -b LE -o bytes -d "/$name" "$1" >/dev/null && cat bytes
+  done | sha256sum
+}
+
+"$MPIXCORR" generate in.h5 --preset stitch2d --images 30 >/dev/null
+"$MPIXCORR" run in.h5 reference.h5 --progress none --threads 1 >/dev/null
+expected=$(datasets reference.h5)
+started_ms=$(date +%s%3N)
+"$MPIEXEC" -n 2 "$MPIXCORR" run in.h5 out.h5 --progress none --threads 1 >/dev/null
+run_ms=$(($(date +%s%3N) - started_ms))
+rm out.h5
+
+done_kills=0 too_late=0 finished=0
+while ((done_kills < kills)); do
+  ranks=$((RANDOM % 4 + 1))
+  options=(--resume --progress none --threads $((RANDOM % 2 + 1)))
+  ((RANDOM % 2)) && options+=(--read all)
+  ((RANDOM % 3)) || options+=(--no-group)
+  setsid "$MPIEXEC" -n "$ranks" "$MPIXCORR" run in.h5 out.h5 "${options[@]}" >log 2>&1 &
+  launcher=$!
+  delay_ms=$((RANDOM % run_ms + 50))
+  sleep "$((delay_ms / 1000)).$(printf %03d $((delay_ms % 1000)))"
+  mapfile -t pids < <(pgrep -P "$launcher" -x mpixcorr || true)
+  if kill -0 "$launcher" 2>/dev/null; then
+    case $((RANDOM % 3)) in
+      0) kill -9 "${pids[RANDOM % (${#pids[@]} > 0 ? ${#pids[@]} : 1)]:-$launcher}" 2>/dev/null || true ;;
+      1) kill -9 "$launcher" 2>/dev/null || true ;;
+      2) kill -9 "$launcher" "${pids[@]}" 2>/dev/null || true ;;
+    esac
+  fi
+  code=0
+  wait "$launcher" 2>/dev/null || code=$?
+  for pid in "${pids[@]}"; do # those left without their launcher end by themselves
+    for ((i = 0; i < 300; i++)); do
+      kill -0 "$pid" 2>/dev/null || break
+      sleep 0.1
+    done
+  done
+  if ((code == 0)); then
+    too_late=$((too_late + 1))
+  else
+    grep -q '^mpixcorr: ' log && { cat log; echo "the run failed by itself"; exit 1; }
+    done_kills=$((done_kills + 1))
+  fi
+  for file in out.h5.part out.h5; do # whatever is there is a whole HDF5 file
+    [[ ! -e $file ]] || h5dump -d /status "$file" >/dev/null || { echo "$file is damaged"; exit 1; }
+  done
+  if [[ -e out.h5 ]]; then
+    "$MPIXCORR" info out.h5 --check >/dev/null
+    [[ $(datasets out.h5) == "$expected" ]] || { echo "results differ after $done_kills kills"; exit 1; }
+    finished=$((finished + 1))
+    rm -f out.h5 out.h5.part.lock
+  fi
+done
+"$MPIXCORR" run in.h5 out.h5 --resume --progress none >/dev/null
+[[ $(datasets out.h5) == "$expected" ]] || { echo "results differ at the end"; exit 1; }
+echo "$done_kills kills, $too_late came too late, $((finished + 1)) runs resumed to their end: the same bytes each time"
