@@ -163,8 +163,9 @@ def _load_wisdom() -> None:
 
 
 def _save_wisdom() -> None:
-    _ncc.ncc_wisdom_load(None)  # what other processes learnt meanwhile is kept
-    _ncc.ncc_wisdom_save(None)
+    with _lock:
+        _ncc.ncc_wisdom_load(None)  # what other processes learnt meanwhile is kept
+        _ncc.ncc_wisdom_save(None)
 
 
 class Matcher:
@@ -213,7 +214,7 @@ class Matcher:
 # Matchers that nobody uses at the moment, most recent last. Creating one starts threads and allocates buffers, so that a
 # thousand small calls would mostly do that. A forked child has none of the parent's threads and begins afresh: it must
 # not even destroy what it inherited, as that would wait for threads which do not exist.
-_IDLE_MATCHERS = 4
+_IDLE_KINDS = 4
 _idle: list[tuple[tuple[Search, int], Matcher]] = []
 _lock = threading.Lock()
 
@@ -237,7 +238,7 @@ def borrowed_matcher(search: Search, threads: int) -> Iterator[Matcher]:
                 break
     if matcher is None:
         matcher = Matcher(search, threads)
-    pid, surplus, planned_s = os.getpid(), None, matcher.planning_s()
+    pid, surplus, planned_s = os.getpid(), [], matcher.planning_s()
     try:
         yield matcher
         if matcher.planning_s() > planned_s:
@@ -246,10 +247,12 @@ def borrowed_matcher(search: Search, threads: int) -> Iterator[Matcher]:
         if os.getpid() == pid:
             with _lock:
                 _idle.append((key, matcher))
-                if len(_idle) > _IDLE_MATCHERS:
-                    surplus = _idle.pop(0)[1]
-            if surplus is not None:
-                surplus.destroy()
+                kinds = list(dict.fromkeys(k for k, _ in reversed(_idle)))
+                for kind in kinds[_IDLE_KINDS:]:
+                    surplus += [m for k, m in _idle if k == kind]
+                    _idle[:] = [entry for entry in _idle if entry[0] != kind]
+            for old in surplus:
+                old.destroy()
 
 
 def release() -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Callable, Literal, TypeVar, Union
@@ -175,30 +179,81 @@ def match_here(
     order = np.argsort(pairs[:, 0], kind="stable")
     bounds = np.flatnonzero(np.diff(pairs[order, 0])) + 1
     most_threads = threads or default_threads()
+    small: deque[_Group] = deque()
     with _Progress(len(pairs), progress) as bar:
+
+        def match_small() -> None:
+            _match_side_by_side(small, search, most_threads, results, shapes, bar.update)
+
         for rows in np.split(order, bounds):
             group = _Group(images, templates, pairs, windows, rows)
-            with borrowed_matcher(search, group.threads(most_threads)) as matcher:
-                group.match(matcher, results, shapes, bar.update)
+            if group.is_small:
+                group.fetch_templates()
+                small.append(group)
+                if len(small) >= 16 * most_threads:
+                    match_small()
+            else:
+                with borrowed_matcher(search, most_threads) as matcher:
+                    group.match(matcher, results, shapes, bar.update)
+        match_small()
     return results, shapes
+
+
+def _match_side_by_side(
+    groups: deque[_Group],
+    search: Search,
+    most_threads: int,
+    results: np.ndarray,
+    shapes: np.ndarray,
+    done: Callable[[int], None],
+) -> None:
+    """Matches and removes groups, each by one thread: sharing an image's work costs more than it saves for them."""
+
+    def work() -> None:
+        with borrowed_matcher(search, 1) as matcher, contextlib.suppress(IndexError):
+            while True:
+                groups.popleft().match(matcher, results, shapes, done)
+
+    helpers = min(most_threads, len(groups)) - 1
+    if helpers < 1:
+        if groups:
+            work()
+        return
+    with ThreadPoolExecutor(helpers) as executor:
+        started = [executor.submit(work) for _ in range(helpers)]
+        try:
+            work()
+        finally:
+            groups.clear()  # done, or given up
+    for helper in started:
+        helper.result()
 
 
 class _Group:
     """The pairs of one image."""
 
-    #: Images of fewer pixels are matched by one thread: sharing so little work costs more than it saves.
+    #: Images of fewer pixels are small.
     SMALL_PX = 256 * 256
 
     def __init__(
         self, images: Arrays, templates: Arrays, pairs: np.ndarray, windows: np.ndarray | None, rows: np.ndarray
     ) -> None:
         self._templates, self._windows = templates, windows
+        self._fetched: dict[int, np.ndarray | None] | None = None
         self._image_id = int(pairs[rows[0], 0])
         self._image = None if self._image_id == -1 else as_pixels(images[self._image_id], f"image {self._image_id}")
         self._rows = list(zip(rows.tolist(), pairs[rows, 1].tolist()))
 
-    def threads(self, most: int) -> int:
-        return most if self._image is not None and self._image.size >= self.SMALL_PX else 1
+    @property
+    def is_small(self) -> bool:
+        return self._image is None or self._image.size < self.SMALL_PX
+
+    def fetch_templates(self) -> None:
+        """Now rather than one slice at a time: the caller's containers are asked by the caller's thread alone."""
+        self._fetched = {i: self._template(i) for _, i in self._rows if i != -1}
+
+    def _template(self, i: int) -> np.ndarray | None:
+        return as_pixels(self._templates[i], f"template {i}") if self._fetched is None else self._fetched[i]
 
     def match(self, matcher: Matcher, results: np.ndarray, shapes: np.ndarray, done: Callable[[int], None]) -> None:
         """Fills the rows of this group, in slices."""
@@ -210,7 +265,7 @@ class _Group:
                 if self._image_id == -1 or template_id == -1:
                     results[row] = _no_answer(Status.INVALID)
                     continue
-                template = as_pixels(self._templates[template_id], f"template {template_id}")
+                template = self._template(template_id)
                 if image is None or template is None:
                     results[row] = _no_answer(Status.UNREADABLE)
                     continue
@@ -260,6 +315,7 @@ class _Progress:
     def __init__(self, total: int, wanted: bool) -> None:
         self._total, self._wanted, self._done = total, wanted, 0
         self._bar: Any = None
+        self._lock = threading.Lock()
         self._start = time.monotonic()
 
     def __enter__(self) -> _Progress:
@@ -270,12 +326,13 @@ class _Progress:
             self._bar.close()
 
     def update(self, n: int) -> None:
-        self._done += n
-        if self._bar is not None:
-            self._bar.update(n)
-        elif self._wanted and time.monotonic() - self._start > self.DELAY_S:
-            from tqdm.auto import tqdm
+        with self._lock:
+            self._done += n
+            if self._bar is not None:
+                self._bar.update(n)
+            elif self._wanted and time.monotonic() - self._start > self.DELAY_S:
+                from tqdm.auto import tqdm
 
-            self._bar = tqdm(total=self._total, unit="pair")
-            self._bar.start_t -= time.monotonic() - self._start
-            self._bar.update(self._done)
+                self._bar = tqdm(total=self._total, unit="pair")
+                self._bar.start_t -= time.monotonic() - self._start
+                self._bar.update(self._done)

@@ -60,10 +60,28 @@ def test_quality(case):
     assert match(case.images, case.templates, case.pairs[:2]).subpixel is None
 
 
-def test_same_bytes_with_any_threads(case, monkeypatch):
-    monkeypatch.setattr("mpixcorr._match._Group.SMALL_PX", 0)
+@pytest.mark.parametrize("small_px", [0, 256 * 256])
+def test_same_bytes_with_any_threads(case, monkeypatch, small_px):
+    monkeypatch.setattr("mpixcorr._match._Group.SMALL_PX", small_px)
     one, three = (match(case.images, case.templates, case.pairs, threads=n) for n in (1, 3))
     assert one.peaks.tobytes() == three.peaks.tobytes() and one.coords.tobytes() == three.coords.tobytes()
+
+
+def test_many_small_images_in_batches(case):
+    images = [case.images[i % 3] for i in range(100)]
+    result = match(images, case.templates, [(i, j) for i in range(100) for j in (0, 3)], threads=2)
+    expected = match(case.images, case.templates, [(i, j) for i in range(3) for j in (0, 3)])
+    assert np.array_equal(result.peaks, np.tile(expected.peaks, 34)[:200])
+    assert np.array_equal(result.coords, np.tile(expected.coords, (34, 1))[:200])
+
+
+def test_errors_of_helping_threads_are_raised(case, monkeypatch):
+    def fail(*_):
+        raise mpixcorr.MpixcorrError("out of memory")
+
+    monkeypatch.setattr("mpixcorr._library.Matcher.match", fail)
+    with pytest.raises(mpixcorr.MpixcorrError, match="out of memory"):
+        match(case.images, case.templates, case.pairs, threads=3)
 
 
 def test_many_templates_in_slices(case, monkeypatch):
