@@ -17,11 +17,11 @@ QUALITY = ("subpixel", "second_coords", "second_peaks")
 
 
 def program(*arguments, code=0, ranks=0, timeout=120):
-    """Runs the program, alone or under mpirun, and checks its exit code; returns what it printed."""
+    """Runs the program, alone or under mpirun, and checks its exit code (None: any); returns what it printed."""
     launcher = [os.environ.get("MPIEXEC", "mpirun"), "-n", str(ranks)] if ranks else []
     done = subprocess.run([*launcher, os.environ["MPIXCORR"], *map(str, arguments)], capture_output=True, text=True,
                           timeout=timeout)
-    assert done.returncode == code, f"{arguments}: exit {done.returncode}, expected {code}\n{done.stdout}{done.stderr}"
+    assert code in (done.returncode, None), f"{arguments}: exit {done.returncode}, expected {code}\n{done.stdout}{done.stderr}"
     return done.stdout + done.stderr
 
 

@@ -152,7 +152,9 @@ def places_with_the_same_ncc_are_a_tie(folder):
     assert "The 1 that differ" in told, told
 
 
-if Image is None:
-    print("pictures: skipped: no PIL")
-    main(the_map_is_the_ncc, places_with_the_same_ncc_are_a_tie)
-main(the_map_is_the_ncc, a_picture_marks_the_match, odd_pairs, a_sheet_shows_the_worst, places_with_the_same_ncc_are_a_tie)
+tests = [the_map_is_the_ncc, places_with_the_same_ncc_are_a_tie]
+if Image is None or "draws no pictures" in program("map", "none.h5", "none.png", "--pair", "0", code=None):
+    print("pictures: skipped: no PIL, or a build without cairo")
+else:
+    tests += [a_picture_marks_the_match, odd_pairs, a_sheet_shows_the_worst]
+main(*tests)
