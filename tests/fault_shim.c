@@ -4,6 +4,7 @@
  *  FAULT_PATH     only on files whose path contains this (default: all)
  *  FAULT_AT       the first such call that goes wrong, counted from 1 (default 1); all later ones do too, but for kill
  *  FAULT_ACTION   kill (the process by SIGKILL), hang, or the number of an errno
+ *  FAULT_COMMAND  only in processes whose command line has this word
  *  FAULT_RANK     only in this rank (default: all)
  *  FAULT_COUNT    a file to which each such call adds a byte, whether it goes wrong or not
  */
@@ -31,9 +32,19 @@ static bool rank_fits(void) {
   return !*wanted || strcmp(rank ? rank : "0", wanted) == 0;
 }
 
+static bool command_fits(void) {
+  char text[4096] = "";
+  FILE *file = *wish("FAULT_COMMAND") ? fopen("/proc/self/cmdline", "r") : NULL;
+  if (!file) return true;
+  size_t n = fread(text, 1, sizeof text - 1, file);
+  fclose(file);
+  return memmem(text, n, wish("FAULT_COMMAND"), strlen(wish("FAULT_COMMAND"))) != NULL;
+}
+
 /** Whether this call is to fail, with errno set; does not return if it kills or hangs. */
 static bool goes_wrong(const char *call, const char *path) {
   if (strcmp(wish("FAULT_CALL"), call) != 0 || !strstr(path, wish("FAULT_PATH")) || !rank_fits()) return false;
+  if (!command_fits()) return false;
   int number = __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED);
   if (*wish("FAULT_COUNT")) {
     FILE *file = fopen(wish("FAULT_COUNT"), "a");

@@ -4,7 +4,7 @@ target_link_libraries(fault_shim PRIVATE ${CMAKE_DL_LIBS})
 target_compile_options(fault_shim PRIVATE -fno-sanitize=all)
 target_link_options(fault_shim PRIVATE -fno-sanitize=all)
 foreach(case resume_anywhere resume_refused signals_mpirun signals_mpirun_ends signals_one_rank limits killed
-    killed_at_writes killed_at_syncs_and_renames failed_calls full_disk read_errors input_changes read_only_folder
+    killed_at_writes killed_at_syncs_and_renames failed_calls full_disk read_errors input_changes crash_on_opening flipped_bytes read_only_folder
     two_runs out_of_memory hanging_rank patience)
   ncc_add_script(NAME fault_${case} COMMAND ${CMAKE_COMMAND} -E env FAULT_SHIM=$<TARGET_FILE:fault_shim> ${NCC_PYTHON}
     ${CMAKE_CURRENT_SOURCE_DIR}/faults.py ${case} LABELS faults TIMEOUT 240)

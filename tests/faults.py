@@ -286,6 +286,37 @@ def input_changes():
                 assert done.code == 0 and tables() == expected, (change, done.words)
 
 
+def crash_on_opening():
+    """A file on which HDF5 crashes or hangs costs a line, in any number of ranks, and leaves nothing behind."""
+    small_input()
+    for ranks in (1, 2):
+        for action, words in (("kill", "crashed"), ("hang", "not come to an end")):
+            done = run(ranks=ranks, env={"MPIXCORR_PROBE_S": "1"},
+                       shim={"call": "pread", "path": "in.h5", "command": "probe-input", "action": action})
+            assert done.code == 3 and len(done.errors) == 1 and words in done.errors[0], done.words
+            assert os.listdir(".") == ["in.h5"]
+
+
+def flipped_bytes():
+    """An input with damaged metadata ends in order, whatever is wrong with it."""
+    small_input()
+    with open("in.h5", "rb") as file:
+        good = file.read()
+    rng = np.random.default_rng(4)
+    places = sorted(set(range(0, 96, 8)) | set(rng.integers(96, 4000, 24).tolist()))
+    codes = {}
+    for place in places:
+        bad = bytearray(good)
+        bad[place] ^= int(rng.integers(1, 256))
+        with open("in.h5", "wb") as file:
+            file.write(bad)
+        done = run("--overwrite")
+        assert done.code in (0, 3, 6), f"byte {place}: {done.words}"
+        assert len(done.errors) == (done.code == 3), f"byte {place}: {done.words}"
+        codes[done.code] = codes.get(done.code, 0) + 1
+    print(f"{len(places)} files, by exit code: {codes}")
+
+
 def read_only_folder():
     small_input()
     os.mkdir("folder")

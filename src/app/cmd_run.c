@@ -6,6 +6,7 @@
 #include "error.h"
 #include "job.h"
 #include "options.h"
+#include "probe.h"
 #include "progress.h"
 #include "report.h"
 
@@ -13,6 +14,11 @@ typedef struct observer {
   const ncc_run_options *options;
   ncc_progress progress;
 } observer;
+
+static ncc_status probe(void *context) {
+  const observer *o = context;
+  return ncc_probe_input(o->options->input);
+}
 
 static ncc_status check(void *context) {
   const observer *o = context;
@@ -78,8 +84,12 @@ ncc_status ncc_cmd_run(int argc, char **argv) {
   }
   NCC_TRY(ncc_job_init(&argc, &argv, &rank));
   observer o = {.options = &options};
-  ncc_job_observer hooks = {
-      .context = &o, .check = check, .started = started, .progressed = progressed, .finished = finished};
+  ncc_job_observer hooks = {.context = &o,
+                            .probe = probe,
+                            .check = check,
+                            .started = started,
+                            .progressed = progressed,
+                            .finished = finished};
   status = ncc_job_run(&options, &hooks);
   /* Before MPI ends: as soon as one rank has exited with an error, the launcher may kill the others. */
   if (rank == 0 && status != NCC_OK && !is_outcome(status)) fprintf(stderr, "mpixcorr: %s\n", ncc_error_message());

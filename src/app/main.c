@@ -14,6 +14,7 @@
 #include "hdf5_version.h"
 #include "man_page.h"
 #include "mpi_version.h"
+#include "probe.h"
 #include "version.h"
 
 typedef struct command_entry {
@@ -83,6 +84,7 @@ static ncc_status dispatch(int argc, char **argv) {
   const char *word = argv[1];
   for (int i = 0; i < COMMAND_COUNT; ++i)
     if (strcmp(word, commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
+  if (strcmp(word, NCC_PROBE_COMMAND) == 0) return ncc_cmd_probe(argc - 1, argv + 1);
   void (*print)(void) = NULL;
   if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) print = print_help;
   if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) print = print_version;
