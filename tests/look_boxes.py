@@ -82,8 +82,9 @@ def windows_and_crops_are_exact(folder):
             peak = (36, 52)  # of template 0 on image 0: just inside and just outside of windows
             candidates = [(0, 0, rows, cols), (0, 0, 1, 1), (rows - 1, cols - 1, rows, cols), (36, 52, 37, 53),
                           (0, 0, peak[0], cols), (0, 0, peak[0] + 1, cols), (0, 0, rows, peak[1]),
-                          (peak[0] + 1, 0, rows, cols), (peak[0], peak[1] + 1, rows, cols)]
-            for _ in range(3):
+                          (peak[0] + 1, 0, rows, cols), (peak[0], peak[1] + 1, rows, cols),
+                          (0, 0, rows, peak[1] + 1), (peak[0], 0, rows, cols), (0, peak[1], rows, cols)]
+            for _ in range(2):
                 y0, x0 = rng.integers(0, rows), rng.integers(0, cols)
                 candidates.append((y0, x0, rng.integers(y0 + 1, rows + 1), rng.integers(x0 + 1, cols + 1)))
             pairs += [(i, t)] * len(candidates)
