@@ -32,7 +32,8 @@ static verdict judge(const ncc_case *c, const ncc_proposal *proposal, const ncc_
   v.value = ncc_case_value(c, candidate->y, candidate->x, &v.zeroed, &numerator);
   // Written so that a NaN from an overflowing transform is a breach, while sure zeros carry no numerator.
   bool proposed = candidate->lower != 0 || candidate->upper != 0 || !isnan(candidate->numerator);
-  v.breach = proposed && !(fabs(candidate->numerator - numerator) <= proposal->error / 4);
+  double allowed = proposal->error / 4 + proposal->rounding * fabs(numerator);
+  v.breach = proposed && !(fabs(candidate->numerator - numerator) <= allowed);
   return v;
 }
 

@@ -529,6 +529,7 @@ static ncc_status propose_one(cpu_engine *e, const ncc_task *task, ncc_proposal 
   ncc_pool_run(e->pool, strips_of(product_rows(&e->geometry)), peak_item, e);
   for (int t = 0; t < e->threads; t++) NCC_TRY(ncc_proposal_merge(out, &e->scratch[t].found));
   out->error = error / (image_unit * e->tmpl_unit);
+  out->rounding = e->centre != 0 ? slack : 0;
   NCC_TRY(ncc_proposal_finish(out));
   e->context->counters->peak_s += now_s() - t0;
   if (e->fused && !task->again) e->has_spectrum = false;

@@ -79,6 +79,14 @@ static double safe_scale(double lo, double hi) {
   return ldexp(1.0, exponent < -1000 ? 1000 : -exponent);  // 2^1000 lifts the smallest denormal far enough
 }
 
+/** Rounds to 12 significant bits: sums of integers and of float32 pixels about such a centre are exact, so that a pixel
+ *  that equals the mean normalises to exactly 0, as the zeros outside the image do. */
+static double few_bits(double c) {
+  int exponent;
+  double fraction = frexp(c, &exponent);
+  return ldexp(rint(ldexp(fraction, 12)), exponent - 12);
+}
+
 static ncc_status find_moments(ncc_pool *pool, ncc_prepared *p) {
   ncc_status status = NCC_OK;
   const double n = (double)p->pixels.rows * (double)p->pixels.cols;
@@ -96,7 +104,7 @@ static ncc_status find_moments(ncc_pool *pool, ncc_prepared *p) {
   row_moments_get(&job, p->pixels.rows / 2, &middle);
   p->finite = middle.bad == 0;
   if (!p->finite) goto cleanup;
-  job.c = middle.s / (double)p->pixels.cols;
+  job.c = few_bits(middle.s / (double)p->pixels.cols);
   row_moments total = all_moments(pool, &job);
   p->finite = total.bad == 0;
   if (!p->finite) goto cleanup;

@@ -24,7 +24,7 @@ void ncc_proposal_reset(ncc_proposal *proposal) {
   proposal->best = -2;
   proposal->zero_y = proposal->zero_x = -1;
   proposal->cut_y = proposal->cut_x = INT64_MAX;
-  proposal->error = 0;
+  proposal->error = proposal->rounding = 0;
 }
 
 static bool before(int64_t y0, int64_t x0, int64_t y1, int64_t x1) {
@@ -56,6 +56,7 @@ ncc_status ncc_proposal_merge(ncc_proposal *into, const ncc_proposal *from) {
   into->any_sure |= from->any_sure;
   into->best = fmax(into->best, from->best);
   into->error = fmax(into->error, from->error);
+  into->rounding = fmax(into->rounding, from->rounding);
   if (from->zero_y >= 0 && (into->zero_y < 0 || before(from->zero_y, from->zero_x, into->zero_y, into->zero_x))) {
     into->zero_y = from->zero_y;
     into->zero_x = from->zero_x;

@@ -32,8 +32,9 @@ typedef struct ncc_proposal {
   double best;            /**< largest lower bound seen; -2 before any */
   int64_t zero_y, zero_x; /**< first position whose NCC is surely 0 without a numerator; zero_y = -1: none */
   int64_t cut_y,
-      cut_x;    /**< where the list was full, this and later positions may be missing; cut_y = INT64_MAX: nowhere */
-  double error; /**< bound of the numerators' error, in units of ncc_evaluation */
+      cut_x;       /**< where the list was full, this and later positions may be missing; cut_y = INT64_MAX: nowhere */
+  double error;    /**< bound of the numerators' error, in units of ncc_evaluation */
+  double rounding; /**< beyond that they are rounded by this, relative to themselves */
 } ncc_proposal;
 
 /** Turns a numerator and ssd(W) into bounds. Units are the engine's own. */

@@ -150,7 +150,8 @@ static void one_case(uint64_t seed) {
 
 /** Seeds that once found a fault. */
 static void pairs_that_once_failed(void) {
-  static const uint64_t seeds[] = {792, 28996, 50920, 57362, 102037, 127248, 136598, 143975, 150749, 1002591};
+  static const uint64_t seeds[] = {792,    28996,  50920,   57362,   102037,  127248,  136598,
+                                   143975, 150749, 1002591, 2091305, 2097865, 3047276, 3054713};
   for (size_t i = 0; i < sizeof seeds / sizeof seeds[0]; ++i) one_case(seeds[i]);
 }
 
