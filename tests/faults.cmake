@@ -11,3 +11,6 @@ foreach(case resume_anywhere resume_refused signals_mpirun signals_mpirun_ends s
   # they watch the clock, and a rank that gets no core looks like one that hangs
   set_tests_properties(fault_${case} PROPERTIES PROCESSORS 2)
 endforeach()
+
+# fuzz targets for some seconds each, with a fixed seed; tests/fuzz.sh alone runs them for long
+ncc_add_script(NAME fuzz COMMAND ${PROJECT_SOURCE_DIR}/tests/fuzz_short.sh LABELS fuzz TIMEOUT 400)

@@ -1,0 +1,43 @@
+/** Fuzz target: input files. What can be opened can be validated, read and identified. */
+#include "geometry.h"
+#include "input.h"
+#include "patched_file.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void read_some(ncc_input *input, ncc_object_kind kind, const ncc_objects *objects) {
+  for (int64_t i = 0; i < objects->count && i < 4; i++) {
+    ncc_object object = ncc_objects_get(objects, i);
+    if (object.rows > 4096 || object.cols > 4096) continue;
+    void *pixels = malloc((size_t)(object.rows * object.cols) * ncc_dtype_size(object.dtype));
+    if (pixels) (void)ncc_input_read(input, kind, i, pixels);
+    free(pixels);
+  }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  static file_bytes good;
+  static char path[64];
+  ncc_input *input = NULL;
+  if (!good.data) {
+    good = file_load(FUZZ_BASE);
+    snprintf(path, sizeof path, "/dev/shm/fuzz_input_%d.h5", (int)getpid());
+  }
+  file_store(path, &good, data, size);
+  if (ncc_input_open(path, &input) == NCC_OK) {
+    const ncc_catalog *catalog = ncc_input_catalog(input);
+    const ncc_search search = {0};
+    int64_t(*indices)[2] = NULL, n_bad;
+    if (ncc_catalog_resolve(catalog, &search, true, &indices, &n_bad) == NCC_OK)
+      for (int64_t i = 0; i < catalog->n_pairs; i++)
+        if (indices[i][0] >= catalog->images.count || indices[i][1] >= catalog->templates.count) abort();
+    free(indices);
+    read_some(input, NCC_IMAGE, &catalog->images);
+    read_some(input, NCC_TEMPLATE, &catalog->templates);
+  } else if (!ncc_error_message()[0]) {
+    abort();
+  }
+  ncc_input_close(&input);
+  unlink(path);
+  return 0;
+}

@@ -1,0 +1,56 @@
+/** Fuzz target: partial outputs to be resumed. What is accepted can be gone on with to the end. */
+#include "output.h"
+#include "patched_file.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { PAIRS = 6 };
+static int64_t pairs[PAIRS][2] = {{0, 0}, {0, 1}, {1, 0}, {-1, -1}, {1, 1}, {0, 1}};
+static const ncc_object stack = {.rows = 9, .cols = 8, .box_image = -1};
+static char path[64], part[80];
+static ncc_catalog catalog;
+
+static ncc_status open_output(ncc_output_mode mode, ncc_output **out) {
+  const ncc_input_identity identity = {1000, 1500000000, "0123456789abcdef"};
+  const ncc_search search = {0};
+  const ncc_run_info info = {"mpixcorr run", "--threads=1", "--crop=0,0", "0123456", "none", "none", "cpu", 1, 1, 1};
+  return ncc_output_create(path, mode, &catalog, &identity, &search, &info, out);
+}
+
+static file_bytes make_good(void) {
+  ncc_output *output;
+  if (open_output(NCC_OUTPUT_OVERWRITE, &output) != NCC_OK) abort();
+  const int64_t row = 1;
+  const ncc_result result = {.y = 3, .x = 4, .peak = 0.5, .status = NCC_PAIR_OK};
+  if (ncc_output_write(output, 1, &row, &result) != NCC_OK || ncc_output_close(&output, NULL) != NCC_OK) abort();
+  return file_load(part);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  static file_bytes good;
+  const ncc_run_timings timings = {0};
+  ncc_output *output = NULL;
+  if (!good.data) {
+    snprintf(path, sizeof path, "/dev/shm/fuzz_resume_%d.h5", (int)getpid());
+    snprintf(part, sizeof part, "%s.part", path);
+    catalog = (ncc_catalog){.path = (char *)FUZZ_BASE,
+                            .images = {.count = 2, .stack = stack},
+                            .templates = {.count = 2, .stack = stack},
+                            .n_pairs = PAIRS,
+                            .pairs = pairs};
+    good = make_good();
+    if (!freopen("/dev/null", "w", stdout)) abort();
+  }
+  file_store(part, &good, data, size);
+  if (open_output(NCC_OUTPUT_RESUME, &output) == NCC_OK) {
+    const ncc_result result = {.y = 3, .x = 4, .peak = 0.5, .status = NCC_PAIR_OK};
+    for (int64_t row = 0; row < PAIRS; row++)
+      if (ncc_output_statuses(output)[row] == NCC_PAIR_PENDING) (void)ncc_output_write(output, 1, &row, &result);
+    (void)ncc_output_close(&output, &timings);
+  } else if (!ncc_error_message()[0]) {
+    abort();
+  }
+  unlink(part);
+  unlink(path);
+  return 0;
+}

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# A few seconds of every fuzz target.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+"$here/fuzz.sh" 50000 message
+"$here/fuzz.sh" 20000 options
+"$here/fuzz.sh" 300 input
+"$here/fuzz.sh" 300 resume
