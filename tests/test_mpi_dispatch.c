@@ -45,7 +45,7 @@ int main(int argc, char **argv) {
       ncc_run_options options = job_options(input, output);
       options.group = (i / 2 + (size_t)variant) % 2;
       options.read = variant ? NCC_READ_ALL : NCC_READ_ROOT;
-      if (cases[i].rows > 1000) options.memory_bytes = 64 << 20; /* small hand-outs */
+      if (cases[i].rows > 1000) options.memory_bytes = 512 << 20; /* small hand-outs */
       MUST(ncc_job_run(&options, NULL));
       if (rank == 0) job_check_output(output, &cases[i]);
     }

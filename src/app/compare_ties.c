@@ -50,6 +50,12 @@ static bool evaluate(ncc_pair_source *source, const ncc_search *search, const co
   return true;
 }
 
+/** Whether the pixels bear out what a side says: results that do not belong to these pixels are no tie. Known answers
+ * may have been normalised otherwise. */
+static bool borne_out(const compare_side *side, int64_t row, double ncc, double tolerance) {
+  return side->expected || fabs(side->data.peaks[row] - ncc) <= tolerance;
+}
+
 ncc_status ncc_compare_ties(const compare_side *a, const compare_side *b, const compare_options *options,
                             comparison *out) {
   ncc_status status = NCC_OK;
@@ -69,7 +75,9 @@ ncc_status ncc_compare_ties(const compare_side *a, const compare_side *b, const 
   for (int64_t i = 0; i < n; i++) {
     compare_difference *d = candidates[i].difference;
     if (!evaluate(source, &search, a, b, d)) continue;
-    d->tie = fabs(d->ncc_a - d->ncc_b) <= fmax(options->peak_tolerance, 1e-12);
+    double tolerance = fmax(options->peak_tolerance, 1e-12);
+    d->tie = fabs(d->ncc_a - d->ncc_b) <= tolerance && borne_out(a, d->row, d->ncc_a, tolerance) &&
+             borne_out(b, d->row, d->ncc_b, tolerance);
     out->n_ties += d->tie;
   }
 
