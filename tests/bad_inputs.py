@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Bad input on 2 ranks: exit 3 and no hang (on a quiet machine about a second), exactly one line beginning "mpixcorr: ", no output and no part file.
+"""Bad input on 2 ranks: exit 3 and no hang (a quiet machine takes about a second), exactly one line beginning
+"mpixcorr: ", no output and no part file.
 
 The line names the file, and what is wrong with it. Skipped (77) without the Python modules.
 """
