@@ -3,6 +3,7 @@ foreach(name pictures export tiles numpy memory)
   ncc_add_script(NAME import_${name} COMMAND ${NCC_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/import_${name}.py
     $<TARGET_FILE:mpixcorr> LABELS import TIMEOUT 180)
 endforeach()
+set_property(TEST import_memory APPEND PROPERTY LABELS measured)
 foreach(name dump em_tiles)
   ncc_add_script(NAME import_${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/import_${name}.sh LABELS import em TIMEOUT 120)
 endforeach()
