@@ -417,7 +417,7 @@ class Bench:
             part = self.part_of(source, count)
             seconds = {"mpixcorr": self.mpixcorr(part, "fftw", 1, self.cores)[0] * count,
                        "mpixcorr MKL": self.mpixcorr(part, "mkl", 1, self.cores)[0] * count}
-            if count <= (50 if self.quick else 150):
+            if count <= 50:
                 for program, method, fft in (("scipy, pair by pair", "scipy", "pocketfft"),
                                              ("scipy, grouped", "scipy-grouped", "pocketfft"),
                                              ("scipy MKL, grouped", "scipy-grouped", "mkl"),
