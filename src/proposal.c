@@ -5,6 +5,8 @@
 
 #include "error.h"
 
+enum { MOST_CANDIDATES = 1 << 18 }; /* of one list, while it is filled */
+
 ncc_status ncc_proposal_create(int64_t capacity, ncc_proposal *out) {
   *out = (ncc_proposal){.capacity = capacity};
   out->items = malloc((size_t)capacity * sizeof *out->items);
@@ -90,6 +92,18 @@ cleanup:
   return status;
 }
 
+/** Makes a full list shorter or longer. Before the peak is found, much may win; if it is too much, the earliest stay.
+ */
+static void make_room(ncc_proposal *p) {
+  prune(p);
+  if (p->count <= p->capacity / 2) return;
+  if (p->capacity < MOST_CANDIDATES && reserve(p, 2 * p->capacity) == NCC_OK) return;
+  qsort(p->items, (size_t)p->count, sizeof *p->items, compare_position);
+  p->count /= 2;
+  p->cut_y = p->items[p->count].y;
+  p->cut_x = p->items[p->count].x;
+}
+
 static void raise_shared(_Atomic double *shared, double value) {
   double seen = atomic_load_explicit(shared, memory_order_relaxed);
   while (value > seen &&
@@ -102,7 +116,7 @@ void ncc_proposal_consider(ncc_proposal *p, const ncc_bounds *b, int64_t y, int6
   bool sure = ssd > b->zero_hi;  // the judge cannot zero it
   double lower = -1, upper = 1;
   if (ssd == 0 || (ssd > 0 && ssd < b->zero_lo)) {  // surely 0, whatever the numerator
-    if (p->zero_y < 0) {
+    if (p->zero_y < 0 || before(y, x, p->zero_y, p->zero_x)) {
       p->zero_y = y;
       p->zero_x = x;
     }
@@ -128,15 +142,9 @@ void ncc_proposal_consider(ncc_proposal *p, const ncc_bounds *b, int64_t y, int6
   }
   double best = atomic_load_explicit(shared, memory_order_relaxed);
   if (best > p->best) p->best = best;
-  if (upper < p->best - NCC_MARGIN || p->cut_y != INT64_MAX) return;
-  if (p->count == p->capacity) {
-    prune(p);
-    if (p->count > p->capacity / 2) {
-      p->cut_y = y;
-      p->cut_x = x;
-      return;
-    }
-  }
+  if (upper < p->best - NCC_MARGIN) return;
+  if (p->count == p->capacity) make_room(p);
+  if (!before(y, x, p->cut_y, p->cut_x)) return;
   p->items[p->count++] = (ncc_candidate){y, x, numerator * b->to_evaluation, lower, upper};
 }
 

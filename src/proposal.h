@@ -64,7 +64,7 @@ ncc_status ncc_proposal_merge(ncc_proposal *into, const ncc_proposal *from);
  *  @return NCC_OK; NCC_ERR_NOMEM. */
 ncc_status ncc_proposal_finish(ncc_proposal *proposal);
 
-/** Considers a position; positions come in row-major order within one list.
+/** Considers a position; each is considered once, in any order.
  *  @param[in,out] shared  best lower bound over all threads; raised here. */
 void ncc_proposal_consider(ncc_proposal *proposal, const ncc_bounds *bounds, int64_t y, int64_t x, double numerator,
                            double ssd, _Atomic double *shared);
