@@ -341,11 +341,18 @@ def two_runs():
     make_input(images=300)
     expected = reference()
     run_ = Running(ranks=2)
-    run_.wait_for_rows()
+    while not os.path.exists("out.h5.part"):
+        assert run_.process.poll() is None
+        time.sleep(0.01)
+    stopped = run_.ranks().values()
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)  # it must not end before the others have tried
     for option in ("--resume", "--overwrite", None):
         done = run(*([option] if option else []))
         assert done.code == 4 and len(done.errors) == 1, done.words
         assert "in use by another run" in done.errors[0] or not option, done.errors
+    for pid in stopped:
+        os.kill(pid, signal.SIGCONT)
     done = run_.end()
     assert done.code == 0 and tables() == expected, done.words
 

@@ -39,6 +39,7 @@ def command(*options, ranks=1, shim=None, input="in.h5", output="out.h5", wrap=(
     environment = []
     if shim:
         settings = {"LD_PRELOAD": SHIM, "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
+        settings["FAULT_COMMAND"] = "--progress"  # the run alone, not the child that opens the input first
         settings.update({"FAULT_" + name.upper(): str(value) for name, value in shim.items()})
         environment = ["env"] + [f"{name}={value}" for name, value in settings.items()]
     return launcher + environment + [*wrap, MPIXCORR, "run", input, output, "--progress", "none", "--threads", "1",
