@@ -182,6 +182,26 @@ cleanup:
   return status;
 }
 
+ncc_status ncc_output_peek(const char *path, const ncc_catalog *catalog, const ncc_input_identity *identity,
+                           const ncc_search *search, const ncc_run_info *info, uint8_t **statuses) {
+  ncc_status status = NCC_OK;
+  const ncc_output_spec spec = {catalog, identity, info, search->quality};
+  ncc_output found = {.fd = -1, .part = ncc_file_name(path, ".part")};
+  *statuses = found.statuses = calloc((size_t)(catalog->n_pairs ? catalog->n_pairs : 1), 1);
+  NCC_CHECK(found.part && found.statuses, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " pairs", path, catalog->n_pairs);
+  const char *file = exists(found.part) ? found.part : path;
+  if (!exists(file)) goto cleanup;
+  NCC_TRY(ncc_output_file_match(file, &spec, &found.layout));
+  found.fd = open(file, O_RDONLY | O_CLOEXEC);
+  NCC_CHECK(found.fd >= 0, NCC_ERR_OUTPUT, "%s: cannot be opened: %s", file, strerror(errno));
+  NCC_TRY(read_statuses(&found, file));
+cleanup:
+  if (found.fd >= 0) close(found.fd);
+  free(found.part);
+  if (status != NCC_OK) free(*statuses), *statuses = NULL;
+  return status;
+}
+
 const uint8_t *ncc_output_statuses(const ncc_output *output) {
   return output->statuses;
 }

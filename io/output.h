@@ -41,6 +41,12 @@ ncc_status ncc_output_create(const char *path, ncc_output_mode mode, const ncc_c
                              const ncc_input_identity *identity, const ncc_search *search, const ncc_run_info *info,
                              ncc_output **out);
 
+/** Statuses as a run in mode RESUME would find them, without opening anything for writing.
+ *  @param[out] statuses  [n_pairs], malloc'd, caller frees; all pending where there is neither output nor part.
+ *  @return NCC_OK; NCC_ERR_INPUT where a resume would not fit, with the reason; NCC_ERR_OUTPUT; NCC_ERR_NOMEM. */
+ncc_status ncc_output_peek(const char *path, const ncc_catalog *catalog, const ncc_input_identity *identity,
+                           const ncc_search *search, const ncc_run_info *info, uint8_t **statuses);
+
 /** Status of every row, on disk or taken since: [n_pairs], borrowed. After resume, non-pending rows need no work. Rows
  * of /pairs that hold -1 or are bad begin as pending like all others: the caller writes `invalid` results for them. */
 const uint8_t *ncc_output_statuses(const ncc_output *output);

@@ -127,7 +127,7 @@ static ncc_status equip(job *j) {
   const int64_t(*indices)[2] = (const int64_t(*)[2])j->root.indices;
   if (root) mine = ncc_memory_check(j->catalog, indices, j->options, j->placement.threads, j->memory_bytes);
   NCC_TRY(ncc_comm_agree(j->comm, mine));
-  NCC_TRY(ncc_planning_share(j->comm, j->catalog, indices, j->options, &j->root.plan_s));
+  if (!j->options->dry_run) NCC_TRY(ncc_planning_share(j->comm, j->catalog, indices, j->options, &j->root.plan_s));
   if (j->read == NCC_READ_ALL && !root) mine = open_own_input(j, &identity);
   if (mine == NCC_OK) mine = make_matcher(j);
   NCC_TRY(ncc_comm_agree(j->comm, mine));
@@ -148,7 +148,9 @@ static ncc_status start(job *j) {
   NCC_TRY(ncc_comm_gather(j->comm, &j->placement, sizeof j->placement, placements));
   NCC_TRY(ncc_comm_gather(j->comm, j->comm->host, sizeof j->comm->host, j->root.hosts));
   if (root) mine = ncc_root_start(&j->root, j->comm, placements, ncc_engine_name(j->engine), j->read, j->handout_bytes);
-  if (mine == NCC_OK) {
+  if (root && mine == NCC_OK && j->options->dry_run)
+    mine = ncc_root_forecast(&j->root, j->memory_bytes, j->handout_bytes);
+  if (mine == NCC_OK && !j->options->dry_run) {
     ncc_lane_options lane = {.catalog = j->catalog,
                              .input = root ? j->root.input : j->own_input,
                              .matcher = j->matcher,
@@ -204,6 +206,7 @@ static ncc_status run(job *j, bool *aborting) {
   NCC_TRY(ncc_comm_agree(j->comm, mine));
   NCC_TRY(equip(j));
   NCC_TRY(start(j));
+  if (j->options->dry_run) return ncc_comm_barrier(j->comm);
   if (j->comm->rank == 0) {
     mine = work_as_root(j, aborting);
   } else {

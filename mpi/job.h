@@ -9,6 +9,7 @@
 #define NCC_JOB_H
 
 #include "catalog.h"
+#include "forecast.h"
 #include "options.h"
 
 /** What rank 0 knows once everything is validated. All borrowed, valid during the job. */
@@ -18,6 +19,8 @@ typedef struct ncc_job_header {
   int ranks, nodes;
   int threads_min, threads_max; /**< of a rank */
   int64_t threads_total;
+  int64_t threads_at_once; /**< no more than cores */
+  int node_cores;          /**< that the job may use on the node that has most */
   const char *engine, *fft_library, *devices;
   ncc_read_mode read;            /**< root or all: what was chosen */
   int64_t pairs;                 /**< to be computed by this run */
@@ -30,6 +33,7 @@ typedef struct ncc_job_header {
   int64_t full_rows, full_cols;  /**< of the first pair's full correlation */
   int n_warnings;
   const char *const *warnings;
+  int64_t input_bytes; /**< of the file */
 } ncc_job_header;
 
 /** Seconds of the ranks. */
@@ -58,6 +62,8 @@ typedef struct ncc_job_observer {
   ncc_status (*probe)(void *context);
   /** Before any work: what would go wrong at the end is to go wrong now. */
   ncc_status (*check)(void *context);
+  /** Instead of all that follows, where the options say --dry-run. */
+  ncc_status (*planned)(void *context, const ncc_job_header *header, const ncc_forecast *forecast);
   void (*started)(void *context, const ncc_job_header *header);
   /** Often: at most every 0.1 s. */
   void (*progressed)(void *context, int64_t done, int64_t total);
@@ -70,7 +76,7 @@ typedef struct ncc_job_observer {
  *  @return NCC_OK; NCC_ERR_COMM. */
 ncc_status ncc_job_init(int *argc, char ***argv, int *rank);
 
-/** Runs the whole job. Collective over all ranks.
+/** Runs the whole job; with --dry-run it only validates and plans. Collective over all ranks.
  *  Where a rank cannot even tell the others what went wrong, it prints the one error line itself and aborts them all.
  *  @param[in] observer  used on rank 0; NULL elsewhere, or for none.
  *  @return the same on every rank: NCC_OK; NCC_ERR_PAIRS if some pairs are nonfinite, unreadable, uncertain or invalid

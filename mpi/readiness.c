@@ -13,9 +13,6 @@
 /** Different shapes that are looked at one by one; inputs with more are planned for as they come. */
 enum { MOST_SHAPES = 256 };
 
-/** A rank's program, libraries and messages. */
-#define BASE_BYTES ((int64_t)192 << 20)
-
 /* ---- memory ------------------------------------------------------------------------------------------------- */
 
 /** The number that a file holds, or INT64_MAX: no such file, or "max". */
@@ -49,8 +46,7 @@ static int64_t cgroup_bytes(void) {
   return least;
 }
 
-/** Memory of the node that this job may use. */
-static int64_t node_bytes(void) {
+int64_t ncc_memory_node_bytes(void) {
   int64_t bytes = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE), cgroup = cgroup_bytes();
   if (cgroup < bytes) bytes = cgroup;
   const char *slurm = getenv("SLURM_MEM_PER_NODE");  // in MiB
@@ -64,7 +60,7 @@ ncc_status ncc_memory_find(const ncc_comm *comm, int64_t wish, int64_t *bytes) {
   int ranks = 1;
   NCC_TRY_MPI(MPI_Comm_split_type(comm->world, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &node));
   NCC_TRY_MPI(MPI_Comm_size(node, &ranks));
-  int64_t mine = wish > 0 ? wish : node_bytes() / ranks;
+  int64_t mine = wish > 0 ? wish : ncc_memory_node_bytes() / ranks;
   NCC_TRY_MPI(MPI_Allreduce(&mine, bytes, 1, MPI_INT64_T, MPI_MIN, comm->world));
 cleanup:
   if (node != MPI_COMM_NULL) MPI_Comm_free(&node);
@@ -103,20 +99,26 @@ static int64_t object_bytes(const ncc_object *object) {
   return object->rows * object->cols * (int64_t)ncc_dtype_size(object->dtype);
 }
 
+ncc_status ncc_memory_need(const ncc_run_options *options, int threads, const ncc_object *image, const ncc_object *tmpl,
+                           ncc_forecast_memory *out) {
+  ncc_config config = {.threads = threads};
+  *out = (ncc_forecast_memory){.program_bytes = NCC_PROGRAM_BYTES};
+  out->pixel_bytes = 2 * (object_bytes(image) + object_bytes(tmpl));  // at work, and read ahead
+  return ncc_matcher_memory(&options->search, &config, image->rows, image->cols, image->dtype, tmpl->rows, tmpl->cols,
+                            &out->matcher_bytes);
+}
+
 ncc_status ncc_memory_check(const ncc_catalog *catalog, const int64_t (*indices)[2], const ncc_run_options *options,
                             int threads, int64_t memory_bytes) {
   ncc_status status = NCC_OK;
-  ncc_config config = {.threads = threads};
   shape_list *shapes = malloc(sizeof *shapes);
   NCC_CHECK(shapes, NCC_ERR_NOMEM, "out of memory for the shapes of the input");
   find_shapes(catalog, indices, shapes);
   for (int i = 0; i < shapes->count; i++) {
     const ncc_object *image = &shapes->items[i].image, *tmpl = &shapes->items[i].tmpl;
-    int64_t bytes = 0;
-    NCC_TRY(ncc_matcher_memory(&options->search, &config, image->rows, image->cols, image->dtype, tmpl->rows,
-                               tmpl->cols, &bytes));
-    // The pixels at work, and those read ahead.
-    bytes += BASE_BYTES + 2 * (object_bytes(image) + object_bytes(tmpl));
+    ncc_forecast_memory need;
+    NCC_TRY(ncc_memory_need(options, threads, image, tmpl, &need));
+    int64_t bytes = need.program_bytes + need.matcher_bytes + need.pixel_bytes;
     NCC_CHECK(bytes <= memory_bytes, NCC_ERR_MEMORY_LIMIT,
               "%s: images of %" PRId64 "x%" PRId64 " with templates of %" PRId64 "x%" PRId64
               " need %.2f GiB a rank, the limit is %.2f GiB%s",

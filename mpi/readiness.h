@@ -4,11 +4,23 @@
 
 #include "catalog.h"
 #include "comm.h"
+#include "forecast.h"
 #include "options.h"
+
+/** A rank's program, libraries and messages. */
+#define NCC_PROGRAM_BYTES ((int64_t)192 << 20)
+
+/** Memory of this node that the job may use. */
+int64_t ncc_memory_node_bytes(void);
 
 /** The memory that one rank may use: the wish, or else what the cgroup, the scheduler or the machine gives the node,
  *  shared by its ranks. Collective. @param[out] bytes  the smallest over all ranks */
 ncc_status ncc_memory_find(const ncc_comm *comm, int64_t wish, int64_t *bytes);
+
+/** What a rank needs at least for a pair of such an image and template; rank 0's tables are not in it.
+ *  @return NCC_OK; NCC_ERR_SHAPE. */
+ncc_status ncc_memory_need(const ncc_run_options *options, int threads, const ncc_object *image, const ncc_object *tmpl,
+                           ncc_forecast_memory *out);
 
 /** Checks that every pair can be done within `memory_bytes` a rank. Rank 0 alone.
  *  @param[in] indices  [n_pairs] of ncc_catalog_resolve()

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "readiness.h"
 #include "version.h"
 
 static ncc_output_mode output_mode(const ncc_run_options *options) {
@@ -26,7 +27,7 @@ ncc_status ncc_root_validate(ncc_root *root) {
   NCC_TRY(ncc_catalog_resolve(catalog, &options->search, options->skip_bad_pairs, &root->indices, &root->pairs_bad));
   for (int64_t row = 0; row < catalog->n_pairs; row++) root->pairs_none += is_none(catalog, row);
   NCC_TRY(ncc_input_identify(root->input, &root->identity));
-  NCC_TRY(ncc_output_check(options->output, output_mode(options)));
+  if (options->output) NCC_TRY(ncc_output_check(options->output, output_mode(options)));
   if (root->observer && root->observer->check) NCC_TRY(root->observer->check(root->observer->context));
 cleanup:
   return status;
@@ -63,6 +64,8 @@ static void describe_placement(ncc_root *root, const ncc_placement *placements, 
     if (p->threads > header->threads_max) header->threads_max = p->threads;
     if (!p->leader) continue;
     header->nodes++;
+    header->threads_at_once += p->node_busy < p->node_cores ? p->node_busy : p->node_cores;
+    if (p->node_cores > header->node_cores) header->node_cores = p->node_cores;
     if (p->node_cores > p->node_busy) idle += p->node_cores - p->node_busy;
     if (p->node_busy > p->node_cores) crowded += p->node_busy - p->node_cores;
   }
@@ -113,6 +116,10 @@ cleanup:
   return status;
 }
 
+static const uint8_t *statuses(const ncc_root *root) {
+  return root->output ? ncc_output_statuses(root->output) : root->found;
+}
+
 static ncc_status create_output(ncc_root *root) {
   ncc_status status = NCC_OK;
   const ncc_run_options *options = root->options;
@@ -130,6 +137,12 @@ static ncc_status create_output(ncc_root *root) {
                        .ranks = header->ranks,
                        .nodes = header->nodes,
                        .threads = header->threads_max};
+  if (options->dry_run) {
+    if (options->resume && options->output)
+      NCC_TRY(
+          ncc_output_peek(options->output, header->catalog, &root->identity, &options->search, &info, &root->found));
+    goto cleanup;
+  }
   NCC_TRY(ncc_output_create(options->output, output_mode(options), header->catalog, &root->identity, &options->search,
                             &info, &root->output));
   NCC_TRY(write_invalid(root));
@@ -145,6 +158,7 @@ ncc_status ncc_root_start(ncc_root *root, const ncc_comm *comm, const ncc_placem
   ncc_job_header *header = &root->header;
   header->options = options;
   header->catalog = ncc_input_catalog(root->input);
+  header->input_bytes = root->identity.size_bytes;
   header->engine = engine;
   header->fft_library = ncc_fft_library();
   header->devices = root->devices;
@@ -164,13 +178,64 @@ ncc_status ncc_root_start(ncc_root *root, const ncc_comm *comm, const ncc_placem
                                .group = options->group,
                                .max_bytes = handout_bytes,
                                .max_pairs = NCC_CHUNK_PAIRS};
-  NCC_TRY(ncc_plan_create(header->catalog, &options->search, (const int64_t(*)[2])root->indices,
-                          ncc_output_statuses(root->output), &planning, &root->plan));
+  NCC_TRY(ncc_plan_create(header->catalog, &options->search, (const int64_t(*)[2])root->indices, statuses(root),
+                          &planning, &root->plan));
   root->plan_s += ncc_clock_s() - started_s;
   header->pairs = ncc_plan_pairs(root->plan);
   header->groups = ncc_plan_groups(root->plan);
   header->predicted_s = ncc_plan_cost(root->plan);
 cleanup:
+  return status;
+}
+
+static int64_t min_i64(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
+/** The memory of the geometry that needs most. */
+static ncc_status forecast_memory(const ncc_root *root, int64_t limit_bytes, int64_t handout_bytes, ncc_forecast *f) {
+  ncc_status status = NCC_OK;
+  const ncc_job_header *header = &root->header;
+  const ncc_catalog *catalog = header->catalog;
+  /* a hand-out at work, one ahead, one being answered; and what is read for others and not yet sent */
+  int64_t ahead = handout_bytes * (header->read == NCC_READ_ROOT && header->ranks > 1 ? 7 : 3);
+  f->memory.program_bytes = NCC_PROGRAM_BYTES;
+  for (int64_t i = 0; i < f->n_geometries; i++) {
+    ncc_forecast_memory need;
+    NCC_TRY(
+        ncc_memory_need(root->options, header->threads_max, &f->geometries[i].image, &f->geometries[i].tmpl, &need));
+    if (i == 0 || need.matcher_bytes + need.pixel_bytes > f->memory.matcher_bytes + f->memory.pixel_bytes)
+      f->memory = need;
+  }
+  if (f->memory.pixel_bytes < min_i64(ahead, f->distinct_bytes))
+    f->memory.pixel_bytes = min_i64(ahead, f->distinct_bytes);
+  size_t pair_bytes = sizeof *catalog->pairs + sizeof *root->indices + sizeof(int64_t) + 1; /* plan, status */
+  if (catalog->windows) pair_bytes += sizeof *catalog->windows;
+  f->memory.table_bytes = catalog->n_pairs * (int64_t)pair_bytes + header->groups * 32;
+  if (catalog->images.items) f->memory.table_bytes += catalog->images.count * (int64_t)sizeof *catalog->images.items;
+  if (catalog->templates.items)
+    f->memory.table_bytes += catalog->templates.count * (int64_t)sizeof *catalog->templates.items;
+  f->memory.limit_bytes = limit_bytes;
+  f->memory.node_bytes = ncc_memory_node_bytes();
+cleanup:
+  return status;
+}
+
+ncc_status ncc_root_forecast(ncc_root *root, int64_t memory_bytes, int64_t handout_bytes) {
+  ncc_status status = NCC_OK;
+  const ncc_job_header *header = &root->header;
+  ncc_forecast forecast;
+  ncc_forecast_options options = {.ranks = header->ranks,
+                                  .threads = header->threads_at_once,
+                                  .file_bytes = root->identity.size_bytes,
+                                  .root_reads = header->read == NCC_READ_ROOT};
+  NCC_TRY(ncc_forecast_create(header->catalog, &root->options->search, (const int64_t(*)[2])root->indices,
+                              statuses(root), root->plan, &options, &forecast));
+  NCC_TRY(forecast_memory(root, memory_bytes, handout_bytes, &forecast));
+  if (root->observer && root->observer->planned)
+    NCC_TRY(root->observer->planned(root->observer->context, header, &forecast));
+cleanup:
+  ncc_forecast_clear(&forecast);
   return status;
 }
 
@@ -278,6 +343,7 @@ void ncc_root_clear(ncc_root *root) {
   ncc_plan_destroy(&root->plan);
   ncc_input_close(&root->input);
   free(root->indices);
+  free(root->found);
   free(root->hosts);
   free(root->option_words);
   free(root->result_words);

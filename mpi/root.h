@@ -15,6 +15,7 @@ typedef struct ncc_root {
   int64_t pairs_none, pairs_bad;
   ncc_plan *plan;
   ncc_output *output;
+  uint8_t *found; /* [n_pairs] statuses of a part, in a dry run that would resume; else NULL */
   ncc_survey survey;
   ncc_job_header header;
   char *option_words, *result_words;
@@ -27,10 +28,13 @@ typedef struct ncc_root {
 /** Checks everything that can be checked without the other ranks; writes nothing. */
 ncc_status ncc_root_validate(ncc_root *root);
 
-/** Plans, and creates the part. `header` is complete then but for its strings' owners.
+/** Plans, and creates the part (in a dry run only looks at it). `header` is complete then but for its strings' owners.
  *  @param[in] placements  [ranks] */
 ncc_status ncc_root_start(ncc_root *root, const ncc_comm *comm, const ncc_placement *placements, const char *engine,
                           ncc_read_mode read, int64_t handout_bytes);
+
+/** In a dry run, instead of the work and its end: forecasts, and tells the observer. */
+ncc_status ncc_root_forecast(ncc_root *root, int64_t memory_bytes, int64_t handout_bytes);
 
 /** Completes the output, counts, and tells the observer.
  *  @param[in] problem  NCC_OK, or what ended the job early, with its message.

@@ -200,13 +200,13 @@ static ncc_status take_operands(const ncc_command *command, int argc, char **arg
     strncat(wanted, command->operands[n].name, sizeof wanted - strlen(wanted) - 1);
     if (n < argc) *(const char **)((char *)values + command->operands[n].offset) = argv[n];
   }
-  if (argc < n)
+  if (argc < n - command->optional)
     return ncc_error_set(NCC_ERR_USAGE, "%s: %s is missing: expected %s, found %d argument%s", command->name,
                          command->operands[argc].name, wanted, argc, argc == 1 ? "" : "s");
   if (argc > n)
     return ncc_error_set(NCC_ERR_USAGE, "%s: unexpected argument '%s': expected %s", command->name, argv[n],
                          n ? wanted : "none");
-  for (int i = 0; i < n; ++i)
+  for (int i = 0; i < argc; ++i)
     if (argv[i][0] == '\0')
       return ncc_error_set(NCC_ERR_USAGE, "%s: %s: found an empty string, expected a file name", command->name,
                            command->operands[i].name);

@@ -54,6 +54,7 @@ typedef struct ncc_command {
   const char *details; /**< paragraphs after the options in --help, or NULL */
   const ncc_operand *operands;
   const ncc_option *options;
+  int optional; /**< so many operands, the last ones, may be missing: the command decides when */
 } ncc_command;
 
 /** Sets defaults and parses a command line. Options and operands may come in any order; `--` ends the options.

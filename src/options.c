@@ -202,6 +202,11 @@ static const ncc_option run_options[] = {
      .argument = "auto|bar|log|none",
      .initial = "auto",
      .help = "'auto' is a bar on a terminal, a line now and then in a log"},
+    {.name = "dry-run",
+     .kind = NCC_OPTION_FLAG,
+     .offset = AT(dry_run),
+     .help = "print what a run would do and need, for these ranks and threads, and stop; OUTPUT may be left out, and "
+             "nothing is written but the report"},
     {.name = "report",
      .kind = NCC_OPTION_STRING,
      .offset = AT(report),
@@ -220,6 +225,7 @@ const ncc_command ncc_run_command = {
         "75 stopped early by a signal or a limit, go on with --resume.",
     .operands = run_operands,
     .options = run_options,
+    .optional = 1,
 };
 
 /* ---- the run's options --------------------------------------------------------------------------------------- */
@@ -233,6 +239,8 @@ ncc_status ncc_run_options_parse(int argc, char **argv, ncc_run_options *options
   NCC_TRY(ncc_command_parse(&ncc_run_command, argc, argv, options, help));
   NCC_CHECK(*help || !options->resume || !options->overwrite, NCC_ERR_USAGE,
             "run: --resume and --overwrite found, expected one of them");
+  NCC_CHECK(*help || options->output || options->dry_run, NCC_ERR_USAGE,
+            "run: OUTPUT is missing: expected INPUT OUTPUT, found 1 argument");
 cleanup:
   return status;
 }

@@ -28,6 +28,7 @@ typedef struct ncc_run_options {
   bool skip_bad_pairs; /**< --on-bad-pair skip */
   ncc_progress_mode progress;
   const char *report; /**< file or NULL */
+  bool dry_run;       /**< `output` may be NULL then */
   bool overwrite, resume;
   double time_limit_s; /**< 0: none */
   struct {

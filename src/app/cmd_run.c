@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "dry_run.h"
 #include "error.h"
 #include "job.h"
 #include "options.h"
@@ -29,6 +30,13 @@ static void started(void *context, const ncc_job_header *header) {
   observer *o = context;
   ncc_report_header(stdout, header);
   ncc_progress_start(&o->progress, o->options->progress, stderr);
+}
+
+static ncc_status planned(void *context, const ncc_job_header *header, const ncc_forecast *forecast) {
+  const observer *o = context;
+  ncc_report_header(stdout, header);
+  ncc_dry_run_print(stdout, header, forecast);
+  return o->options->report ? ncc_dry_run_write(o->options->report, header, forecast) : NCC_OK;
 }
 
 static void progressed(void *context, int64_t done, int64_t total) {
@@ -87,6 +95,7 @@ ncc_status ncc_cmd_run(int argc, char **argv) {
   ncc_job_observer hooks = {.context = &o,
                             .probe = probe,
                             .check = check,
+                            .planned = planned,
                             .started = started,
                             .progressed = progressed,
                             .finished = finished};

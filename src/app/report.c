@@ -67,7 +67,7 @@ void ncc_report_header(FILE *stream, const ncc_job_header *header) {
           header->ranks == 1             ? "the one rank"
           : header->read == NCC_READ_ALL ? "every rank"
                                          : "rank 0, which ships the pixels");
-  fprintf(stream, "output   %s\n", header->options->output);
+  if (header->options->output) fprintf(stream, "output   %s\n", header->options->output);
   for (int i = 0; i < header->n_warnings; i++) fprintf(stream, "warning  %s\n", header->warnings[i]);
   fflush(stream);
 }

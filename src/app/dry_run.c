@@ -1,0 +1,238 @@
+#include "dry_run.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "progress.h"
+#include "report.h"
+#include "version.h"
+
+enum { SHOWN = 12 }; /* geometries in words; JSON has them all */
+
+/* ---- how to start it -------------------------------------------------------------------------------------------- */
+
+/** Ranks and threads that suit the nodes of this job. */
+typedef struct launch {
+  int nodes, ranks_per_node, threads;
+  char *mpirun, *srun; /* owned */
+} launch;
+
+/** The command line without --dry-run, and with a name for the output. */
+static void print_command(FILE *stream, const ncc_run_options *options) {
+  const char *text = options->command_line;
+  for (const char *word = text; *word; word += strspn(word, " ")) {
+    const size_t length = strcspn(word, " ");
+    const bool dry = strncmp(word, "--d", 3) == 0 && strncmp(word, "--de", 4) != 0; /* --dry-run may be cut short */
+    if (!dry) fprintf(stream, "%s%.*s", word == text ? "" : " ", (int)length, word);
+    word += length;
+  }
+  if (!options->output) fputs(" OUTPUT", stream);
+}
+
+/** One rank a core, of one thread, is fastest; fewer ranks with more threads where their memory would not fit. */
+static void choose_launch(const ncc_job_header *header, const ncc_forecast *forecast, launch *out) {
+  const int cores = header->node_cores > 0 ? header->node_cores : 1;
+  const int64_t fit = forecast->memory.node_bytes / ncc_forecast_rank_bytes(forecast);
+  int ranks = cores, threads = header->options->threads;
+  if (threads > 0) ranks = cores / threads;
+  if (ranks > fit) ranks = (int)fit;
+  if (ranks * (int64_t)header->nodes > forecast->pairs) ranks = (int)(forecast->pairs / header->nodes);
+  if (ranks < 1) ranks = 1;
+  *out = (launch){.nodes = header->nodes, .ranks_per_node = ranks, .threads = threads > 0 ? threads : cores / ranks};
+  size_t size;
+  FILE *stream = open_memstream(&out->mpirun, &size);
+  if (stream) {
+    fprintf(stream, "mpirun -n %d --map-by ppr:%d:node:pe=%d --bind-to core ", ranks * out->nodes, ranks, out->threads);
+    print_command(stream, header->options);
+    fclose(stream);
+  }
+  stream = open_memstream(&out->srun, &size);
+  if (stream) {
+    fprintf(stream, "srun -N %d -n %d --ntasks-per-node=%d -c %d --cpu-bind=cores ", out->nodes, ranks * out->nodes,
+            ranks, out->threads);
+    print_command(stream, header->options);
+    fclose(stream);
+  }
+}
+
+static void clear_launch(launch *out) {
+  free(out->mpirun);
+  free(out->srun);
+}
+
+/** "lfs setstripe -c 8 -S 4M": for a new file, into which the input is then copied. */
+static void stripe_words(const ncc_forecast *forecast, char *text, size_t text_bytes) {
+  snprintf(text, text_bytes, "lfs setstripe -c %d -S %" PRId64 "M", forecast->stripes.count,
+           forecast->stripes.size_bytes >> 20);
+}
+
+/* ---- in words --------------------------------------------------------------------------------------------------- */
+
+/** "1.50 GiB"; static storage for a few calls of one printf. */
+static const char *size_words(int64_t bytes) {
+  static char text[8][32];
+  static int next;
+  static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  double value = (double)bytes;
+  int unit = 0;
+  while (value >= 1024 && unit < 5) {
+    value /= 1024;
+    unit++;
+  }
+  char *out = text[next++ % 8];
+  snprintf(out, sizeof text[0], unit == 0 ? "%.0f %s" : "%.2f %s", value, units[unit]);
+  return out;
+}
+
+static void print_geometries(FILE *stream, const ncc_forecast *forecast) {
+  int64_t others = 0;
+  for (int64_t i = 0; i < forecast->n_geometries; i++) {
+    const ncc_forecast_geometry *g = &forecast->geometries[i];
+    const ncc_rect *s = &g->geometry.search;
+    if (i >= SHOWN) {
+      others += g->pairs;
+      continue;
+    }
+    fprintf(stream,
+            "%s %" PRId64 " pair%s: image %" PRId64 "x%" PRId64 " (%s), template %" PRId64 "x%" PRId64
+            " (%s), searched %" PRId64 "x%" PRId64 "%s, FFT %" PRId64 "x%" PRId64 "\n",
+            i == 0 ? "shapes  " : "        ", g->pairs, g->pairs == 1 ? "" : "s", g->image.rows, g->image.cols,
+            ncc_dtype_name(g->image.dtype), g->tmpl.rows, g->tmpl.cols, ncc_dtype_name(g->tmpl.dtype), s->y1 - s->y0,
+            s->x1 - s->x0, g->windows_vary ? " (the first pair; others differ)" : "", g->fft_rows, g->fft_cols);
+  }
+  if (others > 0)
+    fprintf(stream, "         %" PRId64 " pairs of %" PRId64 " other geometries\n", others,
+            forecast->n_geometries - SHOWN);
+}
+
+void ncc_dry_run_print(FILE *stream, const ncc_job_header *header, const ncc_forecast *forecast) {
+  const ncc_forecast_memory *m = &forecast->memory;
+  char words[64];
+  launch how;
+  choose_launch(header, forecast, &how);
+  print_geometries(stream, forecast);
+  fprintf(stream, "memory   %s a rank at most: matcher %s, pixels %s, program %s; %s",
+          size_words(m->matcher_bytes + m->pixel_bytes + m->program_bytes), size_words(m->matcher_bytes),
+          size_words(m->pixel_bytes), size_words(m->program_bytes), header->ranks > 1 ? "rank 0 also " : "");
+  fprintf(stream, "tables %s; the limit is %s\n", size_words(m->table_bytes), size_words(m->limit_bytes));
+  fprintf(stream, "pixels   %s are needed, of a file of %s\n", size_words(forecast->distinct_bytes),
+          size_words(header->input_bytes));
+  if (header->ranks > 1) {
+    fprintf(stream, "         --read root: rank 0 reads %s and ships %s\n", size_words(forecast->root.total_bytes),
+            size_words(forecast->root.shipped_bytes));
+    fprintf(stream, "         --read all: %s in all, %s a rank\n", size_words(forecast->all.total_bytes),
+            size_words(forecast->all.rank_bytes));
+  }
+  ncc_duration_words(words, sizeof words, forecast->estimated_s);
+  fprintf(stream,
+          "time     about %s (%.3g s) of computing for %d rank%s, %" PRId64 " thread%s in all, as measured on %s\n",
+          words, forecast->estimated_s, header->ranks, header->ranks == 1 ? "" : "s", header->threads_total,
+          header->threads_total == 1 ? "" : "s", ncc_forecast_machine);
+  stripe_words(forecast, words, sizeof words);
+  fprintf(stream, "lustre   '%s NEW', then 'cp %s NEW'\n", words, header->options->input);
+  fprintf(stream, "launch   %s\n         %s\n", how.mpirun ? how.mpirun : "", how.srun ? how.srun : "");
+  fputs("dry run  nothing was computed or written\n", stream);
+  fflush(stream);
+  clear_launch(&how);
+}
+
+/* ---- as JSON ---------------------------------------------------------------------------------------------------- */
+
+static json_t *words_or_null(const char *text) {
+  json_t *string = text ? json_string(text) : json_null();
+  return string ? string : json_string("(not UTF-8)"); /* a path need not be UTF-8 */
+}
+
+static json_t *geometry(const ncc_forecast_geometry *g) {
+  const ncc_rect *s = &g->geometry.search;
+  return json_pack("{s:I, s:[I,I], s:s, s:[I,I], s:s, s:[I,I,I,I], s:b, s:[I,I], s:f, s:f}", "pairs",
+                   (json_int_t)g->pairs, "image", (json_int_t)g->image.rows, (json_int_t)g->image.cols, "image_dtype",
+                   ncc_dtype_name(g->image.dtype), "template", (json_int_t)g->tmpl.rows, (json_int_t)g->tmpl.cols,
+                   "template_dtype", ncc_dtype_name(g->tmpl.dtype), "search", (json_int_t)s->y0, (json_int_t)s->x0,
+                   (json_int_t)s->y1, (json_int_t)s->x1, "search_varies", (int)g->windows_vary, "fft",
+                   (json_int_t)g->fft_rows, (json_int_t)g->fft_cols, "image_s", g->image_s, "pair_s", g->pair_s);
+}
+
+static json_t *geometries(const ncc_forecast *forecast) {
+  json_t *list = json_array();
+  for (int64_t i = 0; list && i < forecast->n_geometries; i++)
+    if (json_array_append_new(list, geometry(&forecast->geometries[i])) != 0) {
+      json_decref(list);
+      return NULL;
+    }
+  return list;
+}
+
+static json_t *reading(const ncc_forecast_reading *r) {
+  return json_pack("{s:I, s:I, s:I}", "total_bytes", (json_int_t)r->total_bytes, "rank_bytes",
+                   (json_int_t)r->rank_bytes, "shipped_bytes", (json_int_t)r->shipped_bytes);
+}
+
+static json_t *warnings(const ncc_job_header *header) {
+  json_t *list = json_array();
+  for (int i = 0; list && i < header->n_warnings; i++) json_array_append_new(list, words_or_null(header->warnings[i]));
+  return list;
+}
+
+static json_t *make_report(const ncc_job_header *header, const ncc_forecast *forecast) {
+  const ncc_forecast_memory *m = &forecast->memory;
+  const bool root_reads = header->read == NCC_READ_ROOT;
+  char stripes[64];
+  launch how;
+  int failed = 0;
+  json_t *report = json_object();
+  if (!report) return NULL;
+  choose_launch(header, forecast, &how);
+  stripe_words(forecast, stripes, sizeof stripes);
+#define SET(key, value) failed |= json_object_set_new(report, key, value)
+  SET("dry_run", json_true());
+  SET("version", words_or_null(ncc_version()));
+  SET("commit", words_or_null(ncc_commit()));
+  SET("command_line", words_or_null(header->options->command_line));
+  SET("input", words_or_null(header->options->input));
+  SET("input_bytes", json_integer(header->input_bytes));
+  SET("output", words_or_null(header->options->output));
+  SET("pairs", json_integer(header->pairs));
+  SET("groups", json_integer(header->groups));
+  SET("ranks", json_integer(header->ranks));
+  SET("nodes", json_integer(header->nodes));
+  SET("threads", json_pack("{s:i, s:i, s:I}", "min", header->threads_min, "max", header->threads_max, "total",
+                           (json_int_t)header->threads_total));
+  SET("engine", words_or_null(header->engine));
+  SET("predicted_s", json_real(header->predicted_s));
+  SET("estimated_s", json_real(forecast->estimated_s));
+  SET("calibrated_on", words_or_null(ncc_forecast_machine));
+  SET("memory_bytes_per_rank", json_integer(ncc_forecast_rank_bytes(forecast)));
+  SET("memory_bytes",
+      json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "program", (json_int_t)m->program_bytes, "matcher",
+                (json_int_t)m->matcher_bytes, "pixels", (json_int_t)m->pixel_bytes, "rank_0_tables",
+                (json_int_t)m->table_bytes, "limit", (json_int_t)m->limit_bytes, "node", (json_int_t)m->node_bytes));
+  SET("read_mode", words_or_null(root_reads ? "root" : "all"));
+  SET("bytes_to_read", json_integer(root_reads ? forecast->root.total_bytes : forecast->all.total_bytes));
+  SET("bytes_needed", json_integer(forecast->distinct_bytes));
+  SET("reading", json_pack("{s:o, s:o}", "root", reading(&forecast->root), "all", reading(&forecast->all)));
+  SET("geometries", geometries(forecast));
+  SET("lustre", json_pack("{s:i, s:I, s:s}", "stripe_count", forecast->stripes.count, "stripe_size_bytes",
+                          (json_int_t)forecast->stripes.size_bytes, "setstripe", stripes));
+  SET("launch",
+      json_pack("{s:i, s:i, s:i, s:o, s:o}", "nodes", how.nodes, "ranks_per_node", how.ranks_per_node, "threads",
+                how.threads, "mpirun", words_or_null(how.mpirun), "srun", words_or_null(how.srun)));
+  SET("warnings", warnings(header));
+#undef SET
+  clear_launch(&how);
+  if (!failed) return report;
+  json_decref(report);
+  return NULL;
+}
+
+ncc_status ncc_dry_run_write(const char *path, const ncc_job_header *header, const ncc_forecast *forecast) {
+  ncc_status status = NCC_OK;
+  json_t *report = make_report(header, forecast);
+  NCC_CHECK(report, NCC_ERR_NOMEM, "%s: out of memory for the report", path);
+  NCC_TRY(ncc_report_write_json(path, report));
+cleanup:
+  json_decref(report);
+  return status;
+}
