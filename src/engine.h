@@ -18,6 +18,11 @@ typedef struct ncc_engine_context {
   ncc_pool *pool;
   ncc_counters *counters; /**< the engine adds its seconds and counts */
   double eps;             /**< of ncc_search; 0: off */
+  /** Called within propose(), by its thread, as soon as the proposal of task i is finished: what it proposes can be
+   *  decided while an engine with its own hardware goes on, and propose() may be called again for that task with
+   *  `again`. Not called for tasks that have `again`. An error ends propose(). NULL: nobody wants to know. */
+  ncc_status (*proposed)(void *user, int64_t i);
+  void *user;
 } ncc_engine_context;
 
 /** One search: a template on an image. */
@@ -27,7 +32,7 @@ typedef struct ncc_task {
   bool image_stays;     /**< more templates are expected on this image */
   const ncc_prepared *tmpl;
   const ncc_geometry *geometry;
-  bool again; /**< same image and template as in the last propose(): only geometry->exclude differs */
+  bool again; /**< same image and template as the task last proposed: only geometry->exclude differs */
 } ncc_task;
 
 struct ncc_engine_ops {
@@ -42,7 +47,8 @@ struct ncc_engine_ops {
   /** Proposes candidates for n tasks on one image with one geometry (but for `exclude`). Required unless match is set.
    *  @param[in,out] proposals  [n], created and reset by the caller; on return finished (pruned, sorted).
    *  @return NCC_OK; NCC_ERR_STOPPED; NCC_ERR_NOMEM; NCC_ERR_DEVICE (the device is lost: the caller goes on with the
-   *          CPU engine). */
+   *          CPU engine); NCC_ERR_MEMORY_LIMIT (these tasks do not fit on the device: the CPU engine does them). Tasks
+   *          that were not yet passed to proposed() are to be done again. */
   ncc_status (*propose)(void *state, int64_t n, const ncc_task *tasks, ncc_proposal *proposals);
 
   /** Tasks that propose() likes to get at once; NULL: 1. */

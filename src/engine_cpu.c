@@ -73,9 +73,7 @@ typedef struct cpu_engine {
   ncc_buffer strips;      // of the image's rows, then of the product
   ncc_buffer template_strips;
   ncc_stats stats;
-  double centre;      // subtracted from the image before its transform, of scaled pixels; 0 where that serves
-  double image_unit;  // power of two
-  double image_norm;  // ||I - centre||, of scaled pixels
+  ncc_centring centring;
 
   // The current task.
   const ncc_task *task;
@@ -253,8 +251,8 @@ static void image_rows_item(void *context, int64_t item, int thread) {
                        .count = left < NCC_ROW_BATCH ? left : NCC_ROW_BATCH,
                        .x0 = trim->x0,
                        .n = trimmed_cols(&e->geometry),
-                       .c = e->centre,
-                       .unit = e->image_unit};
+                       .c = e->centring.centre,
+                       .unit = e->centring.unit};
   transform_rows(e, &e->scratch[thread], &source, (ncc_c32 *)e->strips.data + item * e->strip_stride);
 }
 
@@ -280,18 +278,6 @@ static void image_columns_item(void *context, int64_t item, int thread) {
                       (ncc_c32 *)e->spectrum.data + (first + j) * e->column_stride);
 }
 
-/** The centre: subtracting the mean shrinks the bound, but costs a correction at every overhang. Up to a bound 32 times
- *  as large (raw 8-bit tiles: about 5 times) no more candidates come up in practice, so leave the image as it is. */
-static void choose_centre(cpu_engine *e, const ncc_prepared *image) {
-  double pixels = (double)image->pixels.rows * (double)image->pixels.cols;
-  double squares = image->ssd + pixels * image->mean * image->mean;
-  bool keep = squares <= 32.0 * 32.0 * image->ssd;
-  e->centre = keep ? 0 : image->mean;
-  e->image_norm = sqrt(keep ? squares : image->ssd);
-  double largest = fmax(fabs(image->lo - e->centre), fabs(image->hi - e->centre));
-  e->image_unit = largest > 0 ? ldexp(1.0, -ilogb(largest)) : 1.0;
-}
-
 /** Prepares the image of the task for its geometry, unless that is done already. */
 static ncc_status prepare_image(cpu_engine *e, const ncc_task *task) {
   ncc_status status = NCC_OK;
@@ -313,7 +299,7 @@ static ncc_status prepare_image(cpu_engine *e, const ncc_task *task) {
   e->column_stride = column_stride(&e->shape);
   e->strip_stride = strip_stride(&e->shape);
   NCC_TRY(reserve_scratch(e));
-  choose_centre(e, task->image);
+  e->centring = ncc_centring_choose(task->image);
   e->has_spectrum = false;
   e->fused = !task->image_stays;
   NCC_TRY(ncc_buffer_reserve(&e->strips, 8 * strips_needed(&e->geometry) * e->strip_stride, "rows of spectra"));
@@ -390,7 +376,7 @@ static void add_overhang(const cpu_engine *e, int64_t y, float *row) {
   const int64_t m = g->template_rows, n = g->template_cols, M = g->image_rows, N = g->image_cols;
   const int64_t top = y - m + 1 < 0 ? m - 1 - y : 0, bottom = y < M ? m : M - 1 - y + m;  // template rows [top, bottom)
   const double *upper = e->prefix + top * (n + 1), *lower = e->prefix + bottom * (n + 1);
-  const double scale = e->centre * e->image_unit * 4.0 * (double)e->shape.rows * (double)e->shape.cols;
+  const double scale = e->centring.centre * e->centring.unit * 4.0 * (double)e->shape.rows * (double)e->shape.cols;
   const bool rows_inside = top == 0 && bottom == m;
   for (int64_t x = g->search.x0; x < g->search.x1; x++) {
     if (rows_inside && x >= n - 1 && x < N) {
@@ -419,7 +405,7 @@ static void peak_item(void *context, int64_t turn, int thread) {
   for (int r = 0; r < packed; r++)
     fftwf_execute_dft(e->plans->row_inverse, s->spectra + r * stride, s->rows + r * stride);
   int64_t y0 = g->trim.y0 + first;
-  if (e->centre != 0)
+  if (e->centring.centre != 0)
     for (int r = 0; r < rows; r++)
       if (y0 + r >= g->search.y0) add_overhang(e, y0 + r, (float *)(s->rows + r / 2 * stride) + r % 2);
   float *maxima = s->maxima;
@@ -486,12 +472,11 @@ static ncc_status make_product(cpu_engine *e, const ncc_task *task) {
   ncc_status status = NCC_OK;
   ncc_counters *counters = e->context->counters;
   double t0 = now_s();
-  double largest = fmax(task->tmpl->hi - task->tmpl->mean, task->tmpl->mean - task->tmpl->lo);
-  e->tmpl_unit = largest > 0 ? ldexp(1.0, -ilogb(largest)) : 1.0;
+  e->tmpl_unit = ncc_template_unit(task->tmpl);
   NCC_TRY(ncc_buffer_reserve(&e->template_strips, 8 * strips_of(e->geometry.template_rows) * e->strip_stride,
                              "rows of a template"));
   e->first_row = product_first_row(&e->geometry);
-  if (e->centre != 0) NCC_TRY(make_prefix(e, task->tmpl));
+  if (e->centring.centre != 0) NCC_TRY(make_prefix(e, task->tmpl));
   ncc_pool_run(e->pool, strips_of(e->geometry.template_rows), template_rows_item, e);
   double t1 = now_s();
   counters->template_s += t1 - t0;
@@ -517,12 +502,12 @@ static ncc_status propose_one(cpu_engine *e, const ncc_task *task, ncc_proposal 
   e->task = task;
   double points = 4.0 * (double)e->shape.rows * (double)e->shape.cols;
   double error =
-      (6 + log2(points) / 2) * 0x1p-23 * e->image_norm * e->image_unit * sqrt(task->tmpl->ssd) * e->tmpl_unit;
+      (6 + log2(points) / 2) * 0x1p-23 * e->centring.norm * e->centring.unit * sqrt(task->tmpl->ssd) * e->tmpl_unit;
   // FFTW's inverse is not divided by the number of points, and unpacking spectra leaves a factor of two for each of the
   // image and the template; nor are our numerators. Slack: ssd, numerator and its correction are rounded to float32.
-  double eps = e->context->eps, image_unit = e->image_unit, slack = 4e-7;
+  double eps = e->context->eps, image_unit = e->centring.unit, slack = 4e-7;
   e->bounds = ncc_bounds_create(task->image, task->tmpl, e->stats.unit, e->tmpl_unit, eps, error * points, slack,
-                                e->centre != 0 ? slack : 0);
+                                e->centring.centre != 0 ? slack : 0);
   // ssd is in units of stats.unit^2, numerators in image_unit * tmpl_unit * points.
   e->bounds.inv_norm *= e->stats.unit / (image_unit * points);
   e->bounds.to_evaluation = 1 / (image_unit * e->tmpl_unit * points);
@@ -531,7 +516,7 @@ static ncc_status propose_one(cpu_engine *e, const ncc_task *task, ncc_proposal 
   ncc_pool_run(e->pool, strips_of(product_rows(&e->geometry)), peak_item, e);
   for (int t = 0; t < e->threads; t++) NCC_TRY(ncc_proposal_merge(out, &e->scratch[t].found));
   out->error = error / (image_unit * e->tmpl_unit);
-  out->rounding = e->centre != 0 ? slack : 0;
+  out->rounding = e->centring.centre != 0 ? slack : 0;
   NCC_TRY(ncc_proposal_finish(out));
   e->context->counters->peak_s += now_s() - t0;
   if (e->fused && !task->again) e->has_spectrum = false;
@@ -545,6 +530,8 @@ static ncc_status cpu_propose(void *state, int64_t n, const ncc_task *tasks, ncc
   for (int64_t i = 0; i < n; i++) {
     if (stopped(state)) return NCC_ERR_STOPPED;
     NCC_TRY(propose_one(state, &tasks[i], &proposals[i]));
+    const ncc_engine_context *context = ((cpu_engine *)state)->context;
+    if (context->proposed && !tasks[i].again) NCC_TRY(context->proposed(context->user, i));
   }
 
 cleanup:

@@ -100,7 +100,8 @@ ncc_status ncc_map_create(const ncc_search *search, const ncc_rect *window, cons
     }
   }
   if (!pair.tmpl.flat) {
-    const ncc_engine_context engine = {&pair.config, pair.pool, &pair.counters, search->eps};
+    const ncc_engine_context engine = {
+        .config = &pair.config, .pool = pair.pool, .counters = &pair.counters, .eps = search->eps};
     const ncc_task task = {.image = &pair.image, .tmpl = &pair.tmpl, .geometry = g};
     map_writer writer = {out, &pair, 0, search->eps * pair.image.scale * pair.tmpl.scale};
     const ncc_tier_visitor visitor = {&writer, begin_tile, write_position};

@@ -1,4 +1,5 @@
 /** The matcher: prepares pixels, lets the engine propose, has the judge decide, and gives every pair its status. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -16,8 +17,13 @@ struct ncc_matcher {
   ncc_counters counters;
   ncc_engine_context context;
   ncc_pool *pool;
-  const ncc_engine_ops *engine;
+  const ncc_engine_ops *engine;  // the one at work; the CPU engine once a device is lost
   void *state;
+  const ncc_engine_ops *device_engine;  // what `state` of a lost or full device belongs to; NULL: none
+  void *device_state;
+  void *cpu_state;  // of the CPU engine that stands in for a device; made when it is needed
+  bool device_lost;
+  char device_message[512];  // why
   ncc_evaluator *evaluator;
   ncc_second_tier *second_tier;
   ncc_prepared image;
@@ -27,7 +33,13 @@ struct ncc_matcher {
   ncc_prepared *templates;
   ncc_task *tasks;
   ncc_proposal *proposals;
+  // The batch at work, for decide_task().
+  const int64_t *indices;
+  ncc_result *results;
+  int64_t first;  // of its tasks that the engine was given
 };
+
+static ncc_status decide_task(void *user, int64_t i);
 
 static double now_s(void) {
   struct timespec t;
@@ -37,6 +49,10 @@ static double now_s(void) {
 
 const char *ncc_engine_name(const ncc_engine_ops *engine) {
   return engine->name;
+}
+
+const char *ncc_matcher_device_lost(const ncc_matcher *matcher) {
+  return matcher->device_lost ? matcher->device_message : NULL;
 }
 
 const ncc_counters *ncc_matcher_counters(const ncc_matcher *matcher) {
@@ -61,7 +77,7 @@ ncc_status ncc_matcher_create(const ncc_search *search, const ncc_config *config
             "threads %d, memory %lld: expected no negative number", m->config.threads,
             (long long)m->config.memory_bytes);
   NCC_TRY(ncc_pool_create(m->config.threads > 0 ? m->config.threads : 1, &m->pool));
-  m->context = (ncc_engine_context){&m->config, m->pool, &m->counters, search->eps};
+  m->context = (ncc_engine_context){&m->config, m->pool, &m->counters, search->eps, decide_task, m};
   NCC_TRY(ncc_evaluator_create(m->pool, &m->evaluator));
   NCC_TRY(ncc_second_tier_create(&m->context, &m->second_tier));
   NCC_TRY(m->engine->create(&m->context, &m->state));
@@ -86,6 +102,8 @@ void ncc_matcher_destroy(ncc_matcher **matcher) {
   free(m->proposals);
   ncc_prepared_clear(&m->image);
   if (m->engine) m->engine->destroy(m->state);
+  if (m->device_engine) m->device_engine->destroy(m->device_state);
+  ncc_engine_cpu()->destroy(m->cpu_state);
   ncc_second_tier_destroy(&m->second_tier);
   ncc_evaluator_destroy(&m->evaluator);
   ncc_pool_destroy(&m->pool);
@@ -193,20 +211,63 @@ cleanup:
   return status;
 }
 
-/** Proposes for and decides n tasks of one geometry. */
-static ncc_status run_batch(ncc_matcher *m, int n, const int64_t *indices, ncc_result *results) {
+/** Decides what the engine has just proposed for a task of the batch; called within propose(). */
+static ncc_status decide_task(void *user, int64_t i) {
   ncc_status status = NCC_OK;
-  for (int i = 0; i < n; i++) ncc_proposal_reset(&m->proposals[i]);
-  NCC_TRY(m->engine->propose(m->state, n, m->tasks, m->proposals));
+  ncc_matcher *m = user;
+  int64_t at = m->first + i;
+  ncc_result result = no_answer(NCC_PAIR_PENDING);
+  NCC_TRY(decide(m, &m->tasks[at], &m->proposals[at], &result));
+  if (m->search.quality) NCC_TRY(add_quality(m, &m->tasks[at], &m->proposals[at], &result));
+  m->results[m->indices[at]] = result;
+  m->counters.pairs++;
+
+cleanup:
+  return status;
+}
+
+/** The device does not take (all of) a batch, or is gone: the CPU engine does what is not yet decided. */
+static ncc_status run_on_cpu(ncc_matcher *m, int n, ncc_status why) {
+  ncc_status status = NCC_OK;
+  const ncc_engine_ops *cpu = ncc_engine_cpu(), *device = m->engine;
+  void *device_state = m->state;
+  if (why == NCC_ERR_DEVICE) {
+    snprintf(m->device_message, sizeof m->device_message, "%s", ncc_error_message());
+    m->device_lost = true;
+  }
+  if (!m->cpu_state) NCC_TRY(cpu->create(&m->context, &m->cpu_state));
+  m->engine = cpu;
+  m->state = m->cpu_state;
   for (int i = 0; i < n; i++) {
-    ncc_result result = no_answer(NCC_PAIR_PENDING);
-    NCC_TRY(decide(m, &m->tasks[i], &m->proposals[i], &result));
-    if (m->search.quality) NCC_TRY(add_quality(m, &m->tasks[i], &m->proposals[i], &result));
-    results[indices[i]] = result;
-    m->counters.pairs++;
+    if (m->results[m->indices[i]].status != NCC_PAIR_PENDING) continue;
+    m->first = i;
+    ncc_proposal_reset(&m->proposals[i]);
+    status = cpu->propose(m->cpu_state, 1, &m->tasks[i], &m->proposals[i]);
+    if (status != NCC_OK) break;
+    m->counters.cpu_fallback++;
+  }
+  if (m->device_lost) {
+    m->device_engine = device;
+    m->device_state = device_state;
+    m->cpu_state = NULL;
+  } else {
+    m->engine = device;
+    m->state = device_state;
   }
 
 cleanup:
+  return status;
+}
+
+/** Proposes for and decides n tasks of one geometry. */
+static ncc_status run_batch(ncc_matcher *m, int n, const int64_t *indices, ncc_result *results) {
+  for (int i = 0; i < n; i++) ncc_proposal_reset(&m->proposals[i]);
+  m->indices = indices;
+  m->results = results;
+  m->first = 0;
+  ncc_status status = m->engine->propose(m->state, n, m->tasks, m->proposals);
+  bool device = m->engine != ncc_engine_cpu();
+  if (device && (status == NCC_ERR_DEVICE || status == NCC_ERR_MEMORY_LIMIT)) status = run_on_cpu(m, n, status);
   return status;
 }
 

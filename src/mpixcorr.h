@@ -167,6 +167,7 @@ typedef struct ncc_config {
                                  NULL: never */
   int device;               /**< index of the GPU among the visible ones (GPU engine) */
   int streams;              /**< batches in flight on a GPU; 0: chosen */
+  int sharers;              /**< matchers, of all processes, on that GPU; 0: 1 */
 } ncc_config;
 
 /** Counts and seconds since creation; all additive, so that ranks can sum them. */
@@ -216,6 +217,10 @@ ncc_status ncc_matcher_match(ncc_matcher *matcher, int64_t image_key, const ncc_
 
 /** What the matcher has done so far; borrowed. */
 const ncc_counters *ncc_matcher_counters(const ncc_matcher *matcher);
+
+/** Why the GPU was given up, in one line, or NULL: it works, or there is none. From then on the CPU engine has
+ * answered, with the same results; borrowed. */
+const char *ncc_matcher_device_lost(const ncc_matcher *matcher);
 
 /** Bytes that the matcher allocates at most for a pair of this shape, pixels of the caller not included.
  *  @return NCC_OK; NCC_ERR_SHAPE if the template is larger than the image or nothing is left to search. */

@@ -148,6 +148,23 @@ void ncc_proposal_consider(ncc_proposal *p, const ncc_bounds *b, int64_t y, int6
   p->items[p->count++] = (ncc_candidate){y, x, numerator * b->to_evaluation, lower, upper};
 }
 
+double ncc_unit(double largest) {
+  return largest > 0 ? ldexp(1.0, -ilogb(largest)) : 1.0;
+}
+
+double ncc_template_unit(const ncc_prepared *tmpl) {
+  return ncc_unit(fmax(tmpl->hi - tmpl->mean, tmpl->mean - tmpl->lo));
+}
+
+ncc_centring ncc_centring_choose(const ncc_prepared *image) {
+  double pixels = (double)image->pixels.rows * (double)image->pixels.cols;
+  double squares = image->ssd + pixels * image->mean * image->mean;
+  bool keep = squares <= 32.0 * 32.0 * image->ssd;
+  ncc_centring c = {.centre = keep ? 0 : image->mean, .norm = sqrt(keep ? squares : image->ssd)};
+  c.unit = ncc_unit(fmax(fabs(image->lo - c.centre), fabs(image->hi - c.centre)));
+  return c;
+}
+
 ncc_bounds ncc_bounds_create(const ncc_prepared *image, const ncc_prepared *tmpl, double image_unit, double tmpl_unit,
                              double eps, double error, double relative_slack, double absolute_slack) {
   ncc_bounds b = {.error = error,

@@ -69,6 +69,23 @@ ncc_status ncc_proposal_finish(ncc_proposal *proposal);
 void ncc_proposal_consider(ncc_proposal *proposal, const ncc_bounds *bounds, int64_t y, int64_t x, double numerator,
                            double ssd, _Atomic double *shared);
 
+/** How an engine centres and scales an image before its float32 transform. */
+typedef struct ncc_centring {
+  double centre; /**< subtracted from scaled pixels; 0 where that serves */
+  double norm;   /**< ||I - centre||, of scaled pixels */
+  double unit;   /**< power of two: (I - centre) * unit is of order 1 */
+} ncc_centring;
+
+/** Subtracting the mean shrinks the error bound, but costs a correction at every overhang. Up to a bound 32 times as
+ *  large (raw 8-bit tiles: about 5 times) no more candidates come up in practice: then the image stays as it is. */
+ncc_centring ncc_centring_choose(const ncc_prepared *image);
+
+/** The power of two that brings `largest` into [1, 2); 1 for 0. */
+double ncc_unit(double largest);
+
+/** The unit of a template about its mean. */
+double ncc_template_unit(const ncc_prepared *tmpl);
+
 /** Bounds for a pair.
  *  @param[in] image_unit, tmpl_unit  the engine works on pixels times prepared scale times these (powers of two)
  *  @param[in] error  of numerators, in the engine's units */

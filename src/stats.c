@@ -20,9 +20,6 @@
 #include "kernels.h"
 #include "proposal.h"
 
-/** ssd is known well enough for float32 bounds where it exceeds its error by this. */
-#define WELL_ABOVE 0x1p21
-
 typedef struct stats_job {
   const ncc_prepared *image;
   const ncc_geometry *g;
@@ -138,7 +135,7 @@ static void doubt_row(const stats_job *job, const stats_scratch *t, int64_t rows
     double overlap = (double)rows_overlap * job->overlap_cols[i];
     double ds = ops * u * sqrt(pixels * mass);
     double error = (ops * u * mass + 2 * ds * (2 * sqrt(mass / overlap) + fabs(job->c))) * scale;
-    if (ssd[i] >= WELL_ABOVE * error && ssd[i] > 1e-30f) continue;
+    if (ssd[i] >= NCC_SSD_WELL_ABOVE * error && ssd[i] > 1e-30f) continue;
     float known = (float)((double)ssd[i] - error) * 0.999999f;
     if (known > 1e-30f) {
       ssd[i] = -known;
@@ -203,7 +200,7 @@ static void stats_item(void *context, int64_t item, int thread) {
   memset(t.s, 0, (size_t)(3 * w) * sizeof(double));
   for (int64_t row = start - m + 1; row < start; row++) slide(job, &t, row_pixels(job, row), NULL);
   float limit = 0;  // exact sums: below this float64 is not to be trusted
-  if (job->exact) limit = (float)(WELL_ABOVE * 0x1p-49 * area * job->largest * job->largest * scale);
+  if (job->exact) limit = (float)(NCC_SSD_WELL_ABOVE * 0x1p-49 * area * job->largest * job->largest * scale);
   float lowest_of_block = INFINITY;
   for (int64_t y = start; y < end; y++) {
     slide(job, &t, row_pixels(job, y), y > start ? row_pixels(job, y - m) : NULL);
@@ -227,7 +224,7 @@ static void stats_item(void *context, int64_t item, int thread) {
     for (int64_t y = start; y < end; y++) {
       int64_t rows_overlap = rows_overlap_at(g, y);
       double error = worst_error(job, rows_overlap, 2 * total);
-      if (lowest_of_block < WELL_ABOVE * error || lowest_of_block <= 1e-30f)
+      if (lowest_of_block < NCC_SSD_WELL_ABOVE * error || lowest_of_block <= 1e-30f)
         doubt_row(job, &t, rows_overlap, map_row(stats, y) + (g->search.x0 - stats->x0));
     }
   }
@@ -247,15 +244,14 @@ static void floor_item(void *context, int64_t item, int thread) {
   fill_floor(job, item);
 }
 
-/** Centre and exactness: integers of up to 16 bits whose sums of squares stay below 2^53. */
-static void choose_centre(stats_job *job) {
-  const ncc_prepared *image = job->image;
+ncc_stats_centring ncc_stats_centring_choose(const ncc_prepared *image, int64_t rows, int64_t cols) {
   ncc_dtype type = image->pixels.dtype;
   bool small = type == NCC_U8 || type == NCC_I8 || type == NCC_U16 || type == NCC_I16;
-  job->c = small ? nearbyint(image->mean) : image->mean;
-  job->largest = fmax(fabs(image->lo - job->c), fabs(image->hi - job->c));
-  double rows = (double)(job->g->template_rows + 2 * job->block_rows), cols = (double)job->g->template_cols;
-  job->exact = small && rows * cols * job->largest * job->largest < 0x1p52;
+  ncc_stats_centring s = {.c = small ? nearbyint(image->mean) : image->mean};
+  s.largest = fmax(fabs(image->lo - s.c), fabs(image->hi - s.c));
+  s.exact = small && (double)rows * (double)cols * s.largest * s.largest < 0x1p52;
+  s.unit = s.largest > 0 ? ldexp(1.0, -ilogb(s.largest)) : 1.0;
+  return s;
 }
 
 ncc_status ncc_stats_create(ncc_pool *pool, const ncc_prepared *image, const ncc_geometry *g, ncc_stats *stats) {
@@ -271,8 +267,12 @@ ncc_status ncc_stats_create(ncc_pool *pool, const ncc_prepared *image, const ncc
   int64_t rows = round_up((stats->rows + 3 * threads - 1) / (3 * threads), NCC_BLOCK_ROWS);
   int64_t most = round_up(g->template_rows > 64 ? g->template_rows : 64, NCC_BLOCK_ROWS);
   job.block_rows = rows < 64 ? 64 : rows > most ? most : rows;
-  choose_centre(&job);
-  stats->unit = job.largest > 0 ? ldexp(1.0, -ilogb(job.largest)) : 1.0;
+  ncc_stats_centring centring =
+      ncc_stats_centring_choose(image, g->template_rows + 2 * job.block_rows, g->template_cols);
+  job.c = centring.c;
+  job.largest = centring.largest;
+  job.exact = centring.exact;
+  stats->unit = centring.unit;
 
   job.scratch_stride = round_up(scratch_doubles(&job), 8);
   NCC_TRY(ncc_buffer_reserve(&stats->ssd_buffer, 4 * stats->rows * stats->stride, "window statistics"));

@@ -16,6 +16,20 @@
 
 enum { NCC_BLOCK_ROWS = 8, NCC_BLOCK_COLS = 16 };
 
+/** ssd is known well enough for float32 bounds where it exceeds its error by this. */
+#define NCC_SSD_WELL_ABOVE 0x1p21
+
+/** About what window sums are taken. */
+typedef struct ncc_stats_centring {
+  double c;       /**< the centre, of scaled pixels; an integer where sums are exact */
+  double largest; /**< |I - c| */
+  double unit;    /**< pixels times image.scale times this (a power of two) are of order 1 */
+  bool exact;     /**< sums are of integers below 2^52, and so exact in float64 */
+} ncc_stats_centring;
+
+/** @param[in] rows, cols  the most that enter one sum */
+ncc_stats_centring ncc_stats_centring_choose(const ncc_prepared *image, int64_t rows, int64_t cols);
+
 typedef struct ncc_stats {
   /** [rows][stride]: ssd(W) times unit^2, in the code of proposal.h; row 0 is full row `y0`, column 0 full column `x0`;
    *  0 where not searched. */

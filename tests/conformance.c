@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine_gpu.h"
+
 const ncc_engine_ops *conf_engine;
 bool conf_is_reference;
 
@@ -20,6 +22,7 @@ static uint64_t digest = 0xcbf29ce484222325u;  // of all results compared (FNV-1
 static const ncc_engine_ops *find_engine(const char *name) {
   if (strcmp(name, "reference") == 0) return ncc_engine_reference();
   if (strcmp(name, "cpu") == 0) return ncc_engine_cpu();
+  if (strcmp(name, "gpu") == 0) return ncc_engine_gpu();
   return NULL;
 }
 

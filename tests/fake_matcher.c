@@ -72,6 +72,11 @@ ncc_status ncc_matcher_match(ncc_matcher *matcher, int64_t image_key, const ncc_
   return NCC_OK;
 }
 
+const char *ncc_matcher_device_lost(const ncc_matcher *matcher) {
+  (void)matcher;
+  return NULL;
+}
+
 const ncc_counters *ncc_matcher_counters(const ncc_matcher *matcher) {
   return &matcher->counters;
 }

@@ -70,7 +70,7 @@ static double worst_ratio(int which, int64_t rows, int64_t cols, int64_t m, int6
   ncc_array whole = {pixels, NCC_F32, rows, cols, cols};
   ncc_array part = {pixels + (rows - m) / 3 * cols + (cols - n) / 2, NCC_F32, m, n, cols};
   CHECK_(ncc_pool_create(1, &pool) == NCC_OK);
-  ncc_engine_context context = {&config, pool, &counters, 0};
+  ncc_engine_context context = {.config = &config, .pool = pool, .counters = &counters};
   const ncc_engine_ops *ops = ncc_engine_cpu();
   CHECK_(ncc_evaluator_create(pool, &evaluator) == NCC_OK && ops->create(&context, &engine) == NCC_OK);
   CHECK_(ncc_evaluator_reserve(evaluator, m, n) == NCC_OK && ncc_proposal_create(4096, &proposal) == NCC_OK);

@@ -78,6 +78,7 @@ class _CConfig(ctypes.Structure):
         ("stop", ctypes.c_void_p),
         ("device", ctypes.c_int),
         ("streams", ctypes.c_int),
+        ("sharers", ctypes.c_int),
     ]
 
 
