@@ -77,8 +77,10 @@ ncc_status ncc_h5_open_file(const char *path, hid_t *out) {
   NCC_CHECK(is_hdf5 != 0, NCC_ERR_INPUT, "%s: not an HDF5 file", path);
   access = H5Pcreate(H5P_FILE_ACCESS);
   // Lock where the file system can, so that a file being written elsewhere is noticed; do without where it cannot.
-  // External links usually point into few files: keep those open.
-  NCC_CHECK_H5(access >= 0 && H5Pset_file_locking(access, 1, 1) >= 0 && H5Pset_elink_file_cache_size(access, 16) >= 0,
+  // External links usually point into few files: keep those open. No sieve buffer: after a read error HDF5 1.10 takes
+  // what was in it for the data that could not be read.
+  NCC_CHECK_H5(access >= 0 && H5Pset_file_locking(access, 1, 1) >= 0 && H5Pset_elink_file_cache_size(access, 16) >= 0 &&
+                   H5Pset_sieve_buf_size(access, 0) >= 0,
                NCC_ERR_INTERNAL, "%s: HDF5 access properties", path);
   *out = H5Fopen(path, H5F_ACC_RDONLY, access);
   if (*out < 0) {

@@ -15,8 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define INTERVAL_S 5.0  // rows wait no longer than this; MPIXCORR_SYNC_S replaces it
 enum {
-  INTERVAL_S = 5,            // rows wait no longer than this
   BATCH_ROWS = 1 << 16,      // nor in larger numbers than this while the thread is idle
   MOST_ROWS = 1 << 18,       // beyond this the caller waits
   SCRATCH_BYTES = 256 << 10  // a pwrite
@@ -31,6 +31,7 @@ struct ncc_row_writer {
   int fd;
   char *path;
   ncc_output_layout layout;
+  double interval_s;
   pthread_t thread;
   bool started;
   // The following is guarded by the mutex; `draining` belongs to the thread.
@@ -43,6 +44,12 @@ struct ncc_row_writer {
   bool stop;
   int error; /**< errno of the first failure, or 0; nothing is written after it */
 };
+
+static double interval_s(void) {
+  const char *text = getenv("MPIXCORR_SYNC_S");
+  const double wished_s = text ? atof(text) : 0;
+  return wished_s > 0 && wished_s < 1e9 ? wished_s : INTERVAL_S;
+}
 
 /** Where a dataset's values lie in a row in memory. */
 static const size_t fields[NCC_TABLE_COUNT] = {
@@ -143,6 +150,7 @@ ncc_status ncc_row_writer_create(int fd, const char *path, const ncc_output_layo
   NCC_CHECK(writer, NCC_ERR_NOMEM, "%s: no memory", path);
   writer->fd = fd;
   writer->layout = *layout;
+  writer->interval_s = interval_s();
   pthread_mutex_init(&writer->mutex, NULL);
   pthread_condattr_init(&attributes);
   pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -193,7 +201,9 @@ ncc_status ncc_row_writer_put(ncc_row_writer *writer, int64_t n, const ncc_outpu
   }
   if (buffer->count == 0) {
     clock_gettime(CLOCK_MONOTONIC, &writer->first_due);
-    writer->first_due.tv_sec += INTERVAL_S;
+    const int64_t due_ns = writer->first_due.tv_nsec + (int64_t)(1e9 * writer->interval_s);
+    writer->first_due.tv_sec += due_ns / 1000000000;
+    writer->first_due.tv_nsec = due_ns % 1000000000;
   }
   memcpy(buffer->rows + buffer->count, rows, (size_t)n * sizeof *rows);
   bool wake = buffer->count == 0 || buffer->count + n >= BATCH_ROWS;

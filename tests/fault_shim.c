@@ -1,12 +1,14 @@
-/** Makes a system call fail, hang or kill, for tests: a library to be preloaded.
+/** Makes a call fail, hang, crawl or kill, for tests: a library to be preloaded. So a run can be struck at a certain
+ *  moment, however quick or busy the machine is.
  *
- *  FAULT_CALL     pread, pwrite, fdatasync, fsync, close, rename (before it), renamed (after it)
- *  FAULT_PATH     only on files whose path contains this (default: all)
- *  FAULT_AT       the first such call that goes wrong, counted from 1 (default 1); all later ones do too, but for kill
- *  FAULT_ACTION   kill (the process by SIGKILL), hang, or the number of an errno
- *  FAULT_COMMAND  only in processes whose command line has this word
- *  FAULT_RANK     only in this rank (default: all)
- *  FAULT_COUNT    a file to which each such call adds a byte, whether it goes wrong or not
+ *  FAULT_CALL     pread, pwrite, fdatasync, fsync, close, rename (before it), renamed (after it), or transform: an FFT
+ * of the engine FAULT_PATH     only on files whose path contains this (default: all) FAULT_AFTER    only once a file of
+ * this name exists: OUTPUT.part, and calls before the work do not count FAULT_AT       the first such call that goes
+ * wrong, counted from 1 (default 1); all later ones do too, but for kill and stop FAULT_ACTION   kill (the process by
+ * SIGKILL), stop (it by SIGSTOP), hang, wait (while the gate exists; makes the file GATE.RANK), nap (FAULT_NAP_US
+ * microseconds, while the gate exists), or the number of an errno FAULT_GATE     a file FAULT_COMMAND  only in
+ * processes whose command line has this word FAULT_RANK     only in this rank (default: all) FAULT_COUNT    a file to
+ * which each such call adds a byte, whether it goes wrong or not
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -27,42 +29,76 @@ static const char *wish(const char *name) {
   return text ? text : "";
 }
 
-static bool rank_fits(void) {
-  const char *rank = getenv("OMPI_COMM_WORLD_RANK"), *wanted = wish("FAULT_RANK");
-  return !*wanted || strcmp(rank ? rank : "0", wanted) == 0;
+static const char *own_rank(void) {
+  const char *rank = getenv("OMPI_COMM_WORLD_RANK");
+  return rank ? rank : "0";
 }
 
 static bool command_fits(void) {
+  static int known; /* 1: yes, 2: no */
   char text[4096] = "";
-  FILE *file = *wish("FAULT_COMMAND") ? fopen("/proc/self/cmdline", "r") : NULL;
-  if (!file) return true;
-  size_t n = fread(text, 1, sizeof text - 1, file);
-  fclose(file);
-  return memmem(text, n, wish("FAULT_COMMAND"), strlen(wish("FAULT_COMMAND"))) != NULL;
+  if (known == 0) {
+    FILE *file = *wish("FAULT_COMMAND") ? fopen("/proc/self/cmdline", "r") : NULL;
+    size_t n = file ? fread(text, 1, sizeof text - 1, file) : 0;
+    known = !file || memmem(text, n, wish("FAULT_COMMAND"), strlen(wish("FAULT_COMMAND"))) ? 1 : 2;
+    if (file) fclose(file);
+  }
+  return known == 1;
 }
 
-/** Whether this call is to fail, with errno set; does not return if it kills or hangs. */
+static bool exists(const char *path) {
+  return access(path, F_OK) == 0;
+}
+
+/** Whether this process is to be struck, now, by this kind of call. */
+static bool is_meant(const char *call) {
+  static bool after;
+  if (strcmp(wish("FAULT_CALL"), call) != 0 || !command_fits()) return false;
+  if (*wish("FAULT_RANK") && strcmp(own_rank(), wish("FAULT_RANK")) != 0) return false;
+  if (!after) after = !*wish("FAULT_AFTER") || exists(wish("FAULT_AFTER"));
+  return after;
+}
+
+static void wait_at_gate(void) {
+  const char *gate = wish("FAULT_GATE");
+  char mark[4096];
+  snprintf(mark, sizeof mark, "%s.%s", gate, own_rank());
+  FILE *file = exists(gate) ? fopen(mark, "a") : NULL;
+  if (file) fclose(file);
+  while (exists(gate)) usleep(2000);
+}
+
+/** Whether this call is to fail, with errno set; may not return, or not soon. */
 static bool goes_wrong(const char *call, const char *path) {
-  if (strcmp(wish("FAULT_CALL"), call) != 0 || !strstr(path, wish("FAULT_PATH")) || !rank_fits()) return false;
-  if (!command_fits()) return false;
+  if (!is_meant(call) || !strstr(path, wish("FAULT_PATH"))) return false;
   int number = __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED);
   if (*wish("FAULT_COUNT")) {
-    FILE *file = fopen(wish("FAULT_COUNT"), "a");
-    if (file) fputc('.', file), fclose(file);
+    static FILE *file;
+    if (!file) file = fopen(wish("FAULT_COUNT"), "a");
+    if (file) fputc('.', file), fflush(file);
   }
   int at = *wish("FAULT_AT") ? atoi(wish("FAULT_AT")) : 1;
   const char *action = wish("FAULT_ACTION");
   if (number < at || !*action) return false;
-  if (strcmp(action, "kill") == 0) {
-    if (number == at) kill(getpid(), SIGKILL);
+  if (strcmp(action, "kill") == 0 || strcmp(action, "stop") == 0) {
+    if (number == at) kill(getpid(), *action == 'k' ? SIGKILL : SIGSTOP);
     return false;
   }
   while (strcmp(action, "hang") == 0) pause();
+  if (strcmp(action, "wait") == 0) {
+    wait_at_gate();
+    return false;
+  }
+  if (strcmp(action, "nap") == 0) {
+    if (exists(wish("FAULT_GATE"))) usleep((useconds_t)atoi(wish("FAULT_NAP_US")));
+    return false;
+  }
   errno = atoi(action);
   return true;
 }
 
 static bool descriptor_goes_wrong(const char *call, int fd) {
+  if (!is_meant(call)) return false;
   char link[64], path[4096] = "";
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
   ssize_t n = readlink(link, path, sizeof path - 1);
@@ -114,4 +150,11 @@ int rename(const char *from, const char *to) {
 int close(int fd) {
   REAL(int, "close", int)
   return descriptor_goes_wrong("close", fd) ? -1 : real(fd);
+}
+
+/* The engine's transforms: fftwf_execute_dft(plan, in, out), whatever library it comes from. */
+void fftwf_execute_dft(void *plan, void *in, void *out) {
+  REAL(void, "fftwf_execute_dft", void *, void *, void *)
+  (void)goes_wrong("transform", "");
+  real(plan, in, out);
 }

@@ -1,15 +1,18 @@
-# Whatever happens to a run: killed, full disk, damaged input, ranks that hang. A case of faults.py is a test.
+# Whatever happens to a run: killed, full disk, damaged input, ranks that hang. A case of faults_*.py is a test.
 add_library(fault_shim MODULE fault_shim.c)
 target_link_libraries(fault_shim PRIVATE ${CMAKE_DL_LIBS})
 target_compile_options(fault_shim PRIVATE -fno-sanitize=all)
 target_link_options(fault_shim PRIVATE -fno-sanitize=all)
-foreach(case resume_anywhere resume_refused signals_mpirun signals_mpirun_ends signals_one_rank limits killed
-    killed_at_writes killed_at_syncs_and_renames failed_calls full_disk read_errors input_changes crash_on_opening flipped_bytes read_only_folder
-    two_runs out_of_memory hanging_rank patience)
-  ncc_add_script(NAME fault_${case} COMMAND ${CMAKE_COMMAND} -E env FAULT_SHIM=$<TARGET_FILE:fault_shim> ${NCC_PYTHON}
-    ${CMAKE_CURRENT_SOURCE_DIR}/faults.py ${case} LABELS faults TIMEOUT 240)
-  # they watch the clock, and a rank that gets no core looks like one that hangs
-  set_tests_properties(fault_${case} PROPERTIES PROCESSORS 2)
+set(NCC_FAULTS_stop resume_anywhere resume_refused rows_reach_the_disk signals_mpirun signals_mpirun_ends signals_one_rank
+  limits hanging_rank patience)
+set(NCC_FAULTS_kill killed killed_at_writes killed_at_syncs_and_renames failed_calls full_disk read_only_folder two_runs
+  out_of_memory)
+set(NCC_FAULTS_input read_errors input_changes crash_on_opening flipped_bytes)
+foreach(kind stop kill input)
+  foreach(case IN LISTS NCC_FAULTS_${kind})
+    ncc_add_script(NAME fault_${case} COMMAND ${CMAKE_COMMAND} -E env FAULT_SHIM=$<TARGET_FILE:fault_shim> ${NCC_PYTHON}
+      ${CMAKE_CURRENT_SOURCE_DIR}/faults_${kind}.py ${case} LABELS faults TIMEOUT 240)
+  endforeach()
 endforeach()
 
 # fuzz targets for some seconds each, with a fixed seed; tests/fuzz.sh alone runs them for long

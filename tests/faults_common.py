@@ -16,10 +16,16 @@ except ImportError as error:
 
 MPIXCORR, MPIEXEC, SHIM = os.environ["MPIXCORR"], os.environ["MPIEXEC"], os.environ["FAULT_SHIM"]
 TIMEOUT_S = 120
+# Open MPI starts several times as fast when it need not look for networks, or for a daemon where there is no launcher.
+os.environ.update({"OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "self,vader", "OMPI_MCA_ess_singleton_isolated": "1"})
 
 
-def make_input(path="in.h5", images=100, templates=5, shape=(400, 420), template_shape=(200, 210), seed=1):
-    """Enough work for a second or two on one core."""
+PAIR_S = 0.5  # what a pair takes at least in a run that crawls
+PROMPT = {"MPIXCORR_SYNC_S": "0.02"}  # rows are on the disk, and can be seen, as soon as they are computed
+
+
+def make_input(path="in.h5", images=24, templates=5, shape=(240, 250), template_shape=(120, 125), seed=1):
+    """A few hand-outs for each of three ranks, done in a fraction of a second."""
     rng = np.random.default_rng(seed)
     with h5py.File(path, "w") as file:
         for i in range(images):
@@ -53,19 +59,43 @@ class Done:
         self.words = f"exit {code}\n{out}\n{err}"
 
 
+def crawl(first=8):
+    """A run that takes PAIR_S a pair while the file `gate` exists, but for the first pairs of each rank: it is still
+    going when the test strikes, on any machine."""
+    with open("gate", "w", encoding="ascii"):
+        pass
+    per_pair = transforms_per_pair()
+    return {"call": "transform", "action": "nap", "gate": "gate", "nap_us": int(1e6 * PAIR_S / per_pair),
+            "at": int(first * per_pair)}
+
+
+def open_gate():
+    os.remove("gate")
+
+
+def transforms_per_pair():
+    """Of in.h5, by an undisturbed run; remembered."""
+    if not hasattr(transforms_per_pair, "found"):
+        n = count_calls("transform", "")
+        with h5py.File("in.h5", "r") as file:
+            transforms_per_pair.found = n / len(file["pairs"])
+    return transforms_per_pair.found
+
+
 def run(*options, env=None, **how):
     done = subprocess.run(command(*options, **how), capture_output=True, text=True, timeout=TIMEOUT_S,
                           env={**os.environ, **(env or {})})
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def count_calls(call, path, *options, **how):
-    """How often an undisturbed run makes a call."""
+def count_calls(call, path, *options, after="", rank=0, **how):
+    """How often an undisturbed run makes a call: its rank 0, or with rank="" all of them."""
     with open("count", "w", encoding="ascii"):
         pass
-    done = run("--overwrite", *options, shim={"call": call, "path": path, "rank": 0, "count": "count"}, **how)
+    done = run("--overwrite", *options, output="count.h5" if call == "transform" else "out.h5", **how,
+               shim={"call": call, "path": path, "rank": rank, "after": after, "count": "count"})
     assert done.code in (0, 6) and os.path.getsize("count") > 0, done.words
-    os.remove("out.h5")
+    os.remove("count.h5" if call == "transform" else "out.h5")
     return os.path.getsize("count")
 
 
@@ -102,16 +132,22 @@ class Running:
             chain.append(pid)
         return chain
 
-    def wait_for_rows(self, rows=1):
-        """Until the part shows that work is being done."""
+    def wait_until(self, condition, what):
         until = time.monotonic() + TIMEOUT_S
-        while time.monotonic() < until:
-            assert self.process.poll() is None, "ended before anything was seen: " + self.end().words
-            if os.path.exists("out.h5.part"):
-                time.sleep(0.3)
-                return
+        while not condition():
+            assert self.process.poll() is None, f"ended before {what}: " + self.end().words
+            assert time.monotonic() < until, f"never seen: {what}"
             time.sleep(0.01)
-        raise AssertionError("no part appeared")
+
+    def wait_for_rows(self):
+        """Until results are on the disk, and more are missing: work is being done. The part is read while it grows."""
+        def seen():
+            if not os.path.exists("out.h5.part"):
+                return False
+            with h5py.File("out.h5.part", "r") as file:
+                status = file["status"][()]
+            return 0 < (status == 0).sum() < len(status)
+        self.wait_until(seen, "the first rows")
 
     def end(self, timeout=TIMEOUT_S):
         try:
@@ -124,6 +160,23 @@ class Running:
         self.out.seek(0)
         self.err.seek(0)
         return Done(code, self.out.read(), self.err.read())
+
+    def states(self):
+        """What the kernel says of each rank: R, S, T ..."""
+        found = []
+        for pid in self.ranks().values():
+            with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+                found.append(file.read().rsplit(")", 1)[1].split()[0])
+        return found
+
+    def kill(self):
+        """All of it, at once."""
+        ranks = list(self.ranks().values())
+        self.process.kill()
+        for pid in ranks:
+            os.kill(pid, signal.SIGKILL)
+        self.end()
+        self.wait_for_end_of_ranks()
 
     def wait_for_end_of_ranks(self):
         until = time.monotonic() + 30

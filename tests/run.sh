@@ -11,9 +11,4 @@ read -ra cmake_args <<<"${MPIXCORR_CMAKE_ARGS:-}"
 cmake --preset default "${cmake_args[@]}"
 cmake --build --preset default
 [[ -n "${MPIXCORR_TEST_DATA:-}" ]] || echo "MPIXCORR_TEST_DATA is not set: tests on real EM data are skipped."
-if [[ $# -gt 0 ]]; then
-  exec ctest --preset default --parallel "$(nproc)" "$@"
-fi
-# Faults strike runs under way, by the clock; a machine faster than their inputs foresee misses some. By hand, therefore:
-# tests/run.sh -L faults
-ctest --preset default --parallel "$(nproc)" --label-exclude '^faults$'
+ctest --preset default --parallel "$(nproc)" "$@"

@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""An input that cannot be read, changes under a run, or crashes HDF5 costs at most the pairs that need it.
+
+faults_input.py CASE
+"""
+import errno
+import os
+import shutil
+
+import h5py
+import numpy as np
+
+from faults_common import Running, count_calls, main, make_input, open_gate, reference, run, small_input, tables
+
+PIXELS = {"call": "pread", "path": "in.h5", "after": "out.h5.part"}  # reads of the work
+
+
+def half_way(*options, ranks):
+    """How many reads are sure to be made by one of the ranks, about half of those of a rank."""
+    return max(1, count_calls("pread", "in.h5", *options, after="out.h5.part", rank="", ranks=ranks) // (2 * ranks))
+
+
+def read_errors():
+    """EIO in the middle of the pixels: those pairs are unreadable, the others as ever, exit 6, nothing is hidden."""
+    n = make_input(images=10)
+    reference()
+    for ranks, read in ((1, "root"), (3, "root"), (2, "all")):
+        at = half_way("--read", read, ranks=1 if read == "root" else ranks)
+        done = run("--read", read, "--overwrite", ranks=ranks, shim={**PIXELS, "at": at, "action": errno.EIO})
+        assert done.code == 6 and not done.errors, done.words
+        only_lost_differ(n)
+
+
+def only_lost_differ(n):
+    """Some rows of out.h5 are unreadable; the others are those of reference.h5."""
+    with h5py.File("out.h5") as file, h5py.File("reference.h5") as good:
+        lost = file["status"][()] == 4
+        assert 0 < lost.sum() < n, lost.sum()
+        for name in ("coords", "peaks", "status", "offsets", "overlap"):
+            assert (file[name][()][~lost] == good[name][()][~lost]).all(), name
+        assert (file["coords"][()][lost] == -1).all()
+        print(f"{lost.sum()} of {n} unreadable")
+
+
+def input_changes():
+    """Deleted, replaced or truncated under a run: the right answer, or `unreadable`; never a wrong one."""
+    n = make_input()
+    expected = reference()
+    shutil.copy("in.h5", "keep.h5")
+    moments = [(2, "root", half_way("--read", "root", ranks=1)), (3, "all", half_way("--read", "all", ranks=3))]
+    for ranks, read, at in moments:
+        for change in ("deleted", "replaced", "truncated"):
+            shutil.copy("keep.h5", "in.h5")
+            with open("gate", "w", encoding="ascii"):
+                pass
+            run_ = Running("--overwrite", "--read", read, ranks=ranks,
+                           shim={**PIXELS, "at": at, "action": "wait", "gate": "gate"})
+            run_.wait_until(lambda: any(os.path.exists(f"gate.{rank}") for rank in range(3)), "a rank half way")
+            if change == "deleted":
+                os.remove("in.h5")
+            elif change == "replaced":
+                make_input("new.h5", seed=5)
+                os.rename("new.h5", "in.h5")
+            else:
+                os.truncate("in.h5", 4096)
+            open_gate()
+            done = run_.end()
+            for rank in range(3):
+                if os.path.exists(f"gate.{rank}"):
+                    os.remove(f"gate.{rank}")
+            if change == "truncated":
+                assert done.code == 6, done.words
+                only_lost_differ(n)
+            else:
+                assert done.code == 0 and tables() == expected, (change, done.words)
+
+
+def crash_on_opening():
+    """A file on which HDF5 crashes or hangs costs a line, in any number of ranks, and leaves nothing behind."""
+    small_input()
+    for ranks in (1, 2):
+        for action, words in (("kill", "crashed"), ("hang", "not come to an end")):
+            done = run(ranks=ranks, env={"MPIXCORR_PROBE_S": "1"},
+                       shim={"call": "pread", "path": "in.h5", "command": "probe-input", "action": action})
+            assert done.code == 3 and len(done.errors) == 1 and words in done.errors[0], done.words
+            assert os.listdir(".") == ["in.h5"]
+
+
+def flipped_bytes():
+    """An input with damaged metadata ends in order, whatever is wrong with it."""
+    small_input()
+    with open("in.h5", "rb") as file:
+        good = file.read()
+    rng = np.random.default_rng(4)
+    places = sorted(set(range(0, 96, 8)) | set(rng.integers(96, 4000, 24).tolist()))
+    codes = {}
+    for place in places:
+        bad = bytearray(good)
+        bad[place] ^= int(rng.integers(1, 256))
+        with open("in.h5", "wb") as file:
+            file.write(bad)
+        done = run("--overwrite")
+        assert done.code in (0, 3, 6), f"byte {place}: {done.words}"
+        assert len(done.errors) == (done.code == 3), f"byte {place}: {done.words}"
+        codes[done.code] = codes.get(done.code, 0) + 1
+    print(f"{len(places)} files, by exit code: {codes}")
+
+
+if __name__ == "__main__":
+    main({name: case for name, case in globals().items() if callable(case)})
