@@ -12,6 +12,24 @@
 #include "forecast.h"
 #include "options.h"
 
+/** A node, and which ranks it has. */
+typedef struct ncc_job_host {
+  char name[64];
+  char *ranks; /**< "0-3" */
+} ncc_job_host;
+
+/** Nodes whose ranks are placed alike. */
+typedef struct ncc_job_nodes {
+  int n_hosts;
+  ncc_job_host *hosts; /**< [n_hosts] */
+  int n_ranks;         /**< of each node */
+  struct {
+    int threads;
+    char cores[64]; /**< "0-3,8": that it is bound to; a core with several hardware threads counts as its first */
+    char numa[24];  /**< "0": domains that these lie in; empty: not known */
+  } * ranks;        /**< [n_ranks], in order of rank */
+} ncc_job_nodes;
+
 /** What rank 0 knows once everything is validated. All borrowed, valid during the job. */
 typedef struct ncc_job_header {
   const ncc_run_options *options;
@@ -19,8 +37,10 @@ typedef struct ncc_job_header {
   int ranks, nodes;
   int threads_min, threads_max; /**< of a rank */
   int64_t threads_total;
-  int64_t threads_at_once; /**< no more than cores */
-  int node_cores;          /**< that the job may use on the node that has most */
+  int64_t threads_at_once;  /**< no more than cores */
+  int node_cores;           /**< that the job may use on the node that has most */
+  ncc_job_nodes *placement; /**< [n_placement] kinds of nodes */
+  int n_placement;
   const char *engine, *fft_library, *devices;
   ncc_read_mode read;            /**< root or all: what was chosen */
   int64_t pairs;                 /**< to be computed by this run */

@@ -1,78 +1,47 @@
 #include "placement.h"
 
-#include <math.h>
-#include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-/** The calling thread's cores; all that are online where the kernel will not say. */
-static void bound_cores(cpu_set_t *cores) {
-  if (sched_getaffinity(0, sizeof *cores, cores) == 0 && CPU_COUNT(cores) > 0) return;
-  CPU_ZERO(cores);
-  long online = sysconf(_SC_NPROCESSORS_ONLN);
-  for (long i = 0; i < online && i < CPU_SETSIZE; i++) CPU_SET(i, cores);
-}
-
-/** Asks for all cores; the kernel grants those of the job's cpuset, whatever the launcher bound the rank to. */
-static void *widen(void *result) {
-  cpu_set_t all;
-  memset(&all, 0xff, sizeof all);
-  sched_setaffinity(0, sizeof all, &all);
-  bound_cores(&all);
-  *(int32_t *)result = CPU_COUNT(&all);
-  return NULL;
-}
-
-static int32_t usable_cores(int32_t bound) {
-  pthread_t thread; /* a thread of its own, so that nobody's binding changes */
-  int32_t count = bound;
-  if (pthread_create(&thread, NULL, widen, &count) == 0) pthread_join(thread, NULL);
-  return count;
-}
-
-/** A rank's fair share of its cores: ranks with the same binding split what that is worth, the first ones getting the
- *  remainder. */
-static int32_t share(const cpu_set_t *cores, int ranks, int rank) {
-  double worth = 0;
-  int alike = 0, before = 0;
-  for (int core = 0; core < CPU_SETSIZE; core++) {
-    int sharers = 0;
-    if (!CPU_ISSET(core, &cores[rank])) continue;
-    for (int r = 0; r < ranks; r++) sharers += CPU_ISSET(core, &cores[r]) != 0;
-    worth += 1.0 / sharers;
-  }
-  for (int r = 0; r < ranks; r++)
-    if (CPU_EQUAL(&cores[r], &cores[rank])) {
-      alike++;
-      before += r < rank;
-    }
-  int32_t whole = (int32_t)floor(alike * worth + 1e-6);
-  int32_t mine = whole / alike + (before < whole % alike);
-  return mine > 0 ? mine : 1;
+/** The node's cores as its first rank sees them: one rank asks hwloc, which takes a while, and tells the others. */
+static ncc_status share_map(MPI_Comm node, int rank, ncc_core_map *map) {
+  ncc_status status = NCC_OK;
+  if (rank == 0) ncc_core_map_find(map);
+  NCC_TRY_MPI(MPI_Bcast(map, sizeof *map, MPI_BYTE, 0, node));
+cleanup:
+  return status;
 }
 
 ncc_status ncc_placement_find(const ncc_comm *comm, int threads, ncc_placement *out) {
   ncc_status status = NCC_OK;
   MPI_Comm node = MPI_COMM_NULL;
-  cpu_set_t *cores = NULL, mine;
+  ncc_core_set *sets = NULL;
+  int32_t *all_threads = NULL;
+  ncc_core_map map;
   int rank, ranks;
   memset(out, 0, sizeof *out);
   NCC_TRY_MPI(MPI_Comm_split_type(comm->world, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &node));
   NCC_TRY_MPI(MPI_Comm_rank(node, &rank));
   NCC_TRY_MPI(MPI_Comm_size(node, &ranks));
-  cores = malloc((size_t)ranks * sizeof *cores);
-  NCC_CHECK(cores, NCC_ERR_NOMEM, "out of memory for the cores of %d ranks", ranks);
-  bound_cores(&mine);
-  NCC_TRY_MPI(MPI_Allgather(&mine, sizeof mine, MPI_BYTE, cores, sizeof mine, MPI_BYTE, node));
-  out->leader = rank == 0;
-  out->cores = CPU_COUNT(&mine);
-  out->threads = threads > 0 ? threads : share(cores, ranks, rank);
-  out->node_cores = usable_cores(out->cores);
-  NCC_TRY_MPI(MPI_Allreduce(&out->threads, &out->node_busy, 1, MPI_INT32_T, MPI_SUM, node));
+  sets = malloc((size_t)ranks * sizeof *sets);
+  all_threads = malloc((size_t)ranks * sizeof *all_threads);
+  NCC_CHECK(sets && all_threads, NCC_ERR_NOMEM, "out of memory for the cores of %d ranks", ranks);
+  NCC_TRY(share_map(node, rank, &map));
+  ncc_cores_bound(&out->cores);
+  out->numa = ncc_cores_numa(&map, &out->cores);
+  ncc_cores_fold(&map, &out->cores);
+  NCC_TRY_MPI(MPI_Allgather(&out->cores, sizeof out->cores, MPI_BYTE, sets, sizeof *sets, MPI_BYTE, node));
+  out->threads = threads > 0 ? threads : ncc_cores_share(sets, ranks, rank);
+  NCC_TRY_MPI(MPI_Allgather(&out->threads, 1, MPI_INT32_T, all_threads, 1, MPI_INT32_T, node));
+  out->leader = comm->rank;
+  NCC_TRY_MPI(MPI_Bcast(&out->leader, 1, MPI_INT32_T, 0, node));
+  if (rank > 0) goto cleanup;
+  ncc_cores_usable(&out->node_cores);
+  ncc_cores_fold(&map, &out->node_cores);
+  ncc_cores_check(sets, all_threads, ranks, &out->fit);
 cleanup:
-  free(cores);
+  free(sets);
+  free(all_threads);
   if (node != MPI_COMM_NULL) MPI_Comm_free(&node);
   return status;
 }

@@ -3,13 +3,16 @@
 #define NCC_PLACEMENT_H
 
 #include "comm.h"
+#include "cores.h"
 
 typedef struct ncc_placement {
-  int32_t leader;     /**< 1 on one rank of each node */
+  int32_t leader;     /**< the lowest rank of this one's node */
   int32_t threads;    /**< that this rank should compute with */
-  int32_t cores;      /**< that this rank is bound to */
-  int32_t node_cores; /**< that the job may use on this node */
-  int32_t node_busy;  /**< threads of all ranks on this node */
+  ncc_core_set cores; /**< that this rank is bound to */
+  uint64_t numa;      /**< domains that these lie in, as bits; 0: not known */
+  /* of the node, on its leader only */
+  ncc_core_set node_cores; /**< that the job may use there */
+  ncc_cores_fit fit;       /**< of the node's threads */
 } ncc_placement;
 
 /** Finds out. Without a wish, each core is shared equally by the ranks that are bound to it, and a rank gets one

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "nodes.h"
 #include "readiness.h"
 #include "version.h"
 
@@ -49,38 +50,6 @@ static void name_cpu(char *text, size_t text_bytes) {
     break;
   }
   fclose(file);
-}
-
-static void describe_placement(ncc_root *root, const ncc_placement *placements, int ranks) {
-  ncc_job_header *header = &root->header;
-  int64_t idle = 0, crowded = 0, cramped = 0;
-  header->ranks = ranks;
-  header->threads_min = header->threads_max = placements[0].threads;
-  for (int rank = 0; rank < ranks; rank++) {
-    const ncc_placement *p = &placements[rank];
-    header->threads_total += p->threads;
-    cramped += p->threads > p->cores;
-    if (p->threads < header->threads_min) header->threads_min = p->threads;
-    if (p->threads > header->threads_max) header->threads_max = p->threads;
-    if (!p->leader) continue;
-    header->nodes++;
-    header->threads_at_once += p->node_busy < p->node_cores ? p->node_busy : p->node_cores;
-    if (p->node_cores > header->node_cores) header->node_cores = p->node_cores;
-    if (p->node_cores > p->node_busy) idle += p->node_cores - p->node_busy;
-    if (p->node_busy > p->node_cores) crowded += p->node_busy - p->node_cores;
-  }
-  if (idle > 0 && root->options->threads == 0)
-    ncc_survey_warn(&root->survey,
-                    "%lld core%s idle: mpirun binds each rank to one core by default; start more ranks, or use "
-                    "'mpirun --bind-to none'",
-                    (long long)idle, idle == 1 ? " stays" : "s stay");
-  if (cramped > 0 && crowded == 0)
-    ncc_survey_warn(&root->survey,
-                    "%lld of %d ranks are bound to fewer cores than they have threads: see 'mpirun --bind-to none'",
-                    (long long)cramped, ranks);
-  if (crowded > 0)
-    ncc_survey_warn(&root->survey, "%lld thread%s more than cores: ranks will wait for each other", (long long)crowded,
-                    crowded == 1 ? "" : "s");
 }
 
 /** Rows without work get their final answer at once. */
@@ -166,7 +135,8 @@ ncc_status ncc_root_start(ncc_root *root, const ncc_comm *comm, const ncc_placem
   header->pairs_none = root->pairs_none;
   header->pairs_bad = root->pairs_bad;
   name_cpu(root->devices, sizeof root->devices);
-  describe_placement(root, placements, comm->ranks);
+  NCC_TRY(ncc_nodes_describe(placements, (const char(*)[64])root->hosts, comm->ranks, options->threads > 0, header,
+                             &root->survey));
   ncc_survey_area(header->catalog, &options->search, (const int64_t(*)[2])root->indices, header);
   ncc_survey_border(&root->survey, root->input, &options->search, (const int64_t(*)[2])root->indices);
   header->warnings = root->survey.warnings;
@@ -342,6 +312,7 @@ void ncc_root_clear(ncc_root *root) {
   if (root->output) ncc_output_close(&root->output, NULL);
   ncc_plan_destroy(&root->plan);
   ncc_input_close(&root->input);
+  ncc_nodes_clear(&root->header);
   free(root->indices);
   free(root->found);
   free(root->hosts);

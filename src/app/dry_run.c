@@ -200,6 +200,7 @@ static json_t *make_report(const ncc_job_header *header, const ncc_forecast *for
   SET("nodes", json_integer(header->nodes));
   SET("threads", json_pack("{s:i, s:i, s:I}", "min", header->threads_min, "max", header->threads_max, "total",
                            (json_int_t)header->threads_total));
+  SET("placement", ncc_report_placement(header));
   SET("engine", words_or_null(header->engine));
   SET("predicted_s", json_real(header->predicted_s));
   SET("estimated_s", json_real(forecast->estimated_s));

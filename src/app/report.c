@@ -36,6 +36,57 @@ static void print_objects(FILE *stream, const char *name, const ncc_objects *obj
   fprintf(stream, " (%s)", one_type ? ncc_dtype_name(least.dtype) : "types differ");
 }
 
+typedef const char *(*rank_words)(const ncc_job_nodes *nodes, int rank);
+
+static const char *core_words(const ncc_job_nodes *nodes, int rank) {
+  return nodes->ranks[rank].cores;
+}
+static const char *numa_words(const ncc_job_nodes *nodes, int rank) {
+  return nodes->ranks[rank].numa;
+}
+
+/** What each rank of a node has: once where all have the same, the first ones and the last where there are many. */
+static void print_each(FILE *stream, const ncc_job_nodes *nodes, rank_words get) {
+  enum { MOST = 8, FIRST = 3 };
+  bool same = true;
+  for (int i = 1; i < nodes->n_ranks; i++) same = same && strcmp(get(nodes, i), get(nodes, 0)) == 0;
+  for (int i = 0; i < (same ? 1 : nodes->n_ranks); i++) {
+    if (i == FIRST && nodes->n_ranks > MOST) {
+      fputs(" | ...", stream);
+      i = nodes->n_ranks - 1;
+    }
+    fprintf(stream, "%s%s", i ? " | " : "", get(nodes, i));
+  }
+}
+
+/** A line for each kind of nodes: "nodes    a, b: 2 ranks each, bound to cores 0-3 | 4-7, NUMA 0 | 1". */
+static void print_placement(FILE *stream, const ncc_job_header *header) {
+  enum { KINDS = 8, NAMES = 4 };
+  int others = 0;
+  for (int k = 0; k < header->n_placement; k++) {
+    const ncc_job_nodes *nodes = &header->placement[k];
+    if (k >= KINDS) {
+      others += nodes->n_hosts;
+      continue;
+    }
+    fputs(k == 0 ? "nodes    " : "         ", stream);
+    for (int i = 0; i < nodes->n_hosts && i < NAMES; i++) fprintf(stream, "%s%s", i ? ", " : "", nodes->hosts[i].name);
+    if (nodes->n_hosts > NAMES) fprintf(stream, " and %d more", nodes->n_hosts - NAMES);
+    if (nodes->n_hosts == 1)
+      fprintf(stream, ": rank%s %s", plural(nodes->n_ranks), nodes->hosts[0].ranks);
+    else
+      fprintf(stream, ": %d rank%s each", nodes->n_ranks, plural(nodes->n_ranks));
+    fputs(", bound to cores ", stream);
+    print_each(stream, nodes, core_words);
+    if (nodes->ranks[0].numa[0]) {
+      fputs(", NUMA ", stream);
+      print_each(stream, nodes, numa_words);
+    }
+    fputc('\n', stream);
+  }
+  if (others > 0) fprintf(stream, "         %d more nodes, placed otherwise\n", others);
+}
+
 void ncc_report_header(FILE *stream, const ncc_job_header *header) {
   const ncc_catalog *catalog = header->catalog;
   fprintf(stream, "mpixcorr %s: %d rank%s on %d node%s, ", ncc_version(), header->ranks, plural(header->ranks),
@@ -45,6 +96,7 @@ void ncc_report_header(FILE *stream, const ncc_job_header *header) {
   else
     fprintf(stream, "%d to %d threads each, ", header->threads_min, header->threads_max);
   fprintf(stream, "engine %s (%s, %s)\n", header->engine, header->fft_library, header->devices);
+  print_placement(stream, header);
   fprintf(stream, "input    %s: ", header->options->input);
   print_objects(stream, "image", &catalog->images);
   fputs(", ", stream);
@@ -152,6 +204,22 @@ static json_t *words(const char *text) {
   return string ? string : json_string("(not UTF-8)");
 }
 
+json_t *ncc_report_placement(const ncc_job_header *header) {
+  json_t *list = json_array();
+  for (int k = 0; list && k < header->n_placement; k++) {
+    const ncc_job_nodes *nodes = &header->placement[k];
+    json_t *hosts = json_array(), *ranks = json_array();
+    for (int i = 0; hosts && i < nodes->n_hosts; i++)
+      json_array_append_new(
+          hosts, json_pack("{s:o, s:s}", "host", words(nodes->hosts[i].name), "ranks", nodes->hosts[i].ranks));
+    for (int i = 0; ranks && i < nodes->n_ranks; i++)
+      json_array_append_new(ranks, json_pack("{s:s, s:s, s:i}", "cores", nodes->ranks[i].cores, "numa",
+                                             nodes->ranks[i].numa, "threads", nodes->ranks[i].threads));
+    json_array_append_new(list, json_pack("{s:o, s:o}", "hosts", hosts, "ranks", ranks));
+  }
+  return list;
+}
+
 static json_t *make_report(const ncc_job_header *header, const ncc_job_totals *totals) {
   json_t *report = json_object();
   double rate = totals->elapsed_s > 0 ? (double)totals->pairs / totals->elapsed_s : 0;
@@ -171,6 +239,7 @@ static json_t *make_report(const ncc_job_header *header, const ncc_job_totals *t
   SET("nodes", json_integer(header->nodes));
   SET("threads", json_pack("{s:i, s:i, s:I}", "min", header->threads_min, "max", header->threads_max, "total",
                            (json_int_t)header->threads_total));
+  SET("placement", ncc_report_placement(header));
   SET("engine", words(header->engine));
   SET("fft_library", words(header->fft_library));
   SET("devices", words(header->devices));
