@@ -67,6 +67,22 @@ cleanup:
   return status;
 }
 
+/** Replaces HDF5's words about locking: a writer elsewhere, or a file system that cannot lock. */
+static void say_why_not_locked(const char *path) {
+  const char *number = strstr(ncc_error_message(), "errno = ");
+  int code = number ? atoi(number + strlen("errno = ")) : 0;
+  if (code == EAGAIN || code == EACCES)
+    ncc_error_set(NCC_ERR_INPUT,
+                  "%s: is locked: another program has it open for writing (HDF5_USE_FILE_LOCKING=FALSE in the "
+                  "environment overrides this)",
+                  path);
+  else
+    ncc_error_set(NCC_ERR_INPUT,
+                  "%s: its file system cannot lock it (%s): set HDF5_USE_FILE_LOCKING=FALSE in the environment of all "
+                  "ranks",
+                  path, code ? strerror(code) : "no reason given");
+}
+
 ncc_status ncc_h5_open_file(const char *path, hid_t *out) {
   ncc_status status = NCC_OK;
   hid_t access = -1;
@@ -85,12 +101,7 @@ ncc_status ncc_h5_open_file(const char *path, hid_t *out) {
   *out = H5Fopen(path, H5F_ACC_RDONLY, access);
   if (*out < 0) {
     status = ncc_h5_error(NCC_ERR_INPUT, "%s: cannot be opened as HDF5", path);
-    if (strstr(ncc_error_message(), "lock file")) {
-      ncc_error_set(NCC_ERR_INPUT,
-                    "%s: is locked: another program has it open for writing (HDF5_USE_FILE_LOCKING=FALSE "
-                    "in the environment overrides this)",
-                    path);
-    }
+    if (strstr(ncc_error_message(), "lock file")) say_why_not_locked(path);
   }
 cleanup:
   ncc_h5_close(&access);
@@ -176,6 +187,17 @@ bool ncc_h5_pixel_dtype(hid_t type, ncc_dtype *dtype) {
   }
 }
 
+ncc_stored_order ncc_h5_stored_order(hid_t type, ncc_dtype dtype) {
+  static hid_t swapped[NCC_DTYPE_COUNT];  // HDF5 gives no identifier 0
+  hid_t native = ncc_h5_pixel_type(dtype);
+  if (H5Tequal(type, native) > 0) return NCC_STORED_NATIVE;
+  if (!swapped[dtype]) {
+    swapped[dtype] = H5Tcopy(native);
+    H5Tset_order(swapped[dtype], H5Tget_order(native) == H5T_ORDER_LE ? H5T_ORDER_BE : H5T_ORDER_LE);
+  }
+  return H5Tequal(type, swapped[dtype]) > 0 ? NCC_STORED_SWAPPED : NCC_STORED_OTHER;
+}
+
 void ncc_h5_type_text(hid_t type, char *text, size_t size) {
   static const char *const names[] = {[H5T_TIME] = "times",
                                       [H5T_STRING] = "strings",
@@ -211,12 +233,15 @@ void ncc_h5_shape_text(int rank, const hsize_t *shape, char *text, size_t size) 
 }
 
 /** An unavailable filter would else be noticed only in the middle of the run. */
-static ncc_status check_filters(hid_t dataset, const char *file, const char *label, H5D_layout_t *layout) {
+static ncc_status check_filters(hid_t dataset, const char *file, const char *label, H5D_layout_t *layout,
+                                int64_t *offset) {
   ncc_status status = NCC_OK;
   hid_t plist = -1;
   // Only contiguous data has a place of its own, and no filters; asking that is cheap where there are 10^5 datasets.
   *layout = H5D_CONTIGUOUS;
-  if (H5Dget_offset(dataset) != HADDR_UNDEF) return NCC_OK;
+  haddr_t address = H5Dget_offset(dataset);
+  *offset = address == HADDR_UNDEF ? -1 : (int64_t)address;
+  if (*offset >= 0) return NCC_OK;
   plist = H5Dget_create_plist(dataset);
   NCC_CHECK_H5(plist >= 0, NCC_ERR_INPUT, "%s: %s: layout cannot be read", file, label);
   *layout = H5Pget_layout(plist);
@@ -260,7 +285,7 @@ ncc_status ncc_h5_dataset_open(hid_t parent, const char *name, const char *file,
     NCC_CHECK(out->shape[i] <= most[i], NCC_ERR_INPUT, "%s: %s: damaged: shape %s is beyond its own limit", file, label,
               out->shape_text);
   }
-  NCC_TRY(check_filters(out->id, file, label, &out->layout));
+  NCC_TRY(check_filters(out->id, file, label, &out->layout, &out->offset));
 cleanup:
   ncc_h5_close(&space);
   ncc_h5_close(&object);

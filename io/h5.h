@@ -44,6 +44,16 @@ hid_t ncc_h5_pixel_type(ncc_dtype dtype);
  *  @return false where it is none of ours. */
 bool ncc_h5_pixel_dtype(hid_t type, ncc_dtype *dtype);
 
+/** What has to be done to stored numbers of that type. */
+typedef enum ncc_stored_order {
+  NCC_STORED_NATIVE = 0,
+  NCC_STORED_SWAPPED, /**< the other byte order: swapped by us, which is faster than HDF5 */
+  NCC_STORED_OTHER    /**< converted by HDF5: fewer bits than bytes have, or bytes in an odd order */
+} ncc_stored_order;
+
+/** How numbers of a file's type are stored that are read as `dtype`. */
+ncc_stored_order ncc_h5_stored_order(hid_t type, ncc_dtype dtype);
+
 /** A type in words, as "64-bit signed integers". */
 void ncc_h5_type_text(hid_t type, char *text, size_t size);
 
@@ -58,6 +68,7 @@ typedef struct ncc_h5_dataset {
   int rank;
   hsize_t shape[H5S_MAX_RANK];
   H5D_layout_t layout;
+  int64_t offset; /**< of its data in the file, where they lie there in one piece as they are; else -1 */
   char shape_text[NCC_H5_TEXT], type_text[NCC_H5_TEXT];
 } ncc_h5_dataset;
 

@@ -48,14 +48,13 @@ static bool source_exists(const char *path, const char *source) {
   return access(beside, R_OK) == 0;
 }
 
-/** HDF5 reads a missing source of a virtual dataset as zeros without a word, so look for the files. */
-static ncc_status check_virtual(const ncc_input *input, const char *label, hid_t dataset, hid_t properties) {
+ncc_status ncc_input_check_virtual(const ncc_input *input, const char *label, hid_t dataset) {
   ncc_status status = NCC_OK;
   size_t n = 0;
   char source[4096], previous[4096] = ".", holder[4096];
-  hid_t file = -1;
-  NCC_CHECK_H5(H5Pget_virtual_count(properties, &n) >= 0, NCC_ERR_INPUT, "%s: %s: virtual layout cannot be read",
-               input->catalog.path, label);
+  hid_t file = -1, properties = H5Dget_create_plist(dataset);
+  NCC_CHECK_H5(properties >= 0 && H5Pget_virtual_count(properties, &n) >= 0, NCC_ERR_INPUT,
+               "%s: %s: virtual layout cannot be read", input->catalog.path, label);
   // Reached through an external link, the dataset lies in another file, whose folder counts.
   file = H5Iget_file_id(dataset);
   NCC_CHECK_H5(file >= 0 && H5Fget_name(file, holder, sizeof holder) >= 0, NCC_ERR_INPUT, "%s: %s: file of the dataset",
@@ -70,52 +69,44 @@ static ncc_status check_virtual(const ncc_input *input, const char *label, hid_t
   }
 cleanup:
   ncc_h5_close(&file);
+  ncc_h5_close(&properties);
   return status;
 }
 
-/** Virtual layout checked; a chunk cache that holds all chunks of a plane where chunks span several planes, so that
- *  reading plane after plane inflates each chunk once. Reopens the dataset for that. */
-static ncc_status prepare_stack(ncc_input *input, const char *label, hid_t *dataset) {
+/** Where a dataset's pixels lie. @param[in] elsewhere  it may be in another file than the input. */
+static ncc_status find_place(ncc_input *input, const char *label, const ncc_h5_dataset *set, ncc_dtype dtype,
+                             bool elsewhere, ncc_place *place) {
   ncc_status status = NCC_OK;
-  hsize_t chunk[3], shape[3];
-  hid_t access = -1, space = -1, type = -1, properties = H5Dget_create_plist(*dataset);
-  NCC_CHECK_H5(properties >= 0, NCC_ERR_INPUT, "%s: %s: layout cannot be read", input->catalog.path, label);
-  H5D_layout_t layout = H5Pget_layout(properties);
-  if (layout == H5D_VIRTUAL) NCC_TRY(check_virtual(input, label, *dataset, properties));
-  if (layout != H5D_CHUNKED || H5Pget_chunk(properties, 3, chunk) != 3 || chunk[0] < 2) goto cleanup;
-  space = H5Dget_space(*dataset);
-  type = H5Dget_type(*dataset);
-  NCC_CHECK_H5(space >= 0 && type >= 0 && H5Sget_simple_extent_dims(space, shape, NULL) == 3, NCC_ERR_INPUT,
-               "%s: %s: shape cannot be read", input->catalog.path, label);
-  double bytes = (double)((shape[1] + chunk[1] - 1) / chunk[1]) * (double)((shape[2] + chunk[2] - 1) / chunk[2]) *
-                 (double)chunk[0] * (double)chunk[1] * (double)chunk[2] * (double)H5Tget_size(type);
-  const double limit = 256e6;
-  if (bytes > limit) goto cleanup;
-  access = H5Pcreate(H5P_DATASET_ACCESS);
-  NCC_CHECK_H5(access >= 0 && H5Pset_chunk_cache(access, 10007, (size_t)bytes + 1, 1.0) >= 0, NCC_ERR_INTERNAL,
-               "%s: %s: chunk cache", input->catalog.path, label);
-  ncc_h5_close(dataset);
-  *dataset = H5Dopen2(input->file, label, access);
-  NCC_CHECK_H5(*dataset >= 0, NCC_ERR_INPUT, "%s: %s: cannot be opened again", input->catalog.path, label);
+  char name[4096];
+  hid_t file = -1;
+  if (set->layout == H5D_VIRTUAL) NCC_TRY(ncc_input_check_virtual(input, label, set->id));
+  *place = (ncc_place){.offset = set->offset, .order = ncc_h5_stored_order(set->type, dtype)};
+  if (place->order == NCC_STORED_OTHER) place->offset = -1;
+  if (place->offset < 0 || !elsewhere) goto cleanup;
+  file = H5Iget_file_id(set->id);
+  NCC_CHECK_H5(file >= 0 && H5Fget_name(file, name, sizeof name) >= 0, NCC_ERR_INPUT, "%s: %s: file of the dataset",
+               input->catalog.path, label);
+  if (strcmp(name, input->catalog.path) != 0) NCC_TRY(ncc_raw_files_add(&input->files, name, &place->file));
 cleanup:
-  ncc_h5_close(&type);
-  ncc_h5_close(&space);
-  ncc_h5_close(&access);
-  ncc_h5_close(&properties);
+  ncc_h5_close(&file);
   return status;
 }
 
 static ncc_status inspect_stack(ncc_input *input, ncc_object_kind kind, ncc_h5_dataset *set) {
   ncc_status status = NCC_OK;
   ncc_objects *objects = objects_of(input, kind);
+  ncc_input_set *to = &input->sets[kind];
   const char *label = ncc_input_names_of_kinds[kind];
   NCC_TRY(check_pixels(input, label, set, &objects->stack));
   NCC_CHECK(set->shape[0] < (hsize_t)1 << 40, NCC_ERR_INPUT, "%s: %s: shape %s found, expected fewer than 2^40 planes",
             input->catalog.path, label, set->shape_text);
-  NCC_TRY(prepare_stack(input, label, &set->id));
+  to->places = calloc(1, sizeof *to->places);
+  NCC_CHECK(to->places, NCC_ERR_NOMEM, "%s: no memory", input->catalog.path);
+  NCC_TRY(find_place(input, label, set, objects->stack.dtype, true, to->places));
+  to->n_places = 1;
+  to->stack = true;
+  to->by_hdf5 = to->places->offset < 0;
   objects->count = (int64_t)set->shape[0];
-  input->sets[kind].stack = set->id;
-  set->id = -1;
 cleanup:
   return status;
 }
@@ -161,6 +152,7 @@ cleanup:
 typedef struct member {
   int64_t id;
   char *name;
+  bool hard; /* the link is to an object of the same file */
 } member;
 
 typedef struct members {
@@ -174,7 +166,6 @@ typedef struct members {
 static herr_t take_member(hid_t group, const char *name, const H5L_info_t *info, void *client) {
   members *list = client;
   (void)group;
-  (void)info;
   int64_t id = 0;
   bool digits = name[0] != '\0', fits = true;
   for (const char *c = name; *c; c++) {
@@ -197,7 +188,7 @@ static herr_t take_member(hid_t group, const char *name, const H5L_info_t *info,
     snprintf(list->odd_name, sizeof list->odd_name, "%s", name);
     return 1;
   }
-  list->items[list->count++] = (member){id, copy};
+  list->items[list->count++] = (member){id, copy, info->type == H5L_TYPE_HARD};
   return 0;
 }
 
@@ -207,10 +198,10 @@ static int compare_members(const void *a, const void *b) {
 }
 
 /** One 2-D dataset of a group. */
-static ncc_status inspect_member(ncc_input *input, ncc_object_kind kind, const member *m, ncc_object *object) {
+static ncc_status inspect_member(ncc_input *input, ncc_object_kind kind, const member *m, bool elsewhere,
+                                 ncc_object *object, ncc_place *place) {
   ncc_status status = NCC_OK;
   ncc_h5_dataset set;
-  hid_t properties = -1;
   char label[NCC_H5_TEXT];
   snprintf(label, sizeof label, "%s/%s", ncc_input_names_of_kinds[kind], m->name);
   NCC_TRY(ncc_h5_dataset_open(input->sets[kind].group, m->name, input->catalog.path, label, &set));
@@ -218,12 +209,8 @@ static ncc_status inspect_member(ncc_input *input, ncc_object_kind kind, const m
             set.shape_text);
   *object = (ncc_object){.id = m->id};
   NCC_TRY(check_pixels(input, label, &set, object));
-  if (set.layout == H5D_VIRTUAL) {
-    properties = H5Dget_create_plist(set.id);
-    NCC_TRY(check_virtual(input, label, set.id, properties));
-  }
+  NCC_TRY(find_place(input, label, &set, object->dtype, elsewhere, place));
 cleanup:
-  ncc_h5_close(&properties);
   ncc_h5_dataset_close(&set);
   return status;
 }
@@ -234,22 +221,28 @@ static ncc_status inspect_group(ncc_input *input, ncc_object_kind kind) {
   ncc_objects *objects = objects_of(input, kind);
   const char *path = input->catalog.path, *label = ncc_input_names_of_kinds[kind];
   members list = {0};
+  H5L_info_t link;
+  // Reached through a link, even hard links of the group may lie in another file.
+  bool elsewhere = H5Lget_info(input->file, label, &link, H5P_DEFAULT) < 0 || link.type != H5L_TYPE_HARD;
   herr_t walked = H5Literate(set->group, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, take_member, &list);
   NCC_CHECK(!list.odd, NCC_ERR_INPUT, "%s: %s/%s: odd name, %s", path, label, list.odd_name, list.odd);
   NCC_CHECK_H5(walked >= 0, NCC_ERR_INPUT, "%s: %s: the group cannot be listed", path, label);
   if (list.count) qsort(list.items, (size_t)list.count, sizeof *list.items, compare_members);
   objects->items = calloc((size_t)(list.count ? list.count : 1), sizeof *objects->items);
   set->names = calloc((size_t)(list.count ? list.count : 1), sizeof *set->names);
-  NCC_CHECK(objects->items && set->names, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " objects of %s", path,
-            list.count, label);
+  set->places = calloc((size_t)(list.count ? list.count : 1), sizeof *set->places);
+  NCC_CHECK(objects->items && set->names && set->places, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " objects of %s",
+            path, list.count, label);
   for (int64_t i = 0; i < list.count; i++) {
     NCC_CHECK(i == 0 || list.items[i].id != list.items[i - 1].id, NCC_ERR_INPUT,
               "%s: %s: datasets %s and %s have the same id, expected each id once", path, label, list.items[i - 1].name,
               list.items[i].name);
-    NCC_TRY(inspect_member(input, kind, &list.items[i], &objects->items[i]));
+    NCC_TRY(inspect_member(input, kind, &list.items[i], elsewhere || !list.items[i].hard, &objects->items[i],
+                           &set->places[i]));
+    set->by_hdf5 = set->by_hdf5 || set->places[i].offset < 0;
   }
   for (int64_t i = 0; i < list.count; i++) set->names[i] = list.items[i].name;
-  objects->count = list.count;
+  objects->count = set->n_places = list.count;
   list.count = 0;
 cleanup:
   for (int64_t i = 0; i < list.count; i++) free(list.items[i].name);
