@@ -28,6 +28,7 @@ typedef struct coordinator {
   int64_t outstanding; /* hand-outs of all peers */
   ncc_chunk *chunks;   /* of the hand-out being made */
   int64_t chunk_capacity;
+  uint32_t *uses[2]; /* by ncc_object_kind, [count]: pairs that are not handed out yet */
   int64_t next_id, total;
   bool stopping;
   ncc_status problem;
@@ -121,6 +122,36 @@ cleanup:
   return status;
 }
 
+/** Counts the pairs that need each object; a count that does not fit stays at its most. */
+static ncc_status count_uses(coordinator *c) {
+  ncc_status status = NCC_OK;
+  const ncc_objects *objects[2] = {&c->o.catalog->images, &c->o.catalog->templates};
+  for (int kind = 0; kind < 2; kind++) {
+    c->uses[kind] = calloc((size_t)objects[kind]->count + 1, sizeof *c->uses[kind]);
+    NCC_CHECK(c->uses[kind], NCC_ERR_NOMEM, "out of memory for %lld objects", (long long)objects[kind]->count);
+  }
+  for (int64_t i = 0; i < c->total; i++)
+    for (int kind = 0; kind < 2; kind++) {
+      uint32_t *uses = &c->uses[kind][c->o.indices[ncc_plan_row(c->o.plan, i)][kind]];
+      *uses += *uses < UINT32_MAX;
+    }
+cleanup:
+  return status;
+}
+
+/** Counts a hand-out's pairs as handed out, and marks what others will need again. */
+static void take_uses(coordinator *c, ncc_handout *handout) {
+  for (int64_t i = 0; i < handout->n_pairs; i++)
+    for (int kind = 0; kind < 2; kind++) {
+      uint32_t *uses = &c->uses[kind][c->o.indices[handout->rows[i]][kind]];
+      *uses -= *uses < UINT32_MAX;
+    }
+  for (int64_t i = 0; i < handout->n_needs; i++) {
+    ncc_need *need = &handout->needs[i];
+    need->again = c->uses[need->kind][need->index] > 0;
+  }
+}
+
 /** The next hand-out for a rank, or NULL. */
 static ncc_status make_handout(coordinator *c, int rank, ncc_handout **out) {
   ncc_status status = NCC_OK;
@@ -146,6 +177,7 @@ static ncc_status make_handout(coordinator *c, int rank, ncc_handout **out) {
     }
   }
   NCC_TRY(ncc_handout_find_needs(handout));
+  take_uses(c, handout);
   *out = handout;
   handout = NULL;
 cleanup:
@@ -157,8 +189,8 @@ cleanup:
 static void pixels_sent(void *object) {
   ncc_handout *handout = object;
   if (--handout->unsent == 0) {
+    ncc_handout_drop_pixels(handout); /* first: the reader may be waiting for their memory */
     ncc_lane_shipped(handout->lane, handout->shipped_bytes);
-    ncc_handout_drop_pixels(handout);
   }
   ncc_handout_release(handout);
 }
@@ -258,7 +290,9 @@ static ncc_status take_own(coordinator *c, bool *progress) {
     if (handout->dest == c->o.comm->rank) {
       NCC_TRY(finish(c, handout));
     } else if (c->stopping) { /* never sent, so never to come back */
-      ncc_lane_shipped(c->o.lane, ncc_handout_shipped_bytes(handout));
+      int64_t bytes = ncc_handout_shipped_bytes(handout);
+      ncc_handout_drop_pixels(handout);
+      ncc_lane_shipped(c->o.lane, bytes);
       take_off(c, handout);
       ncc_handout_release(handout);
     } else {
@@ -401,6 +435,7 @@ ncc_status ncc_coordinator_run(const ncc_coordinator_options *options, ncc_rank_
   c.peers = calloc((size_t)ranks, sizeof *c.peers);
   NCC_CHECK(c.peers, NCC_ERR_NOMEM, "out of memory for %d ranks", ranks);
   NCC_TRY(ncc_inbox_create(&c.inbox, INBOX_LETTERS));
+  NCC_TRY(count_uses(&c));
   NCC_TRY(check_limits(&c));
   for (int round = 0; round < AHEAD; round++)
     for (int rank = 0; rank < ranks; rank++) NCC_TRY(give(&c, rank));
@@ -416,6 +451,7 @@ ncc_status ncc_coordinator_run(const ncc_coordinator_options *options, ncc_rank_
 cleanup:
   free(c.peers); /* after a failure hand-outs are left to the threads that still use them: the process is to end */
   free(c.chunks);
+  for (int kind = 0; kind < 2; kind++) free(c.uses[kind]);
   ncc_inbox_clear(&c.inbox);
   ncc_outbox_clear(&c.outbox);
   return status;

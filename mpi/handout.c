@@ -68,9 +68,13 @@ cleanup:
   return status;
 }
 
-const ncc_pixels *ncc_handout_pixels(const ncc_handout *handout, ncc_object_kind kind, int64_t index) {
+ncc_need *ncc_handout_need(const ncc_handout *handout, ncc_object_kind kind, int64_t index) {
   ncc_need key = {.kind = (uint8_t)kind, .index = index};
-  const ncc_need *need = bsearch(&key, handout->needs, (size_t)handout->n_needs, sizeof key, compare_needs);
+  return bsearch(&key, handout->needs, (size_t)handout->n_needs, sizeof key, compare_needs);
+}
+
+const ncc_pixels *ncc_handout_pixels(const ncc_handout *handout, ncc_object_kind kind, int64_t index) {
+  const ncc_need *need = ncc_handout_need(handout, kind, index);
   return need ? need->pixels : NULL;
 }
 

@@ -2,7 +2,7 @@
  *
  *  No MPI in here. A pixel array is needed once, however many pairs of the hand-out use it, and not at all where the
  *  rank has it from its previous hand-out: so a group that continues keeps its image, and a few templates matched on
- *  thousands of images travel once.
+ *  thousands of images travel once. What later hand-outs need again is marked, so that readers keep just that.
  */
 #ifndef NCC_HANDOUT_H
 #define NCC_HANDOUT_H
@@ -31,6 +31,7 @@ typedef struct ncc_need {
   int64_t index;      /**< of the image or template */
   uint8_t kind;       /**< an ncc_object_kind */
   uint8_t state;      /**< an ncc_need_state */
+  bool again;         /**< pairs that are not handed out yet need it too */
   ncc_pixels *pixels; /**< one reference, or NULL */
 } ncc_need;
 
@@ -47,6 +48,9 @@ typedef struct ncc_handout {
   ncc_result *results; /**< [n_pairs], once computed */
   double cost;         /**< predicted seconds; rank 0 only */
   double elapsed_s;    /**< that computing took */
+  int64_t n_loaded;    /**< pairs whose pixels are there: the first ones; guarded by the lane's mutex */
+  bool loading;        /**< this rank's reader is at it, for this rank; likewise */
+  bool read_here;      /**< it was; likewise */
   ncc_status status;   /**< of computing or loading */
   char message[NCC_MESSAGE_TEXT];
   double sent_s;            /**< rank 0: on the watchdog's clock, when the rank could begin; 0: still being loaded */
@@ -64,6 +68,9 @@ void ncc_handout_release(void *handout);
 
 /** Works out `needs` from pieces and templates. @return NCC_OK; NCC_ERR_NOMEM. */
 ncc_status ncc_handout_find_needs(ncc_handout *handout);
+
+/** The need for an object, which the hand-out has. */
+ncc_need *ncc_handout_need(const ncc_handout *handout, ncc_object_kind kind, int64_t index);
 
 /** Pixels of a need, or NULL where they are missing. Borrowed. */
 const ncc_pixels *ncc_handout_pixels(const ncc_handout *handout, ncc_object_kind kind, int64_t index);

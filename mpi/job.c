@@ -13,8 +13,7 @@
 #include "stop.h"
 #include "worker.h"
 
-#define HANDOUT_BYTES ((int64_t)64 << 20) /* pixels that a hand-out needs, about; a rank holds up to three */
-#define SHIP_BYTES ((int64_t)256 << 20)   /* pixels read by rank 0 and not yet sent */
+#define SHIP_BYTES ((int64_t)256 << 20) /* pixels read by rank 0 and not yet sent */
 
 enum { ABORT_S = 10 };
 
@@ -31,13 +30,13 @@ typedef struct job {
   ncc_root root; /* rank 0 only */
   ncc_catalog received;
   const ncc_catalog *catalog;
-  ncc_read_mode read;
+  ncc_reading reading;
   ncc_placement placement;
-  ncc_input *own_input; /* other ranks' than 0, where all read */
   const ncc_engine_ops *engine;
   ncc_matcher *matcher;
   ncc_lane *lane;
-  int64_t memory_bytes, handout_bytes;
+  ncc_memory memory;
+  ncc_pixels_pool *pool;
   volatile int stop;
 } job;
 
@@ -84,26 +83,13 @@ cleanup:
   return status;
 }
 
-/** Every rank opens the input by itself, and finds what rank 0 found. */
-static ncc_status open_own_input(job *j, const ncc_input_identity *expected) {
-  ncc_status status = NCC_OK;
-  ncc_input_identity found;
-  NCC_TRY(ncc_input_open(j->options->input, &j->own_input));
-  NCC_TRY(ncc_input_identify(j->own_input, &found));
-  NCC_CHECK(found.size_bytes == expected->size_bytes && strcmp(found.fingerprint, expected->fingerprint) == 0,
-            NCC_ERR_INPUT, "%s: differs from the file that rank 0 sees under this name (%lld bytes, expected %lld)",
-            j->options->input, (long long)found.size_bytes, (long long)expected->size_bytes);
-cleanup:
-  return status;
-}
-
 static ncc_status make_matcher(job *j) {
   ncc_status status = NCC_OK;
   NCC_CHECK(j->options->device != NCC_DEVICE_GPU, NCC_ERR_DEVICE, "--device gpu: this build has no GPU engine");
   j->engine = ncc_engine_cpu();
   ncc_config config = {.engine = j->engine,
                        .threads = j->placement.threads,
-                       .memory_bytes = j->memory_bytes,
+                       .memory_bytes = j->memory.limit_bytes,
                        .fft_effort = j->options->fft_effort,
                        .stop = &j->stop};
   NCC_TRY(ncc_matcher_create(&j->options->search, &config, &j->matcher));
@@ -114,22 +100,20 @@ cleanup:
 /** What each rank needs for itself: shapes, threads, pixels, a matcher. */
 static ncc_status equip(job *j) {
   ncc_status status = NCC_OK, mine = NCC_OK;
-  ncc_input_identity identity = j->root.identity;
   bool root = j->comm->rank == 0;
-  j->read = j->options->read == NCC_READ_ALL ? NCC_READ_ALL : NCC_READ_ROOT; /* auto: rank 0 reads */
-  j->handout_bytes = HANDOUT_BYTES;
-  NCC_TRY(ncc_memory_find(j->comm, j->options->memory_bytes, &j->memory_bytes));
-  if (j->memory_bytes / 64 < j->handout_bytes) j->handout_bytes = j->memory_bytes / 64;
+  NCC_TRY(ncc_memory_find(j->comm, j->options->memory_bytes, &j->memory.limit_bytes));
   NCC_TRY(ncc_catalog_share(j->comm, root ? ncc_input_catalog(j->root.input) : NULL, &j->received));
   j->catalog = root ? ncc_input_catalog(j->root.input) : &j->received;
-  NCC_TRY(ncc_comm_bcast(j->comm, &identity, sizeof identity, 0));
   NCC_TRY(ncc_placement_find(j->comm, j->options->threads, &j->placement));
+  NCC_TRY(ncc_reading_choose(j->comm, j->options, j->catalog, j->root.input, &j->reading));
   const int64_t(*indices)[2] = (const int64_t(*)[2])j->root.indices;
-  if (root) mine = ncc_memory_check(j->catalog, indices, j->options, j->placement.threads, j->memory_bytes);
+  bool shipped = j->reading.mode == NCC_READ_ROOT && j->comm->ranks > 1;
+  if (root) mine = ncc_memory_divide(j->catalog, indices, j->options, j->placement.threads, shipped, &j->memory);
   NCC_TRY(ncc_comm_agree(j->comm, mine));
+  NCC_TRY(ncc_comm_bcast(j->comm, &j->memory, sizeof j->memory, 0));
   if (!j->options->dry_run) NCC_TRY(ncc_planning_share(j->comm, j->catalog, indices, j->options, &j->root.plan_s));
-  if (j->read == NCC_READ_ALL && !root) mine = open_own_input(j, &identity);
-  if (mine == NCC_OK) mine = make_matcher(j);
+  mine = make_matcher(j);
+  if (mine == NCC_OK) mine = ncc_pixels_pool_create(j->memory.pixel_bytes, &j->pool);
   NCC_TRY(ncc_comm_agree(j->comm, mine));
 cleanup:
   return status;
@@ -147,17 +131,23 @@ static ncc_status start(job *j) {
   }
   NCC_TRY(ncc_comm_gather(j->comm, &j->placement, sizeof j->placement, placements));
   NCC_TRY(ncc_comm_gather(j->comm, j->comm->host, sizeof j->comm->host, j->root.hosts));
-  if (root) mine = ncc_root_start(&j->root, j->comm, placements, ncc_engine_name(j->engine), j->read, j->handout_bytes);
-  if (root && mine == NCC_OK && j->options->dry_run)
-    mine = ncc_root_forecast(&j->root, j->memory_bytes, j->handout_bytes);
+  if (root)
+    mine =
+        ncc_root_start(&j->root, j->comm, placements, ncc_engine_name(j->engine), &j->reading, j->memory.handout_bytes);
+  if (root && mine == NCC_OK && j->options->dry_run) mine = ncc_root_forecast(&j->root, &j->memory);
   if (mine == NCC_OK && !j->options->dry_run) {
+    ncc_input *input = root ? j->root.input : j->reading.own_input;
+    int64_t ship_bytes = 4 * j->memory.handout_bytes;
+    if (input) ncc_input_limit(input, j->memory.chunk_bytes);
     ncc_lane_options lane = {.catalog = j->catalog,
-                             .input = root ? j->root.input : j->own_input,
+                             .input = input,
                              .matcher = j->matcher,
                              .stop = &j->stop,
                              .rank = j->comm->rank,
                              .ranks = j->comm->ranks,
-                             .ship_bytes = 4 * j->handout_bytes < SHIP_BYTES ? 4 * j->handout_bytes : SHIP_BYTES};
+                             .pool = j->pool,
+                             .pixel_bytes = j->memory.pixel_bytes,
+                             .ship_bytes = ship_bytes < SHIP_BYTES ? ship_bytes : SHIP_BYTES};
     mine = ncc_lane_create(&lane, &j->lane);
   }
   NCC_TRY(ncc_comm_agree(j->comm, mine));
@@ -182,8 +172,8 @@ static ncc_status work_as_root(job *j, bool *aborting) {
                                      .plan = root->plan,
                                      .output = root->output,
                                      .lane = j->lane,
-                                     .ship = j->read == NCC_READ_ROOT,
-                                     .handout_bytes = j->handout_bytes,
+                                     .ship = j->reading.mode == NCC_READ_ROOT,
+                                     .handout_bytes = j->memory.handout_bytes,
                                      .threads = j->placement.threads,
                                      .time_limit_s = j->options->time_limit_s,
                                      .started_s = world.started_s,
@@ -210,7 +200,7 @@ static ncc_status run(job *j, bool *aborting) {
   if (j->comm->rank == 0) {
     mine = work_as_root(j, aborting);
   } else {
-    mine = ncc_worker_run(j->comm, j->catalog, j->lane, j->read == NCC_READ_ROOT, &j->stop);
+    mine = ncc_worker_run(j->comm, j->catalog, j->lane, j->reading.own_input ? NULL : j->pool, &j->stop);
     *aborting = mine != NCC_OK;
   }
   if (*aborting) return mine;
@@ -260,7 +250,8 @@ ncc_status ncc_job_run(const ncc_run_options *options, const ncc_job_observer *o
   ncc_stop_connect(NULL);
   ncc_lane_destroy(&j->lane);
   ncc_matcher_destroy(&j->matcher);
-  ncc_input_close(&j->own_input);
+  ncc_pixels_pool_destroy(&j->pool);
+  ncc_reading_clear(&j->reading);
   ncc_root_clear(&j->root);
   ncc_catalog_clear(&j->received);
   free(j);

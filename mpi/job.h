@@ -43,6 +43,7 @@ typedef struct ncc_job_header {
   int n_placement;
   const char *engine, *fft_library, *devices;
   ncc_read_mode read;            /**< root or all: what was chosen */
+  const char *read_reason;       /**< why, or empty */
   int64_t pairs;                 /**< to be computed by this run */
   int64_t pairs_none, pairs_bad; /**< rows with -1; rows that were skipped as bad */
   int64_t groups;                /**< distinct images in sequence */
@@ -69,10 +70,13 @@ typedef struct ncc_job_totals {
   int64_t pairs;                            /**< computed by this run */
   int64_t by_status[NCC_PAIR_STATUS_COUNT]; /**< rows of the output; rows with -1 are not among them */
   int64_t handouts;
-  int64_t bytes_read, bytes_shipped; /**< pixels */
+  int64_t bytes_read, bytes_shipped; /**< from the file (compressed pixels inflated); between ranks */
+  int64_t cache_hits, cache_bytes;   /**< objects that were needed again and still there, and their bytes */
+  int64_t pixel_bytes_peak;          /**< that pixels took in a rank's memory at most */
   int64_t unreadable;                /**< arrays that could not be read */
   ncc_job_spread read_s, plan_s, compute_s, wait_s, write_s;
-  ncc_counters counters; /**< summed over the ranks */
+  ncc_job_spread read_cpu_s, compute_cpu_s, talk_cpu_s; /**< processor time */
+  ncc_counters counters;                                /**< summed over the ranks */
 } ncc_job_totals;
 
 /** Who is told what happens; called on rank 0 only, by the thread that talks MPI. Any may be NULL. */

@@ -7,7 +7,8 @@
 #include "error.h"
 #include "version.h"
 
-#define MAGIC 0x3143434eu /* "NCC1" */
+#define MAGIC 0x3143434eu   /* "NCC1" */
+enum { NEED_AGAIN = 0x80 }; /* beside a need's state */
 
 typedef struct header {
   uint32_t magic;
@@ -66,7 +67,8 @@ ncc_status ncc_message_work(const ncc_handout *handout, void **bytes, int64_t *n
   put(&at, handout->pieces, (size_t)handout->n_pieces * sizeof *handout->pieces);
   put(&at, handout->templates, (size_t)handout->n_pairs * sizeof *handout->templates);
   if (handout->windows) put(&at, handout->windows, (size_t)handout->n_pairs * sizeof *handout->windows);
-  for (int64_t i = 0; i < handout->n_needs; i++) *at++ = (char)handout->needs[i].state;
+  for (int64_t i = 0; i < handout->n_needs; i++)
+    *at++ = (char)(handout->needs[i].state | (handout->needs[i].again ? NEED_AGAIN : 0));
 cleanup:
   return status;
 }
@@ -194,10 +196,11 @@ ncc_status ncc_message_read_work(const void *bytes, int64_t n_bytes, const ncc_c
   NCC_CHECK(handout->n_needs == head.n_needs, NCC_ERR_COMM, "a hand-out lists %lld objects, its pairs need %lld",
             (long long)head.n_needs, (long long)handout->n_needs);
   for (int64_t i = 0; i < handout->n_needs; i++) {
-    uint8_t state = (uint8_t)*at++;
+    uint8_t byte = (uint8_t)*at++, state = byte & (uint8_t)~NEED_AGAIN;
     NCC_CHECK(state < NCC_NEED_STATE_COUNT, NCC_ERR_COMM, "a hand-out's object has state %d, expected less than %d",
               state, NCC_NEED_STATE_COUNT);
     handout->needs[i].state = state;
+    handout->needs[i].again = byte & NEED_AGAIN;
   }
   *out = handout;
   handout = NULL;

@@ -9,7 +9,7 @@
 
 #include "handout.h"
 
-#define NCC_PROTOCOL_VERSION 1
+#define NCC_PROTOCOL_VERSION 2
 
 typedef enum ncc_message_type {
   NCC_MESSAGE_WORK = 1, /**< to a worker: a hand-out; pixels may follow it */
@@ -24,13 +24,18 @@ typedef enum ncc_message_type {
 /** What a rank did, sent at its end; sums and seconds. */
 typedef struct ncc_rank_stats {
   ncc_counters counters;
-  double read_s;    /**< reading pixels */
-  double compute_s; /**< inside the matcher, FFT planning not included */
-  double wait_s;    /**< the matcher's thread without work, between start and end */
-  double plan_s;    /**< FFT planning; on rank 0 also planning the schedule */
-  double write_s;   /**< writing the output; rank 0 only */
-  int64_t bytes_read;
-  int64_t unreadable; /**< arrays that could not be read */
+  double read_s;        /**< reading pixels */
+  double compute_s;     /**< inside the matcher, FFT planning not included */
+  double wait_s;        /**< the matcher's thread without work, between start and end */
+  double plan_s;        /**< FFT planning; on rank 0 also planning the schedule */
+  double write_s;       /**< writing the output; rank 0 only */
+  double read_cpu_s;    /**< processor seconds of the thread that reads, ... */
+  double compute_cpu_s; /**< ... of those that compute (on rank 0 also of the one that syncs the output), ... */
+  double talk_cpu_s;    /**< ... and of the one that talks MPI */
+  int64_t bytes_read;   /**< from the file; compressed pixels count inflated */
+  int64_t cache_hits, cache_bytes; /**< objects that were wanted once more and known still, and their bytes */
+  int64_t pixel_bytes_peak;        /**< that pixels took in memory at most */
+  int64_t unreadable;              /**< arrays that could not be read */
 } ncc_rank_stats;
 
 /** Compared between ranks before anything else; plain bytes of one size for all time. */

@@ -9,9 +9,12 @@
 
 #include "clock.h"
 #include "fft.h"
+#include "pixels.h"
 
 /** Different shapes that are looked at one by one; inputs with more are planned for as they come. */
 enum { MOST_SHAPES = 256 };
+
+#define HANDOUT_BYTES ((int64_t)64 << 20)
 
 /* ---- memory ------------------------------------------------------------------------------------------------- */
 
@@ -95,36 +98,48 @@ static void find_shapes(const ncc_catalog *catalog, const int64_t (*indices)[2],
   }
 }
 
-static int64_t object_bytes(const ncc_object *object) {
-  return object->rows * object->cols * (int64_t)ncc_dtype_size(object->dtype);
-}
-
-ncc_status ncc_memory_need(const ncc_run_options *options, int threads, const ncc_object *image, const ncc_object *tmpl,
-                           ncc_forecast_memory *out) {
+ncc_status ncc_memory_need(const ncc_run_options *options, int threads, bool shipped, const ncc_object *image,
+                           const ncc_object *tmpl, ncc_forecast_memory *out) {
   ncc_config config = {.threads = threads};
   *out = (ncc_forecast_memory){.program_bytes = NCC_PROGRAM_BYTES};
-  out->pixel_bytes = 2 * (object_bytes(image) + object_bytes(tmpl));  // at work, and read ahead
+  // At work, and read ahead; and what the last hand-out left.
+  out->pixel_bytes = (shipped ? 3 : 2) * (ncc_object_bytes(image) + ncc_object_bytes(tmpl));
   return ncc_matcher_memory(&options->search, &config, image->rows, image->cols, image->dtype, tmpl->rows, tmpl->cols,
                             &out->matcher_bytes);
 }
 
-ncc_status ncc_memory_check(const ncc_catalog *catalog, const int64_t (*indices)[2], const ncc_run_options *options,
-                            int threads, int64_t memory_bytes) {
+static int64_t min_i64(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+static int64_t max_i64(int64_t a, int64_t b) {
+  return a > b ? a : b;
+}
+
+ncc_status ncc_memory_divide(const ncc_catalog *catalog, const int64_t (*indices)[2], const ncc_run_options *options,
+                             int threads, bool shipped, ncc_memory *memory) {
   ncc_status status = NCC_OK;
+  int64_t limit_bytes = memory->limit_bytes, matcher_bytes = 0, pixel_bytes = 0;
   shape_list *shapes = malloc(sizeof *shapes);
   NCC_CHECK(shapes, NCC_ERR_NOMEM, "out of memory for the shapes of the input");
   find_shapes(catalog, indices, shapes);
   for (int i = 0; i < shapes->count; i++) {
     const ncc_object *image = &shapes->items[i].image, *tmpl = &shapes->items[i].tmpl;
     ncc_forecast_memory need;
-    NCC_TRY(ncc_memory_need(options, threads, image, tmpl, &need));
+    NCC_TRY(ncc_memory_need(options, threads, shipped, image, tmpl, &need));
     int64_t bytes = need.program_bytes + need.matcher_bytes + need.pixel_bytes;
-    NCC_CHECK(bytes <= memory_bytes, NCC_ERR_MEMORY_LIMIT,
+    NCC_CHECK(bytes <= limit_bytes, NCC_ERR_MEMORY_LIMIT,
               "%s: images of %" PRId64 "x%" PRId64 " with templates of %" PRId64 "x%" PRId64
               " need %.2f GiB a rank, the limit is %.2f GiB%s",
               catalog->path, image->rows, image->cols, tmpl->rows, tmpl->cols, (double)bytes / (1 << 30),
-              (double)memory_bytes / (1 << 30), options->memory_bytes > 0 ? " (--memory)" : "");
+              (double)limit_bytes / (1 << 30), options->memory_bytes > 0 ? " (--memory)" : "");
+    matcher_bytes = max_i64(matcher_bytes, need.matcher_bytes);
+    pixel_bytes = max_i64(pixel_bytes, need.pixel_bytes);
   }
+  // Half of the memory at most, because the system's own cache of the file serves all ranks of a node.
+  int64_t room_bytes = min_i64(limit_bytes - NCC_PROGRAM_BYTES - matcher_bytes, limit_bytes / 2);
+  memory->chunk_bytes = max_i64(room_bytes / 16, 0);
+  memory->pixel_bytes = max_i64(room_bytes - 2 * memory->chunk_bytes, pixel_bytes);
+  memory->handout_bytes = min_i64(HANDOUT_BYTES, memory->pixel_bytes / 8);
 cleanup:
   free(shapes);
   return status;

@@ -121,7 +121,7 @@ cleanup:
 }
 
 ncc_status ncc_root_start(ncc_root *root, const ncc_comm *comm, const ncc_placement *placements, const char *engine,
-                          ncc_read_mode read, int64_t handout_bytes) {
+                          const ncc_reading *reading, int64_t handout_bytes) {
   ncc_status status = NCC_OK;
   const ncc_run_options *options = root->options;
   ncc_job_header *header = &root->header;
@@ -131,7 +131,8 @@ ncc_status ncc_root_start(ncc_root *root, const ncc_comm *comm, const ncc_placem
   header->engine = engine;
   header->fft_library = ncc_fft_library();
   header->devices = root->devices;
-  header->read = read;
+  header->read = reading->mode;
+  header->read_reason = reading->reason;
   header->pairs_none = root->pairs_none;
   header->pairs_bad = root->pairs_bad;
   name_cpu(root->devices, sizeof root->devices);
@@ -163,35 +164,34 @@ static int64_t min_i64(int64_t a, int64_t b) {
 }
 
 /** The memory of the geometry that needs most. */
-static ncc_status forecast_memory(const ncc_root *root, int64_t limit_bytes, int64_t handout_bytes, ncc_forecast *f) {
+static ncc_status forecast_memory(const ncc_root *root, const ncc_memory *memory, ncc_forecast *f) {
   ncc_status status = NCC_OK;
   const ncc_job_header *header = &root->header;
   const ncc_catalog *catalog = header->catalog;
-  /* a hand-out at work, one ahead, one being answered; and what is read for others and not yet sent */
-  int64_t ahead = handout_bytes * (header->read == NCC_READ_ROOT && header->ranks > 1 ? 7 : 3);
+  bool shipped = header->read == NCC_READ_ROOT && header->ranks > 1;
   f->memory.program_bytes = NCC_PROGRAM_BYTES;
   for (int64_t i = 0; i < f->n_geometries; i++) {
     ncc_forecast_memory need;
-    NCC_TRY(
-        ncc_memory_need(root->options, header->threads_max, &f->geometries[i].image, &f->geometries[i].tmpl, &need));
+    NCC_TRY(ncc_memory_need(root->options, header->threads_max, shipped, &f->geometries[i].image,
+                            &f->geometries[i].tmpl, &need));
     if (i == 0 || need.matcher_bytes + need.pixel_bytes > f->memory.matcher_bytes + f->memory.pixel_bytes)
       f->memory = need;
   }
-  if (f->memory.pixel_bytes < min_i64(ahead, f->distinct_bytes))
-    f->memory.pixel_bytes = min_i64(ahead, f->distinct_bytes);
+  if (f->memory.pixel_bytes < min_i64(memory->pixel_bytes, f->distinct_bytes))
+    f->memory.pixel_bytes = min_i64(memory->pixel_bytes, f->distinct_bytes);
   size_t pair_bytes = sizeof *catalog->pairs + sizeof *root->indices + sizeof(int64_t) + 1; /* plan, status */
   if (catalog->windows) pair_bytes += sizeof *catalog->windows;
   f->memory.table_bytes = catalog->n_pairs * (int64_t)pair_bytes + header->groups * 32;
   if (catalog->images.items) f->memory.table_bytes += catalog->images.count * (int64_t)sizeof *catalog->images.items;
   if (catalog->templates.items)
     f->memory.table_bytes += catalog->templates.count * (int64_t)sizeof *catalog->templates.items;
-  f->memory.limit_bytes = limit_bytes;
+  f->memory.limit_bytes = memory->limit_bytes;
   f->memory.node_bytes = ncc_memory_node_bytes();
 cleanup:
   return status;
 }
 
-ncc_status ncc_root_forecast(ncc_root *root, int64_t memory_bytes, int64_t handout_bytes) {
+ncc_status ncc_root_forecast(ncc_root *root, const ncc_memory *memory) {
   ncc_status status = NCC_OK;
   const ncc_job_header *header = &root->header;
   ncc_forecast forecast;
@@ -201,7 +201,7 @@ ncc_status ncc_root_forecast(ncc_root *root, int64_t memory_bytes, int64_t hando
                                   .root_reads = header->read == NCC_READ_ROOT};
   NCC_TRY(ncc_forecast_create(header->catalog, &root->options->search, (const int64_t(*)[2])root->indices,
                               statuses(root), root->plan, &options, &forecast));
-  NCC_TRY(forecast_memory(root, memory_bytes, handout_bytes, &forecast));
+  NCC_TRY(forecast_memory(root, memory, &forecast));
   if (root->observer && root->observer->planned)
     NCC_TRY(root->observer->planned(root->observer->context, header, &forecast));
 cleanup:
@@ -243,7 +243,13 @@ static void sum_up(ncc_job_totals *totals, const ncc_rank_stats *stats, int rank
     spread_add(&totals->wait_s, s->wait_s, rank, ranks);
     spread_add(&totals->write_s, s->write_s, rank, ranks);
     add_counters(&totals->counters, &s->counters);
+    spread_add(&totals->read_cpu_s, s->read_cpu_s, rank, ranks);
+    spread_add(&totals->compute_cpu_s, s->compute_cpu_s, rank, ranks);
+    spread_add(&totals->talk_cpu_s, s->talk_cpu_s, rank, ranks);
     totals->bytes_read += s->bytes_read;
+    totals->cache_hits += s->cache_hits;
+    totals->cache_bytes += s->cache_bytes;
+    if (s->pixel_bytes_peak > totals->pixel_bytes_peak) totals->pixel_bytes_peak = s->pixel_bytes_peak;
     totals->unreadable += s->unreadable;
   }
 }

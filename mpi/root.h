@@ -4,6 +4,8 @@
 
 #include "coordinator.h"
 #include "placement.h"
+#include "readiness.h"
+#include "reading.h"
 #include "survey.h"
 
 typedef struct ncc_root {
@@ -31,10 +33,10 @@ ncc_status ncc_root_validate(ncc_root *root);
 /** Plans, and creates the part (in a dry run only looks at it). `header` is complete then but for its strings' owners.
  *  @param[in] placements  [ranks] */
 ncc_status ncc_root_start(ncc_root *root, const ncc_comm *comm, const ncc_placement *placements, const char *engine,
-                          ncc_read_mode read, int64_t handout_bytes);
+                          const ncc_reading *reading, int64_t handout_bytes);
 
 /** In a dry run, instead of the work and its end: forecasts, and tells the observer. */
-ncc_status ncc_root_forecast(ncc_root *root, int64_t memory_bytes, int64_t handout_bytes);
+ncc_status ncc_root_forecast(ncc_root *root, const ncc_memory *memory);
 
 /** Completes the output, counts, and tells the observer.
  *  @param[in] problem  NCC_OK, or what ended the job early, with its message.

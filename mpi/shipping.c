@@ -72,7 +72,8 @@ cleanup:
   return status;
 }
 
-static ncc_status make_room(const ncc_catalog *catalog, ncc_handout *handout, int64_t *total_bytes) {
+static ncc_status make_room(const ncc_catalog *catalog, ncc_pixels_pool *pool, ncc_handout *handout,
+                            int64_t *total_bytes) {
   ncc_status status = NCC_OK;
   *total_bytes = 0;
   for (int64_t i = 0; i < handout->n_needs; i++) {
@@ -80,7 +81,7 @@ static ncc_status make_room(const ncc_catalog *catalog, ncc_handout *handout, in
     if (need->state != NCC_NEED_SHIPPED) continue;
     ncc_object object = ncc_objects_get(need->kind == NCC_IMAGE ? &catalog->images : &catalog->templates, need->index);
     int64_t bytes = ncc_object_bytes(&object);
-    need->pixels = ncc_pixels_create(bytes);
+    need->pixels = ncc_pixels_create(pool, bytes);
     NCC_CHECK(need->pixels, NCC_ERR_NOMEM, "out of memory for %lld bytes of %s %lld", (long long)bytes,
               need->kind == NCC_IMAGE ? "image" : "template", (long long)object.id);
     *total_bytes += bytes;
@@ -89,14 +90,14 @@ cleanup:
   return status;
 }
 
-ncc_status ncc_arrival_start(const ncc_comm *comm, const ncc_catalog *catalog, ncc_handout *handout,
-                             ncc_arrival *arrival) {
+ncc_status ncc_arrival_start(const ncc_comm *comm, const ncc_catalog *catalog, ncc_pixels_pool *pool,
+                             ncc_handout *handout, ncc_arrival *arrival) {
   ncc_status status = NCC_OK;
   MPI_Datatype type = MPI_DATATYPE_NULL;
   int64_t need = 0, offset = 0, total_bytes;
   *arrival = (ncc_arrival){.handout = handout};
   parcel *blocks = malloc(sizeof *blocks);
-  NCC_TRY(make_room(catalog, handout, &total_bytes));
+  NCC_TRY(make_room(catalog, pool, handout, &total_bytes));
   int64_t at_most = total_bytes / MESSAGE_BYTES + handout->n_needs / MAX_BLOCKS + 2;
   arrival->requests = malloc((size_t)at_most * sizeof *arrival->requests);
   arrival->expected_bytes = malloc((size_t)at_most * sizeof *arrival->expected_bytes);

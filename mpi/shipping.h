@@ -23,8 +23,8 @@ typedef struct ncc_arrival {
 } ncc_arrival;
 
 /** Makes room for the shipped needs and starts receiving. Takes the hand-out. Clear it in any case. */
-ncc_status ncc_arrival_start(const ncc_comm *comm, const ncc_catalog *catalog, ncc_handout *handout,
-                             ncc_arrival *arrival);
+ncc_status ncc_arrival_start(const ncc_comm *comm, const ncc_catalog *catalog, ncc_pixels_pool *pool,
+                             ncc_handout *handout, ncc_arrival *arrival);
 
 /** @param[out] complete  all pixels are there. */
 ncc_status ncc_arrival_poll(ncc_arrival *arrival, bool *complete);

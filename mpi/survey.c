@@ -68,7 +68,7 @@ void ncc_survey_border(ncc_survey *survey, ncc_input *input, const ncc_search *s
     return;
   ncc_object image = ncc_objects_get(&catalog->images, indices[row][0]);
   if (ncc_object_bytes(&image) > SAMPLE_BYTES_MAX) return;
-  ncc_pixels *pixels = ncc_pixels_create(ncc_object_bytes(&image));
+  ncc_pixels *pixels = ncc_pixels_create(NULL, ncc_object_bytes(&image));
   if (pixels && ncc_input_read(input, NCC_IMAGE, indices[row][0], pixels->data) == NCC_OK) {
     ncc_array array = {pixels->data, image.dtype, image.rows, image.cols, image.cols};
     int64_t total = image.rows * image.cols, step = total / SAMPLE_PIXELS + 1, n = 0;

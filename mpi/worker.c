@@ -14,7 +14,7 @@ typedef struct worker {
   const ncc_comm *comm;
   const ncc_catalog *catalog;
   ncc_lane *lane;
-  bool shipped;
+  ncc_pixels_pool *pool; /* where pixels are shipped */
   volatile int *stop;
   ncc_outbox outbox;
   ncc_inbox inbox;
@@ -30,7 +30,7 @@ static ncc_status take_work(worker *w, const void *bytes, int64_t n_bytes) {
   ncc_handout *handout = NULL;
   NCC_TRY(ncc_message_read_work(bytes, n_bytes, w->catalog, &handout));
   handout->dest = w->comm->rank;
-  if (!w->shipped) {
+  if (!w->pool) {
     ncc_lane_load(w->lane, handout);
     handout = NULL;
     goto cleanup;
@@ -45,7 +45,7 @@ static ncc_status take_work(worker *w, const void *bytes, int64_t n_bytes) {
   }
   NCC_CHECK(w->n_arrivals < MAX_ARRIVALS, NCC_ERR_COMM, "rank 0 hands out more than %d at a time", MAX_ARRIVALS);
   ncc_arrival *arrival = &w->arrivals[w->n_arrivals++];
-  NCC_TRY(ncc_arrival_start(w->comm, w->catalog, handout, arrival));
+  NCC_TRY(ncc_arrival_start(w->comm, w->catalog, w->pool, handout, arrival));
   handout = NULL; /* the arrival's now */
   NCC_TRY(ncc_kept_replace(&w->kept, arrival->handout, true));
 cleanup:
@@ -157,10 +157,10 @@ cleanup:
   return status;
 }
 
-ncc_status ncc_worker_run(const ncc_comm *comm, const ncc_catalog *catalog, ncc_lane *lane, bool shipped,
+ncc_status ncc_worker_run(const ncc_comm *comm, const ncc_catalog *catalog, ncc_lane *lane, ncc_pixels_pool *pool,
                           volatile int *stop) {
   ncc_status status = NCC_OK;
-  worker w = {.comm = comm, .catalog = catalog, .lane = lane, .shipped = shipped, .stop = stop};
+  worker w = {.comm = comm, .catalog = catalog, .lane = lane, .pool = pool, .stop = stop};
   NCC_TRY(ncc_inbox_create(&w.inbox, 1));
   for (int step = 0; !w.ended;) {
     bool progress = false;

@@ -115,10 +115,11 @@ void ncc_report_header(FILE *stream, const ncc_job_header *header) {
             "x%" PRId64 ")%s\n",
             header->area.y0, header->area.y1 - 1, header->area.x0, header->area.x1 - 1, header->full_rows,
             header->full_cols, header->area_varies ? " in the first pair; others differ" : "");
-  fprintf(stream, "reading  by %s\n",
+  fprintf(stream, "reading  by %s%s%s\n",
           header->ranks == 1             ? "the one rank"
           : header->read == NCC_READ_ALL ? "every rank"
-                                         : "rank 0, which ships the pixels");
+                                         : "rank 0, which ships the pixels",
+          header->read_reason[0] ? ": " : "", header->read_reason);
   if (header->options->output) fprintf(stream, "output   %s\n", header->options->output);
   for (int i = 0; i < header->n_warnings; i++) fprintf(stream, "warning  %s\n", header->warnings[i]);
   fflush(stream);
@@ -244,15 +245,21 @@ static json_t *make_report(const ncc_job_header *header, const ncc_job_totals *t
   SET("fft_library", words(header->fft_library));
   SET("devices", words(header->devices));
   SET("read_mode", words(header->read == NCC_READ_ALL ? "all" : "root"));
+  SET("read_reason", words(header->read_reason));
   SET("groups", json_integer(header->groups));
   SET("handouts", json_integer(totals->handouts));
   SET("predicted_s", json_real(header->predicted_s));
   SET("bytes_read", json_integer(totals->bytes_read));
   SET("bytes_shipped", json_integer(totals->bytes_shipped));
+  SET("cache_hits", json_integer(totals->cache_hits));
+  SET("cache_bytes", json_integer(totals->cache_bytes));
+  SET("pixel_bytes_peak", json_integer(totals->pixel_bytes_peak));
   SET("unreadable", json_integer(totals->unreadable));
   SET("seconds", json_pack("{s:o, s:o, s:o, s:o, s:o}", "reading", spread(&totals->read_s), "planning",
                            spread(&totals->plan_s), "computing", spread(&totals->compute_s), "waiting",
                            spread(&totals->wait_s), "writing", spread(&totals->write_s)));
+  SET("cpu_seconds", json_pack("{s:o, s:o, s:o}", "reading", spread(&totals->read_cpu_s), "computing",
+                               spread(&totals->compute_cpu_s), "talking", spread(&totals->talk_cpu_s)));
   SET("counters", counters(header, totals));
   SET("status", statuses(totals));
 #undef SET
