@@ -30,7 +30,10 @@ class Job:
 
     def __init__(self, script="cpu.sbatch", *options, **settings):
         env = {"MPIXCORR_INPUT": INPUT, "MPIXCORR_OUTPUT": OUTPUT, **settings}
-        self.id = shell("sbatch", "--parsable", *options, os.path.join(JOBS, "slurm", script), env=env).strip()
+        self.follow(shell("sbatch", "--parsable", *options, os.path.join(JOBS, "slurm", script), env=env).strip())
+
+    def follow(self, number):
+        self.id = number
         self.log = f"mpixcorr-{self.id}.log"
 
     def field(self, name):
@@ -236,7 +239,29 @@ def gpu():
     complete_and_same(OUTPUT, "ref.h5")
 
 
-CASES = (batch_mpirun, batch_srun, requeued, time_limit, exit_75, cancelled, node_lost, array, gpu)
+def submit():
+    """jobs/submit asks the dry run and SLURM, and submits; what it prints is what it does."""
+    command = [os.path.join(JOBS, "submit"), INPUT, OUTPUT]
+    words = shell(*command, "--print", "--", "--crop", "half")
+    assert not shell("squeue", "--noheader").strip()
+    assert re.search(r"^plan     about \d+ s of computing on 1 nodes x 2 ranks x 1 cores; \d+ MiB a rank$", words, re.M), words
+    for word in ("sbatch --nodes=1 --ntasks-per-node=2 --cpus-per-task=1 ", "--time=00:1", "/cpu.sbatch",
+                 "MPIXCORR_OPTIONS=--crop\\ half"):
+        assert word in words, (word, words)
+    words = shell(*command, "--nodes", "2", "--partition", "p")
+    job = Job.__new__(Job)
+    job.follow(re.search(r"^Submitted batch job (\d+)$", words, re.M)[1])
+    memory = int(re.search(r"--mem=(\d+)M", words)[1])
+    assert 1024 < memory < 4096, words
+    job.ends_well()
+    assert "2 nodes, 4 ranks, 2 a node" in job.words(), job.words()
+    bad = subprocess.run([command[0], "no.h5", OUTPUT], capture_output=True, text=True)
+    assert bad.returncode == 3 and "no.h5" in bad.stderr, bad
+    bad = subprocess.run([*command, "--nodes", "many"], capture_output=True, text=True)
+    assert bad.returncode == 2 and "many" in bad.stderr, bad
+
+
+CASES = (batch_mpirun, batch_srun, requeued, time_limit, exit_75, cancelled, node_lost, array, gpu, submit)
 
 
 def main():

@@ -26,11 +26,11 @@ def hosts(verb, *arguments):
 class Run:
     """mpirun on one host, two ranks on each, in a session of its own."""
 
-    def __init__(self, *options, input=INPUT, first="a", keepalive=None, timeout_s=60, env=None):
+    def __init__(self, *options, input=INPUT, first="a", keepalive=None, env=None):
         other = "b" if first == "a" else "a"
         mca = {"plm_rsh_agent": os.path.abspath("rsh"), "btl": "tcp,self", "pml": "ob1"}
         mca.update({"oob_tcp_keepalive_" + name: value for name, value in (keepalive or {}).items()})
-        command = [HOSTS, "on", ".", first, "timeout", "-k", "3", str(timeout_s), MPIEXEC, "-n", "4", "--host",
+        command = [HOSTS, "on", ".", first, "timeout", "-k", "3", "60", MPIEXEC, "-n", "4", "--host",
                    f"{first}:2,{other}:2"]
         for name, value in mca.items():
             command += ["--mca", name, str(value)]
@@ -40,6 +40,10 @@ class Run:
         self.out, self.err = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(command, stdout=self.out, stderr=self.err, start_new_session=True,
                                         env={**os.environ, **(env or {})})
+
+    def so_far(self):
+        self.err.seek(0)
+        return self.err.read()
 
     def end(self):
         code = self.process.wait(90)
@@ -166,14 +170,15 @@ def cable_cut():
 
 def cable_cut_unnoticed():
     """For good, and the launcher notices nothing: rank 0 names the rank that is silent; the batch system clears up."""
-    run = Run(timeout_s=20, env={"MPIXCORR_PATIENCE_S": "1"})
+    run = Run(env={"MPIXCORR_PATIENCE_S": "1"})
     run.wait_for_rows()
     hosts("cut")
+    wait_until("rank 0 speaks", lambda: "has not answered for" in run.so_far())
+    for host in "ab":  # as a batch system would
+        hosts("kill", host)
     done = lost(run)
     named = [line for line in done.errors if "has not answered for" in line]
     assert len(named) == 1 and " on b " in named[0] and "--resume" in named[0], done.words
-    for host in "ab":  # as a batch system would
-        hosts("kill", host)
     hosts("mend")
     done_well(Run("--resume").end())
 
