@@ -64,12 +64,10 @@ def complete():
 
 def walltime():
     """The time is known from qstat; the job stops before it, and submits its successor where qrerun is forbidden."""
-    words = Job(walltime="00:00:02").end(75)
+    words = Job(walltime="00:00:01").end(75)
     assert "the end of the time that PBS gives" in words and "submitted again" in words, words
     assert asked("qrerun") == "7.server\n" and asked("qsub") == "1 -V again.pbs\n"
     assert rows_done(OUTPUT + ".part") > 0 and not os.path.exists(OUTPUT)
-    words = Job(walltime="00:00:02", MPIXCORR_TIMES_REQUEUED="20").end(75)
-    assert "not requeued, after 20 times" in words and asked("qsub").count("\n") == 1, words
     os.remove("stub/qrerun.refuse")
     words = Job(walltime="00:00:01").end(75)
     assert "job: requeued" in words and asked("qsub").count("\n") == 1, words

@@ -89,7 +89,7 @@ our_jobs() {
 }
 
 down() {
-  local pid code=0 left
+  local pid pids code=0 left
   scancel --user "$(id -un)" 2>/dev/null || true
   for _ in {1..100}; do
     left=$(our_jobs)
@@ -104,15 +104,16 @@ down() {
     kill -KILL $left 2>/dev/null || true
     code=1
   fi
-  for pid in "$folder"/run/slurm*.pid "$folder/run/munged.pid"; do
-    [[ ! -s "$pid" ]] || kill -TERM "$(<"$pid")" 2>/dev/null || true
-  done
-  for pid in "$folder"/run/slurm*.pid; do
+  # They remove their files as they end; the numbers are taken first.
+  pids=$(cat "$folder"/run/slurm*.pid 2>/dev/null) || true
+  # shellcheck disable=SC2086
+  kill -TERM $pids "$(cat "$folder/run/munged.pid" 2>/dev/null)" 2>/dev/null || true
+  for pid in $pids; do
     for _ in {1..50}; do
-      if ! [[ -s "$pid" ]] || ! kill -0 "$(<"$pid")" 2>/dev/null; then break; fi
+      kill -0 "$pid" 2>/dev/null || break
       sleep 0.1
     done
-    [[ ! -s "$pid" ]] || kill -KILL "$(<"$pid")" 2>/dev/null || true
+    kill -KILL "$pid" 2>/dev/null || true
   done
   return $code
 }
