@@ -17,7 +17,7 @@
  *              transforms in padded rows)  cufftSetWorkArea  cufftSetStream  cufftExecR2C  cufftExecC2C  cufftExecC2R
  *              cufftDestroy  cufftGetVersion
  *  In kernels: threadIdx  blockIdx  blockDim  gridDim  __global__  __device__  __forceinline__  __restrict__
- *              __syncthreads  atomicAdd, atomicMax (unsigned)  atomicMin (unsigned long long)  rsqrtf  sqrt  fabs fabsf
+ *              __syncthreads  atomicAdd, atomicMax (unsigned, unsigned long long)  rsqrtf  sqrt  fabs fabsf
  *              fmin  fmax  fminf  fmaxf  __float_as_uint  __uint_as_float  __int128 (add, subtract, multiply, shift)
  *  Kernel arguments are numbers, pointers and plain structs, by value. No warp intrinsics, textures, cooperative
  * groups, static shared memory, streams of priority, graphs or managed memory.

@@ -12,6 +12,7 @@
 
 #include "geometry.h"
 #include "prepare.h"
+#include "ssd.h"
 
 /** Values within this of the maximum count as ties. */
 #define NCC_TIE 1e-12
@@ -46,10 +47,6 @@ typedef struct ncc_bounds {
   double zero_lo, zero_hi; /**< ssd(W) below zero_lo is surely below --eps, above zero_hi surely not; 0, 0: no eps */
   double to_evaluation;    /**< numerator times this is in units of ncc_evaluation */
 } ncc_bounds;
-
-/** ssd(W) as the engines' maps hold it: > 0: known up to relative slack; 0: W is flat; < 0: doubtful, and minus this is
- * a lower bound of it. */
-#define NCC_SSD_UNKNOWN (-1e-37f)
 
 ncc_status ncc_proposal_create(int64_t capacity, ncc_proposal *out);
 void ncc_proposal_clear(ncc_proposal *proposal);

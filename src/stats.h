@@ -13,11 +13,9 @@
 #include "geometry.h"
 #include "pool.h"
 #include "prepare.h"
+#include "ssd.h"
 
 enum { NCC_BLOCK_ROWS = 8, NCC_BLOCK_COLS = 16 };
-
-/** ssd is known well enough for float32 bounds where it exceeds its error by this. */
-#define NCC_SSD_WELL_ABOVE 0x1p21
 
 /** About what window sums are taken. */
 typedef struct ncc_stats_centring {
@@ -31,7 +29,7 @@ typedef struct ncc_stats_centring {
 ncc_stats_centring ncc_stats_centring_choose(const ncc_prepared *image, int64_t rows, int64_t cols);
 
 typedef struct ncc_stats {
-  /** [rows][stride]: ssd(W) times unit^2, in the code of proposal.h; row 0 is full row `y0`, column 0 full column `x0`;
+  /** [rows][stride]: ssd(W) times unit^2, in the code of ssd.h; row 0 is full row `y0`, column 0 full column `x0`;
    *  0 where not searched. */
   float *ssd;
   int64_t y0, x0, rows, stride;

@@ -1,0 +1,191 @@
+/** The image's state on the device: spectrum, window statistics, searched columns of each row. It stays for the group.
+ */
+#include <string.h>
+
+#include "array.h"
+#include "state.h"
+
+enum { CHUNK_BYTES = 8 << 20, SPAN_BYTES = 2 * sizeof(int64_t) };
+
+#define SUMS_BYTES ((int64_t)64 << 20) /* scratch of window sums, about */
+
+static int64_t min64(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+static int64_t max64(int64_t a, int64_t b) {
+  return a > b ? a : b;
+}
+static int64_t round_up(int64_t value, int64_t unit) {
+  return (value + unit - 1) / unit * unit;
+}
+static int64_t trim_rows(const ncc_geometry *g) {
+  return g->trim.y1 - g->trim.y0;
+}
+static int64_t trim_cols(const ncc_geometry *g) {
+  return g->trim.x1 - g->trim.x0;
+}
+
+static int64_t ssd_stride(const ncc_geometry *g) {
+  return round_up(g->search.x1 - g->search.x0, 32);
+}
+
+/** Rows that are summed at a time: blocks as high as the template, within reason, and many of them at once. */
+static void choose_bands(const ncc_geometry *g, ncc_gpu_stats *s) {
+  int64_t rows = g->search.y1 - g->search.y0, width = g->search.x1 - g->search.x0 + g->template_cols - 1;
+  s->block_rows = max64(64, min64(256, g->template_rows));
+  s->band_rows = max64(1, SUMS_BYTES / (16 * width) / s->block_rows) * s->block_rows;
+  s->band_rows = min64(s->band_rows, round_up(rows, s->block_rows));
+}
+
+int64_t ncc_gpu_image_bytes(const ncc_geometry *g, const ncc_gpu_lengths *lengths, ncc_dtype dtype) {
+  ncc_gpu_stats s = {.shape = ncc_gpu_shape_of(g)};
+  choose_bands(g, &s);
+  return 8 * lengths->rows * lengths->half + (int64_t)ncc_dtype_size(dtype) * trim_rows(g) * trim_cols(g) +
+         4 * (g->search.y1 - g->search.y0) * ssd_stride(g) + 8 * ncc_gpu_stats_scratch(&s) +
+         SPAN_BYTES * (g->search.y1 - g->search.y0);
+}
+
+/** Rows [first, first + rows) of the trimmed image to pinned memory, by all threads. */
+typedef struct copy_job {
+  const ncc_array *pixels;
+  const ncc_geometry *g;
+  int64_t first, row_bytes;
+  char *out;
+} copy_job;
+
+static void copy_row(void *context, int64_t item, int thread) {
+  (void)thread;
+  const copy_job *job = context;
+  memcpy(job->out + item * job->row_bytes,
+         ncc_array_at(job->pixels, job->g->trim.y0 + job->first + item, job->g->trim.x0), (size_t)job->row_bytes);
+}
+
+/** While one chunk is on its way, the other is filled. */
+static ncc_status upload(ncc_gpu_engine *e, const ncc_prepared *image) {
+  ncc_status status = NCC_OK;
+  const ncc_gpu_place *place = &e->place;
+  const ncc_geometry *g = &e->geometry;
+  cudaStream_t stream = e->slots[0].stream;
+  copy_job job = {.pixels = &image->pixels, .g = g};
+  job.row_bytes = trim_cols(g) * (int64_t)ncc_dtype_size(image->pixels.dtype);
+  const int64_t rows_at_once = max64(1, CHUNK_BYTES / job.row_bytes);
+  int turn = 0;
+  for (int64_t rows; job.first < trim_rows(g); job.first += rows, turn ^= 1) {
+    rows = min64(rows_at_once, trim_rows(g) - job.first);
+    NCC_TRY_CUDA(place, cudaEventSynchronize(e->chunk_free[turn]));
+    NCC_TRY(ncc_gpu_reserve(place, &e->chunks[turn], rows_at_once * job.row_bytes));
+    job.out = e->chunks[turn].data;
+    ncc_pool_run(e->context->pool, rows, copy_row, &job);
+    NCC_TRY_CUDA(place, cudaMemcpyAsync((char *)e->pixels.data + job.first * job.row_bytes, job.out,
+                                        (size_t)(rows * job.row_bytes), cudaMemcpyHostToDevice, stream));
+    NCC_TRY_CUDA(place, cudaEventRecord(e->chunk_free[turn], stream));
+  }
+
+cleanup:
+  return status;
+}
+
+static ncc_status transform(ncc_gpu_engine *e, const ncc_prepared *image) {
+  ncc_status status = NCC_OK;
+  const ncc_gpu_place *place = &e->place;
+  ncc_gpu_slot *slot = &e->slots[0];
+  const int64_t rows = trim_rows(&e->geometry), stride = 2 * e->lengths.half;
+  double *planning_s = &e->context->counters->planning_s;
+  ncc_gpu_task *task = e->host_spans.data;  // before the spans in pinned memory
+  *task = (ncc_gpu_task){
+      .dtype = image->pixels.dtype, .scale = image->scale, .c = e->centring.centre, .unit = e->centring.unit};
+  NCC_TRY_CUDA(place, cudaMemcpyAsync(e->image_task.data, task, sizeof *task, cudaMemcpyHostToDevice, slot->stream));
+  float *spectrum = e->spectrum.data;
+  NCC_TRY_CUDA(place, ncc_gpu_pack(slot->stream, e->image_task.data, e->pixels.data, 1, rows, trim_cols(&e->geometry),
+                                   0, stride, spectrum));
+  NCC_TRY_CUDA(place, cudaMemsetAsync(spectrum + rows * stride, 0,
+                                      (size_t)((e->lengths.rows - rows) * stride) * sizeof(float), slot->stream));
+  const ncc_gpu_transform along = ncc_gpu_rows(e, CUFFT_R2C, 1, rows), down = ncc_gpu_columns(e, 1);
+  NCC_TRY(ncc_gpu_execute(place, slot->stream, &slot->plans, &along, CUFFT_FORWARD, spectrum, planning_s));
+  NCC_TRY(ncc_gpu_execute(place, slot->stream, &slot->plans, &down, CUFFT_FORWARD, spectrum, planning_s));
+
+cleanup:
+  return status;
+}
+
+static ncc_status survey(ncc_gpu_engine *e, const ncc_prepared *image) {
+  ncc_status status = NCC_OK;
+  const ncc_gpu_place *place = &e->place;
+  const ncc_geometry *g = &e->geometry;
+  cudaStream_t stream = e->slots[0].stream;
+  const int64_t rows = g->search.y1 - g->search.y0;
+  int64_t *spans = (int64_t *)((char *)e->host_spans.data + sizeof(ncc_gpu_task));
+  for (int64_t r = 0; r < rows; r++) {
+    int64_t x0, x1;
+    ncc_geometry_span(g, g->search.y0 + r, &x0, &x1);
+    spans[2 * r] = x0 - g->search.x0;
+    spans[2 * r + 1] = x1 - g->search.x0;
+  }
+  NCC_TRY_CUDA(place,
+               cudaMemcpyAsync(e->spans.data, spans, (size_t)(SPAN_BYTES * rows), cudaMemcpyHostToDevice, stream));
+
+  ncc_gpu_stats s = {.shape = ncc_gpu_shape_of(g),
+                     .pixels = e->pixels.data,
+                     .dtype = image->pixels.dtype,
+                     .trim_y0 = g->trim.y0,
+                     .trim_x0 = g->trim.x0,
+                     .trim_rows = trim_rows(g),
+                     .trim_cols = trim_cols(g),
+                     .scale = image->scale,
+                     .sums = e->sums.data,
+                     .unknown = e->unknown.data,
+                     .ssd = e->ssd.data,
+                     .ssd_stride = e->ssd_stride};
+  choose_bands(g, &s);
+  const ncc_stats_centring c =
+      ncc_stats_centring_choose(image, g->template_rows + 2 * s.block_rows, ncc_gpu_stats_segment(g->template_cols));
+  s.c = c.c;
+  s.unit = e->ssd_unit = c.unit;
+  s.largest = c.largest;
+  s.exact = c.exact;
+  NCC_TRY_CUDA(place, cudaMemsetAsync(s.unknown, 0, sizeof *s.unknown, stream));
+  NCC_TRY_CUDA(place, ncc_gpu_fill_stats(stream, &s));
+
+cleanup:
+  return status;
+}
+
+static ncc_status reserve(ncc_gpu_engine *e, ncc_dtype dtype) {
+  ncc_status status = NCC_OK;
+  const ncc_gpu_place *place = &e->place;
+  const ncc_geometry *g = &e->geometry;
+  const int64_t rows = g->search.y1 - g->search.y0;
+  ncc_gpu_stats s = {.shape = ncc_gpu_shape_of(g)};
+  choose_bands(g, &s);
+  e->ssd_stride = ssd_stride(g);
+  NCC_TRY(ncc_gpu_reserve(place, &e->pixels, (int64_t)ncc_dtype_size(dtype) * trim_rows(g) * trim_cols(g)));
+  NCC_TRY(ncc_gpu_reserve(place, &e->spectrum, 8 * e->lengths.rows * e->lengths.half));
+  NCC_TRY(ncc_gpu_reserve(place, &e->ssd, 4 * rows * e->ssd_stride));
+  NCC_TRY(ncc_gpu_reserve(place, &e->spans, SPAN_BYTES * rows));
+  NCC_TRY(ncc_gpu_reserve(place, &e->sums, 8 * ncc_gpu_stats_scratch(&s)));
+  NCC_TRY(ncc_gpu_reserve(place, &e->unknown, sizeof(unsigned)));
+  NCC_TRY(ncc_gpu_reserve(place, &e->image_task, sizeof(ncc_gpu_task)));
+  NCC_TRY(ncc_gpu_reserve(place, &e->host_spans, (int64_t)sizeof(ncc_gpu_task) + SPAN_BYTES * rows));
+
+cleanup:
+  return status;
+}
+
+ncc_status ncc_gpu_prepare_image(ncc_gpu_engine *e, const ncc_task *task) {
+  ncc_status status = NCC_OK;
+  if (e->serial == task->image_serial) return NCC_OK;
+  ncc_counters *counters = e->context->counters;
+  double t0 = ncc_gpu_now_s(), planned_s = counters->planning_s;
+  e->centring = ncc_centring_choose(task->image);
+  NCC_TRY(reserve(e, task->image->pixels.dtype));
+  NCC_TRY(upload(e, task->image));
+  NCC_TRY(transform(e, task->image));
+  NCC_TRY(survey(e, task->image));
+  NCC_TRY_CUDA(&e->place, cudaEventRecord(e->image_ready, e->slots[0].stream));
+  e->serial = task->image_serial;
+  counters->images++;
+  counters->image_s += ncc_gpu_now_s() - t0 - (counters->planning_s - planned_s);
+
+cleanup:
+  return status;
+}

@@ -1,0 +1,114 @@
+/** Kernels before the peaks: packing, multiplying, prefix sums. Bytes and operations are of one pair; m x n is the
+ *  template, L the columns' length, `half` the padded half spectrum. Neighbouring threads touch neighbouring elements.
+ */
+#include "device_math.cuh"
+#include "kernels.h"
+
+/** Reads m n stored pixels, writes 8 m half bytes; 3 float64 operations a pixel. */
+__global__ void pack_kernel(const ncc_gpu_task *tasks, const unsigned char *__restrict__ pixels, int count,
+                            int64_t rows, int64_t cols, int reversed, int64_t stride, float *__restrict__ out) {
+  int64_t x = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+  if (x >= stride) return;
+  const int t = (int)blockIdx.z;
+  const ncc_gpu_task task = tasks[t];
+  for (int64_t row = blockIdx.y; row < rows; row += gridDim.y) {
+    float value = 0;
+    if (x < cols) {
+      int64_t r = reversed ? rows - 1 - row : row, col = reversed ? cols - 1 - x : x;
+      double v = ncc_load_pixel(pixels + task.offset, task.dtype, r * cols + col) * task.scale;
+      value = (float)(((v - task.c) - task.rest) * task.unit);
+    }
+    out[(row * count + t) * stride + x] = value;
+  }
+}
+
+cudaError_t ncc_gpu_pack(cudaStream_t stream, const ncc_gpu_task *tasks, const void *pixels, int count, int64_t rows,
+                         int64_t cols, int reversed, int64_t stride, float *out) {
+  dim3 grid(ncc_blocks(stride, 128), ncc_strided(rows), (unsigned)count), block(128);
+  NCC_LAUNCH_PLAIN(pack_kernel, grid, block, stream, tasks, (const unsigned char *)pixels, count, rows, cols, reversed,
+                   stride, out);
+  return cudaGetLastError();
+}
+
+/** Reads 8 L half bytes of the template's spectrum and writes as many (twice as many where it is kept); the image's 8 L
+ *  half are read once a batch. 6 L half float32 operations. */
+__global__ void multiply_kernel(const ncc_gpu_task *tasks, const float2 *__restrict__ image, int count, int64_t rows,
+                                int64_t half, float2 *product) {
+  int64_t k = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+  if (k >= half) return;
+  for (int64_t row = blockIdx.y; row < rows; row += gridDim.y) {
+    const float2 b = image[row * half + k];
+    for (int t = 0; t < count; t++) {
+      const int64_t i = (row * count + t) * half + k;
+      const float2 *cached = (const float2 *)tasks[t].cached;
+      float2 *keep = (float2 *)tasks[t].keep;
+      const float2 a = cached ? cached[row * half + k] : product[i];
+      if (keep) keep[row * half + k] = a;
+      float2 p;
+      p.x = a.x * b.x - a.y * b.y;
+      p.y = a.x * b.y + a.y * b.x;
+      product[i] = p;
+    }
+  }
+}
+
+cudaError_t ncc_gpu_multiply(cudaStream_t stream, const ncc_gpu_task *tasks, const float *image, int count,
+                             int64_t rows, int64_t half, float *product) {
+  dim3 grid(ncc_blocks(half, 128), ncc_strided(rows)), block(128);
+  NCC_LAUNCH_PLAIN(multiply_kernel, grid, block, stream, tasks, (const float2 *)image, count, rows, half,
+                   (float2 *)product);
+  return cudaGetLastError();
+}
+
+/** Sums of T' down the columns: reads m n pixels, writes 8 m n bytes. */
+__global__ void prefix_columns_kernel(const ncc_gpu_task *tasks, const unsigned char *__restrict__ pixels, int64_t rows,
+                                      int64_t cols, double *__restrict__ out) {
+  int64_t x = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+  if (x > cols) return;
+  const ncc_gpu_task task = tasks[blockIdx.y];
+  double *prefix = out + (int64_t)blockIdx.y * (rows + 1) * (cols + 1) + x, sum = 0;
+  prefix[0] = 0;
+  for (int64_t r = 0; r < rows; r++) {
+    if (x > 0) {
+      double v = ncc_load_pixel(pixels + task.offset, task.dtype, r * cols + x - 1) * task.scale;
+      sum += ((v - task.c) - task.rest) * task.unit;
+    }
+    prefix[(r + 1) * (cols + 1)] = sum;
+  }
+}
+
+enum { SCAN_THREADS = 128 };
+
+/** Then along the rows, in place: reads and writes 8 m n bytes. A block scans a row, 128 elements at a time. */
+__global__ void prefix_rows_kernel(int64_t rows, int64_t cols, double *out) {
+  NCC_SHARED(double, scan);
+  const int thread = (int)threadIdx.x;
+  for (int64_t r = blockIdx.x; r < rows; r += gridDim.x) {
+    double *row = out + ((int64_t)blockIdx.y * (rows + 1) + r + 1) * (cols + 1) + 1, carry = 0;
+    for (int64_t base = 0; base < cols; base += SCAN_THREADS) {
+      const int64_t x = base + thread;
+      scan[thread] = x < cols ? row[x] : 0;
+      __syncthreads();
+      for (int step = 1; step < SCAN_THREADS; step *= 2) {
+        double other = thread >= step ? scan[thread - step] : 0;
+        __syncthreads();
+        scan[thread] += other;
+        __syncthreads();
+      }
+      if (x < cols) row[x] = carry + scan[thread];
+      carry += scan[SCAN_THREADS - 1];
+      __syncthreads();
+    }
+  }
+}
+
+cudaError_t ncc_gpu_prefix(cudaStream_t stream, const ncc_gpu_task *tasks, const void *pixels, int count, int64_t rows,
+                           int64_t cols, double *out) {
+  dim3 columns(ncc_blocks(cols + 1, 128), (unsigned)count), lines(ncc_strided(rows), (unsigned)count);
+  NCC_LAUNCH_PLAIN(prefix_columns_kernel, columns, dim3(128), stream, tasks, (const unsigned char *)pixels, rows, cols,
+                   out);
+  cudaError_t code = cudaGetLastError();
+  if (code != cudaSuccess) return code;
+  NCC_LAUNCH(prefix_rows_kernel, lines, dim3(SCAN_THREADS), SCAN_THREADS * sizeof(double), stream, rows, cols, out);
+  return cudaGetLastError();
+}

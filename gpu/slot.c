@@ -1,0 +1,383 @@
+/** One batch on one stream: upload, transform, multiply, transform back, find peaks, bring the candidates home. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "array.h"
+#include "state.h"
+
+static int64_t round_up(int64_t value, int64_t unit) {
+  return (value + unit - 1) / unit * unit;
+}
+
+static int64_t pixel_bytes(const ncc_prepared *p) {
+  return p->pixels.rows * p->pixels.cols * (int64_t)ncc_dtype_size(p->pixels.dtype);
+}
+
+static int64_t prefix_count(const ncc_geometry *g) {
+  return (g->template_rows + 1) * (g->template_cols + 1);
+}
+
+static int64_t search_rows(const ncc_geometry *g) {
+  return g->search.y1 - g->search.y0;
+}
+
+ncc_status ncc_gpu_slot_reserve(ncc_gpu_engine *e, ncc_gpu_slot *slot, int64_t count) {
+  ncc_status status = NCC_OK;
+  const ncc_gpu_place *place = &e->place;
+  const ncc_geometry *g = &e->geometry;
+  const ncc_gpu_shape shape = ncc_gpu_shape_of(g);
+  const int64_t tasks = round_up(count * (int64_t)sizeof(ncc_gpu_task), 256);
+  const int64_t item = (int64_t)sizeof(ncc_gpu_item), head = (int64_t)sizeof(ncc_gpu_head);
+  double *planning_s = &e->context->counters->planning_s;
+  cufftHandle plan;
+  NCC_TRY(ncc_gpu_reserve(place, &slot->staging, tasks));
+  NCC_TRY(ncc_gpu_reserve(place, &slot->results, count * (head + NCC_GPU_FIRST_ITEMS * item)));
+  NCC_TRY(ncc_gpu_reserve(place, &slot->staged, tasks));
+  NCC_TRY(ncc_gpu_reserve(place, &slot->spectra, 8 * e->lengths.rows * e->lengths.half * count));
+  NCC_TRY(ncc_gpu_reserve(place, &slot->tiles, 4 * ncc_gpu_tiles(&shape) * count));
+  NCC_TRY(ncc_gpu_reserve(place, &slot->heads, count * head));
+  NCC_TRY(ncc_gpu_reserve(place, &slot->items, count * NCC_GPU_LIST * item));
+  const ncc_gpu_transform transforms[] = {ncc_gpu_rows(e, CUFFT_R2C, count, g->template_rows),
+                                          ncc_gpu_columns(e, count), ncc_gpu_rows(e, CUFFT_C2R, count, search_rows(g))};
+  for (int i = 0; i < 3; i++)
+    NCC_TRY(ncc_gpu_plan(place, slot->stream, &slot->plans, &transforms[i], planning_s, &plan));
+
+cleanup:
+  return status;
+}
+
+/* ---- cached spectra --------------------------------------------------------------------------------------------- */
+
+/** Of the stored pixels and their shape; not 0. */
+static uint64_t hash_pixels(const ncc_prepared *tmpl) {
+  const ncc_array *a = &tmpl->pixels;
+  uint64_t h = 0x9e3779b97f4a7c15u ^ (uint64_t)a->rows << 32 ^ (uint64_t)a->cols ^ (uint64_t)a->dtype << 60;
+  const size_t row_bytes = (size_t)a->cols * ncc_dtype_size(a->dtype);
+  for (int64_t r = 0; r < a->rows; r++) {
+    const unsigned char *p = ncc_array_at(a, r, 0);
+    size_t i = 0;
+    for (uint64_t word; i < row_bytes; i += sizeof word) {
+      word = 0;
+      memcpy(&word, p + i, row_bytes - i < sizeof word ? row_bytes - i : sizeof word);
+      h = (h ^ word) * 0xff51afd7ed558ccdu;
+      h ^= h >> 29;
+    }
+  }
+  return h ? h : 1;
+}
+
+static bool same_lengths(const ncc_gpu_lengths *a, const ncc_gpu_lengths *b) {
+  return a->rows == b->rows && a->cols == b->cols && a->half == b->half;
+}
+
+/** The kept spectrum of a template, made by a batch that is done; NULL: none. A wrong one (equal hashes) would be found
+ *  by the judge: numerators would be far off. */
+static ncc_gpu_cached *find_cached(ncc_gpu_engine *e, uint64_t hash) {
+  for (int i = 0; i < e->cached; i++) {
+    ncc_gpu_cached *c = &e->cache[i];
+    if (c->hash == hash && c->made <= e->collected && same_lengths(&c->lengths, &e->lengths)) return c;
+  }
+  return NULL;
+}
+
+/** Where to keep the spectrum of a template that has come a second time; NULL: nowhere. */
+static ncc_gpu_cached *place_to_keep(ncc_gpu_engine *e, uint64_t hash) {
+  uint64_t *seen = &e->seen[hash % NCC_GPU_SEEN];
+  const bool again = *seen == hash;
+  ncc_gpu_cached *oldest = NULL;
+  *seen = hash;
+  if (!again) return NULL;
+  for (int i = 0; i < e->cached; i++) {
+    ncc_gpu_cached *c = &e->cache[i];
+    if (c->hash == hash && c->made > e->collected) return NULL;  // on its way
+    if (c->used <= e->collected && (!oldest || c->used < oldest->used)) oldest = c;
+  }
+  if (!oldest) return NULL;
+  oldest->hash = 0;
+  if (ncc_gpu_reserve(&e->place, &oldest->spectrum, 8 * e->lengths.rows * e->lengths.half) != NCC_OK) {
+    e->cached = 0;  // no memory to spare; an error that sticks will show at the next call
+    return NULL;
+  }
+  oldest->hash = hash;
+  oldest->lengths = e->lengths;
+  oldest->made = oldest->used = e->submitted;
+  return oldest;
+}
+
+/** Takes spectra from the cache where all of the batch's are there; else has those kept that come again.
+ *  @return whether nothing is left to transform. */
+static bool use_cache(ncc_gpu_engine *e, const ncc_task *tasks, int64_t count, ncc_gpu_task *staged) {
+  uint64_t hashes[NCC_GPU_MOST_BATCH];
+  bool all = e->cached > 0;
+  for (int64_t t = 0; t < count && e->cached > 0; t++) {
+    hashes[t] = hash_pixels(tasks[t].tmpl);
+    ncc_gpu_cached *c = find_cached(e, hashes[t]);
+    all = all && c;
+    if (c) {
+      c->used = e->submitted;
+      staged[t].cached = c->spectrum.data;
+    }
+  }
+  for (int64_t t = 0; t < count && !all; t++) {
+    // The forward transform of the whole batch is made: what is cached needs not be looked up.
+    bool had = staged[t].cached;
+    staged[t].cached = NULL;
+    ncc_gpu_cached *c = had || e->cached == 0 ? NULL : place_to_keep(e, hashes[t]);
+    if (c) staged[t].keep = c->spectrum.data;
+  }
+  return all;
+}
+
+/* ---- submitting ------------------------------------------------------------------------------------------------- */
+
+typedef struct copy_job {
+  const ncc_task *tasks;
+  const ncc_gpu_task *staged;
+  char *out;
+} copy_job;
+
+static void copy_template(void *context, int64_t t, int thread) {
+  (void)thread;
+  const copy_job *job = context;
+  const ncc_array *a = &job->tasks[t].tmpl->pixels;
+  const int64_t row_bytes = a->cols * (int64_t)ncc_dtype_size(a->dtype);
+  char *out = job->out + job->staged[t].offset;
+  for (int64_t r = 0; r < a->rows; r++) memcpy(out + r * row_bytes, ncc_array_at(a, r, 0), (size_t)row_bytes);
+}
+
+/** Bounds in the engine's units. The constant for cuFFT is twice the CPU engine's (see engine_cpu.c): no bound of its
+ *  transforms has been published, nor measured yet. The judge measures every candidate's error. */
+static void set_bounds(ncc_gpu_engine *e, const ncc_task *task, ncc_gpu_slot *slot, int64_t t) {
+  const double points = (double)e->lengths.rows * (double)e->lengths.cols, eps = e->context->eps, slack = 4e-7;
+  const double image_unit = e->centring.unit, tmpl_unit = ncc_template_unit(task->tmpl);
+  const double error =
+      (12 + log2(points)) * 0x1p-23 * e->centring.norm * image_unit * sqrt(task->tmpl->ssd) * tmpl_unit;
+  ncc_bounds b = ncc_bounds_create(task->image, task->tmpl, e->ssd_unit, tmpl_unit, eps, error * points, slack,
+                                   e->centring.centre != 0 ? slack : 0);
+  // ssd is in units of ssd_unit^2, numerators in image_unit * tmpl_unit * points: the inverse is not divided by points.
+  b.inv_norm *= e->ssd_unit / (image_unit * points);
+  b.to_evaluation = 1 / (image_unit * tmpl_unit * points);
+  slot->bounds[t] = b;
+  slot->errors[t] = error / (image_unit * tmpl_unit);
+}
+
+/** The smallest float >= value, so that floats compare with it as with value itself; and the largest <= value. */
+static float float_above(double value) {
+  float f = (float)value;
+  return (double)f < value ? nextafterf(f, INFINITY) : f;
+}
+static float float_below(double value) {
+  float f = (float)value;
+  return (double)f > value ? nextafterf(f, -INFINITY) : f;
+}
+
+static void set_exclude(const ncc_geometry *g, ncc_gpu_task *out) {
+  out->ex_y0 = g->exclude.y0 - g->search.y0;
+  out->ex_x0 = g->exclude.x0 - g->search.x0;
+  out->ex_y1 = g->exclude.y1 - g->search.y0;
+  out->ex_x1 = g->exclude.x1 - g->search.x0;
+}
+
+static ncc_gpu_task make_task(const ncc_gpu_engine *e, const ncc_task *task, const ncc_bounds *b, int64_t offset) {
+  const ncc_prepared *tmpl = task->tmpl;
+  const double points = (double)e->lengths.rows * (double)e->lengths.cols;
+  ncc_gpu_task out = {.offset = offset,
+                      .dtype = tmpl->pixels.dtype,
+                      .scale = tmpl->scale,
+                      .c = tmpl->mean,
+                      .rest = tmpl->rest,
+                      .unit = ncc_template_unit(tmpl),
+                      .overhang = e->centring.centre * e->centring.unit * points,
+                      .inv_norm = (float)b->inv_norm,
+                      .error = float_above(b->error),
+                      .slack = (float)b->relative_slack + 2e-6f,  // float32 arithmetic of some ten operations
+                      .absolute_slack = (float)b->absolute_slack + 1e-6f,
+                      .zero_lo = float_above(b->zero_lo),
+                      .zero_hi = float_below(b->zero_hi)};
+  set_exclude(task->geometry, &out);
+  return out;
+}
+
+/** Peaks of templates [first, after), and their way home. */
+static ncc_status find_peaks(ncc_gpu_engine *e, ncc_gpu_slot *slot, int64_t first, int64_t after) {
+  ncc_status status = NCC_OK;
+  const ncc_gpu_place *place = &e->place;
+  const ncc_geometry *g = &e->geometry;
+  const int64_t stride = 2 * e->lengths.half, row = g->search.y0 - g->trim.y0, n = after - first;
+  const ncc_gpu_peaks peaks = {
+      .shape = ncc_gpu_shape_of(g),
+      .count = slot->count,
+      .first = first,
+      .after = after,
+      .tasks = slot->staged.data,
+      .numerators = (const float *)slot->spectra.data + row * slot->count * stride + (g->search.x0 - g->trim.x0),
+      .stride = stride,
+      .ssd = e->ssd.data,
+      .ssd_stride = e->ssd_stride,
+      .spans = e->spans.data,
+      .prefix = e->centring.centre != 0 ? slot->prefix.data : NULL,
+      .tiles = slot->tiles.data,
+      .heads = slot->heads.data,
+      .items = slot->items.data,
+      .capacity = NCC_GPU_LIST};
+  ncc_gpu_head *heads = slot->results.data;
+  ncc_gpu_item *items = (ncc_gpu_item *)(heads + slot->count);
+  const size_t item = sizeof *items, some = NCC_GPU_FIRST_ITEMS * item, all = NCC_GPU_LIST * item;
+  NCC_TRY_CUDA(place, cudaMemsetAsync(peaks.heads + first, 0, (size_t)n * sizeof *heads, slot->stream));
+  NCC_TRY_CUDA(place, ncc_gpu_find_peaks(slot->stream, &peaks));
+  NCC_TRY_CUDA(place, cudaMemcpyAsync(heads + first, peaks.heads + first, (size_t)n * sizeof *heads,
+                                      cudaMemcpyDeviceToHost, slot->stream));
+  NCC_TRY_CUDA(place, cudaMemcpy2DAsync(items + first * NCC_GPU_FIRST_ITEMS, some, peaks.items + first * NCC_GPU_LIST,
+                                        all, some, (size_t)n, cudaMemcpyDeviceToHost, slot->stream));
+  NCC_TRY_CUDA(place, cudaEventRecord(slot->done, slot->stream));
+
+cleanup:
+  return status;
+}
+
+/** Tasks and pixels to the device, by way of pinned memory. @param[in] pixels  they are wanted */
+static ncc_status upload(ncc_gpu_engine *e, ncc_gpu_slot *slot, const ncc_task *tasks, int64_t count, bool *cached) {
+  ncc_status status = NCC_OK;
+  const ncc_gpu_place *place = &e->place;
+  const int64_t head = round_up(count * (int64_t)sizeof(ncc_gpu_task), 256);
+  int64_t bytes = head;
+  for (int64_t t = 0; t < count; t++) bytes += round_up(pixel_bytes(tasks[t].tmpl), 256);
+  NCC_TRY(ncc_gpu_reserve(place, &slot->staging, bytes));
+  NCC_TRY(ncc_gpu_reserve(place, &slot->staged, bytes));
+  ncc_gpu_task *staged = slot->staging.data;
+  int64_t offset = head;
+  for (int64_t t = 0; t < count; t++) {
+    set_bounds(e, &tasks[t], slot, t);
+    staged[t] = make_task(e, &tasks[t], &slot->bounds[t], offset);
+    slot->tmpls[t] = tasks[t].tmpl;
+    offset += round_up(pixel_bytes(tasks[t].tmpl), 256);
+  }
+  *cached = use_cache(e, tasks, count, staged);
+  if (*cached && e->centring.centre == 0) {
+    bytes = head;
+  } else {
+    copy_job job = {tasks, staged, slot->staging.data};
+    ncc_pool_run(e->context->pool, count, copy_template, &job);
+  }
+  NCC_TRY_CUDA(place, cudaMemcpyAsync(slot->staged.data, slot->staging.data, (size_t)bytes, cudaMemcpyHostToDevice,
+                                      slot->stream));
+
+cleanup:
+  return status;
+}
+
+ncc_status ncc_gpu_submit(ncc_gpu_engine *e, ncc_gpu_slot *slot, const ncc_task *tasks, int64_t count) {
+  ncc_status status = NCC_OK;
+  const ncc_geometry *g = &e->geometry;
+  const ncc_gpu_place *place = &e->place;
+  const int64_t rows = g->template_rows, stride = 2 * e->lengths.half, row = g->search.y0 - g->trim.y0;
+  double *planning_s = &e->context->counters->planning_s;
+  bool cached;
+  slot->count = 0;
+  slot->batch = ++e->submitted;
+  e->place.batch = slot->batch;
+  snprintf(e->place.work, sizeof e->place.work, "%lld template%s of %lldx%lld on %lldx%lld", (long long)count,
+           count == 1 ? "" : "s", (long long)rows, (long long)g->template_cols, (long long)g->image_rows,
+           (long long)g->image_cols);
+  NCC_TRY(ncc_gpu_slot_reserve(e, slot, count));
+  NCC_TRY(upload(e, slot, tasks, count, &cached));
+  slot->count = count;
+  slot->tasks = tasks;
+  const ncc_gpu_transform along = ncc_gpu_rows(e, CUFFT_R2C, count, rows), columns = ncc_gpu_columns(e, count);
+  const ncc_gpu_transform back = ncc_gpu_rows(e, CUFFT_C2R, count, search_rows(g));
+  float *spectra = slot->spectra.data;
+  if (!cached) {
+    NCC_TRY_CUDA(place, ncc_gpu_pack(slot->stream, slot->staged.data, slot->staged.data, (int)count, rows,
+                                     g->template_cols, 1, stride, spectra));
+    NCC_TRY_CUDA(place,
+                 cudaMemsetAsync(spectra + rows * count * stride, 0,
+                                 (size_t)((e->lengths.rows - rows) * count * stride) * sizeof *spectra, slot->stream));
+    NCC_TRY(ncc_gpu_execute(place, slot->stream, &slot->plans, &along, CUFFT_FORWARD, spectra, planning_s));
+    NCC_TRY(ncc_gpu_execute(place, slot->stream, &slot->plans, &columns, CUFFT_FORWARD, spectra, planning_s));
+  }
+  NCC_TRY_CUDA(place, cudaStreamWaitEvent(slot->stream, e->image_ready, 0));
+  NCC_TRY_CUDA(place, ncc_gpu_multiply(slot->stream, slot->staged.data, e->spectrum.data, (int)count, e->lengths.rows,
+                                       e->lengths.half, spectra));
+  NCC_TRY(ncc_gpu_execute(place, slot->stream, &slot->plans, &columns, CUFFT_INVERSE, spectra, planning_s));
+  NCC_TRY(ncc_gpu_execute(place, slot->stream, &slot->plans, &back, 0, spectra + row * count * stride, planning_s));
+  if (e->centring.centre != 0) {
+    NCC_TRY(ncc_gpu_reserve(place, &slot->prefix, 8 * prefix_count(g) * count));
+    NCC_TRY_CUDA(place, ncc_gpu_prefix(slot->stream, slot->staged.data, slot->staged.data, (int)count, rows,
+                                       g->template_cols, slot->prefix.data));
+  }
+  NCC_TRY(find_peaks(e, slot, 0, count));
+
+cleanup:
+  if (status != NCC_OK) slot->count = 0;
+  return status;
+}
+
+ncc_status ncc_gpu_search_again(ncc_gpu_engine *e, ncc_gpu_slot *slot, int64_t t, const ncc_task *task) {
+  ncc_status status = NCC_OK;
+  ncc_gpu_task *staged = (ncc_gpu_task *)slot->staging.data + t;
+  set_exclude(task->geometry, staged);
+  NCC_TRY_CUDA(&e->place, cudaMemcpyAsync((ncc_gpu_task *)slot->staged.data + t, staged, sizeof *staged,
+                                          cudaMemcpyHostToDevice, slot->stream));
+  NCC_TRY(find_peaks(e, slot, t, t + 1));
+
+cleanup:
+  return status;
+}
+
+/* ---- collecting ------------------------------------------------------------------------------------------------- */
+
+static ncc_status take_candidates(ncc_gpu_engine *e, ncc_gpu_slot *slot, int64_t t, ncc_proposal *p) {
+  ncc_status status = NCC_OK;
+  const ncc_gpu_place *place = &e->place;
+  const ncc_rect *search = &e->geometry.search;
+  const uint64_t cols = (uint64_t)(search->x1 - search->x0);
+  const ncc_gpu_head head = ((const ncc_gpu_head *)slot->results.data)[t];
+  const ncc_gpu_item *items =
+      (const ncc_gpu_item *)((const ncc_gpu_head *)slot->results.data + slot->count) + t * NCC_GPU_FIRST_ITEMS;
+  const int64_t n = head.count < NCC_GPU_LIST ? head.count : NCC_GPU_LIST;
+  if (n > NCC_GPU_FIRST_ITEMS) {
+    NCC_TRY(ncc_gpu_reserve(place, &slot->rest, NCC_GPU_LIST * (int64_t)sizeof *items));
+    NCC_TRY_CUDA(place, cudaMemcpyAsync(slot->rest.data, (const ncc_gpu_item *)slot->items.data + t * NCC_GPU_LIST,
+                                        (size_t)n * sizeof *items, cudaMemcpyDeviceToHost, slot->stream));
+    NCC_TRY_CUDA(place, cudaEventRecord(slot->done, slot->stream));
+    NCC_TRY_CUDA(place, cudaEventSynchronize(slot->done));
+    items = slot->rest.data;
+  }
+  _Atomic double best = -2;
+  if (head.zero) {
+    p->zero_y = search->y0 + (int64_t)(~head.zero / cols);
+    p->zero_x = search->x0 + (int64_t)(~head.zero % cols);
+    p->best = 0;
+    best = 0;
+  }
+  for (int64_t i = 0; i < n; i++) {
+    int64_t y = search->y0 + (int64_t)(items[i].at / cols), x = search->x0 + (int64_t)(items[i].at % cols);
+    ncc_proposal_consider(p, &slot->bounds[t], y, x, items[i].numerator, items[i].ssd, &best);
+  }
+  p->any_sure |= head.best != 0;
+  if (head.count > NCC_GPU_LIST) {  // any of them may be missing
+    p->cut_y = search->y0;
+    p->cut_x = search->x0;
+  }
+  p->error = slot->errors[t];
+  p->rounding = e->centring.centre != 0 ? slot->bounds[t].relative_slack : 0;
+  NCC_TRY(ncc_proposal_finish(p));
+
+cleanup:
+  return status;
+}
+
+ncc_status ncc_gpu_collect(ncc_gpu_engine *e, ncc_gpu_slot *slot, int64_t first, int64_t n, ncc_proposal *proposals) {
+  ncc_status status = NCC_OK;
+  double t0 = ncc_gpu_now_s();
+  e->place.batch = slot->batch;
+  NCC_TRY_CUDA(&e->place, cudaEventSynchronize(slot->done));
+  double t1 = ncc_gpu_now_s();
+  e->context->counters->columns_s += t1 - t0;
+  for (int64_t t = 0; t < n; t++) NCC_TRY(take_candidates(e, slot, first + t, &proposals[t]));
+  e->context->counters->peak_s += ncc_gpu_now_s() - t1;
+
+cleanup:
+  return status;
+}

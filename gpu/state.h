@@ -1,0 +1,157 @@
+/** What the files of the GPU engine share: buffers, plans, the image's state and the batches in flight. Private. */
+#ifndef NCC_GPU_STATE_H
+#define NCC_GPU_STATE_H
+
+#include "check.h"
+#include "engine_gpu.h"
+#include "kernels.h"
+#include "stats.h"
+
+/* ---- memory (buffers.c) ----------------------------------------------------------------------------------------- */
+
+/** Memory that is kept and grows: of the device, or of the host and pinned, so that copies run beside everything else.
+ */
+typedef struct ncc_gpu_buffer {
+  void *data;
+  int64_t bytes;
+  bool pinned;
+} ncc_gpu_buffer;
+
+/** Makes room; the content is lost where the buffer grows. @return NCC_OK; NCC_ERR_MEMORY_LIMIT; NCC_ERR_DEVICE. */
+ncc_status ncc_gpu_reserve(const ncc_gpu_place *place, ncc_gpu_buffer *buffer, int64_t bytes);
+void ncc_gpu_release(ncc_gpu_buffer *buffer);
+
+/* ---- transforms (plans.c) --------------------------------------------------------------------------------------- */
+
+enum { NCC_GPU_MOST_PLANS = 48 };
+
+/** A batched 1-D transform, in place: `batch` transforms of `length` elements, `stride` apart, whose firsts are `dist`
+ *  apart (complex elements; real rows have twice as many). */
+typedef struct ncc_gpu_transform {
+  cufftType type;
+  int64_t length, stride, dist, batch;
+} ncc_gpu_transform;
+
+/** Plans of one stream. They share one work area: what runs on a stream never runs at the same time. */
+typedef struct ncc_gpu_plans {
+  struct {
+    ncc_gpu_transform transform;
+    cufftHandle handle;
+    int64_t used; /**< 0: no plan */
+  } entries[NCC_GPU_MOST_PLANS];
+  int64_t clock;
+  ncc_gpu_buffer work;
+} ncc_gpu_plans;
+
+/** The shortest even length >= least with no other prime factors than 2, 3, 5 and 7. */
+int64_t ncc_gpu_fft_length(int64_t least);
+
+/** Makes the plan, if need be, and room for its work. @param[in,out] planning_s  seconds are added */
+ncc_status ncc_gpu_plan(const ncc_gpu_place *place, cudaStream_t stream, ncc_gpu_plans *plans,
+                        const ncc_gpu_transform *transform, double *planning_s, cufftHandle *out);
+
+/** Enqueues the transform of `data`. @param[in] direction  of complex transforms */
+ncc_status ncc_gpu_execute(const ncc_gpu_place *place, cudaStream_t stream, ncc_gpu_plans *plans,
+                           const ncc_gpu_transform *transform, int direction, void *data, double *planning_s);
+void ncc_gpu_plans_clear(ncc_gpu_plans *plans);
+
+/* ---- the engine ------------------------------------------------------------------------------------------------- */
+
+enum {
+  NCC_GPU_MOST_STREAMS = 16,
+  NCC_GPU_MOST_BATCH = 64,
+  NCC_GPU_LIST = 32768,     /**< candidates of a template that fit on the device */
+  NCC_GPU_FIRST_ITEMS = 64, /**< of these come back with the heads */
+  NCC_GPU_CACHED = 64,      /**< spectra of templates kept */
+  NCC_GPU_SEEN = 1024,      /**< templates remembered, to know one that comes again */
+};
+
+/** Lengths of the transforms of a geometry. */
+typedef struct ncc_gpu_lengths {
+  int64_t rows, cols; /**< of column and row transforms */
+  int64_t half;       /**< columns of the half spectrum, cols / 2 + 1 rounded up to whole 64 bytes */
+} ncc_gpu_lengths;
+
+/** A batch in flight, on a stream of its own. */
+typedef struct ncc_gpu_slot {
+  cudaStream_t stream;
+  cudaEvent_t done; /**< its results are on the host */
+  bool has_stream, has_event;
+  ncc_gpu_plans plans;
+  ncc_gpu_buffer staging, results, rest;                       /**< pinned */
+  ncc_gpu_buffer staged, spectra, prefix, tiles, heads, items; /**< on the device */
+  int64_t count;                                               /**< templates; 0: none, or not to be used again */
+  const ncc_task *tasks;                                       /**< [count], borrowed within propose() */
+  const ncc_prepared *tmpls[NCC_GPU_MOST_BATCH];
+  ncc_bounds bounds[NCC_GPU_MOST_BATCH];
+  double errors[NCC_GPU_MOST_BATCH];
+  int64_t batch; /**< its number */
+} ncc_gpu_slot;
+
+/** A template's spectrum that may be wanted again. */
+typedef struct ncc_gpu_cached {
+  uint64_t hash; /**< 0: empty */
+  ncc_gpu_lengths lengths;
+  ncc_gpu_buffer spectrum;
+  int64_t made, used; /**< by which batch; usable once that batch has been collected */
+} ncc_gpu_cached;
+
+typedef struct ncc_gpu_engine {
+  const ncc_engine_context *context;
+  ncc_gpu_place place;
+  ncc_gpu_slot slots[NCC_GPU_MOST_STREAMS];
+  int streams; /**< slots with a stream */
+  int active;  /**< of these in use: fewer where memory is short */
+
+  // The geometry that the buffers are for.
+  bool configured;
+  ncc_geometry geometry;
+  ncc_gpu_lengths lengths;
+  int batch; /**< templates in a batch at most, a power of two */
+
+  // The image.
+  int64_t serial;
+  ncc_centring centring;
+  double ssd_unit;
+  int64_t ssd_stride;
+  cudaEvent_t image_ready;
+  bool has_image_ready;
+  ncc_gpu_buffer chunks[2]; /**< pinned: an image goes through them by turns */
+  cudaEvent_t chunk_free[2];
+  bool has_chunk_free[2];
+  ncc_gpu_buffer host_spans;                                              /**< pinned */
+  ncc_gpu_buffer pixels, spectrum, ssd, spans, sums, unknown, image_task; /**< on the device */
+
+  int64_t submitted, collected; /**< batches */
+  ncc_gpu_cached cache[NCC_GPU_CACHED];
+  int cached; /**< entries that there is memory for */
+  uint64_t seen[NCC_GPU_SEEN];
+} ncc_gpu_engine;
+
+double ncc_gpu_now_s(void);
+
+/** Transforms of `count` interleaved templates: rows of `rows` in time, and columns. */
+ncc_gpu_transform ncc_gpu_rows(const ncc_gpu_engine *e, cufftType type, int64_t count, int64_t rows);
+ncc_gpu_transform ncc_gpu_columns(const ncc_gpu_engine *e, int64_t count);
+
+ncc_gpu_shape ncc_gpu_shape_of(const ncc_geometry *g);
+
+/** Uploads, transforms and surveys the image of a task, on the first slot's stream; unless that is done (image.c). */
+ncc_status ncc_gpu_prepare_image(ncc_gpu_engine *e, const ncc_task *task);
+
+/** Bytes on the device that an image of the configured geometry takes. */
+int64_t ncc_gpu_image_bytes(const ncc_geometry *g, const ncc_gpu_lengths *lengths, ncc_dtype dtype);
+
+/** Makes all room and plans for batches of `count` (slot.c). */
+ncc_status ncc_gpu_slot_reserve(ncc_gpu_engine *e, ncc_gpu_slot *slot, int64_t count);
+
+/** Enqueues everything for `count` tasks, a power of two. The image must have been prepared. */
+ncc_status ncc_gpu_submit(ncc_gpu_engine *e, ncc_gpu_slot *slot, const ncc_task *tasks, int64_t count);
+
+/** Looks for peaks of template t of a slot again, with its task's `exclude`. */
+ncc_status ncc_gpu_search_again(ncc_gpu_engine *e, ncc_gpu_slot *slot, int64_t t, const ncc_task *task);
+
+/** Waits, and makes proposals of what came back: of templates [first, first + n). */
+ncc_status ncc_gpu_collect(ncc_gpu_engine *e, ncc_gpu_slot *slot, int64_t first, int64_t n, ncc_proposal *proposals);
+
+#endif
