@@ -2,7 +2,7 @@
  *  template, L the columns' length, `half` the padded half spectrum. Neighbouring threads touch neighbouring elements.
  */
 #include "device_math.cuh"
-#include "kernels.h"
+#include "launchers.h"
 
 /** Reads m n stored pixels, writes 8 m half bytes; 3 float64 operations a pixel. */
 __global__ void pack_kernel(const ncc_gpu_task *tasks, const unsigned char *__restrict__ pixels, int count,

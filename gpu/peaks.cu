@@ -5,7 +5,7 @@
  *  counts by atomics do not depend on their order.
  */
 #include "device_math.cuh"
-#include "kernels.h"
+#include "launchers.h"
 
 enum {
   TILE = 32,      /* a tile is 32 x 32 positions */

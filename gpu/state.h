@@ -4,7 +4,7 @@
 
 #include "check.h"
 #include "engine_gpu.h"
-#include "kernels.h"
+#include "launchers.h"
 #include "stats.h"
 
 /* ---- memory (buffers.c) ----------------------------------------------------------------------------------------- */

@@ -12,7 +12,7 @@
  *  written, (3) 32 read and 4 written; some 40 float64 operations a position. Shared by all templates of one shape.
  */
 #include "device_math.cuh"
-#include "kernels.h"
+#include "launchers.h"
 #include "ssd.h"
 
 typedef enum quantity { MOMENTS, NONZERO, ACROSS, DOWN } quantity;

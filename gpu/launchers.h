@@ -6,8 +6,8 @@
  *  transform does them all, and rows that are zero or not searched are at the end, out of the way.
  *  All pointers are to device memory; sizes are in elements.
  */
-#ifndef NCC_GPU_KERNELS_H
-#define NCC_GPU_KERNELS_H
+#ifndef NCC_GPU_LAUNCHERS_H
+#define NCC_GPU_LAUNCHERS_H
 
 #include <cuda_runtime.h>
 #include <stdint.h>
