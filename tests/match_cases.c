@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine_gpu.h"
 #include "mpixcorr.h"
 
 static int read_pixels(FILE *file, const int64_t *shape, ncc_array *out, void **pixels) {
@@ -22,8 +23,11 @@ static int read_pixels(FILE *file, const int64_t *shape, ncc_array *out, void **
 
 int main(int argc, char **argv) {
   if (argc != 3) return 2;
-  ncc_config config = {.engine = strcmp(argv[1], "cpu") == 0 ? ncc_engine_cpu() : ncc_engine_reference(),
-                       .fft_effort = NCC_FFT_ESTIMATE};
+  ncc_config config = {.fft_effort = NCC_FFT_ESTIMATE};
+  if (strcmp(argv[1], "cpu") == 0) config.engine = ncc_engine_cpu();
+  if (strcmp(argv[1], "gpu") == 0) config.engine = ncc_engine_gpu();
+  if (strcmp(argv[1], "reference") == 0) config.engine = ncc_engine_reference();
+  if (!config.engine) return 2;
   FILE *file = fopen(argv[2], "rb");
   if (!file) return 2;
   int64_t head[16];

@@ -106,4 +106,5 @@ def main():
                 assert seconds["mean"] <= seconds["max"] * 1.0001 + 1e-9, (name, seconds)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -39,8 +39,8 @@ cuda_host_switch:
 )");
 
 /** A stack whose first change to it enters a function. */
-void *first_frame(char *stack, void (*entry)()) {
-  void **top = (void **)(stack + STACK) - 2;  // on entry the stack is 8 beyond a multiple of 16
+void *first_frame(char *end, void (*entry)()) {
+  void **top = (void **)end - 2;  // on entry the stack is 8 beyond a multiple of 16
   *top = (void *)entry;
   return top - 6;
 }
@@ -119,7 +119,7 @@ void Runner::make_fiber() {
   mprotect(map, guard, PROT_NONE);
   fiber->stack = map + guard;
   (void)VALGRIND_STACK_REGISTER(fiber->stack, fiber->stack + STACK);
-  fiber->context = first_frame(fiber->stack, live);
+  fiber->context = first_frame(fiber->stack + STACK, live);
   idle.push_back(fiber.get());
   fibers.push_back(std::move(fiber));
 }

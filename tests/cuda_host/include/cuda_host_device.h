@@ -24,7 +24,13 @@
 struct alignas(8) float2 {
   float x, y;
 };
+struct alignas(16) double2 {
+  double x, y;
+};
 inline float2 make_float2(float x, float y) {
+  return {x, y};
+}
+inline double2 make_double2(double x, double y) {
   return {x, y};
 }
 struct uint3 {

@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""Every option and every kind of input give the same bytes on the GPU engine as on the CPU engine: gpu_options.py CASE"""
+from gpu_common import INPUT, compare, computed, cpu, gpu, h5py, main, np, same
+from same_bytes import mixed, scene, simple
+
+TYPES = ["u1", "i1", "u2", "i2", "u4", "i4", "f2", "f4", "f8"]
+OPTIONS = [
+    (),
+    ("--crop", "half"),
+    ("--crop", "5,3"),
+    ("--normalize",),
+    ("--eps", "2500"),
+    ("--min-overlap", "0.4"),
+    ("--min-overlap", "1"),
+    ("--quality",),
+    ("--quality", "--normalize", "--crop", "half"),
+    ("--quality", "--min-overlap", "0.3", "--eps", "900"),
+    ("--no-group",),
+    ("--read", "all", "--threads", "3"),
+    ("--streams", "1"),
+    ("--streams", "4"),
+    ("--normalize", "--eps", "30"),
+]
+
+
+def pixels(rng, shape, dtype):
+    """A scene in the type's own range: with an offset far from zero where it has one."""
+    values = scene(rng, *shape)
+    offset, gain = {"u1": (120, 35), "i1": (-20, 30), "u2": (30000, 300), "i2": (-9000, 2000), "u4": (3e9, 1e7),
+                    "i4": (-1e9, 3e8), "f2": (4, 1), "f4": (1000, 1), "f8": (1e-30, 1e-31)}[dtype]
+    values = offset + gain * values
+    if dtype[0] == "f":
+        return values.astype(dtype)
+    limits = np.iinfo(dtype)
+    return values.clip(limits.min, limits.max).astype(dtype)
+
+
+def all_options(make):
+    with h5py.File(INPUT, "w") as file:
+        make(file, np.random.default_rng(11))
+    for options in OPTIONS:
+        compare("--on-bad-pair", "skip", *options)
+
+
+def dtypes():
+    """Images and templates of each type, and of each other's."""
+    for i, dtype in enumerate(TYPES):
+        rng = np.random.default_rng(i)
+        with h5py.File(INPUT, "w") as file:
+            for k in range(2):
+                file[f"images/{k}"] = pixels(rng, (53 + 8 * k, 71 - 5 * k), dtype)
+            for k in range(4):
+                other = dtype if k < 3 else TYPES[(i + 4) % 9]
+                file[f"templates/{k}"] = pixels(rng, (13 + 2 * k, 17 - 3 * k), other)
+            file["templates/9"] = file["images/0"][20:33, 11:40]
+            file["pairs"] = np.array([(image, t) for image in range(2) for t in (0, 1, 2, 3, 9)])
+        compare()
+        compare("--quality", "--normalize", "--crop", "3,2")
+
+
+def boxes(file, rng):
+    """Templates cut from images, and search windows."""
+    for i in range(3):
+        file[f"images/{i}"] = pixels(rng, (70, 90), "u1")
+    file["templates"] = np.array([(i % 3, 5 + 3 * i, 2 * i, 20 + i % 2, 24) for i in range(12)])
+    pairs = [(i, t) for i in range(3) for t in range(12)]
+    file["pairs"] = np.array(pairs)
+    file["search"] = np.array([(y, y % 7, y + 40, 60 + y % 9) for y in range(len(pairs))])
+
+
+def awkward(file, rng):
+    """Flat regions, flat templates, pixels that are no numbers, one hot pixel, one pixel, one row, equal values."""
+    images = [pixels(rng, (48, 52), "f4") for _ in range(6)]
+    images[0][:20, :30] = 7
+    images[1][30, 30] = np.nan
+    images[2][10, 10] = 1e8
+    images[3][:] = 0.1
+    images[4] = np.tile(images[4][:8, :8], (6, 7))[:48, :52]  # every peak many times
+    images.append(pixels(rng, (1, 60), "f4"))
+    templates = [image[16:28, 20:36] for image in images[:6]]
+    templates += [np.full((5, 5), 3, "f4"), images[0][:1, :1], images[0][40:41, :], images[0], images[4][:8, :16]]
+    templates += [np.full((4, 4), np.inf, "f4")]
+    for i, image in enumerate(images):
+        file[f"images/{i}"] = image
+    for i, template in enumerate(templates):
+        file[f"templates/{i}"] = template
+    file["pairs"] = np.array([(i, t) for i in range(len(images)) for t in range(len(templates))])
+
+
+def batches():
+    """1 to many templates on an image, not all of one shape, in one stream and in several."""
+    for n in (1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 33, 100):
+        with h5py.File(INPUT, "w") as file:
+            simple(file, np.random.default_rng(n), 2, n, [(i, t) for i in range(2) for t in range(n)], (41, 57), (11, 14))
+        expected = cpu()
+        for options in ((), ("--streams", "3")):
+            done = gpu(*options)
+            same(done, expected, f"{n} templates")
+            computed(done, expected, f"{n} templates")
+    with h5py.File(INPUT, "w") as file:
+        rng = np.random.default_rng(5)
+        file["images"] = np.stack([pixels(rng, (60, 64), "u2") for _ in range(2)])
+        for t in range(60):  # batches that a change of shape ends at each length
+            file[f"templates/{t}"] = pixels(rng, (9 + int(np.sqrt(2 * t)) % 3, 12), "u2")
+        file["pairs"] = np.array([(i, t) for i in range(2) for t in range(60)])
+    compare()
+    compare("--streams", "2", "--no-group")
+
+
+def schedules():
+    """Whatever order the device finds for what it is asked."""
+    with h5py.File(INPUT, "w") as file:
+        mixed(file, np.random.default_rng(7))
+    expected = cpu()
+    for order in [{"CUDA_HOST_SCHEDULE": "late"}, {"CUDA_HOST_SCHEDULE": "early"}] + [{"CUDA_HOST_SEED": str(i)} for i in range(2, 8)]:
+        same(gpu("--streams", "3", **order), expected, str(order))
+        same(gpu(**order), expected, str(order))
+
+
+if __name__ == "__main__":
+    main({"mixed": lambda: all_options(mixed), "boxes": lambda: all_options(boxes), "awkward": lambda: all_options(awkward),
+          "dtypes": dtypes, "batches": batches, "schedules": schedules})
