@@ -427,15 +427,20 @@ static void peak_item(void *context, int64_t turn, int thread) {
     int64_t y = y0 + r, segments[2][2];
     int count = ncc_geometry_segments(g, y, segments);
     const float *row = (const float *)(s->rows + r / 2 * stride - g->trim.x0) + r % 2;  // value of full x: row[2 * x]
-    const float *ssd = stats->ssd + (y - stats->y0) * stats->stride - stats->x0;
+    const int64_t at = y - stats->y0;
+    const float *strip = stats->ssd + NCC_BLOCK_ROWS * (at / NCC_BLOCK_ROWS * stats->stride - stats->x0);
+    const float *ssd = strip + at % NCC_BLOCK_ROWS;  // value of full x: ssd[8 * x]
     for (int64_t h = 0; h < reached && count > 0; h++) {
       int64_t b0 = stats->x0 + hits[h] * NCC_BLOCK_COLS, b1 = b0 + NCC_BLOCK_COLS;
       for (int i = 0; i < count; i++) {
         int64_t from = b0 > segments[i][0] ? b0 : segments[i][0], to = b1 < segments[i][1] ? b1 : segments[i][1];
         for (int64_t x = from; x < to; x++) {
           double reach = (double)row[2 * x] + e->bounds.error;
-          if (threshold > 0 && (reach < 0 || reach * reach < threshold * threshold * (double)fabsf(ssd[x]))) continue;
-          ncc_proposal_consider(&s->found, &e->bounds, y, x, (double)row[2 * x], (double)ssd[x], &e->best);
+          if (threshold > 0 &&
+              (reach < 0 || reach * reach < threshold * threshold * (double)fabsf(ssd[NCC_BLOCK_ROWS * x])))
+            continue;
+          ncc_proposal_consider(&s->found, &e->bounds, y, x, (double)row[2 * x], (double)ssd[NCC_BLOCK_ROWS * x],
+                                &e->best);
         }
       }
     }

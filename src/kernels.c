@@ -5,30 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-#if defined(__AVX2__) || defined(__AVX512F__)
-#include <immintrin.h>
-#endif
-
-#include "array.h"
-
-#define CAT_(a, b) a##b
-#define CAT(a, b) CAT_(a, b)
-#define STR_(a) #a
-#define STR(a) STR_(a)
-#ifndef NCC_ISA
-#define NCC_ISA plain
-#endif
-
-/** Loops over pixels of any type: X(enumerator, type, text) once a type, VALUE_x(v) a pixel's value. */
-#define VALUE_NCC_U8(v) (v)
-#define VALUE_NCC_I8(v) (v)
-#define VALUE_NCC_U16(v) (v)
-#define VALUE_NCC_I16(v) (v)
-#define VALUE_NCC_U32(v) (v)
-#define VALUE_NCC_I32(v) (v)
-#define VALUE_NCC_F16(v) ncc_half_to_float(v)
-#define VALUE_NCC_F32(v) (v)
-#define VALUE_NCC_F64(v) (v)
+#include "kernels_vec.h"
+#include "kernels_windows.h"
 
 static void to_f64(ncc_dtype dtype, const void *restrict pixels, int64_t n, double *restrict out) {
 #define CASE(name, type, text)                                           \
@@ -45,32 +23,7 @@ static void to_f64(ncc_dtype dtype, const void *restrict pixels, int64_t n, doub
 #undef CASE
 }
 
-// The helpers below are inlined, so how vectors would be passed does not matter.
-#pragma GCC diagnostic ignored "-Wpsabi"
-
-/** The eight lanes of the fixed tree as one vector, which every instruction set has in some number of registers. */
-typedef double lanes __attribute__((vector_size(64)));
-typedef int64_t lane_mask __attribute__((vector_size(64)));
-typedef float float_lanes __attribute__((vector_size(32)));
-
 enum { PIECE = 512 }; /* pixels widened at a time, a multiple of the lanes */
-
-static inline lanes load(const double *p) {
-  lanes v;
-  memcpy(&v, p, sizeof v);
-  return v;
-}
-
-static inline lanes widen(const float *p) {
-  float_lanes v;
-  memcpy(&v, p, sizeof v);
-  return __builtin_convertvector(v, lanes);
-}
-
-/** a where mask, else b. */
-static inline lanes choose(lane_mask mask, lanes a, lanes b) {
-  return (lanes)(((lane_mask)a & mask) | ((lane_mask)b & ~mask));
-}
 
 /** Up to PIECE pixels in float64: themselves, or converted into `buffer`. */
 static inline const double *widened(ncc_dtype dtype, const void *pixels, int64_t at, int64_t n, double *buffer) {
@@ -415,135 +368,10 @@ static void block_max(const ncc_c32 *restrict packed, int64_t stride, int rows, 
   }
 }
 
-static void column_slide(ncc_dtype dtype, const void *restrict in, const void *restrict out, int64_t n, double scale,
-                         double c, double *restrict s, double *restrict q, double *restrict mass) {
-#define CASE(name, type, text)                                                                         \
-  case name: {                                                                                         \
-    const type *restrict a = in, *restrict b = out;                                                    \
-    if (a && b)                                                                                        \
-      for (int64_t i = 0; i < n; i++) {                                                                \
-        double d = (double)VALUE_##name(a[i]) * scale - c, e = (double)VALUE_##name(b[i]) * scale - c; \
-        s[i] = (s[i] + d) - e;                                                                         \
-        q[i] = (q[i] + d * d) - e * e;                                                                 \
-        mass[i] += d * d;                                                                              \
-      }                                                                                                \
-    else if (a)                                                                                        \
-      for (int64_t i = 0; i < n; i++) {                                                                \
-        double d = (double)VALUE_##name(a[i]) * scale - c;                                             \
-        s[i] += d;                                                                                     \
-        q[i] += d * d;                                                                                 \
-        mass[i] += d * d;                                                                              \
-      }                                                                                                \
-    else if (b)                                                                                        \
-      for (int64_t i = 0; i < n; i++) {                                                                \
-        double e = (double)VALUE_##name(b[i]) * scale - c;                                             \
-        s[i] -= e;                                                                                     \
-        q[i] -= e * e;                                                                                 \
-      }                                                                                                \
-    break;                                                                                             \
-  }
-  switch (dtype) {
-    NCC_DTYPE_TABLE(CASE)
-    default:
-      break;
-  }
-#undef CASE
-}
+extern const ncc_window_kernels NCC_CAT(ncc_window_kernels_, NCC_ISA);
 
-static void window_sum(const double *restrict values, int64_t n, int64_t width, double *restrict scratch,
-                       double *restrict out) {
-  const int64_t total = n + width - 1;
-  if (width <= 16) {
-    for (int64_t i = 0; i < n; i++) out[i] = values[i];
-    for (int64_t k = 1; k < width; k++)
-      for (int64_t i = 0; i < n; i++) out[i] += values[i + k];
-    return;
-  }
-  // Prefix sums restarting at every block of `width`: a window is the end of one block and the start of the next. Eight
-  // blocks are scanned side by side, so that their chains of additions overlap.
-  double *restrict prefix = scratch;  // prefix[i]: sum of its block up to and including i
-  int64_t b = 0;
-  for (; b + 8 * width <= total; b += 8 * width) {
-    double a[8] = {0};
-    for (int64_t i = 0; i < width; i++)
-      for (int k = 0; k < 8; k++) {
-        a[k] += values[b + k * width + i];
-        prefix[b + k * width + i] = a[k];
-      }
-  }
-  for (; b + 4 * width <= total; b += 4 * width) {
-    double a[4] = {0};
-    for (int64_t i = 0; i < width; i++)
-      for (int k = 0; k < 4; k++) {
-        a[k] += values[b + k * width + i];
-        prefix[b + k * width + i] = a[k];
-      }
-  }
-  for (; b < total; b += width) {
-    double a = 0;
-    int64_t end = b + width < total ? b + width : total;
-    for (int64_t i = b; i < end; i++) {
-      a += values[i];
-      prefix[i] = a;
-    }
-  }
-  for (b = 0; b < n; b += width) {
-    out[b] = prefix[b + width - 1];
-    double block = prefix[b + width - 1];
-    int64_t end = b + width < n ? b + width : n;
-    for (int64_t i = b + 1; i < end; i++) out[i] = (block - prefix[i - 1]) + prefix[i + width - 1];
-  }
-}
-
-static float window_ssd(const double *restrict s, const double *restrict q, const double *restrict overlap,
-                        const double *restrict inverse, const double *restrict beyond, int64_t n, double c,
-                        double scale2, float *restrict ssd) {
-  float lowest[16];
-  for (int k = 0; k < 16; k++) lowest[k] = INFINITY;
-  int64_t i = 0;
-  for (; i + 16 <= n; i += 16)
-    for (int k = 0; k < 16; k++) {
-      double sum = s[i + k] + overlap[i + k] * c;  // of the stored values
-      double value = (q[i + k] - s[i + k] * s[i + k] * inverse[i + k]) + sum * sum * beyond[i + k];
-      float v = (float)(value * scale2);
-      ssd[i + k] = v;
-      lowest[k] = v < lowest[k] ? v : lowest[k];
-    }
-  for (int k = 0; i + k < n; k++) {
-    double sum = s[i + k] + overlap[i + k] * c;
-    double value = (q[i + k] - s[i + k] * s[i + k] * inverse[i + k]) + sum * sum * beyond[i + k];
-    float v = (float)(value * scale2);
-    ssd[i + k] = v;
-    lowest[k] = v < lowest[k] ? v : lowest[k];
-  }
-  for (int k = 1; k < 16; k++) lowest[0] = lowest[k] < lowest[0] ? lowest[k] : lowest[0];
-  return lowest[0];
-}
-
-typedef float sixteen __attribute__((vector_size(64)));
-typedef int32_t sixteen_mask __attribute__((vector_size(64)));
-
-static void block_least(const float *restrict ssd, int64_t stride, int rows, int64_t n, float *restrict out) {
-  const sixteen infinite = {INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY,
-                            INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY};
-  for (int64_t b = 0; b < n / 16; b++) {
-    sixteen least = infinite;
-    for (int r = 0; r < rows; r++) {
-      sixteen v;
-      memcpy(&v, ssd + r * stride + 16 * b, sizeof v);
-      sixteen_mask bits = (sixteen_mask)v & 0x7fffffff, zero = bits == 0;  // |v|, and where it is 0
-      bits = (bits & ~zero) | ((sixteen_mask)infinite & zero);
-      sixteen_mask less = (sixteen)bits < least;
-      least = (sixteen)((bits & less) | ((sixteen_mask)least & ~less));
-    }
-    float m = least[0];
-    for (int k = 1; k < 16; k++) m = least[k] < m ? least[k] : m;
-    out[b] = m;
-  }
-}
-
-const ncc_kernels CAT(ncc_kernels_, NCC_ISA) = {
-    .isa = STR(NCC_ISA),
+const ncc_kernels NCC_CAT(ncc_kernels_, NCC_ISA) = {
+    .isa = NCC_STR(NCC_ISA),
     .to_f64 = to_f64,
     .dot = dot,
     .moments = moments,
@@ -554,8 +382,5 @@ const ncc_kernels CAT(ncc_kernels_, NCC_ISA) = {
     .join_strips = join_strips,
     .multiply = multiply,
     .block_max = block_max,
-    .column_slide = column_slide,
-    .window_sum = window_sum,
-    .window_ssd = window_ssd,
-    .block_least = block_least,
+    .windows = &NCC_CAT(ncc_window_kernels_, NCC_ISA),
 };

@@ -56,19 +56,7 @@ typedef struct ncc_kernels {
   void (*multiply)(ncc_c32 *a, const ncc_c32 *b, int64_t n);
   /** Largest value of `rows` packed rows in blocks of 16 columns: out[b]; n columns, a multiple of 16. */
   void (*block_max)(const ncc_c32 *packed, int64_t stride, int rows, int64_t n, float *out);
-  /** Column sums: a row enters (NULL: none) and one leaves (NULL: none): s[i] += d(in) - d(out), q likewise with
-   *  squares, mass[i] += d(in)^2; d(v) = v * scale - c. */
-  void (*column_slide)(ncc_dtype dtype, const void *in, const void *out, int64_t n, double scale, double c, double *s,
-                       double *q, double *mass);
-  /** Window sums of width `width` over values[n + width - 1]: out[i] = sum(values[i .. i+width-1]), by prefix sums that
-   *  restart every `width` columns; `scratch` holds n + 2 * width + 8 doubles. */
-  void (*window_sum)(const double *values, int64_t n, int64_t width, double *scratch, double *out);
-  /** ssd[i], times scale2, of windows from their sums over the overlap of overlap[i] pixels (s, q about c), with
-   *  inverse = 1 / overlap, beyond = (area - overlap) / (area * overlap). @return the smallest value. */
-  float (*window_ssd)(const double *s, const double *q, const double *overlap, const double *inverse,
-                      const double *beyond, int64_t n, double c, double scale2, float *ssd);
-  /** out[b] = smallest non-zero |ssd| in blocks of 16 columns and `rows` rows, infinite where all are 0. */
-  void (*block_least)(const float *ssd, int64_t stride, int rows, int64_t n, float *out);
+  const struct ncc_window_kernels *windows; /**< see kernels_windows.h */
 } ncc_kernels;
 
 /** The fastest set that this machine runs. Thread-safe. */

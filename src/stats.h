@@ -29,12 +29,11 @@ typedef struct ncc_stats_centring {
 ncc_stats_centring ncc_stats_centring_choose(const ncc_prepared *image, int64_t rows, int64_t cols);
 
 typedef struct ncc_stats {
-  /** [rows][stride]: ssd(W) times unit^2, in the code of ssd.h; row 0 is full row `y0`, column 0 full column `x0`;
-   *  0 where not searched. */
+  /** [strips][stride][8]: ssd(W) times unit^2, in the code of ssd.h, a strip of eight rows column by column; its
+   *  first row is full row y0 + 8 * strip, its first column full column x0; 0 where not searched. */
   float *ssd;
-  int64_t y0, x0, rows, stride;
-  /** [ceil(rows / 8)][stride / 16]: lower bound of sqrt(ssd) in blocks of 8 x 16; infinite where nothing is searched.
-   */
+  int64_t y0, x0, strips, stride;
+  /** [strips][stride / 16]: lower bound of sqrt(ssd) in blocks of 8 x 16; infinite where nothing is searched. */
   float *floor;
   double unit; /**< pixels times image.scale times this (a power of two) are of order 1 */
   ncc_buffer ssd_buffer, floor_buffer, scratch;
