@@ -44,7 +44,7 @@ EIGHT(NCC_I32, int32_t, lanes_of_ints)
 EIGHT(NCC_F32, float, lanes_of_floats)
 EIGHT(NCC_F64, double, AS_IT_IS)
 static inline lanes eight_NCC_F16(const uint16_t *p) {
-  lanes v;
+  lanes v = {0};
   for (int k = 0; k < 8; k++) v[k] = (double)ncc_half_to_float(p[k]);
   return v;
 }
