@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "devices.h"
 #include "readiness.h"
 #include "root.h"
 #include "share.h"
@@ -32,7 +33,7 @@ typedef struct job {
   const ncc_catalog *catalog;
   ncc_reading reading;
   ncc_placement placement;
-  const ncc_engine_ops *engine;
+  ncc_device_choice device;
   ncc_matcher *matcher;
   ncc_lane *lane;
   ncc_memory memory;
@@ -85,15 +86,22 @@ cleanup:
 
 static ncc_status make_matcher(job *j) {
   ncc_status status = NCC_OK;
-  NCC_CHECK(j->options->device != NCC_DEVICE_GPU, NCC_ERR_DEVICE, "--device gpu: this build has no GPU engine");
-  j->engine = ncc_engine_cpu();
-  ncc_config config = {.engine = j->engine,
+  ncc_config config = {.engine = j->device.use ? ncc_engine_gpu() : ncc_engine_cpu(),
+                       .device = j->device.device,
+                       .sharers = j->device.sharers,
+                       .streams = j->options->streams,
                        .threads = j->placement.threads,
                        .memory_bytes = j->memory.limit_bytes,
                        .fft_effort = j->options->fft_effort,
                        .stop = &j->stop};
-  NCC_TRY(ncc_matcher_create(&j->options->search, &config, &j->matcher));
-cleanup:
+  status = ncc_matcher_create(&j->options->search, &config, &j->matcher);
+  if (status == NCC_ERR_DEVICE && j->options->device == NCC_DEVICE_AUTO) {
+    fprintf(stderr, "mpixcorr: note: rank %d on %s: %s; it computes on the CPU\n", j->comm->rank, j->comm->host,
+            ncc_error_message());
+    j->device.use = j->device.first = 0;
+    config.engine = ncc_engine_cpu();
+    status = ncc_matcher_create(&j->options->search, &config, &j->matcher);
+  }
   return status;
 }
 
@@ -105,13 +113,16 @@ static ncc_status equip(job *j) {
   NCC_TRY(ncc_catalog_share(j->comm, root ? ncc_input_catalog(j->root.input) : NULL, &j->received));
   j->catalog = root ? ncc_input_catalog(j->root.input) : &j->received;
   NCC_TRY(ncc_placement_find(j->comm, j->options->threads, &j->placement));
+  NCC_TRY(ncc_devices_choose(j->comm, j->options, &j->device));
   NCC_TRY(ncc_reading_choose(j->comm, j->options, j->catalog, j->root.input, &j->reading));
   const int64_t(*indices)[2] = (const int64_t(*)[2])j->root.indices;
   bool shipped = j->reading.mode == NCC_READ_ROOT && j->comm->ranks > 1;
   if (root) mine = ncc_memory_divide(j->catalog, indices, j->options, j->placement.threads, shipped, &j->memory);
   NCC_TRY(ncc_comm_agree(j->comm, mine));
   NCC_TRY(ncc_comm_bcast(j->comm, &j->memory, sizeof j->memory, 0));
-  if (!j->options->dry_run) NCC_TRY(ncc_planning_share(j->comm, j->catalog, indices, j->options, &j->root.plan_s));
+  // FFTW plans for the ranks that use it from the start; a rank whose GPU fails plans by itself.
+  if (!j->options->dry_run && !j->device.everywhere)
+    NCC_TRY(ncc_planning_share(j->comm, j->catalog, indices, j->options, &j->root.plan_s));
   mine = make_matcher(j);
   if (mine == NCC_OK) mine = ncc_pixels_pool_create(j->memory.pixel_bytes, &j->pool);
   NCC_TRY(ncc_comm_agree(j->comm, mine));
@@ -123,17 +134,19 @@ cleanup:
 static ncc_status start(job *j) {
   ncc_status status = NCC_OK, mine = NCC_OK;
   ncc_placement *placements = NULL;
+  ncc_device_choice *devices = NULL;
   bool root = j->comm->rank == 0;
   if (root) {
     placements = malloc((size_t)j->comm->ranks * sizeof *placements);
     j->root.hosts = calloc((size_t)j->comm->ranks, sizeof *j->root.hosts);
-    if (!placements || !j->root.hosts) return ncc_error_set(NCC_ERR_COMM, "out of memory for %d ranks", j->comm->ranks);
+    devices = malloc((size_t)j->comm->ranks * sizeof *devices);
+    if (!placements || !devices || !j->root.hosts)
+      return ncc_error_set(NCC_ERR_COMM, "out of memory for %d ranks", j->comm->ranks);
   }
   NCC_TRY(ncc_comm_gather(j->comm, &j->placement, sizeof j->placement, placements));
+  NCC_TRY(ncc_comm_gather(j->comm, &j->device, sizeof j->device, devices));
   NCC_TRY(ncc_comm_gather(j->comm, j->comm->host, sizeof j->comm->host, j->root.hosts));
-  if (root)
-    mine =
-        ncc_root_start(&j->root, j->comm, placements, ncc_engine_name(j->engine), &j->reading, j->memory.handout_bytes);
+  if (root) mine = ncc_root_start(&j->root, j->comm, placements, devices, &j->reading, j->memory.handout_bytes);
   if (root && mine == NCC_OK && j->options->dry_run) mine = ncc_root_forecast(&j->root, &j->memory);
   if (mine == NCC_OK && !j->options->dry_run) {
     ncc_input *input = root ? j->root.input : j->reading.own_input;
@@ -153,6 +166,7 @@ static ncc_status start(job *j) {
   NCC_TRY(ncc_comm_agree(j->comm, mine));
 cleanup:
   free(placements);
+  free(devices);
   return status;
 }
 

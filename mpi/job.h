@@ -42,6 +42,7 @@ typedef struct ncc_job_header {
   ncc_job_nodes *placement; /**< [n_placement] kinds of nodes */
   int n_placement;
   const char *engine, *fft_library, *devices;
+  const char *gpus;              /**< by UUID, and the ranks that use each; "": none */
   ncc_read_mode read;            /**< root or all: what was chosen */
   const char *read_reason;       /**< why, or empty */
   int64_t pairs;                 /**< to be computed by this run */

@@ -120,15 +120,14 @@ cleanup:
   return status;
 }
 
-ncc_status ncc_root_start(ncc_root *root, const ncc_comm *comm, const ncc_placement *placements, const char *engine,
-                          const ncc_reading *reading, int64_t handout_bytes) {
+ncc_status ncc_root_start(ncc_root *root, const ncc_comm *comm, const ncc_placement *placements,
+                          const ncc_device_choice *devices, const ncc_reading *reading, int64_t handout_bytes) {
   ncc_status status = NCC_OK;
   const ncc_run_options *options = root->options;
   ncc_job_header *header = &root->header;
   header->options = options;
   header->catalog = ncc_input_catalog(root->input);
   header->input_bytes = root->identity.size_bytes;
-  header->engine = engine;
   header->fft_library = ncc_fft_library();
   header->devices = root->devices;
   header->read = reading->mode;
@@ -136,6 +135,8 @@ ncc_status ncc_root_start(ncc_root *root, const ncc_comm *comm, const ncc_placem
   header->pairs_none = root->pairs_none;
   header->pairs_bad = root->pairs_bad;
   name_cpu(root->devices, sizeof root->devices);
+  ncc_devices_describe(devices, comm->ranks, options->gpus > 0, root->devices, sizeof root->devices, root->gpus,
+                       sizeof root->gpus, header, &root->survey);
   NCC_TRY(ncc_nodes_describe(placements, (const char(*)[64])root->hosts, comm->ranks, options->threads > 0, header,
                              &root->survey));
   ncc_survey_area(header->catalog, &options->search, (const int64_t(*)[2])root->indices, header);

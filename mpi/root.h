@@ -3,6 +3,7 @@
 #define NCC_ROOT_H
 
 #include "coordinator.h"
+#include "devices.h"
 #include "placement.h"
 #include "readiness.h"
 #include "reading.h"
@@ -21,7 +22,7 @@ typedef struct ncc_root {
   ncc_survey survey;
   ncc_job_header header;
   char *option_words, *result_words;
-  char devices[256];
+  char devices[256], gpus[1024];
   char (*hosts)[64]; /* [ranks] */
   double plan_s;
   double write_s; /* beside what the coordinator writes */
@@ -31,9 +32,9 @@ typedef struct ncc_root {
 ncc_status ncc_root_validate(ncc_root *root);
 
 /** Plans, and creates the part (in a dry run only looks at it). `header` is complete then but for its strings' owners.
- *  @param[in] placements  [ranks] */
-ncc_status ncc_root_start(ncc_root *root, const ncc_comm *comm, const ncc_placement *placements, const char *engine,
-                          const ncc_reading *reading, int64_t handout_bytes);
+ *  @param[in] placements, devices  [ranks] */
+ncc_status ncc_root_start(ncc_root *root, const ncc_comm *comm, const ncc_placement *placements,
+                          const ncc_device_choice *devices, const ncc_reading *reading, int64_t handout_bytes);
 
 /** In a dry run, instead of the work and its end: forecasts, and tells the observer. */
 ncc_status ncc_root_forecast(ncc_root *root, const ncc_memory *memory);

@@ -22,6 +22,8 @@ typedef struct ncc_run_options {
   const char *input, *output;
   ncc_search search;
   ncc_device device;
+  int gpus;    /**< at most so many of a node; 0: all */
+  int streams; /**< batches in flight on a GPU; 0: chosen */
   int threads; /**< 0: the cores that the rank is bound to, shared fairly */
   bool group;  /**< default true */
   ncc_read_mode read;

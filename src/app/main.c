@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "engine_gpu.h"
 #include "error.h"
 #include "hdf5_version.h"
 #include "man_page.h"
@@ -68,7 +69,9 @@ static void print_version(void) {
   printf("MPI      %s\n", ncc_mpi_version());
   printf("HDF5     %s\n", ncc_hdf5_version());
   printf("FFT      %s\n", ncc_fft_library());
-  printf("engines  %s, %s\n", ncc_engine_name(ncc_engine_cpu()), ncc_engine_name(ncc_engine_reference()));
+  printf("GPU      %s\n", ncc_gpu_version());
+  printf("engines  %s, %s%s\n", ncc_engine_name(ncc_engine_cpu()), ncc_engine_name(ncc_engine_reference()),
+         ncc_engine_gpu() ? ", gpu" : "");
 }
 
 /** Not in --help: the build asks for it. */

@@ -120,6 +120,7 @@ void ncc_report_header(FILE *stream, const ncc_job_header *header) {
           : header->read == NCC_READ_ALL ? "every rank"
                                          : "rank 0, which ships the pixels",
           header->read_reason[0] ? ": " : "", header->read_reason);
+  if (header->gpus && header->gpus[0]) fprintf(stream, "GPUs     %s\n", header->gpus);
   if (header->options->output) fprintf(stream, "output   %s\n", header->options->output);
   for (int i = 0; i < header->n_warnings; i++) fprintf(stream, "warning  %s\n", header->warnings[i]);
   fflush(stream);
@@ -145,6 +146,10 @@ void ncc_report_summary(FILE *stream, const ncc_job_header *header, const ncc_jo
   fprintf(stream, "time     computing %.2f s, planning %.2f s, waiting %.2f s, reading %.2f s%s; writing %.2f s\n",
           totals->compute_s.mean, totals->plan_s.mean, totals->wait_s.mean, totals->read_s.mean,
           header->ranks > 1 ? " (mean of the ranks)" : "", totals->write_s.max);
+  if (totals->counters.cpu_fallback)
+    fprintf(stream,
+            "warning  %" PRId64 " pair%s of GPU ranks went to the CPU engine: too large for the GPU, or it failed\n",
+            totals->counters.cpu_fallback, plural(totals->counters.cpu_fallback));
   if (totals->unreadable)
     fprintf(stream, "warning  %" PRId64 " image%s or templates could not be read\n", totals->unreadable,
             plural(totals->unreadable));
@@ -244,6 +249,7 @@ static json_t *make_report(const ncc_job_header *header, const ncc_job_totals *t
   SET("engine", words(header->engine));
   SET("fft_library", words(header->fft_library));
   SET("devices", words(header->devices));
+  SET("gpus", words(header->gpus ? header->gpus : ""));
   SET("read_mode", words(header->read == NCC_READ_ALL ? "all" : "root"));
   SET("read_reason", words(header->read_reason));
   SET("groups", json_integer(header->groups));
