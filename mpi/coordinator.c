@@ -10,12 +10,13 @@
 #include "stop.h"
 #include "watchdog.h"
 
-enum { AHEAD = 2, INBOX_LETTERS = 64 }; /* a rank computes one hand-out and has one ahead */
+enum { AHEAD = 4, INBOX_LETTERS = 64 }; /* a rank computes one hand-out and has one ahead, or some small ones */
 #define PROGRESS_S 0.1
 
 typedef struct peer {
   ncc_handout *out[AHEAD]; /* outstanding, oldest first */
   int n_out;
+  int64_t n_given;
   double heard_s; /* on the watchdog's clock, when it last gave something back */
   bool said_goodbye;
 } peer;
@@ -96,11 +97,12 @@ static ncc_status check_limits(coordinator *c) {
 /** Takes chunks from the plan until they make a rank's share; a chunk of small pairs would not be worth a message. */
 static ncc_status collect_chunks(coordinator *c, int rank, int64_t *n_chunks, int64_t *n_pairs, double *cost) {
   ncc_status status = NCC_OK;
-  double share_s = ncc_plan_share(c->o.plan);
-  int64_t bytes = 0;
+  int64_t given = c->peers[rank].n_given, part = given == 0 ? 8 : given == 1 ? 2 : 1; /* a quick start */
+  double share_s = ncc_plan_share(c->o.plan) / (double)part;
+  int64_t bytes = 0, enough_bytes = c->o.handout_bytes / (2 * part);
   *n_chunks = *n_pairs = 0;
   *cost = 0;
-  while (*cost < share_s && *n_pairs < NCC_CHUNK_PAIRS && (c->o.handout_bytes <= 0 || bytes < c->o.handout_bytes / 2)) {
+  while (*cost < share_s && *n_pairs < NCC_CHUNK_PAIRS && (c->o.handout_bytes <= 0 || bytes < enough_bytes)) {
     if (*n_chunks == c->chunk_capacity) {
       int64_t capacity = c->chunk_capacity ? 2 * c->chunk_capacity : 64;
       ncc_chunk *grown = realloc(c->chunks, (size_t)capacity * sizeof *grown);
@@ -149,6 +151,9 @@ static void take_uses(coordinator *c, ncc_handout *handout) {
   for (int64_t i = 0; i < handout->n_needs; i++) {
     ncc_need *need = &handout->needs[i];
     need->again = c->uses[need->kind][need->index] > 0;
+    ncc_object object =
+        ncc_objects_get(need->kind == NCC_IMAGE ? &c->o.catalog->images : &c->o.catalog->templates, need->index);
+    handout->pixel_bytes += ncc_object_bytes(&object);
   }
 }
 
@@ -212,15 +217,32 @@ cleanup:
   return status;
 }
 
-/** Gives a rank one hand-out more, if it may have one and there is any. */
-static ncc_status give(coordinator *c, int rank) {
+/** Whether a rank may have one hand-out more: two in any case, and more where they are small, because pixels had no
+ * room in larger ones. Together they are no more than two shares, so that nothing changes for the end of the run. */
+static bool may_have_more(const coordinator *c, const peer *p) {
+  double cost = 0;
+  int64_t bytes = 0;
+  if (c->stopping || p->n_out == AHEAD) return false;
+  if (p->n_out < 2) return true;
+  for (int i = 0; i < p->n_out; i++) {
+    cost += p->out[i]->cost;
+    bytes += p->out[i]->pixel_bytes;
+  }
+  return cost < ncc_plan_share(c->o.plan) && bytes <= 2 * c->o.handout_bytes;
+}
+
+/** Gives a rank one hand-out more, if it may have one and there is any. @param[out] given  or NULL. */
+static ncc_status give(coordinator *c, int rank, bool *given) {
   ncc_status status = NCC_OK;
   ncc_handout *handout = NULL;
   peer *p = &c->peers[rank];
-  if (c->stopping || p->n_out == AHEAD) return NCC_OK;
+  if (given) *given = false;
+  if (!may_have_more(c, p)) return NCC_OK;
   NCC_TRY(make_handout(c, rank, &handout));
   if (!handout) return NCC_OK;
+  if (given) *given = true;
   p->out[p->n_out++] = handout;
+  p->n_given++;
   c->outstanding++;
   c->totals->handouts++;
   if (rank == 0) handout->sent_s = c->watchdog.awake_s;
@@ -271,7 +293,7 @@ static ncc_status finish(coordinator *c, ncc_handout *handout) {
   ncc_watchdog_learn(&c->watchdog, handout->cost, handout->elapsed_s);
   c->peers[handout->dest].heard_s = c->watchdog.awake_s;
   take_off(c, handout);
-  NCC_TRY(give(c, handout->dest));
+  for (bool given = true; given;) NCC_TRY(give(c, handout->dest, &given));
   NCC_TRY(write_results(c, handout));
   ncc_handout_release(handout);
 cleanup:
@@ -438,7 +460,7 @@ ncc_status ncc_coordinator_run(const ncc_coordinator_options *options, ncc_rank_
   NCC_TRY(count_uses(&c));
   NCC_TRY(check_limits(&c));
   for (int round = 0; round < AHEAD; round++)
-    for (int rank = 0; rank < ranks; rank++) NCC_TRY(give(&c, rank));
+    for (int rank = 0; rank < ranks; rank++) NCC_TRY(give(&c, rank, NULL));
   while (c.outstanding > 0) NCC_TRY(turn(&c, &step));
   for (int rank = 1; rank < ranks; rank++) NCC_TRY(send_plain(&c, rank, NCC_MESSAGE_END));
   c.ended = true;

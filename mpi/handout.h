@@ -47,6 +47,7 @@ typedef struct ncc_handout {
   ncc_need *needs;     /**< [n_needs], by kind and index */
   ncc_result *results; /**< [n_pairs], once computed */
   double cost;         /**< predicted seconds; rank 0 only */
+  int64_t pixel_bytes; /**< of all needs; rank 0 only */
   double elapsed_s;    /**< that computing took */
   int64_t n_loaded;    /**< pairs whose pixels are there: the first ones; guarded by the lane's mutex */
   bool loading;        /**< this rank's reader is at it, for this rank; likewise */

@@ -8,7 +8,7 @@
 #include "shipping.h"
 #include "stop.h"
 
-enum { MAX_ARRIVALS = 4 }; /* rank 0 hands out two at a time */
+enum { MAX_ARRIVALS = 4 }; /* rank 0 hands out so many at a time at most */
 
 typedef struct worker {
   const ncc_comm *comm;

@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Does reading keep up? Runs on files that are out of the system's cache, against the better of two bounds.
+
+    bench/reading.py --program build/mpixcorr [--folder _work/bench/reading] [--images 300] [--json FILE]
+
+For float32 and 8-bit pixels (the same values) and --read all and root, on 2 ranks of a thread each: elapsed_s of the
+run's report beside max(reading alone, (processor seconds of computing + of reading) / cores). Inputs are made once, and
+evicted by posix_fadvise before each run and before reading alone; --memory is so small that read-ahead holds a
+fraction of the file.
+"""
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+
+LEAVES = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1",
+          "OMPI_MCA_hwloc_base_binding_policy": "none", "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
+BLOCK_BYTES = 8 << 20
+
+
+def make_inputs(program, folder, images):
+    """8-bit tiles, and the same values as float32."""
+    paths = {"u8": os.path.join(folder, f"tiles_{images}_u8.h5"), "f32": os.path.join(folder, f"tiles_{images}_f32.h5")}
+    if not os.path.exists(paths["u8"]):
+        subprocess.run([program, "generate", paths["u8"], "--preset", "stitch2d", "--images", str(images), "--dtype", "u8",
+                        "--overwrite"], check=True)
+    if not os.path.exists(paths["f32"]):
+        part = paths["f32"] + ".new"
+        with h5py.File(paths["u8"], "r") as source, h5py.File(part, "w") as target:
+            for name in ("images", "templates"):
+                planes = source[name]
+                copy = target.create_dataset(name, planes.shape, "f4")
+                for i in range(len(planes)):
+                    copy[i] = planes[i]
+            target["pairs"] = source["pairs"][()]
+        os.rename(part, paths["f32"])
+    return paths
+
+
+def evict(path):
+    """Writes the file's pages back and drops them from the system's cache."""
+    fd = os.open(path, os.O_RDONLY)
+    os.fsync(fd)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(fd)
+
+
+def read_alone(path):
+    """Seconds of reading the file from its begin to its end, out of the cache."""
+    evict(path)
+    buffer = bytearray(BLOCK_BYTES)
+    fd = os.open(path, os.O_RDONLY)
+    started = time.monotonic()
+    while os.readv(fd, [buffer]) > 0:
+        pass
+    elapsed = time.monotonic() - started
+    os.close(fd)
+    return elapsed
+
+
+def run(program, path, read, memory, ranks):
+    """A run's report."""
+    output, report = path + ".out", path + ".json"
+    command = ["mpirun", "-n", str(ranks), program, "run", path, output, "--overwrite", "--progress", "none", "--threads", "1",
+               "--read", read, "--memory", memory, "--report", report]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **LEAVES})
+    with open(report, encoding="utf-8") as file:
+        told = json.load(file)
+    with h5py.File(output, "r") as file:
+        told["result"] = {name: file[name][()].tobytes() for name in ("coords", "peaks", "status")}
+    os.remove(output)
+    os.remove(report)
+    return told
+
+
+def busy_s():
+    """Core seconds that the whole machine has worked, by user, nice, system, interrupts and other machines; and those
+    that were children's of this process."""
+    with open("/proc/stat", encoding="ascii") as file:
+        ticks = [int(word) for word in file.readline().split()[1:]]
+    own = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (sum(ticks[:3]) + sum(ticks[5:8])) / os.sysconf("SC_CLK_TCK"), own.ru_utime + own.ru_stime
+
+
+def measure(program, path, read, memory, ranks, cores):
+    evict(path)
+    all_before, own_before = busy_s()
+    told = run(program, path, read, memory, ranks)
+    all_after, own_after = busy_s()
+    cpu = {name: seconds["mean"] * ranks for name, seconds in told["cpu_seconds"].items()}
+    return told, {"elapsed_s": told["elapsed_s"], "cpu_s": cpu,
+                  "cpu_bound_s": (cpu["computing"] + cpu["reading"]) / min(cores, ranks),
+                  "others_cpu_s": all_after - all_before - (own_after - own_before),
+                  "waiting_s": told["seconds"]["waiting"]["mean"],
+                  "bytes_read": told["bytes_read"], "bytes_shipped": told["bytes_shipped"],
+                  "pixel_bytes_peak": told["pixel_bytes_peak"], "cache_hits": told["cache_hits"]}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", default="build/mpixcorr")
+    parser.add_argument("--folder", default="_work/bench/reading")
+    parser.add_argument("--images", type=int, default=300)
+    parser.add_argument("--memory", default="600MiB")
+    parser.add_argument("--ranks", type=int, default=2)
+    parser.add_argument("--modes", default="all,root")
+    parser.add_argument("--dtypes", default="f32,u8")
+    parser.add_argument("--prepare", action="store_true", help="make the inputs and FFT plans, measure nothing")
+    parser.add_argument("--json")
+    options = parser.parse_args()
+    os.makedirs(options.folder, exist_ok=True)
+    cores, results, answers = len(os.sched_getaffinity(0)), [], set()
+    paths = make_inputs(options.program, options.folder, options.images)
+    if options.prepare:
+        run(options.program, paths["u8"], "all", options.memory, options.ranks)
+        return
+    print("pixels  read   elapsed_s  bound_s  ratio  alone_s  computing+reading cpu_s  talking  others  waiting_s  MiB read/shipped/held  hits")
+    for dtype in options.dtypes.split(","):
+        alone_s = read_alone(paths[dtype])
+        for read in options.modes.split(","):
+            told, r = measure(options.program, paths[dtype], read, options.memory, options.ranks, cores)
+            answers.add(tuple(told["result"].values()))
+            r |= {"dtype": dtype, "read": read, "alone_s": alone_s, "file_bytes": os.path.getsize(paths[dtype])}
+            r["bound_s"] = max(alone_s, r["cpu_bound_s"])
+            r["ratio"] = r["elapsed_s"] / r["bound_s"]
+            results.append(r)
+            print(f"{dtype:6}  {read:5} {r['elapsed_s']:9.2f} {r['bound_s']:9.2f} {r['ratio']:6.3f} {alone_s:8.2f}"
+                  f" {r['cpu_s']['computing']:13.2f} + {r['cpu_s']['reading']:<8.2f} {r['cpu_s']['talking']:8.2f} {r['others_cpu_s']:7.2f}"
+                  f" {r['waiting_s']:9.2f}   {r['bytes_read'] >> 20} / {r['bytes_shipped'] >> 20} / {r['pixel_bytes_peak'] >> 20}"
+                  f"   {r['cache_hits']}", flush=True)
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump({"cores": cores, "ranks": options.ranks, "memory": options.memory, "results": results}, file, indent=1)
+    if len(answers) != 1:
+        sys.exit("results differ between pixel types or ways of reading")
+
+
+main()
