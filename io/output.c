@@ -269,6 +269,12 @@ ncc_status ncc_output_sync(ncc_output *output) {
   return output->writer ? ncc_row_writer_sync(output->writer) : NCC_OK;
 }
 
+void ncc_output_spent(const ncc_output *output, int64_t *times, double *elapsed_s) {
+  *times = 0;
+  *elapsed_s = 0;
+  if (output->writer) ncc_row_writer_spent(output->writer, times, elapsed_s);
+}
+
 static bool fill_slot(const ncc_output *output, ncc_slot_id slot, const void *value, size_t size) {
   return ncc_output_file_pwrite(output->fd, value, size, output->layout.slots[slot]);
 }

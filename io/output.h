@@ -59,6 +59,9 @@ ncc_status ncc_output_write(ncc_output *output, int64_t n, const int64_t *rows, 
 /** Waits until everything taken so far is durable and marked as done. Happens by itself every few seconds. */
 ncc_status ncc_output_sync(ncc_output *output);
 
+/** How often results were made durable so far, and for how many seconds a thread of its own was at it. */
+void ncc_output_spent(const ncc_output *output, int64_t *times, double *elapsed_s);
+
 /** Completes the file if nothing is pending and renames it to its name; else leaves OUTPUT.part, synced. Frees.
  *  @param[in] timings  NULL to leave the part as it is. */
 ncc_status ncc_output_close(ncc_output **output, const ncc_run_timings *timings);

@@ -41,9 +41,17 @@ struct ncc_row_writer {
   struct timespec first_due; /**< when the oldest row of `filling` has waited long enough */
   int64_t taken, durable;    /**< rows so far */
   int64_t wanted;            /**< rows that someone waits for */
+  int64_t times;             /**< that the thread made rows durable */
+  double elapsed_s;
   bool stop;
   int error; /**< errno of the first failure, or 0; nothing is written after it */
 };
+
+static double now_s(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
 
 static double interval_s(void) {
   const char *text = getenv("MPIXCORR_SYNC_S");
@@ -131,8 +139,11 @@ static void *run_thread(void *argument) {
     int64_t taken = writer->taken;
     bool failed = writer->error != 0;
     pthread_mutex_unlock(&writer->mutex);
+    const double started_s = now_s();
     int error = failed ? 0 : write_batch(writer, &batch);
     pthread_mutex_lock(&writer->mutex);
+    writer->elapsed_s += now_s() - started_s;
+    writer->times++;
     writer->draining.count = 0;
     writer->durable = taken;
     if (error) writer->error = error;
@@ -224,6 +235,13 @@ ncc_status ncc_row_writer_sync(ncc_row_writer *writer) {
   ncc_status status = check_error(writer);
   pthread_mutex_unlock(&writer->mutex);
   return status;
+}
+
+void ncc_row_writer_spent(ncc_row_writer *writer, int64_t *times, double *elapsed_s) {
+  pthread_mutex_lock(&writer->mutex);
+  *times = writer->times;
+  *elapsed_s = writer->elapsed_s;
+  pthread_mutex_unlock(&writer->mutex);
 }
 
 ncc_status ncc_row_writer_destroy(ncc_row_writer **writer_in) {

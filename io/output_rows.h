@@ -35,6 +35,9 @@ ncc_status ncc_row_writer_put(ncc_row_writer *writer, int64_t n, const ncc_outpu
 /** Waits until all rows taken so far, and their statuses, are on disk. */
 ncc_status ncc_row_writer_sync(ncc_row_writer *writer);
 
+/** How often rows were made durable so far, and for how many seconds the thread was at it. */
+void ncc_row_writer_spent(ncc_row_writer *writer, int64_t *times, double *elapsed_s);
+
 /** Writes what is left, ends the thread, frees and sets to NULL; accepts NULL. */
 ncc_status ncc_row_writer_destroy(ncc_row_writer **writer);
 

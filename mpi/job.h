@@ -74,6 +74,8 @@ typedef struct ncc_job_totals {
   int64_t bytes_read, bytes_shipped; /**< from the file (compressed pixels inflated); between ranks */
   int64_t cache_hits, cache_bytes;   /**< objects that were needed again and still there, and their bytes */
   int64_t pixel_bytes_peak;          /**< that pixels took in a rank's memory at most */
+  int64_t checkpoints;               /**< times that results were made durable */
+  double checkpoints_s;              /**< that this took, in a thread of its own */
   int64_t unreadable;                /**< arrays that could not be read */
   ncc_job_spread read_s, plan_s, compute_s, wait_s, write_s;
   ncc_job_spread read_cpu_s, compute_cpu_s, talk_cpu_s; /**< processor time */

@@ -269,6 +269,7 @@ ncc_status ncc_root_finish(ncc_root *root, const ncc_rank_stats *rank_stats, dou
   double started_s = ncc_clock_s();
   ncc_status synced = ncc_output_sync(root->output);
   if (status == NCC_OK) status = synced;
+  ncc_output_spent(root->output, &totals->checkpoints, &totals->checkpoints_s);
   count_statuses(root, totals);
   if (status == NCC_ERR_STOPPED && synced == NCC_OK && totals->by_status[NCC_PAIR_PENDING] == 0) {
     status = NCC_OK; /* asked to stop, but there was nothing left to do */

@@ -266,6 +266,8 @@ static json_t *make_report(const ncc_job_header *header, const ncc_job_totals *t
                            spread(&totals->wait_s), "writing", spread(&totals->write_s)));
   SET("cpu_seconds", json_pack("{s:o, s:o, s:o}", "reading", spread(&totals->read_cpu_s), "computing",
                                spread(&totals->compute_cpu_s), "talking", spread(&totals->talk_cpu_s)));
+  SET("checkpoints",
+      json_pack("{s:I, s:f}", "count", (json_int_t)totals->checkpoints, "elapsed_s", totals->checkpoints_s));
   SET("counters", counters(header, totals));
   SET("status", statuses(totals));
 #undef SET
