@@ -34,6 +34,10 @@ typedef struct ncc_run_timings {
  *  be written. @return NCC_OK; NCC_ERR_OUTPUT naming the path and the reason. */
 ncc_status ncc_output_check(const char *path, ncc_output_mode mode);
 
+/** Opens in a part or an output all that resuming it would open: for a process of its own, which HDF5 may bring down
+ * where the file is damaged. @return NCC_OK; NCC_ERR_INPUT. */
+ncc_status ncc_output_examine(const char *path);
+
 /** Creates OUTPUT.part, or opens it to resume.
  *  @param[in] quality  also has /subpixel, /second_coords, /second_peaks.
  *  @return NCC_OK; NCC_ERR_OUTPUT; NCC_ERR_INPUT where a resume does not fit, with the reason. */

@@ -426,6 +426,37 @@ cleanup:
   return status;
 }
 
+ncc_status ncc_output_examine(const char *path) {
+  static const char *const texts[] = {"result_options", "input_fingerprint", "input_path", "input_modified"};
+  ncc_status status = NCC_OK;
+  ncc_output_layout layout;
+  ncc_h5_dataset set = {.id = -1, .type = -1};
+  char *text = NULL;
+  int64_t number, *pairs = NULL;
+  hid_t file = -1;
+  NCC_TRY(ncc_output_file_open(path, &file));
+  NCC_TRY(ncc_output_file_integer(file, path, "numerics_revision", -1, &number));
+  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    NCC_TRY(ncc_output_file_text(file, path, texts[i], &text));
+    free(text);
+    text = NULL;
+  }
+  for (int i = 0; i < NCC_TABLE_COUNT; i++) {
+    if (H5Lexists(file, ncc_tables[i].name, H5P_DEFAULT) <= 0) continue;
+    NCC_TRY(ncc_h5_dataset_open(file, ncc_tables[i].name, path, ncc_tables[i].name, &set));
+    (void)H5Dget_offset(set.id);
+    ncc_h5_dataset_close(&set);
+  }
+  NCC_TRY(ncc_h5_read_integers(file, path, "/pairs", -1, 2, &number, &pairs));
+  NCC_TRY(match_slots(file, path, &layout));
+cleanup:
+  free(text);
+  free(pairs);
+  ncc_h5_dataset_close(&set);
+  ncc_h5_close(&file);
+  return status;
+}
+
 ncc_status ncc_output_file_match(const char *path, const ncc_output_spec *spec, ncc_output_layout *layout) {
   ncc_status status = NCC_OK;
   const ncc_catalog *catalog = spec->catalog;

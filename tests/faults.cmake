@@ -7,13 +7,17 @@ set(NCC_FAULTS_stop resume_anywhere resume_refused rows_reach_the_disk signals_m
   limits hanging_rank patience)
 set(NCC_FAULTS_kill killed killed_at_writes killed_at_syncs_and_renames failed_calls full_disk read_only_folder two_runs
   out_of_memory)
-set(NCC_FAULTS_input read_errors input_changes crash_on_opening flipped_bytes)
+set(NCC_FAULTS_input read_errors input_changes crash_on_opening crash_on_resuming flipped_bytes flipped_bytes_of_a_part)
 foreach(kind stop kill input)
   foreach(case IN LISTS NCC_FAULTS_${kind})
     ncc_add_script(NAME fault_${case} COMMAND ${CMAKE_COMMAND} -E env FAULT_SHIM=$<TARGET_FILE:fault_shim> ${NCC_PYTHON}
       ${CMAKE_CURRENT_SOURCE_DIR}/faults_${kind}.py ${case} LABELS faults TIMEOUT 240)
   endforeach()
 endforeach()
+
+# random kills, a few; by hand as many as you like
+ncc_add_script(NAME soak COMMAND ${CMAKE_COMMAND} -E env FAULT_SHIM=$<TARGET_FILE:fault_shim>
+  ${CMAKE_CURRENT_SOURCE_DIR}/soak.sh 6 1 10 LABELS faults TIMEOUT 240)
 
 # fuzz targets for some seconds each, with a fixed seed; tests/fuzz.sh alone runs them for long
 ncc_add_script(NAME fuzz COMMAND ${PROJECT_SOURCE_DIR}/tests/fuzz_short.sh LABELS fuzz TIMEOUT 400)

@@ -83,7 +83,7 @@ def transforms_per_pair():
 
 
 def run(*options, env=None, **how):
-    done = subprocess.run(command(*options, **how), capture_output=True, text=True, timeout=TIMEOUT_S,
+    done = subprocess.run(command(*options, **how), capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S,
                           env={**os.environ, **(env or {})})
     return Done(done.returncode, done.stdout, done.stderr)
 
@@ -103,7 +103,7 @@ class Running:
     """A run under way, in a process group of its own, its words in files: nothing hangs on a pipe."""
 
     def __init__(self, *options, env=None, **how):
-        self.out, self.err = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")
+        self.out, self.err = (tempfile.TemporaryFile("w+", errors="replace") for _ in range(2))
         self.process = subprocess.Popen(command(*options, **how), stdout=self.out, stderr=self.err,
                                         env={**os.environ, **(env or {})}, start_new_session=True)
 

@@ -18,7 +18,8 @@ typedef struct observer {
 
 static ncc_status probe(void *context) {
   const observer *o = context;
-  return ncc_probe_input(o->options->input);
+  ncc_status status = ncc_probe_input(o->options->input);
+  return status == NCC_OK && o->options->resume ? ncc_probe_output(o->options->output) : status;
 }
 
 static ncc_status check(void *context) {

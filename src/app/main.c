@@ -87,7 +87,8 @@ static ncc_status dispatch(int argc, char **argv) {
   const char *word = argv[1];
   for (int i = 0; i < COMMAND_COUNT; ++i)
     if (strcmp(word, commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
-  if (strcmp(word, NCC_PROBE_COMMAND) == 0) return ncc_cmd_probe(argc - 1, argv + 1);
+  if (strcmp(word, NCC_PROBE_INPUT) == 0 || strcmp(word, NCC_PROBE_OUTPUT) == 0)
+    return ncc_cmd_probe(argc - 1, argv + 1);
   void (*print)(void) = NULL;
   if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) print = print_help;
   if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) print = print_version;

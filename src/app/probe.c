@@ -4,13 +4,14 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "input.h"
+#include "output.h"
 
 enum { PATIENCE_S = 600, NAP_MS = 2 };
 
@@ -32,11 +33,11 @@ static char **plain_environment(void) {
 }
 
 /** Starts the child, mute. @return 0 or an errno. */
-static int start(const char *path, pid_t *child) {
+static int start(char *command, const char *path, pid_t *child) {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   sigset_t none, all;
-  char *arguments[] = {"mpixcorr", NCC_PROBE_COMMAND, (char *)path, NULL};
+  char *arguments[] = {"mpixcorr", command, (char *)path, NULL};
   char **environment = plain_environment();
   if (!environment) return ENOMEM;
   posix_spawn_file_actions_init(&actions);
@@ -56,13 +57,14 @@ static int start(const char *path, pid_t *child) {
   return error;
 }
 
-ncc_status ncc_probe_input(const char *path) {
+/** Runs a command on a file in a child. */
+static ncc_status probe(char *command, const char *path, bool is_part) {
   pid_t child, ended = 0;
   int how = 0;
   const char *wish = getenv("MPIXCORR_PROBE_S");
   const int patience_s = wish && atoi(wish) > 0 ? atoi(wish) : PATIENCE_S;
-  if (access(path, R_OK) != 0) return NCC_OK;  /* the caller will say why */
-  if (start(path, &child) != 0) return NCC_OK; /* no reason to refuse a run */
+  if (access(path, R_OK) != 0) return NCC_OK;           /* the caller will say why */
+  if (start(command, path, &child) != 0) return NCC_OK; /* no reason to refuse a run */
   struct timespec begin, now;
   clock_gettime(CLOCK_MONOTONIC, &begin);
   for (;;) {
@@ -78,15 +80,28 @@ ncc_status ncc_probe_input(const char *path) {
     nanosleep(&(struct timespec){.tv_nsec = NAP_MS * 1000000L}, NULL);
   }
   if (ended == child && WIFSIGNALED(how))
-    return ncc_error_set(NCC_ERR_INPUT,
-                         "%s: cannot be opened: HDF5 crashed on it in a trial (%s); is it damaged? h5dump may tell",
-                         path, strsignal(WTERMSIG(how)));
+    return ncc_error_set(NCC_ERR_INPUT, "%s: cannot be opened: HDF5 crashed on it in a trial (%s); is it damaged?%s",
+                         path, strsignal(WTERMSIG(how)), is_part ? " --overwrite starts over" : " h5dump may tell");
   return NCC_OK;
+}
+
+ncc_status ncc_probe_input(const char *path) {
+  char command[] = NCC_PROBE_INPUT;
+  return probe(command, path, false);
+}
+
+ncc_status ncc_probe_output(const char *path) {
+  char command[] = NCC_PROBE_OUTPUT, *part = NULL;
+  if (asprintf(&part, "%s.part", path) < 0) return ncc_error_set(NCC_ERR_NOMEM, "%s: no memory", path);
+  ncc_status status = probe(command, access(part, F_OK) == 0 ? part : path, true);
+  free(part);
+  return status;
 }
 
 ncc_status ncc_cmd_probe(int argc, char **argv) {
   ncc_input *input = NULL;
   if (argc != 2) return ncc_error_set(NCC_ERR_USAGE, "%s: expected the name of a file", argv[0]);
+  if (strcmp(argv[0], NCC_PROBE_OUTPUT) == 0) return ncc_output_examine(argv[1]);
   ncc_status status = ncc_input_open(argv[1], &input);
   ncc_input_close(&input);
   return status;

@@ -1,23 +1,26 @@
-/** Opens an input in a child process first.
+/** A trial of a file in a process of its own.
  *
- *  HDF5 has crashed, and looped for ever, on files that are damaged or made to do harm; in a child that costs a line
- *  of text, in rank 0 it would cost the job without a word.
+ *  HDF5 has crashed, and looped for ever, on files that are damaged or made to do harm. Rank 0 therefore lets a child
+ *  open the input first, and what is to be resumed: there it costs a line of text, here the job without a word.
  */
 #ifndef NCC_PROBE_H
 #define NCC_PROBE_H
 
 #include "error.h"
 
-/** The hidden command that the child runs. */
-#define NCC_PROBE_COMMAND "probe-input"
+/** The child's commands; not in --help. */
+#define NCC_PROBE_INPUT "probe-input"
+#define NCC_PROBE_OUTPUT "probe-output"
 
-/** Opens and inspects the file in a child, which sees nothing of a launcher. What the child finds wrong in order is not
- *  told: the caller will find it too.
- *  @return NCC_OK; NCC_ERR_INPUT if the child crashed, or has not ended after 10 minutes (MPIXCORR_PROBE_S in the
- *          environment replaces them). */
+/** Opens an input in a child, by posix_spawn() of this very program without what a launcher left in the environment.
+ *  @return NCC_OK, also where the child found an error, which the caller will find too; NCC_ERR_INPUT if the child
+ *          crashed or did not end in time (600 s; MPIXCORR_PROBE_S replaces them). */
 ncc_status ncc_probe_input(const char *path);
 
-/** The child's part: argv[1] is the file. */
+/** The same for OUTPUT.part, or else OUTPUT, where there is one. */
+ncc_status ncc_probe_output(const char *path);
+
+/** Either command: opens the file named by argv[1] and says nothing but by its exit code. */
 ncc_status ncc_cmd_probe(int argc, char **argv);
 
 #endif
