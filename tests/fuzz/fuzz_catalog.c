@@ -1,0 +1,142 @@
+/** Fuzz target: the validation of what was read. The tables of an input (objects with ids, shapes and boxes, pairs,
+ *  search windows) are made of the fuzzer's bytes, resolved, and planned. What is let through is inside every array;
+ * what is refused comes with a message; and the plan hands out every pair exactly once. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "geometry.h"
+#include "plan.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { MOST_OBJECTS = 12, MOST_PAIRS = 24 };
+
+typedef struct bytes {
+  const uint8_t *data;
+  size_t left;
+} bytes;
+
+static uint8_t take(bytes *b) {
+  if (b->left == 0) return 0;
+  b->left--;
+  return *b->data++;
+}
+
+/** A number that is mostly small, and now and then one where something overflows. */
+static int64_t take_number(bytes *b, int64_t small) {
+  static const int64_t odd[] = {-1,         -2,        0,         1,         INT64_MAX, INT64_MIN, INT32_MAX,
+                                -INT32_MAX, 1LL << 29, 1LL << 31, 1LL << 40, 1LL << 62, 1 << 20,   (1LL << 29) + 1};
+  const uint8_t first = take(b);
+  if (first < 230) return first % small;
+  if (first < 250) return odd[(first + take(b)) % (sizeof odd / sizeof odd[0])];
+  uint64_t all = 0;
+  for (int i = 0; i < 8; i++) all = all << 8 | take(b);
+  return (int64_t)all;
+}
+
+/** As io/ makes them: ids that increase, sides between 1 and 2^29. */
+static void make_objects(bytes *b, ncc_objects *objects) {
+  int64_t id = 0;
+  objects->count = take(b) % (MOST_OBJECTS + 1);
+  const bool stack = take(b) % 3 == 0;
+  if (!stack) objects->items = calloc(MOST_OBJECTS, sizeof *objects->items);
+  for (int64_t i = 0; i < (stack ? 1 : objects->count); i++) {
+    ncc_object object = {.id = id, .box_image = -1, .dtype = (ncc_dtype)(take(b) % 9)};
+    int64_t *sides[] = {&object.rows, &object.cols};
+    for (int k = 0; k < 2; k++) {
+      const int64_t side = take_number(b, 60);
+      *sides[k] = side < 1 ? 1 : side > 1 << 29 ? 1 << 29 : side;
+    }
+    id += 1 + (take(b) % 4 == 0 ? take(b) : 0);
+    if (stack)
+      objects->stack = object;
+    else
+      objects->items[i] = object;
+  }
+}
+
+static void check_resolved(const ncc_catalog *catalog, const ncc_search *search, bool skip, int64_t (*indices)[2]) {
+  for (int64_t row = 0; row < catalog->n_pairs; row++) {
+    const int64_t image = indices[row][0], tmpl = indices[row][1];
+    if (image == -1 && tmpl == -1) {
+      if (!skip && catalog->pairs[row][0] != -1 && catalog->pairs[row][1] != -1) abort(); /* lost */
+      continue;
+    }
+    if (image < 0 || image >= catalog->images.count || tmpl < 0 || tmpl >= catalog->templates.count) abort();
+    const ncc_object a = ncc_objects_get(&catalog->images, image), b = ncc_objects_get(&catalog->templates, tmpl);
+    if (a.id != catalog->pairs[row][0] || b.id != catalog->pairs[row][1]) abort();
+    if (b.rows > a.rows || b.cols > a.cols) abort();
+    ncc_geometry g;
+    if (ncc_geometry_create(search, catalog->windows ? &catalog->windows[row] : NULL, a.rows, a.cols, b.rows, b.cols,
+                            &g) != NCC_OK)
+      abort();
+    const ncc_rect *r = &g.search;
+    if (r->y0 < 0 || r->x0 < 0 || r->y1 <= r->y0 || r->x1 <= r->x0) abort();
+    if (r->y1 > a.rows + b.rows - 1 || r->x1 > a.cols + b.cols - 1) abort();
+  }
+}
+
+static void check_plan(const ncc_catalog *catalog, const ncc_search *search, const int64_t (*indices)[2],
+                       const ncc_plan_options *options) {
+  uint8_t done[MOST_PAIRS] = {0}, seen[MOST_PAIRS] = {0};
+  ncc_plan *plan = NULL;
+  int64_t work = 0;
+  if (ncc_plan_create(catalog, search, indices, done, options, &plan) != NCC_OK) return;
+  for (bool any = true; any;) {
+    any = false;
+    for (int rank = 0; rank < options->ranks; rank++) {
+      ncc_chunk chunk;
+      if (!ncc_plan_next(plan, rank, ncc_plan_share(plan), &chunk)) continue;
+      any = true;
+      for (int64_t i = 0; i < chunk.count; i++) {
+        const int64_t row = ncc_plan_row(plan, chunk.first + i);
+        if (row < 0 || row >= catalog->n_pairs || seen[row]++) abort();
+        work++;
+      }
+    }
+  }
+  if (work != ncc_plan_pairs(plan)) abort();
+  for (int64_t row = 0; row < catalog->n_pairs; row++)
+    if (seen[row] != (indices[row][0] >= 0)) abort();
+  ncc_plan_destroy(&plan);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  bytes b = {data, size};
+  ncc_catalog catalog = {.path = (char *)"fuzz.h5"};
+  int64_t pairs[MOST_PAIRS][2], (*indices)[2] = NULL, n_bad = 0;
+  ncc_rect windows[MOST_PAIRS];
+  const bool skip = take(&b) % 2;
+  ncc_search search = {.min_overlap = (take(&b) % 5) / 4.0};
+  if (take(&b) % 2) search.crop_y = take_number(&b, 20), search.crop_x = take_number(&b, 20);
+  if (search.crop_y < 0 || search.crop_x < 0) search.crop_half = true, search.crop_y = search.crop_x = 0;
+  make_objects(&b, &catalog.images);
+  make_objects(&b, &catalog.templates);
+  catalog.n_pairs = take(&b) % (MOST_PAIRS + 1);
+  catalog.pairs = pairs;
+  if (take(&b) % 2) catalog.windows = windows;
+  for (int64_t row = 0; row < catalog.n_pairs; row++) {
+    for (int i = 0; i < 2; i++) pairs[row][i] = take_number(&b, MOST_OBJECTS);
+    if (catalog.windows)
+      windows[row] = (ncc_rect){take_number(&b, 60), take_number(&b, 60), take_number(&b, 120), take_number(&b, 120)};
+  }
+  ncc_error_set(NCC_OK, "%s", "");
+  const ncc_status status = ncc_catalog_resolve(&catalog, &search, skip, &indices, &n_bad);
+  if (status == NCC_OK) {
+    const ncc_plan_options options = {.ranks = 1 + take(&b) % 4,
+                                      .threads = 1,
+                                      .group = take(&b) % 2,
+                                      .max_bytes = 1 << 20,
+                                      .max_pairs = 1 + take(&b)};
+    check_resolved(&catalog, &search, skip, indices);
+    check_plan(&catalog, &search, (const int64_t(*)[2])indices, &options);
+  } else if (!ncc_error_message()[0] || indices) {
+    abort();
+  }
+  free(indices);
+  free(catalog.images.items);
+  free(catalog.templates.items);
+  return 0;
+}
