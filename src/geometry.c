@@ -103,6 +103,32 @@ int64_t ncc_geometry_min_fft(int64_t image, int64_t tmpl, int64_t first, int64_t
   return max64(max64(image + tmpl - 1 - first, last + 1), max64(image, tmpl));
 }
 
+static bool row_has_position(const ncc_geometry *g, int64_t y) {
+  int64_t x0, x1;
+  ncc_geometry_span(g, y, &x0, &x1);
+  return x0 < x1;
+}
+
+/** Drops rows without a permitted column at top and bottom of the search, then columns likewise: less to transform. The
+ *  overlap of rows grows towards the row where it is largest, and with it the permitted columns, which are nested. So
+ *  halving finds the border, whatever size a file declares. @return false if no position is left. */
+static bool drop_empty_border(ncc_geometry *g) {
+  const int64_t best = min64(max64(g->template_rows - 1, g->search.y0), g->search.y1 - 1);
+  int64_t x0, x1, above = g->search.y0 - 1, top = best, last = best, below = g->search.y1;
+  ncc_geometry_span(g, best, &x0, &x1);
+  if (x0 >= x1) return false;
+  while (top - above > 1) {
+    const int64_t middle = above + (top - above) / 2;
+    *(row_has_position(g, middle) ? &top : &above) = middle;
+  }
+  while (below - last > 1) {
+    const int64_t middle = last + (below - last) / 2;
+    *(row_has_position(g, middle) ? &last : &below) = middle;
+  }
+  g->search = (ncc_rect){top, x0, last + 1, x1};
+  return true;
+}
+
 ncc_status ncc_geometry_create(const ncc_search *search, const ncc_rect *window, int64_t image_rows, int64_t image_cols,
                                int64_t template_rows, int64_t template_cols, ncc_geometry *out) {
   ncc_status status = NCC_OK;
@@ -142,21 +168,8 @@ ncc_status ncc_geometry_create(const ncc_search *search, const ncc_rect *window,
     NCC_CHECK(g.search.y0 < g.search.y1 && g.search.x0 < g.search.x1, NCC_ERR_SHAPE,
               "crop and search window leave no position");
   }
-  // Rows without a permitted column at top and bottom are dropped, then columns likewise: less to transform.
-  int64_t x0 = g.search.x1, x1 = g.search.x0, y0 = g.search.y1, y1 = g.search.y0;
-  if (g.min_overlap > 0) {
-    for (int64_t y = g.search.y0; y < g.search.y1; y++) {
-      int64_t a, b;
-      ncc_geometry_span(&g, y, &a, &b);
-      if (a >= b) continue;
-      y0 = min64(y0, y);
-      y1 = y + 1;
-      x0 = min64(x0, a);
-      x1 = max64(x1, b);
-    }
-    NCC_CHECK(y0 < y1, NCC_ERR_SHAPE, "a minimum overlap of %g leaves no position", g.min_overlap);
-    g.search = (ncc_rect){y0, x0, y1, x1};
-  }
+  if (g.min_overlap > 0)
+    NCC_CHECK(drop_empty_border(&g), NCC_ERR_SHAPE, "a minimum overlap of %g leaves no position", g.min_overlap);
   g.trim = (ncc_rect){max64(0, g.search.y0 - template_rows + 1), max64(0, g.search.x0 - template_cols + 1),
                       min64(image_rows, g.search.y1), min64(image_cols, g.search.x1)};
   *out = g;
