@@ -417,7 +417,7 @@ static ncc_status match_slots(hid_t file, const char *path, ncc_output_layout *l
                    H5Aread(attribute, H5T_NATIVE_INT64, layout->slots) >= 0 && H5Fget_filesize(file, &size) >= 0,
                NCC_ERR_INPUT, "%s: attribute %s cannot be read", path, slots_name);
   for (int i = 0; i < NCC_SLOT_COUNT; i++) {
-    NCC_CHECK(layout->slots[i] > 0 && layout->slots[i] + (int64_t)slots[i].bytes <= (int64_t)size, NCC_ERR_INPUT,
+    NCC_CHECK(layout->slots[i] > 0 && layout->slots[i] <= (int64_t)size - (int64_t)slots[i].bytes, NCC_ERR_INPUT,
               "%s: attribute %s: offset %" PRId64 " is outside the file", path, slots_name, layout->slots[i]);
   }
 cleanup:
