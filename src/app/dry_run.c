@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mpi_version.h"
 #include "progress.h"
 #include "report.h"
 #include "version.h"
@@ -44,7 +45,11 @@ static void choose_launch(const ncc_job_header *header, const ncc_forecast *fore
   size_t size;
   FILE *stream = open_memstream(&out->mpirun, &size);
   if (stream) {
-    fprintf(stream, "mpirun -n %d --map-by ppr:%d:node:pe=%d --bind-to core ", ranks * out->nodes, ranks, out->threads);
+    if (strncmp(ncc_mpi_version(), "Open MPI", 8) == 0)
+      fprintf(stream, "mpirun -n %d --map-by ppr:%d:node:pe=%d --bind-to core ", ranks * out->nodes, ranks,
+              out->threads);
+    else /* Hydra, the launcher of MPICH and of Intel MPI */
+      fprintf(stream, "mpirun -n %d -ppn %d -bind-to core:%d ", ranks * out->nodes, ranks, out->threads);
     print_command(stream, header->options);
     fclose(stream);
   }
