@@ -9,6 +9,15 @@ install(FILES LICENSE README.md CHANGELOG.md docs/file-format.md docs/looking.md
   DESTINATION ${CMAKE_INSTALL_DOCDIR})
 if(TARGET mpixcorr)
   install(TARGETS mpixcorr RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  # what people submit, and a modulefile for those who install for others
+  set(ncc_data_dir ${CMAKE_INSTALL_DATADIR}/mpixcorr)
+  install(PROGRAMS jobs/submit DESTINATION ${ncc_data_dir}/jobs)
+  install(FILES jobs/job.sh DESTINATION ${ncc_data_dir}/jobs)
+  install(DIRECTORY jobs/slurm jobs/pbs DESTINATION ${ncc_data_dir}/jobs)
+  install(FILES docs/cluster.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+  configure_file(jobs/modulefile.in ${CMAKE_BINARY_DIR}/modulefile @ONLY)
+  install(FILES ${CMAKE_BINARY_DIR}/modulefile DESTINATION ${ncc_data_dir}/modulefiles/mpixcorr
+    RENAME ${PROJECT_VERSION})
   include(cmake/man.cmake)
 endif()
 

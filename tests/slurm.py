@@ -11,7 +11,8 @@ import sys
 import tempfile
 import time
 
-from cluster_common import (FOLDER, HERE, INPUT, MPIXCORR, complete_and_same, make_input, part_is_whole, rows_done, skip, wait_until)
+from cluster_common import (FOLDER, HERE, INPUT, MPIXCORR, REFERENCE, complete_and_same, make_input, part_is_whole,
+                            rows_done, skip, wait_until)
 
 SLURM = os.path.join(HERE, "slurm.sh")
 JOBS = os.path.join(os.path.dirname(HERE), "jobs")
@@ -61,12 +62,12 @@ class Job:
         except AssertionError as error:
             raise AssertionError(f"{error}: {self.state()} {self.field('Reason')}\n{self.words()}") from error
 
-    def ends_well(self, requeued=0):
+    def ends_well(self, requeued=0, reference=REFERENCE):
         state = self.wait_for("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
         assert state == "COMPLETED" and self.field("ExitCode") == "0:0", f"{state}\n{self.words()}"
         assert f"requeued {requeued} times" in self.words(), self.words()
         assert int(self.field("Restarts")) == requeued
-        complete_and_same(OUTPUT)
+        complete_and_same(OUTPUT, reference)
 
 
 def ranks_of(job):
@@ -225,18 +226,24 @@ def array():
 
 
 def gpu():
-    """SLURM hands out GPUs, and the script asks for the GPU engine. A build or a machine without: exit 5, no requeue."""
-    make_input("small.h5", images=4, shape=(100, 110), template_shape=(30, 40))
+    """SLURM hands out two pretended GPUs a node, and the script asks for the GPU engine: with a build on the tests'
+    stand-in for CUDA it runs; one without CUDA, or without GPUs, ends with 5 and is not requeued.
+    """
+    make_input("small.h5", images=12, shape=(100, 110), template_shape=(30, 40))
     options = ("--nodes=2", "--gpus-per-node=2", "--ntasks-per-node=2", "--cpus-per-task=1")
+    shell(MPIXCORR, "run", "small.h5", "ref.h5", "--device", "cpu", "--progress", "none")
+    alone = subprocess.run([MPIXCORR, "run", "small.h5", "alone.h5", "--device", "gpu"], capture_output=True, text=True)
     job = Job("gpu.sbatch", *options, MPIXCORR_INPUT="small.h5")
-    job.wait_for("FAILED")
+    job.wait_for("COMPLETED", "FAILED")
     assert "CUDA_VISIBLE_DEVICES=0,1" in job.words(), job.words()
     assert "--device gpu" in job.words() and "4 ranks, 2 a node" in job.words(), job.words()
+    if alone.returncode == 0:
+        job.ends_well(reference="ref.h5")
+        print(re.findall("^gpus? .*", job.words(), re.M))
+        return
+    assert alone.returncode == 5, alone
     assert job.field("ExitCode") == "5:0" and job.field("Restarts") == "0", job.words()
-    shell(MPIXCORR, "run", "small.h5", "ref.h5", "--progress", "none")
-    job = Job("gpu.sbatch", *options, MPIXCORR_INPUT="small.h5", MPIXCORR_DEVICE="cpu")
-    job.wait_for("COMPLETED")
-    complete_and_same(OUTPUT, "ref.h5")
+    Job("gpu.sbatch", *options, MPIXCORR_INPUT="small.h5", MPIXCORR_DEVICE="cpu").ends_well(reference="ref.h5")
 
 
 def submit():
