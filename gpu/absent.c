@@ -18,6 +18,10 @@ ncc_status ncc_gpu_describe(int device, ncc_gpu_info *out) {
   return ncc_error_set(NCC_ERR_DEVICE, "GPU %d: this build has no GPU engine", device);
 }
 
+const char *ncc_gpu_fft_library(void) {
+  return "";
+}
+
 const char *ncc_gpu_version(void) {
   return "none in this build";
 }

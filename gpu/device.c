@@ -78,15 +78,22 @@ cleanup:
   return status;
 }
 
+const char *ncc_gpu_fft_library(void) {
+  static char text[48];
+  int version = 0;
+  cufftGetVersion(&version);
+  snprintf(text, sizeof text, "cufft-%d.%d.%d", version / 1000, version % 1000 / 100, version % 100);
+  return text;
+}
+
 const char *ncc_gpu_version(void) {
   static char text[160];
-  int runtime = 0, driver = 0, cufft = 0;
+  int runtime = 0, driver = 0;
   char of_driver[64] = "no driver";
   cudaRuntimeGetVersion(&runtime);
   if (cudaDriverGetVersion(&driver) == cudaSuccess && driver > 0)
     snprintf(of_driver, sizeof of_driver, "driver for CUDA %d.%d", driver / 1000, driver % 1000 / 10);
-  cufftGetVersion(&cufft);
-  snprintf(text, sizeof text, "CUDA %d.%d, cuFFT %d.%d.%d, %s; this engine has not yet run on hardware", runtime / 1000,
-           runtime % 1000 / 10, cufft / 1000, cufft % 1000 / 100, cufft % 100, of_driver);
+  snprintf(text, sizeof text, "CUDA %d.%d, %s, %s; this engine has not yet run on hardware", runtime / 1000,
+           runtime % 1000 / 10, ncc_gpu_fft_library(), of_driver);
   return text;
 }

@@ -25,7 +25,10 @@ int ncc_gpu_count(char *reason, size_t reason_bytes);
 /** @param[in] device  0 .. ncc_gpu_count() - 1 @return NCC_OK; NCC_ERR_DEVICE. */
 ncc_status ncc_gpu_describe(int device, ncc_gpu_info *out);
 
-/** "CUDA 13.0, cuFFT 12.0.0 (not yet run on hardware)", or why there is none; static storage. */
+/** "cufft-12.0.0"; "" in a build without CUDA; static storage. */
+const char *ncc_gpu_fft_library(void);
+
+/** "CUDA 13.0, cufft-12.0.0, ..., not yet run on hardware", or why there is none; static storage. */
 const char *ncc_gpu_version(void);
 
 #endif

@@ -96,7 +96,7 @@ static ncc_status make_matcher(job *j) {
                        .stop = &j->stop};
   status = ncc_matcher_create(&j->options->search, &config, &j->matcher);
   if (status == NCC_ERR_DEVICE && j->options->device == NCC_DEVICE_AUTO) {
-    fprintf(stderr, "mpixcorr: note: rank %d on %s: %s; it computes on the CPU\n", j->comm->rank, j->comm->host,
+    fprintf(stderr, "mpixcorr: warning: rank %d on %s: %s; it computes on the CPU\n", j->comm->rank, j->comm->host,
             ncc_error_message());
     j->device.use = j->device.first = 0;
     config.engine = ncc_engine_cpu();

@@ -34,7 +34,7 @@ struct ncc_lane {
   ncc_cache *cache;                   /* likewise */
   double process_cpu_s, caller_cpu_s; /* when the lane was made */
   int64_t bytes_read_before;          /* likewise */
-  bool told_lost_device;              /* the matcher's thread alone */
+  char told_trouble[640];             /* the matcher's thread alone */
   ncc_rank_stats stats;               /* each field written by one thread, read after joining */
   char unreadable[NCC_MESSAGE_TEXT];
 };
@@ -311,12 +311,12 @@ static void wait_for_reader(ncc_lane *lane, const ncc_handout *handout) {
   while (handout->loading && !lane->ending) pthread_cond_wait(&lane->may_compute, &lane->mutex);
 }
 
-/** Once: results are the same, but the rank is slower from here on. */
-static void tell_lost_device(ncc_lane *lane) {
-  const char *why = ncc_matcher_device_lost(lane->options.matcher);
-  if (!why || lane->told_lost_device) return;
-  lane->told_lost_device = true;
-  fprintf(stderr, "mpixcorr: note: rank %d goes on with the CPU engine: %s\n", lane->options.rank, why);
+/** Results are the same, but the rank is slower than it should be: say why, once for each reason. */
+static void tell_device_trouble(ncc_lane *lane) {
+  const char *why = ncc_matcher_device_trouble(lane->options.matcher);
+  if (!why || strcmp(why, lane->told_trouble) == 0) return;
+  snprintf(lane->told_trouble, sizeof lane->told_trouble, "%s", why);
+  fprintf(stderr, "mpixcorr: warning: rank %d: %s; the CPU engine does it\n", lane->options.rank, why);
 }
 
 static void *run_matcher(void *argument) {
@@ -330,7 +330,7 @@ static void *run_matcher(void *argument) {
     double planned_s = ncc_matcher_counters(lane->options.matcher)->planning_s;
     ncc_status status = ncc_stop_asked(lane->options.stop) ? NCC_OK : compute(lane, handout, &waited_s);
     planned_s = ncc_matcher_counters(lane->options.matcher)->planning_s - planned_s;
-    tell_lost_device(lane);
+    tell_device_trouble(lane);
     handout->elapsed_s = ncc_clock_s() - started_s - waited_s - planned_s; /* planning happens once, predicts nothing */
     lane->stats.compute_s += handout->elapsed_s;
     lane->stats.wait_s += waited_s;

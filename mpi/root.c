@@ -128,7 +128,6 @@ ncc_status ncc_root_start(ncc_root *root, const ncc_comm *comm, const ncc_placem
   header->options = options;
   header->catalog = ncc_input_catalog(root->input);
   header->input_bytes = root->identity.size_bytes;
-  header->fft_library = ncc_fft_library();
   header->devices = root->devices;
   header->read = reading->mode;
   header->read_reason = reading->reason;
@@ -137,6 +136,11 @@ ncc_status ncc_root_start(ncc_root *root, const ncc_comm *comm, const ncc_placem
   name_cpu(root->devices, sizeof root->devices);
   ncc_devices_describe(devices, comm->ranks, options->gpus > 0, root->devices, sizeof root->devices, root->gpus,
                        sizeof root->gpus, header, &root->survey);
+  // Pairs that need float64 transforms go to the CPU's library, whatever the engine.
+  bool gpu = strcmp(header->engine, "cpu") != 0;
+  snprintf(root->fft_library, sizeof root->fft_library, "%s%s%s", gpu ? ncc_gpu_fft_library() : "", gpu ? ", " : "",
+           ncc_fft_library());
+  header->fft_library = root->fft_library;
   NCC_TRY(ncc_nodes_describe(placements, (const char(*)[64])root->hosts, comm->ranks, options->threads > 0, header,
                              &root->survey));
   ncc_survey_area(header->catalog, &options->search, (const int64_t(*)[2])root->indices, header);

@@ -22,7 +22,7 @@ typedef struct ncc_root {
   ncc_survey survey;
   ncc_job_header header;
   char *option_words, *result_words;
-  char devices[256], gpus[1024];
+  char devices[256], gpus[1024], fft_library[128];
   char (*hosts)[64]; /* [ranks] */
   double plan_s;
   double write_s; /* beside what the coordinator writes */

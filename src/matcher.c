@@ -23,7 +23,7 @@ struct ncc_matcher {
   void *device_state;
   void *cpu_state;  // of the CPU engine that stands in for a device; made when it is needed
   bool device_lost;
-  char device_message[512];  // why
+  char device_message[640];  // why
   ncc_evaluator *evaluator;
   ncc_second_tier *second_tier;
   ncc_prepared image;
@@ -51,8 +51,8 @@ const char *ncc_engine_name(const ncc_engine_ops *engine) {
   return engine->name;
 }
 
-const char *ncc_matcher_device_lost(const ncc_matcher *matcher) {
-  return matcher->device_lost ? matcher->device_message : NULL;
+const char *ncc_matcher_device_trouble(const ncc_matcher *matcher) {
+  return matcher->device_message[0] ? matcher->device_message : NULL;
 }
 
 const ncc_counters *ncc_matcher_counters(const ncc_matcher *matcher) {
@@ -231,10 +231,11 @@ static ncc_status run_on_cpu(ncc_matcher *m, int n, ncc_status why) {
   ncc_status status = NCC_OK;
   const ncc_engine_ops *cpu = ncc_engine_cpu(), *device = m->engine;
   void *device_state = m->state;
-  if (why == NCC_ERR_DEVICE) {
-    snprintf(m->device_message, sizeof m->device_message, "%s", ncc_error_message());
-    m->device_lost = true;
-  }
+  m->device_lost = why == NCC_ERR_DEVICE;
+  if (m->device_lost)
+    snprintf(m->device_message, sizeof m->device_message, "the GPU is given up: %s", ncc_error_message());
+  else if (!m->device_message[0])
+    snprintf(m->device_message, sizeof m->device_message, "pairs do not fit on the GPU: %s", ncc_error_message());
   if (!m->cpu_state) NCC_TRY(cpu->create(&m->context, &m->cpu_state));
   m->engine = cpu;
   m->state = m->cpu_state;

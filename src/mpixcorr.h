@@ -218,9 +218,9 @@ ncc_status ncc_matcher_match(ncc_matcher *matcher, int64_t image_key, const ncc_
 /** What the matcher has done so far; borrowed. */
 const ncc_counters *ncc_matcher_counters(const ncc_matcher *matcher);
 
-/** Why the GPU was given up, in one line, or NULL: it works, or there is none. From then on the CPU engine has
- * answered, with the same results; borrowed. */
-const char *ncc_matcher_device_lost(const ncc_matcher *matcher);
+/** Why the CPU engine did pairs that were meant for a GPU, in one line: it failed and was given up, or pairs did not
+ * fit on it. NULL: none of that. Results are the same. Borrowed; may change at the next match. */
+const char *ncc_matcher_device_trouble(const ncc_matcher *matcher);
 
 /** Bytes that the matcher allocates at most for a pair of this shape, pixels of the caller not included.
  *  @return NCC_OK; NCC_ERR_SHAPE if the template is larger than the image or nothing is left to search. */

@@ -72,7 +72,7 @@ ncc_status ncc_matcher_match(ncc_matcher *matcher, int64_t image_key, const ncc_
   return NCC_OK;
 }
 
-const char *ncc_matcher_device_lost(const ncc_matcher *matcher) {
+const char *ncc_matcher_device_trouble(const ncc_matcher *matcher) {
   (void)matcher;
   return NULL;
 }
