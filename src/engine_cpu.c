@@ -66,6 +66,7 @@ typedef struct cpu_engine {
   ncc_geometry geometry;
   ncc_fft_shape shape;
   const ncc_fft_plans *plans;
+  ncc_columns columns;  // plans->columns with the strides of this engine
   bool has_spectrum, has_stats;
   int64_t column_stride;  // complex numbers from column to column
   int64_t strip_stride;   // complex numbers from strip to strip
@@ -256,16 +257,22 @@ static void image_rows_item(void *context, int64_t item, int thread) {
   transform_rows(e, &e->scratch[thread], &source, (ncc_c32 *)e->strips.data + item * e->strip_stride);
 }
 
-/** Takes a block of columns out of `rows` rows in strips, zero-padded to the transform's length. */
+/** Takes a block of columns out of `rows` rows in strips, ready for transforms of their parts. */
 static int64_t take_columns(const cpu_engine *e, thread_scratch *s, const ncc_buffer *strips, int64_t rows,
                             int64_t first) {
   int64_t columns = e->shape.half - first < COLUMNS_PER_ITEM ? e->shape.half - first : COLUMNS_PER_ITEM;
-  int64_t filled = strips_of(rows) * NCC_ROW_BATCH;
-  e->kernels->split_strips((const ncc_c32 *)strips->data + first * NCC_ROW_BATCH, e->strip_stride, strips_of(rows),
-                           columns, s->columns, e->column_stride);
-  for (int64_t j = 0; j < columns && filled < e->shape.rows; j++)
-    memset(s->columns + j * e->column_stride + filled, 0, (size_t)(e->shape.rows - filled) * sizeof(ncc_c32));
+  e->kernels->columns->split_strips(&e->columns, (const ncc_c32 *)strips->data + first * NCC_ROW_BATCH, strips_of(rows),
+                                    columns, s->columns);
   return columns;
+}
+
+/** Transforms the columns that were taken. */
+static void transform_columns(const cpu_engine *e, thread_scratch *s, int64_t columns, ncc_c32 *out) {
+  for (int64_t j = 0; j < columns; j++)
+    for (int k = 0; k < e->columns.parts; k++) {
+      const int64_t at = j * e->column_stride + k * e->columns.length;
+      fftwf_execute_dft(e->plans->part_forward, s->columns + at, out + at);
+    }
 }
 
 static void image_columns_item(void *context, int64_t item, int thread) {
@@ -273,9 +280,7 @@ static void image_columns_item(void *context, int64_t item, int thread) {
   thread_scratch *s = &e->scratch[thread];
   int64_t first = item * COLUMNS_PER_ITEM;
   int64_t columns = take_columns(e, s, &e->strips, trimmed_rows(&e->geometry), first);
-  for (int64_t j = 0; j < columns; j++)
-    fftwf_execute_dft(e->plans->column_forward, s->columns + j * e->column_stride,
-                      (ncc_c32 *)e->spectrum.data + (first + j) * e->column_stride);
+  transform_columns(e, s, columns, (ncc_c32 *)e->spectrum.data + first * e->column_stride);
 }
 
 /** Prepares the image of the task for its geometry, unless that is done already. */
@@ -298,6 +303,9 @@ static ncc_status prepare_image(cpu_engine *e, const ncc_task *task) {
   NCC_TRY(ncc_fft_plans_get(&e->shape, e->context->config->fft_effort, &planning_s, &e->plans));
   e->column_stride = column_stride(&e->shape);
   e->strip_stride = strip_stride(&e->shape);
+  e->columns = e->plans->columns;
+  e->columns.strip_stride = e->strip_stride;
+  e->columns.column_stride = e->column_stride;
   NCC_TRY(reserve_scratch(e));
   e->centring = ncc_centring_choose(task->image);
   e->has_spectrum = false;
@@ -345,26 +353,27 @@ static void template_rows_item(void *context, int64_t item, int thread) {
 static void columns_item(void *context, int64_t item, int thread) {
   cpu_engine *e = context;
   thread_scratch *s = &e->scratch[thread];
-  int64_t first = item * COLUMNS_PER_ITEM, stride = e->column_stride, rows = e->shape.rows;
+  int64_t first = item * COLUMNS_PER_ITEM, stride = e->column_stride;
   int64_t image_rows = trimmed_rows(&e->geometry);
   const ncc_c32 *spectra = (const ncc_c32 *)e->spectrum.data + first * stride;
   if (e->fused) {
     // Here the block's columns of the image leave the strips, where the product's will go.
     int64_t columns = take_columns(e, s, &e->strips, image_rows, first);
-    for (int64_t j = 0; j < columns; j++)
-      fftwf_execute_dft(e->plans->column_forward, s->columns + j * stride, s->image_spectra + j * stride);
+    transform_columns(e, s, columns, s->image_spectra);
     spectra = (const ncc_c32 *)s->image_spectra;
   }
   int64_t columns = take_columns(e, s, &e->template_strips, e->geometry.template_rows, first);
-  for (int64_t j = 0; j < columns; j++) {
-    ncc_c32 *column = s->columns + j * stride;
-    fftwf_execute_dft(e->plans->column_forward, column, s->transformed);
-    e->kernels->multiply(s->transformed, spectra + j * stride, rows);
-    fftwf_execute_dft(e->plans->column_inverse, s->transformed, column);
-  }
-  e->kernels->join_strips((const ncc_c32 *)s->columns + e->first_row, stride, columns,
-                          strips_of(product_rows(&e->geometry)), (ncc_c32 *)e->strips.data + first * NCC_ROW_BATCH,
-                          e->strip_stride);
+  const int64_t length = e->columns.length;
+  for (int64_t j = 0; j < columns; j++)
+    for (int k = 0; k < e->columns.parts; k++) {  // a part stays in the first cache
+      ncc_c32 *part = s->columns + j * stride + k * length;
+      fftwf_execute_dft(e->plans->part_forward, part, s->transformed);
+      e->kernels->columns->multiply(s->transformed, spectra + j * stride + k * length, length);
+      fftwf_execute_dft(e->plans->part_inverse, s->transformed, part);
+    }
+  e->kernels->columns->join_strips(&e->columns, (const ncc_c32 *)s->columns, columns, e->first_row / NCC_ROW_BATCH,
+                                   strips_of(product_rows(&e->geometry)),
+                                   (ncc_c32 *)e->strips.data + first * NCC_ROW_BATCH);
 }
 
 // ---- peak ----------------------------------------------------------------------------------------------------------

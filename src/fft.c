@@ -1,6 +1,7 @@
 /** Lengths, plans, wisdom; see fft.h. */
 #include "fft.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,21 +96,118 @@ typedef struct plan_entry {
 
 static plan_entry *entries;
 
-static ncc_status make_plans(const ncc_fft_shape *shape, ncc_fft_effort effort, ncc_fft_plans *out) {
+/** Plans of one length, both ways; NULL where the library makes none. */
+typedef struct plan_pair {
+  fftwf_plan forward, inverse;
+} plan_pair;
+
+static plan_pair make_pair(int64_t length, ncc_fft_effort effort, fftwf_complex *in, fftwf_complex *to) {
   static const unsigned flags[] = {
       [NCC_FFT_MEASURE] = FFTW_MEASURE, [NCC_FFT_ESTIMATE] = FFTW_ESTIMATE, [NCC_FFT_PATIENT] = FFTW_PATIENT};
+  return (plan_pair){fftwf_plan_dft_1d((int)length, in, to, FFTW_FORWARD, flags[effort]),
+                     fftwf_plan_dft_1d((int)length, in, to, FFTW_BACKWARD, flags[effort])};
+}
+
+static void destroy_pair(plan_pair pair) {
+  if (pair.forward) fftwf_destroy_plan(pair.forward);
+  if (pair.inverse) fftwf_destroy_plan(pair.inverse);
+}
+
+static ncc_c32 *make_twiddles(int64_t rows, int parts) {
+  const int64_t length = rows / parts;
+  ncc_c32 *twiddles = aligned_alloc(64, (size_t)(parts * length) * sizeof *twiddles);
+  for (int64_t k = 1; twiddles && k < parts; k++)
+    for (int64_t n = 0; n < length; n++) {
+      const double angle = -2 * 3.14159265358979323846 * (double)(k * n % rows) / (double)rows;
+      twiddles[(k - 1) * length + n][0] = (float)cos(angle);
+      twiddles[(k - 1) * length + n][1] = (float)sin(angle);
+    }
+  return twiddles;
+}
+
+enum { TRIAL_COLUMNS = 8, TRIALS = 5 };
+
+/** Seconds that some columns take there and back, the least of a few trials.
+ *  @param[in] strips, columns  zeros, so that nothing overflows */
+static double try_parts(const ncc_columns *c, plan_pair pair, ncc_c32 *strips, ncc_c32 *columns, ncc_c32 *spectrum) {
+  const ncc_column_kernels *kernels = ncc_kernels_get()->columns;
+  const int64_t n_strips = (c->parts * c->length + 7) / 8;
+  double least = INFINITY;
+  for (int trial = 0; trial < TRIALS; trial++) {
+    struct timespec t0, t1;
+    clock_gettime(CLOCK_MONOTONIC, &t0);
+    kernels->split_strips(c, strips, n_strips, TRIAL_COLUMNS, columns);
+    for (int j = 0; j < TRIAL_COLUMNS; j++)
+      for (int k = 0; k < c->parts; k++) {
+        ncc_c32 *part = columns + j * c->column_stride + k * c->length;
+        fftwf_execute_dft(pair.forward, part, spectrum);
+        fftwf_execute_dft(pair.inverse, spectrum, part);
+      }
+    kernels->join_strips(c, (const ncc_c32 *)columns, TRIAL_COLUMNS, 0, n_strips, strips);
+    clock_gettime(CLOCK_MONOTONIC, &t1);
+    least = fmin(least, (double)(t1.tv_sec - t0.tv_sec) + 1e-9 * (double)(t1.tv_nsec - t0.tv_nsec));
+  }
+  return least;
+}
+
+/** Cuts columns into as many parts as make them fastest, by trying; parts of some hundred points are worth trying. */
+static ncc_status plan_columns(ncc_fft_effort effort, fftwf_complex *in, fftwf_complex *to, ncc_fft_plans *out) {
+  static const int choices[] = NCC_COLUMN_PARTS;
+  ncc_status status = NCC_OK;
+  const int64_t rows = out->rows, stride = (rows + 7) / 8 * 8;
+  double least = INFINITY;
+  plan_pair best = {0};
+  ncc_c32 *twiddles = NULL;
+  ncc_c32 *strips = aligned_alloc(64, (size_t)(2 * TRIAL_COLUMNS * stride) * sizeof *strips);
+  NCC_CHECK(strips, NCC_ERR_NOMEM, "out of memory for trials of transforms of %lld points", (long long)rows);
+  memset(strips, 0, (size_t)(2 * TRIAL_COLUMNS * stride) * sizeof *strips);
+  for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
+    const int parts = choices[i];
+    const int64_t length = rows / parts;
+    if (parts > 1 && (rows % (8 * parts) != 0 || length < 192 || length > 1024)) continue;
+    plan_pair pair = make_pair(length, effort, in, to);
+    twiddles = make_twiddles(rows, parts);
+    NCC_CHECK(twiddles, NCC_ERR_NOMEM, "out of memory for the factors of %lld points", (long long)rows);
+    ncc_columns c = {.parts = parts,
+                     .length = length,
+                     .twiddles = twiddles,
+                     .strip_stride = 8 * TRIAL_COLUMNS,
+                     .column_stride = stride};
+    double s = INFINITY;
+    if (pair.forward && pair.inverse) s = try_parts(&c, pair, strips, strips + TRIAL_COLUMNS * stride, (ncc_c32 *)to);
+    if (s < least) {
+      least = s;
+      destroy_pair(best);
+      best = pair;
+      free((void *)out->columns.twiddles);
+      out->columns = c;
+    } else {
+      destroy_pair(pair);
+      free(twiddles);
+    }
+    twiddles = NULL;
+  }
+  out->part_forward = best.forward;
+  out->part_inverse = best.inverse;
+
+cleanup:
+  free(twiddles);
+  free(strips);
+  return status;
+}
+
+static ncc_status make_plans(const ncc_fft_shape *shape, ncc_fft_effort effort, ncc_fft_plans *out) {
   ncc_status status = NCC_OK;
   *out = (ncc_fft_plans){.rows = shape->rows, .cols = shape->cols};
   int64_t longest = shape->rows > shape->cols ? shape->rows : shape->cols;
-  int rows = (int)shape->rows, cols = (int)shape->cols;
   fftwf_complex *in = fftwf_alloc_complex((size_t)longest), *to = fftwf_alloc_complex((size_t)longest);
   NCC_CHECK(in && to, NCC_ERR_NOMEM, "out of memory for FFT plans of %lldx%lld", (long long)shape->rows,
             (long long)shape->cols);
-  out->row_forward = fftwf_plan_dft_1d(cols, in, to, FFTW_FORWARD, flags[effort]);
-  out->row_inverse = fftwf_plan_dft_1d(cols, in, to, FFTW_BACKWARD, flags[effort]);
-  out->column_forward = fftwf_plan_dft_1d(rows, in, to, FFTW_FORWARD, flags[effort]);
-  out->column_inverse = fftwf_plan_dft_1d(rows, in, to, FFTW_BACKWARD, flags[effort]);
-  NCC_CHECK(out->row_forward && out->row_inverse && out->column_forward && out->column_inverse, NCC_ERR_INTERNAL,
+  plan_pair row = make_pair(shape->cols, effort, in, to);
+  out->row_forward = row.forward;
+  out->row_inverse = row.inverse;
+  NCC_TRY(plan_columns(effort, in, to, out));
+  NCC_CHECK(out->row_forward && out->row_inverse && out->part_forward && out->part_inverse, NCC_ERR_INTERNAL,
             "%s made no plan for transforms of %lldx%lld", ncc_fft_library(), (long long)shape->rows,
             (long long)shape->cols);
 

@@ -8,7 +8,7 @@
 #include <fftw3.h>
 
 #include "geometry.h"
-#include "kernels.h"
+#include "kernels_columns.h"
 
 enum { NCC_ROW_BATCH = 8 }; /**< rows are transformed and transposed eight at a time, two real rows as one complex */
 
@@ -32,8 +32,9 @@ double ncc_fft_cost_s(int64_t length);
  *  any number of threads. */
 typedef struct ncc_fft_plans {
   int64_t rows, cols;
-  fftwf_plan row_forward, row_inverse;       /**< one packed row */
-  fftwf_plan column_forward, column_inverse; /**< one column */
+  fftwf_plan row_forward, row_inverse;   /**< one packed row */
+  ncc_columns columns;                   /**< how a column is cut into parts; its strides are left to the user */
+  fftwf_plan part_forward, part_inverse; /**< one part of a column */
 } ncc_fft_plans;
 
 /** Finds or makes the plans of a shape; they live as long as the process. Thread-safe.

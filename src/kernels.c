@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels_columns.h"
 #include "kernels_vec.h"
 #include "kernels_windows.h"
 
@@ -305,45 +306,6 @@ static void pack_spectra(const ncc_c32 *restrict in, int64_t n, ncc_c32 *restric
     }
 }
 
-static void multiply(ncc_c32 *restrict a, const ncc_c32 *restrict b, int64_t n) {
-  float *restrict x = (float *)a;
-  const float *restrict y = (const float *)b;
-  int64_t i = 0;
-#if defined(__AVX512F__)
-  for (; i + 8 <= n; i += 8) {
-    __m512 u = _mm512_loadu_ps(x + 2 * i), v = _mm512_loadu_ps(y + 2 * i);
-    __m512 cross = _mm512_mul_ps(_mm512_permute_ps(u, 0xb1), _mm512_movehdup_ps(v));
-    _mm512_storeu_ps(x + 2 * i, _mm512_fmaddsub_ps(u, _mm512_moveldup_ps(v), cross));
-  }
-#elif defined(__AVX2__)
-  for (; i + 4 <= n; i += 4) {
-    __m256 u = _mm256_loadu_ps(x + 2 * i), v = _mm256_loadu_ps(y + 2 * i);
-    __m256 cross = _mm256_mul_ps(_mm256_permute_ps(u, 0xb1), _mm256_movehdup_ps(v));
-    _mm256_storeu_ps(x + 2 * i, _mm256_addsub_ps(_mm256_mul_ps(u, _mm256_moveldup_ps(v)), cross));
-  }
-#endif
-  for (; i < n; i++) {
-    float re = x[2 * i] * y[2 * i] - x[2 * i + 1] * y[2 * i + 1];
-    float im = x[2 * i] * y[2 * i + 1] + x[2 * i + 1] * y[2 * i];
-    x[2 * i] = re;
-    x[2 * i + 1] = im;
-  }
-}
-
-static void split_strips(const ncc_c32 *restrict strips_data, int64_t strip_stride, int64_t strips, int64_t columns,
-                         ncc_c32 *restrict out, int64_t column_stride) {
-  for (int64_t i = 0; i < strips; i++)
-    for (int64_t j = 0; j < columns; j++)
-      memcpy(out + j * column_stride + 8 * i, strips_data + i * strip_stride + 8 * j, 8 * sizeof(ncc_c32));
-}
-
-static void join_strips(const ncc_c32 *restrict in, int64_t column_stride, int64_t columns, int64_t strips,
-                        ncc_c32 *restrict strips_data, int64_t strip_stride) {
-  for (int64_t i = 0; i < strips; i++)
-    for (int64_t j = 0; j < columns; j++)
-      memcpy(strips_data + i * strip_stride + 8 * j, in + j * column_stride + 8 * i, 8 * sizeof(ncc_c32));
-}
-
 static void block_max(const ncc_c32 *restrict packed, int64_t stride, int rows, int64_t n, float *restrict out) {
   for (int64_t b = 0; b < n / 16; b++) {
     const float *restrict p = (const float *)(packed + 16 * b);
@@ -368,6 +330,7 @@ static void block_max(const ncc_c32 *restrict packed, int64_t stride, int rows, 
   }
 }
 
+extern const ncc_column_kernels NCC_CAT(ncc_column_kernels_, NCC_ISA);
 extern const ncc_window_kernels NCC_CAT(ncc_window_kernels_, NCC_ISA);
 
 const ncc_kernels NCC_CAT(ncc_kernels_, NCC_ISA) = {
@@ -378,9 +341,7 @@ const ncc_kernels NCC_CAT(ncc_kernels_, NCC_ISA) = {
     .pack_rows = pack_rows,
     .unpack_spectra = unpack_spectra,
     .pack_spectra = pack_spectra,
-    .split_strips = split_strips,
-    .join_strips = join_strips,
-    .multiply = multiply,
     .block_max = block_max,
+    .columns = &NCC_CAT(ncc_column_kernels_, NCC_ISA),
     .windows = &NCC_CAT(ncc_window_kernels_, NCC_ISA),
 };

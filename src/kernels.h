@@ -45,17 +45,9 @@ typedef struct ncc_kernels {
   void (*unpack_spectra)(ncc_c32 *in, int64_t in_stride, int64_t n, ncc_c32 *out);
   /** The way back: a strip of half spectra of eight real rows to the spectra of four packed rows (n + 8 elements). */
   void (*pack_spectra)(const ncc_c32 *in, int64_t n, ncc_c32 *out, int64_t out_stride);
-  /** `columns` adjacent columns of `strips` strips, strip_stride apart: columns[j * column_stride + 8 * strip + row].
-   */
-  void (*split_strips)(const ncc_c32 *strips_data, int64_t strip_stride, int64_t strips, int64_t columns, ncc_c32 *out,
-                       int64_t column_stride);
-  /** The way back. */
-  void (*join_strips)(const ncc_c32 *in, int64_t column_stride, int64_t columns, int64_t strips, ncc_c32 *strips_data,
-                      int64_t strip_stride);
-  /** a[i] *= b[i], complex. */
-  void (*multiply)(ncc_c32 *a, const ncc_c32 *b, int64_t n);
   /** Largest value of `rows` packed rows in blocks of 16 columns: out[b]; n columns, a multiple of 16. */
   void (*block_max)(const ncc_c32 *packed, int64_t stride, int rows, int64_t n, float *out);
+  const struct ncc_column_kernels *columns; /**< see kernels_columns.h */
   const struct ncc_window_kernels *windows; /**< see kernels_windows.h */
 } ncc_kernels;
 
