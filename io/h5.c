@@ -240,7 +240,9 @@ static ncc_status check_filters(hid_t dataset, const char *file, const char *lab
   // Only contiguous data has a place of its own, and no filters; asking that is cheap where there are 10^5 datasets.
   *layout = H5D_CONTIGUOUS;
   haddr_t address = H5Dget_offset(dataset);
-  *offset = address == HADDR_UNDEF ? -1 : (int64_t)address;
+  // Of data never written behind a user block (512 bytes or a larger power of two) HDF5 1.10 says "user block - 1".
+  bool odd = address >= 511 && (address & (address + 1)) == 0;
+  *offset = address == HADDR_UNDEF || odd ? -1 : (int64_t)address;
   if (*offset >= 0) return NCC_OK;
   plist = H5Dget_create_plist(dataset);
   NCC_CHECK_H5(plist >= 0, NCC_ERR_INPUT, "%s: %s: layout cannot be read", file, label);

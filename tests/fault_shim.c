@@ -158,3 +158,8 @@ void fftwf_execute_dft(void *plan, void *in, void *out) {
   (void)goes_wrong("transform", "");
   real(plan, in, out);
 }
+
+int flock(int fd, int operation) {
+  REAL(int, "flock", int, int)
+  return descriptor_goes_wrong("flock", fd) ? -1 : real(fd, operation);
+}
