@@ -124,9 +124,13 @@ ncc_status ncc_memory_divide(const ncc_catalog *catalog, const int64_t (*indices
   find_shapes(catalog, indices, shapes);
   for (int i = 0; i < shapes->count; i++) {
     const ncc_object *image = &shapes->items[i].image, *tmpl = &shapes->items[i].tmpl;
-    ncc_forecast_memory need;
-    NCC_TRY(ncc_memory_need(options, threads, shipped, image, tmpl, &need));
-    int64_t bytes = need.program_bytes + need.matcher_bytes + need.pixel_bytes;
+    ncc_forecast_memory need = {0};
+    // A file may declare sides of 2^29: where the pixels alone exceed the limit, what else is needed might overflow.
+    int64_t bytes = image->rows * image->cols;
+    if (bytes <= limit_bytes) {
+      NCC_TRY(ncc_memory_need(options, threads, shipped, image, tmpl, &need));
+      bytes = need.program_bytes + need.matcher_bytes + need.pixel_bytes;
+    }
     NCC_CHECK(bytes <= limit_bytes, NCC_ERR_MEMORY_LIMIT,
               "%s: images of %" PRId64 "x%" PRId64 " with templates of %" PRId64 "x%" PRId64
               " need %.2f GiB a rank, the limit is %.2f GiB%s",

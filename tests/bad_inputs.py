@@ -19,7 +19,7 @@ except ImportError as error:
 
 
 def write(path, **changes):
-    """A good input with some objects replaced, or left out where the value is None."""
+    """A good input with some objects replaced, or left out where the value is None; functions make objects."""
     rng = np.random.default_rng(1)
     good = {
         "images": rng.integers(0, 255, (2, 32, 40), dtype="u1"),
@@ -28,7 +28,12 @@ def write(path, **changes):
     }
     with h5py.File(path, "w") as file:
         for name, value in {**good, **changes}.items():
-            if value is not None:
+            if callable(value):
+                value(file, name)
+            elif isinstance(value, dict):
+                for key, array in value.items():
+                    file[f"{name}/{key}"] = array
+            elif value is not None:
                 file[name] = value
 
 
