@@ -4,5 +4,5 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 "$here/fuzz.sh" 50000 message
 "$here/fuzz.sh" 20000 options
-"$here/fuzz.sh" 300 input
-"$here/fuzz.sh" 300 resume
+"$here/fuzz.sh" 20000 catalog
+"$here/fuzz.sh" 1000 input resume

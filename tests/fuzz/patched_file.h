@@ -23,7 +23,8 @@ static inline file_bytes file_load(const char *path) {
 }
 
 /** The first byte of `data`: 0 and the file is the rest; else the rest are changes of 3 bytes each, (low, high) of the
- *  place and the new value, after which the file is cut there if the first byte is odd. */
+ *  place and the new value, after which the file is cut there if the first byte is odd. With FUZZ_KEEP in the environment
+ *  the file gets that name, and that is all: so the program can be tried on it. */
 static inline void file_store(const char *path, const file_bytes *good, const uint8_t *data, size_t size) {
   file_bytes bytes = {malloc(good->size + size + 1), 0};
   if (size > 0 && data[0] == 0) {
@@ -39,9 +40,11 @@ static inline void file_store(const char *path, const file_bytes *good, const ui
     }
     if (size > 0 && data[0] % 16 == 1) bytes.size = place;
   }
-  FILE *file = fopen(path, "wb");
+  const char *keep = getenv("FUZZ_KEEP");
+  FILE *file = fopen(keep ? keep : path, "wb");
   if (!file || fwrite(bytes.data, 1, bytes.size, file) != bytes.size || fclose(file) != 0) abort();
   free(bytes.data);
+  if (keep) exit(0);
 }
 
 #endif
