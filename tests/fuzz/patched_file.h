@@ -23,8 +23,8 @@ static inline file_bytes file_load(const char *path) {
 }
 
 /** The first byte of `data`: 0 and the file is the rest; else the rest are changes of 3 bytes each, (low, high) of the
- *  place and the new value, after which the file is cut there if the first byte is odd. With FUZZ_KEEP in the environment
- *  the file gets that name, and that is all: so the program can be tried on it. */
+ *  place and the new value, after which the file is cut there if the first byte is odd. With FUZZ_KEEP in the
+ * environment the file gets that name, and that is all: so the program can be tried on it. */
 static inline void file_store(const char *path, const file_bytes *good, const uint8_t *data, size_t size) {
   file_bytes bytes = {malloc(good->size + size + 1), 0};
   if (size > 0 && data[0] == 0) {
