@@ -18,6 +18,11 @@ foreach(behaviour properties numbers search arrays fuzz large)
 endforeach()
 ncc_add_script(NAME numpy_oracle_gpu COMMAND ${NCC_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/reference_numpy.py
   $<TARGET_FILE:match_cases> gpu LABELS gpu)
+# its own work, before the judge sets right what is wrong
+ncc_add_engine_test(test_conformance_proposals gpu)
+add_test(NAME test_conformance_proposals_gpu_late COMMAND test_conformance_proposals gpu a_large_image)
+ncc_test_properties(test_conformance_proposals_gpu_late gpu 120)
+set_property(TEST test_conformance_proposals_gpu_late APPEND PROPERTY ENVIRONMENT "CUDA_HOST_SCHEDULE=late")
 foreach(schedule late early)
   add_test(NAME test_conformance_fuzz_gpu_${schedule} COMMAND test_conformance_fuzz gpu)
   ncc_test_properties(test_conformance_fuzz_gpu_${schedule} gpu 120)
