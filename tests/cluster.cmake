@@ -23,3 +23,6 @@ foreach(case complete walltime deleted gpu submit)
   ncc_add_cluster_script(NAME pbs_${case} COMMAND ${NCC_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/pbs.py ${case} TIMEOUT 120)
   set_tests_properties(pbs_${case} PROPERTIES FIXTURES_REQUIRED cluster_input)
 endforeach()
+if(MPIXCORR_CUDA STREQUAL "host") # there the GPU script runs to its end
+  set_property(TEST slurm_gpu APPEND PROPERTY LABELS gpu)
+endif()

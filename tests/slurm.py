@@ -239,7 +239,9 @@ def gpu():
     assert "--device gpu" in job.words() and "4 ranks, 2 a node" in job.words(), job.words()
     if alone.returncode == 0:
         job.ends_well(reference="ref.h5")
-        print(re.findall("^gpus? .*", job.words(), re.M))
+        used = re.search("^GPUs .*", job.words(), re.M)[0]
+        print(used)
+        assert len(set(re.findall(r"GPU-[0-9a-f-]+", used))) == 2, used
         return
     assert alone.returncode == 5, alone
     assert job.field("ExitCode") == "5:0" and job.field("Restarts") == "0", job.words()
