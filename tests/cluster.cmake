@@ -14,7 +14,7 @@ foreach(case both_see one_sees other_file host_dies first_host_dies cable_mended
     TIMEOUT 180)
   set_tests_properties(hosts_${case} PROPERTIES FIXTURES_REQUIRED cluster_input)
 endforeach()
-foreach(case batch_mpirun batch_srun requeued time_limit exit_75 cancelled node_lost array gpu submit)
+foreach(case batch_mpirun batch_srun new_user requeued time_limit exit_75 cancelled node_lost array gpu submit)
   ncc_add_cluster_script(NAME slurm_${case} COMMAND ${NCC_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/slurm.py ${case}
     TIMEOUT 180)
   set_tests_properties(slurm_${case} PROPERTIES FIXTURES_REQUIRED cluster_input)

@@ -29,7 +29,7 @@ def prepare():
     subprocess.run([*command, "1", "--report", "report.json"], check=True, stdout=subprocess.DEVNULL)
     with open("report.json", encoding="utf-8") as file:
         images = int(images * WORK_S / json.load(file)["seconds"]["computing"]["max"])
-    images = min(max(images, 100), 20000)
+    images = min(max(images, 450), 20000)  # more than 64 MiB of pixels: less is always read by rank 0
     os.remove("in.h5")
     pairs = make_input(images=images, **shapes)
     subprocess.run([*command, "2"], check=True, stdout=subprocess.DEVNULL)

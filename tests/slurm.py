@@ -105,6 +105,30 @@ def batch_srun():
     batch("srun")
 
 
+def new_user():
+    """Who changes only the marked lines of cpu.sbatch can submit it."""
+    changes = {r"--nodes=\d+ ": "--nodes=2 ", r"--ntasks-per-node=\d+ ": "--ntasks-per-node=1 ",
+               r"--cpus-per-task=\d+ ": "--cpus-per-task=2 ", r"--time=\S+ ": "--time=00:10:00 ",
+               r":-input.h5": ":-" + INPUT, r":-peaks.h5": ":-" + OUTPUT, r":-\$HOME/mpixcorr": ":-" + os.path.dirname(HERE)}
+    with open(os.path.join(JOBS, "slurm", "cpu.sbatch"), encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    marked = [i for i, line in enumerate(lines) if "<--" in line and not line.startswith(("# ", "##"))]
+    for old, new in changes.items():
+        i, = (i for i in marked if re.search(old, lines[i]))
+        lines[i] = re.sub(old, new, lines[i])
+    with open("mine.sbatch", "w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MPIXCORR_")}
+    if os.path.realpath(MPIXCORR) != os.path.realpath(os.path.join(JOBS, "../build/mpixcorr")):
+        env["MPIXCORR_PROGRAM"] = MPIXCORR
+    done = subprocess.run(["sbatch", "--parsable", "mine.sbatch"], capture_output=True, text=True, env=env)
+    assert done.returncode == 0, done.stderr
+    job = Job.__new__(Job)
+    job.follow(done.stdout.strip())
+    job.ends_well()
+    assert "2 nodes, 2 ranks, 1 a node" in job.words() and "--threads 2" in job.words(), job.words()
+
+
 def requeued():
     """By an operator, or for a more urgent job, in mid-run."""
     job = Job("cpu.sbatch", *TWO_NODES)
@@ -270,7 +294,7 @@ def submit():
     assert bad.returncode == 2 and "many" in bad.stderr, bad
 
 
-CASES = (batch_mpirun, batch_srun, requeued, time_limit, exit_75, cancelled, node_lost, array, gpu, submit)
+CASES = (batch_mpirun, batch_srun, new_user, requeued, time_limit, exit_75, cancelled, node_lost, array, gpu, submit)
 
 
 def main():

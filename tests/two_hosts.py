@@ -5,6 +5,7 @@ two_hosts.py CASE. Whatever happens: nothing is lost, a resumed run ends with th
 left behind on either host, by itself, not by the test's broom.
 """
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -62,8 +63,9 @@ def nobody_left(within_s=20):
     wait_until("no process is left on the two hosts", lambda: not hosts("left").split(), within_s)
 
 
-def done_well(done, code=0):
-    assert done.code == code, done.words
+def done_well(done, reading=""):
+    assert done.code == 0, done.words
+    assert re.search("^reading .*" + reading, done.out, re.M), (reading, done.words)
     assert " 4 ranks on 2 nodes" in done.out, done.words
     nobody_left()
     complete_and_same(OUTPUT)
@@ -80,8 +82,8 @@ def lost(run):
 
 def both_see():
     """The input is there for both; whoever reads."""
-    for reader in ("root", "all"):
-        done_well(Run("--read", reader).end())
+    for reader, reading in (("root", "by rank 0"), ("auto", "by every rank: all see the file")):
+        done_well(Run("--read", reader).end(), reading)
         os.remove(OUTPUT)
 
 
@@ -100,7 +102,7 @@ def one_sees():
     """The input is on rank 0's host only: `--read auto` has rank 0 read; `--read all` says who sees no such file."""
     path = private_input()
     on_host_b(f"mount -t tmpfs tmpfs '{os.path.abspath('data')}'")
-    done_well(Run(input=path).end())
+    done_well(Run(input=path).end(), rf"by rank 0.*: rank \d on b: {path}: cannot be opened")
     os.remove(OUTPUT)
     done = Run("--read", "all", input=path).end()
     assert done.code == 3 and len(done.errors) == 1, done.words
@@ -122,7 +124,7 @@ def other_file():
     assert " on b: " in done.errors[0] and "differs from the file that rank 0 sees" in done.errors[0], done.words
     assert not os.path.exists(OUTPUT) and not os.path.exists(OUTPUT + ".part")
     nobody_left()
-    done_well(Run(input=path).end())  # auto: rank 0 alone reads, and it sees the right one
+    done_well(Run(input=path).end(), rf"by rank 0.*: rank \d on b: {path}: differs")
 
 
 def host_dies():
