@@ -172,26 +172,6 @@ static double ssd_error(const stats_job *job, double overlap, double mass) {
   return (ops * u * mass + 2 * ds * (2 * sqrt(mass / overlap) + fabs(job->c))) * job->stats->unit * job->stats->unit;
 }
 
-/** Float sums: marks the windows of a strip whose ssd is not well above its bound. */
-static void doubt(const stats_job *job, const stats_scratch *t, const ncc_strip_overlap *overlap, float *ssd) {
-  for (int64_t i = 0; i < job->n_out; i++)
-    for (int r = 0; r < 8; r++) {
-      float *value = &ssd[8 * i + r];
-      if (!overlap->valid[r]) continue;
-      int64_t block = i / job->g->template_cols;
-      double error =
-          ssd_error(job, overlap->rows[r] * job->overlap_cols[i], t->block_mass[block] + t->block_mass[block + 1]);
-      if (*value >= NCC_SSD_WELL_ABOVE * error && *value > 1e-30f) continue;
-      float known = (float)((double)*value - error) * 0.999999f;
-      if (known > 1e-30f) {
-        *value = -known;
-      } else {
-        *value = NCC_SSD_UNKNOWN;
-        atomic_store_explicit(job->unknown, true, memory_order_relaxed);
-      }
-    }
-}
-
 /** The map of a strip, at column x0. */
 static float *strip_map(const ncc_stats *stats, int64_t strip) {
   return stats->ssd + NCC_BLOCK_ROWS * strip * stats->stride;
@@ -214,6 +194,51 @@ static void refill_floor(const stats_job *job, int64_t strip) {
   finish_floor(stats, strip);
 }
 
+/** Float sums: marks the windows of a block of a strip, columns [from, to), whose ssd is not well above its bound. */
+static void doubt(const stats_job *job, const stats_scratch *t, const ncc_strip_overlap *overlap, int64_t from,
+                  int64_t to, float *ssd) {
+  for (int64_t i = from; i < to; i++)
+    for (int r = 0; r < 8; r++) {
+      float *value = &ssd[8 * i + r];
+      if (!overlap->valid[r]) continue;
+      int64_t block = i / job->g->template_cols;
+      double error =
+          ssd_error(job, overlap->rows[r] * job->overlap_cols[i], t->block_mass[block] + t->block_mass[block + 1]);
+      if (*value >= NCC_SSD_WELL_ABOVE * error && *value > 1e-30f) continue;
+      float known = (float)((double)*value - error) * 0.999999f;
+      if (known > 1e-30f) {
+        *value = -known;
+      } else {
+        *value = NCC_SSD_UNKNOWN;
+        atomic_store_explicit(job->unknown, true, memory_order_relaxed);
+      }
+    }
+}
+
+/** Float sums: looks again at the blocks of a strip that do not lie far above the largest bound that any of their
+ * windows can have, as most do. */
+static void doubt_strip(const stats_job *job, const stats_scratch *t, int64_t strip) {
+  const ncc_stats *stats = job->stats;
+  const ncc_strip_overlap overlap = strip_overlap(job, stats->y0 + strip * NCC_BLOCK_ROWS);
+  const int64_t at = job->g->search.x0 - stats->x0, period = job->g->template_cols;
+  float *map = strip_map(stats, strip), *floor = strip_floor(stats, strip);
+  double rows = INFINITY;
+  for (int r = 0; r < 8; r++)
+    if (overlap.valid[r]) rows = fmin(rows, overlap.rows[r]);
+  for (int64_t b = 0; b < stats->stride / NCC_BLOCK_COLS; b++) {
+    int64_t from = b * NCC_BLOCK_COLS - at, to = from + NCC_BLOCK_COLS;
+    if (from < 0) from = 0;
+    if (to > job->n_out) to = job->n_out;
+    double mass = 0, least = (double)floor[b] * (double)floor[b];
+    for (int64_t k = from / period; k <= (to - 1) / period + 1; k++) mass += t->block_mass[k];
+    double error = ssd_error(job, rows * fmin(job->overlap_cols[from], job->overlap_cols[to - 1]), mass);
+    if (least > 1.0001 * NCC_SSD_WELL_ABOVE * error && least > 1.0001e-30) continue;
+    doubt(job, t, &overlap, from, to, map + NCC_BLOCK_ROWS * at);
+    job->kernels->block_least(map + NCC_BLOCK_ROWS * NCC_BLOCK_COLS * b, 1, &floor[b]);
+    floor[b] = sqrtf(floor[b]) * 0.999999f;
+  }
+}
+
 /** Zeros left and right of what is searched. */
 static void clear_margins(const stats_job *job, int64_t strip) {
   const ncc_stats *stats = job->stats;
@@ -223,17 +248,14 @@ static void clear_margins(const stats_job *job, int64_t strip) {
   memset(map + NCC_BLOCK_ROWS * right, 0, (size_t)(NCC_BLOCK_ROWS * (stats->stride - right)) * sizeof *map);
 }
 
-/** What the columns of each block hold after all rows of an item. @return the most that two neighbours hold. */
-static double sum_masses(const stats_job *job, const stats_scratch *t) {
+/** What the columns of each block hold after all rows of an item. */
+static void sum_masses(const stats_job *job, const stats_scratch *t) {
   const int64_t period = job->g->template_cols, blocks = mass_blocks(job);
-  double most = 0;
   for (int64_t b = 0; b < blocks; b++) {
     int64_t from = b * period - job->first, to = from + period;
     t->block_mass[b] = 0;
     for (int64_t i = from > 0 ? from : 0; i < to && i < job->n; i++) t->block_mass[b] += t->mass[i];
-    if (b > 0) most = fmax(most, t->block_mass[b - 1] + t->block_mass[b]);
   }
-  return most;
 }
 
 static void stats_item(void *context, int64_t item, int thread) {
@@ -246,7 +268,6 @@ static void stats_item(void *context, int64_t item, int thread) {
   const int64_t end = begin + job->strips_per_item < stats->strips ? begin + job->strips_per_item : stats->strips;
   float limit = 0;  // exact sums: below this float64 is not to be trusted
   if (job->exact) limit = (float)(NCC_SSD_WELL_ABOVE * 0x1p-49 * area * job->largest * job->largest * scale);
-  float lowest = INFINITY;
   build(job, &t, stats->y0 + begin * NCC_BLOCK_ROWS);
   for (int64_t strip = begin; strip < end; strip++) {
     const int64_t y = stats->y0 + strip * NCC_BLOCK_ROWS;
@@ -261,22 +282,10 @@ static void stats_item(void *context, int64_t item, int thread) {
     } else {
       finish_floor(stats, strip);
     }
-    lowest = least < lowest ? least : lowest;
   }
   if (job->exact) return;
-  const double most = sum_masses(job, &t);
-  const double fewest = fmin(job->overlap_cols[0], job->overlap_cols[job->n_out - 1]);
-  for (int64_t strip = begin; strip < end; strip++) {
-    const ncc_strip_overlap overlap = strip_overlap(job, stats->y0 + strip * NCC_BLOCK_ROWS);
-    // Most strips lie far above the largest bound that any of their windows can have, and need no second look.
-    double rows = INFINITY;
-    for (int r = 0; r < 8; r++)
-      if (overlap.valid[r]) rows = fmin(rows, overlap.rows[r]);
-    double error = ssd_error(job, rows * fewest, most);
-    if (lowest >= NCC_SSD_WELL_ABOVE * error && lowest > 1e-30f) continue;
-    doubt(job, &t, &overlap, strip_map(stats, strip) + NCC_BLOCK_ROWS * at);
-    refill_floor(job, strip);
-  }
+  sum_masses(job, &t);
+  for (int64_t strip = begin; strip < end; strip++) doubt_strip(job, &t, strip);
 }
 
 static void mark_flat_row(void *context, int64_t y, const uint8_t *flat) {
