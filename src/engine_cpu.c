@@ -3,12 +3,11 @@
  *  For an image of M x N and a template of m x n, both as far as they can reach the search:
  *
  *    image    rows:    eight at a time, two real rows packed as one complex, transformed, unpacked into columns
- *             columns: cut into parts that stay in the first cache (kernels_columns.h), transformed; kept as the image's
- *                      spectrum, column by column
- *    template rows:    the m non-zero rows, mean-free, reversed (so that a product is a correlation), as the image's
- *             columns: what is not zero, forward, times the spectrum, inverse, part by part; only needed rows go out
- *             peak:    eight rows packed as four, inverse in L2, compared block-wise with the floor of sqrt(ssd); what
- *                      may win is looked at one by one (proposal.h)
+ *             columns: cut into parts that stay in the first cache (kernels_columns.h), transformed; kept as the
+ * image's spectrum, column by column template rows:    the m non-zero rows, mean-free, reversed (so that a product is a
+ * correlation), as the image's columns: what is not zero, forward, times the spectrum, inverse, part by part; only
+ * needed rows go out peak:    eight rows packed as four, inverse in L2, compared block-wise with the floor of
+ * sqrt(ssd); what may win is looked at one by one (proposal.h)
  *
  *  The threads of the pool share every stage, so one huge pair fills the cores as many small ones do, and memory does
  *  not grow with threads but for rows and columns in cache.
