@@ -136,6 +136,8 @@ void ncc_devices_describe(const ncc_device_choice *choices, int ranks, bool limi
     snprintf(word, sizeof word, "; %d rank%s on the CPU", on_cpu, on_cpu == 1 ? "" : "s");
     append(gpus, gpus_bytes, word);
   }
+  ncc_survey_warn(
+      survey, "no hardware had run the GPU engine when this version was made: compare with --device cpu, and tell us");
   if (unused > 0 && !limited)
     ncc_survey_warn(survey, "%d GPU%s idle: a rank uses one, so start a rank for each GPU", unused,
                     unused == 1 ? " stays" : "s stay");
