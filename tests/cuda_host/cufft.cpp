@@ -65,7 +65,7 @@ void run(Plan &p, void *in, void *out, int direction) {
     for (long long b = 0; b < p.batch; ++b)
       for (long long i = 0; i <= p.n / 2; ++i) cuda_host::fill_garbage(cin + b * p.in_distance + i * p.in_stride, 8);
   }
-  cuda_host::fill_garbage(p.work, p.work_bytes);
+  if (p.work_bytes) cuda_host::fill_garbage(p.work, p.work_bytes);
 }
 
 cufftResult exec(const char *call, cufftHandle handle, cufftType type, void *in, void *out, int direction) {
