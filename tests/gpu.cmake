@@ -43,5 +43,6 @@ ncc_add_gpu_script(em_tiles tiles)
 
 if(NOT MPIXCORR_SANITIZE)
   ncc_add_script(NAME gpu_valgrind COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/gpu_valgrind.sh $<TARGET_FILE:cuda_host_cases>
-    $<TARGET_FILE:test_conformance_fuzz> LABELS gpu TIMEOUT 180)
+    ${CMAKE_CURRENT_SOURCE_DIR}/reference_numpy.py $<TARGET_FILE:match_cases> ${NCC_PYTHON} LABELS gpu
+    TIMEOUT 180)
 endif()
