@@ -65,7 +65,7 @@ class Done:
     @property
     def left(self):
         """What the run says of pairs that left the GPU, and of ranks that did."""
-        words = "went to the CPU engine|goes on with the CPU engine"
+        words = "went to the CPU engine|the GPU is given up"
         return [line for line in (self.out + self.err).splitlines() if re.search(words, line)]
 
 

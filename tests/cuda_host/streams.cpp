@@ -85,7 +85,7 @@ void execute(std::unique_lock<std::mutex> &lock, cuda_host_stream *stream) {
   Operation operation = std::move(stream->queue.front());
   stream->queue.pop_front();
   Device &device = s.devices[(size_t)stream->device];
-  if (operation.run && operation.computes && loses_device()) device.lost = true;
+  if (operation.run && operation.computes && !device.lost && loses_device()) device.lost = true;
   if (operation.run && !device.lost) {
     stream->busy = true;
     open_memory(stream->device);
