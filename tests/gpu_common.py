@@ -90,10 +90,14 @@ def same(done, expected, what=""):
         expect(done.tables[name] == data, done, f"{what}, /{name} differs from the CPU engine's")
 
 
-def computed(done, what=""):
-    """It was the GPU engine that did it, without falling back."""
+def computed(done, expected, what=""):
+    """It was the GPU engine that did it, without falling back. Garbage on the device costs no right answer, as the second
+    tier then finds it: so no more pairs may go there than with the CPU engine."""
     expect(done.calls.get("computed", 0) > 0, done, f"{what}, nothing was computed on the GPU")
     expect(not done.left, done, f"{what}, not all was computed on the GPU")
+    counters = [run.report["counters"] for run in (done, expected)]
+    expect(counters[0]["second_tier"] <= counters[1]["second_tier"], done, f"{what}, in the second tier {counters}")
+    return counters[0]
 
 
 def compare(*options, ranks=1, **environment):
@@ -102,7 +106,7 @@ def compare(*options, ranks=1, **environment):
     expect(expected.code in (0, 6), expected, "the CPU engine")
     done = gpu(*options, ranks=ranks, **environment)
     same(done, expected)
-    computed(done)
+    computed(done, expected)
     return done
 
 

@@ -28,7 +28,7 @@ def shares(done):
 def check(expected, devices, *options, ranks, **environment):
     done = gpu(*options, ranks=ranks, **environment)
     same(done, expected)
-    computed(done)
+    computed(done, expected)
     expect(names(done) == devices, done, f"expected the devices {devices}")
     return done
 
@@ -76,7 +76,7 @@ def auto():
     expected = make_input(3)
     done = Done("auto", (), 2, {})
     same(done, expected)
-    computed(done)
+    computed(done, expected)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def tiles():
     for options in ((), ("--min-overlap", "1"), ("--crop", "half", "--quality")):
         expected, done = cpu(*options), gpu(*options, ranks=2)
         same(done, expected)
-        computed(done)
+        computed(done, expected)
         print(f"{len(images)} pairs, {' '.join(options) or 'no options'}: the same bytes")
 
 

@@ -37,17 +37,17 @@ def ends_well(done, expected, what):
 
 
 def each_call(part):
-    """Each call that a run makes fails once: the first, the second, one in the middle, the last."""
+    """Each call that a run makes fails once: the first, one in the middle, the last."""
     expected = make_input()
     undisturbed = gpu(*OPTIONS)
     same(undisturbed, expected)
-    computed(undisturbed)
+    computed(undisturbed, expected)
     calls = {name: n for name, n in undisturbed.calls.items() if name != "computed"}
     recovered = ended = 0
     for i, (name, n) in enumerate(sorted(calls.items())):
         if i % 3 != part:
             continue
-        for at in sorted({1, 2, (n + 1) // 2, n - 1, n} & set(range(1, n + 1))):
+        for at in sorted({1, (n + 1) // 2, n}):
             what = f"{name} number {at} of {n}"
             done = gpu(*OPTIONS, CUDA_HOST_FAIL=f"{name}:{at}")
             if ends_well(done, expected, what):
@@ -64,7 +64,7 @@ def memory():
     expected = make_input()
     undisturbed = gpu(*OPTIONS)
     fell_back = smaller = 0
-    for exponent in range(10, 29):
+    for exponent in range(10, 29, 2):
         done = gpu(*OPTIONS, CUDA_HOST_OOM=str(2**exponent))
         same(done, expected, f"out of memory at 2^{exponent}")
         if done.calls.get("computed", 0) == 0:

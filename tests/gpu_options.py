@@ -35,10 +35,10 @@ def pixels(rng, shape, dtype):
     return values.clip(limits.min, limits.max).astype(dtype)
 
 
-def all_options(make):
+def some_options(make, table):
     with h5py.File(INPUT, "w") as file:
         make(file, np.random.default_rng(11))
-    for options in OPTIONS:
+    for options in table:
         compare("--on-bad-pair", "skip", *options)
 
 
@@ -89,14 +89,14 @@ def awkward(file, rng):
 
 def batches():
     """1 to many templates on an image, not all of one shape, in one stream and in several."""
-    for n in (1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 33, 100):
+    for n in (1, 2, 3, 5, 8, 17, 100):
         with h5py.File(INPUT, "w") as file:
             simple(file, np.random.default_rng(n), 2, n, [(i, t) for i in range(2) for t in range(n)], (41, 57), (11, 14))
         expected = cpu()
         for options in ((), ("--streams", "3")):
             done = gpu(*options)
             same(done, expected, f"{n} templates")
-            computed(done, f"{n} templates")
+            computed(done, expected, f"{n} templates")
     with h5py.File(INPUT, "w") as file:
         rng = np.random.default_rng(5)
         file["images"] = np.stack([pixels(rng, (60, 64), "u2") for _ in range(2)])
@@ -108,15 +108,22 @@ def batches():
 
 
 def schedules():
-    """Whatever order the device finds for what it is asked."""
+    """Whatever order the device finds for what it is asked: the same bytes, from the same candidates."""
     with h5py.File(INPUT, "w") as file:
         mixed(file, np.random.default_rng(7))
     expected = cpu()
-    for order in [{"CUDA_HOST_SCHEDULE": "late"}, {"CUDA_HOST_SCHEDULE": "early"}] + [{"CUDA_HOST_SEED": str(i)} for i in range(2, 8)]:
-        same(gpu("--streams", "3", **order), expected, str(order))
-        same(gpu(**order), expected, str(order))
+    for options in ((), ("--streams", "2")):
+        orders = [{"CUDA_HOST_SCHEDULE": "early"}, {"CUDA_HOST_SCHEDULE": "late"}] + [{"CUDA_HOST_SEED": str(i)} for i in (2, 3, 4)]
+        first = None
+        for order in orders:
+            done = gpu(*options, **order)
+            same(done, expected, str(order))
+            counters = computed(done, expected, str(order))
+            first = first or counters
+            expect(counters["candidates"] == first["candidates"], done, f"{order}: {counters} where early gives {first}")
 
 
 if __name__ == "__main__":
-    main({"mixed": lambda: all_options(mixed), "boxes": lambda: all_options(boxes), "awkward": lambda: all_options(awkward),
+    main({"mixed": lambda: some_options(mixed, OPTIONS), "boxes": lambda: some_options(boxes, OPTIONS[::2]),
+          "awkward": lambda: some_options(awkward, OPTIONS[1::2]),
           "dtypes": dtypes, "batches": batches, "schedules": schedules})
