@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Every option and every kind of input give the same bytes on the GPU engine as on the CPU engine: gpu_options.py CASE"""
-from gpu_common import INPUT, compare, computed, cpu, gpu, h5py, main, np, same
+from gpu_common import INPUT, compare, computed, cpu, expect, gpu, h5py, main, np, same
 from same_bytes import mixed, scene, simple
 
 TYPES = ["u1", "i1", "u2", "i2", "u4", "i4", "f2", "f4", "f8"]
