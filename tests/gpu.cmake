@@ -46,3 +46,8 @@ if(NOT MPIXCORR_SANITIZE)
     ${CMAKE_CURRENT_SOURCE_DIR}/reference_numpy.py $<TARGET_FILE:match_cases> ${NCC_PYTHON} LABELS gpu
     TIMEOUT 180)
 endif()
+
+# All that these tests run, for builds that want no more.
+add_custom_target(gpu_tests DEPENDS mpixcorr match_cases cuda_host_cases test_conformance_properties
+  test_conformance_numbers test_conformance_search test_conformance_arrays test_conformance_fuzz
+  test_conformance_large)
