@@ -56,15 +56,20 @@ struct Fiber {
   int line = 0;
 };
 
-/** i -> (a i + b) mod n with a random a that has no factor of n: an order of n things that needs no table. */
+/** b, b + a, b + 2 a, ... mod n with a random a that has no factor of n: an order of n things that needs no table. */
 struct Order {
   uint64_t n, a, b;
-  Order(uint64_t n_, std::mt19937 &random) : n(n_), a(1), b(random() % n_) {
+  Order(uint64_t n_, std::mt19937 &random) : n(n_), a(n_ > 1 ? 1 : 0), b(random() % n_) {
     if (n > 2) do
         a = random() % n;
       while (std::gcd(a, n) != 1);
   }
-  uint64_t operator[](uint64_t i) const { return (a * i + b) % n; }
+  uint64_t next() {
+    uint64_t at = b;
+    b += a;
+    if (b >= n) b -= n;
+    return at;
+  }
 };
 
 uint3 unfold(uint64_t i, const dim3 &size) {
@@ -77,20 +82,22 @@ struct Runner {
   const std::function<void()> *kernel = nullptr;
   std::vector<std::unique_ptr<Fiber>> fibers;  // as many as ever waited at once, and one
   std::vector<Fiber *> idle, waiting;
+  std::vector<Fiber *> turn;  // those that go on from a barrier
+  size_t turned = 0;          // of them, so many have been let on
   Fiber *current = nullptr;
   void *home = nullptr;
   void *home_fake = nullptr;  // ASan's
   const void *home_stack = nullptr;
   size_t home_size = 0;
-  const Order *order = nullptr;
-  uint64_t started = 0;
+  Order *order = nullptr;  // of what has its turn: threads at first, then `turn`
+  uint64_t threads = 0, started = 0;
   char *shared_end = nullptr, *shared = nullptr;
   std::mt19937 random;
 
   void make_fiber();
   void enter(Fiber *fiber);
   void leave();
-  void run_block(uint64_t threads, size_t shared_bytes);
+  void run_block(size_t shared_bytes);
 };
 
 thread_local std::unique_ptr<Runner> owned;  // the one worker's, as long as it lives
@@ -99,11 +106,12 @@ thread_local Runner *runner;
 /** What a fiber does all its life: takes threads that nobody has started, then rests until it is needed again. */
 void live() {
 #if CUDA_HOST_ASAN
-  __sanitizer_finish_switch_fiber(nullptr, &runner->home_stack, &runner->home_size);
+  __sanitizer_finish_switch_fiber(nullptr, &runner->home_stack, &runner->home_size);  // new ones are entered from home
 #endif
   for (;;) {
-    while (runner->started < runner->order->n) {
-      threadIdx = unfold((*runner->order)[runner->started++], blockDim);
+    while (runner->started < runner->threads) {
+      ++runner->started;
+      threadIdx = unfold(runner->order->next(), blockDim);
       (*runner->kernel)();
     }
     runner->idle.push_back(runner->current);
@@ -136,18 +144,25 @@ void Runner::enter(Fiber *fiber) {
 #endif
 }
 
+/** To the next that has its turn, or else home. */
 void Runner::leave() {
+  Fiber *from = current, *to = turned < turn.size() ? turn[order->next()] : nullptr;
 #if CUDA_HOST_ASAN
   void *fake;
-  __sanitizer_start_switch_fiber(&fake, home_stack, home_size);
+  __sanitizer_start_switch_fiber(&fake, to ? to->stack : home_stack, to ? STACK : home_size);
 #endif
-  cuda_host_switch(&current->context, home);
+  if (to) {
+    ++turned;
+    current = to;
+    threadIdx = to->thread;
+  }
+  cuda_host_switch(&from->context, to ? to->context : home);
 #if CUDA_HOST_ASAN
-  __sanitizer_finish_switch_fiber(fake, &home_stack, &home_size);
+  __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
 #endif
 }
 
-void Runner::run_block(uint64_t threads, size_t shared_bytes) {
+void Runner::run_block(size_t shared_bytes) {
   if (shared_bytes) {
     shared = shared_end - (shared_bytes + 15) / 16 * 16;
     fill_garbage(shared, (size_t)(shared_end - shared));
@@ -162,7 +177,6 @@ void Runner::run_block(uint64_t threads, size_t shared_bytes) {
     idle.pop_back();
     enter(fiber);
   }
-  std::vector<Fiber *> turn;
   while (!waiting.empty()) {
     const Fiber *first = waiting[0];
     if (waiting.size() != threads)
@@ -176,8 +190,11 @@ void Runner::run_block(uint64_t threads, size_t shared_bytes) {
     turn.swap(waiting);
     waiting.clear();
     Order turn_order(threads, random);
-    for (uint64_t i = 0; i < threads; ++i) enter(turn[turn_order[i]]);
+    order = &turn_order;
+    turned = 1;
+    enter(turn[turn_order.next()]);
   }
+  turn.clear();
   if (shared_bytes % 16) {
     for (char *at = shared + shared_bytes; at < shared_end; ++at) {
       if (*at != (char)(GARBAGE >> (8 * ((uintptr_t)at & 3))))
@@ -203,12 +220,13 @@ void run_kernel(const char *name, dim3 grid, dim3 block, size_t shared_bytes, co
   }
   runner->name = name;
   runner->kernel = &kernel;
+  runner->threads = (uint64_t)block.x * block.y * block.z;
   gridDim = grid;
   blockDim = block;
   Order blocks((uint64_t)grid.x * grid.y * grid.z, runner->random);
   for (uint64_t i = 0; i < blocks.n; ++i) {
-    blockIdx = unfold(blocks[i], grid);
-    runner->run_block((uint64_t)block.x * block.y * block.z, shared_bytes);
+    blockIdx = unfold(blocks.next(), grid);
+    runner->run_block(shared_bytes);
   }
   gridDim = dim3(0, 0, 0);
 }

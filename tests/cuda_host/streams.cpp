@@ -276,6 +276,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   // CUDA lets the rest of its work finish first. The host does not know of it.
   wait_for(hold, {stream, nullptr}, {});
   s.streams.erase(std::find(s.streams.begin(), s.streams.end(), stream));
+  s.host.erase(stream->number);
   delete stream;
   return error;
 }
