@@ -1,5 +1,6 @@
 #include "coordinator.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,11 +11,13 @@
 #include "stop.h"
 #include "watchdog.h"
 
-enum { AHEAD = 4, INBOX_LETTERS = 64 }; /* a rank computes one hand-out and has one ahead, or some small ones */
+enum { INBOX_LETTERS = 64 };
 #define PROGRESS_S 0.1
+#define TURN_S 0.002   /* then something else is looked at */
+#define SILENCE_S 0.05 /* all ranks are looked at so seldom: there may be thousands */
 
 typedef struct peer {
-  ncc_handout *out[AHEAD]; /* outstanding, oldest first */
+  ncc_handout *out[NCC_PLAN_AHEAD]; /* outstanding, oldest first */
   int n_out;
   int64_t n_given;
   double heard_s; /* on the watchdog's clock, when it last gave something back */
@@ -27,16 +30,15 @@ typedef struct coordinator {
   ncc_inbox inbox;
   peer *peers;         /* [ranks] */
   int64_t outstanding; /* hand-outs of all peers */
-  ncc_chunk *chunks;   /* of the hand-out being made */
-  int64_t chunk_capacity;
-  uint32_t *uses[2]; /* by ncc_object_kind, [count]: pairs that are not handed out yet */
+  ncc_plan_work work;  /* of the hand-out being made */
+  uint32_t *uses[2];   /* by ncc_object_kind, [count]: pairs that are not handed out yet */
   int64_t next_id, total;
   bool stopping;
   ncc_status problem;
   char *message; /* [NCC_MESSAGE_TEXT] */
   ncc_rank_stats *stats;
   int goodbyes;
-  double write_s, progress_s;
+  double write_s, progress_s, silence_s;
   double time_up_s; /* by ncc_clock_s() */
   char time_reason[96];
   int64_t failed; /* pairs */
@@ -94,36 +96,6 @@ static ncc_status check_limits(coordinator *c) {
 
 /* ---- handing out ------------------------------------------------------------------------------------------------ */
 
-/** Takes chunks from the plan until they make a rank's share; a chunk of small pairs would not be worth a message. */
-static ncc_status collect_chunks(coordinator *c, int rank, int64_t *n_chunks, int64_t *n_pairs, double *cost) {
-  ncc_status status = NCC_OK;
-  int64_t given = c->peers[rank].n_given, part = given == 0 ? 8 : given == 1 ? 2 : 1; /* a quick start */
-  double share_s = ncc_plan_share(c->o.plan) / (double)part;
-  int64_t bytes = 0, enough_bytes = c->o.handout_bytes / (2 * part);
-  *n_chunks = *n_pairs = 0;
-  *cost = 0;
-  while (*cost < share_s && *n_pairs < NCC_CHUNK_PAIRS && (c->o.handout_bytes <= 0 || bytes < enough_bytes)) {
-    if (*n_chunks == c->chunk_capacity) {
-      int64_t capacity = c->chunk_capacity ? 2 * c->chunk_capacity : 64;
-      ncc_chunk *grown = realloc(c->chunks, (size_t)capacity * sizeof *grown);
-      NCC_CHECK(grown, NCC_ERR_NOMEM, "out of memory for %lld chunks", (long long)capacity);
-      c->chunks = grown;
-      c->chunk_capacity = capacity;
-    }
-    ncc_chunk *chunk = &c->chunks[*n_chunks];
-    if (!ncc_plan_next(c->o.plan, rank, share_s - *cost, chunk)) break;
-    ++*n_chunks;
-    *n_pairs += chunk->count;
-    *cost += chunk->cost;
-    const int64_t *first = c->o.indices[ncc_plan_row(c->o.plan, chunk->first)];
-    ncc_object image = ncc_objects_get(&c->o.catalog->images, first[0]);
-    ncc_object tmpl = ncc_objects_get(&c->o.catalog->templates, first[1]);
-    bytes += ncc_object_bytes(&image) + chunk->count * ncc_object_bytes(&tmpl);
-  }
-cleanup:
-  return status;
-}
-
 /** Counts the pairs that need each object; a count that does not fit stays at its most. */
 static ncc_status count_uses(coordinator *c) {
   ncc_status status = NCC_OK;
@@ -161,17 +133,18 @@ static void take_uses(coordinator *c, ncc_handout *handout) {
 static ncc_status make_handout(coordinator *c, int rank, ncc_handout **out) {
   ncc_status status = NCC_OK;
   ncc_handout *handout = NULL;
-  int64_t n_chunks, n_pairs, at = 0;
-  double cost;
+  ncc_plan_work *work = &c->work;
+  int64_t at = 0;
   *out = NULL;
-  NCC_TRY(collect_chunks(c, rank, &n_chunks, &n_pairs, &cost));
-  if (n_chunks == 0) return NCC_OK;
-  NCC_TRY(ncc_handout_create(n_chunks, n_pairs, c->o.catalog->windows != NULL, true, &handout));
+  NCC_TRY(ncc_plan_take(c->o.plan, rank, c->peers[rank].n_given, work));
+  if (work->n_chunks == 0) return NCC_OK;
+  NCC_TRY(ncc_handout_create(work->n_chunks, work->n_pairs, c->o.catalog->windows != NULL, true, &handout));
   handout->id = c->next_id++;
   handout->dest = rank;
-  handout->cost = cost;
-  for (int64_t i = 0; i < n_chunks; i++) {
-    const ncc_chunk *chunk = &c->chunks[i];
+  handout->cost = work->cost;
+  c->totals->chunks += work->n_chunks;
+  for (int64_t i = 0; i < work->n_chunks; i++) {
+    const ncc_chunk *chunk = &work->chunks[i];
     handout->pieces[i].image = c->o.indices[ncc_plan_row(c->o.plan, chunk->first)][0];
     handout->pieces[i].count = chunk->count;
     for (int64_t k = 0; k < chunk->count; k++, at++) {
@@ -217,18 +190,14 @@ cleanup:
   return status;
 }
 
-/** Whether a rank may have one hand-out more: two in any case, and more where they are small, because pixels had no
- * room in larger ones. Together they are no more than two shares, so that nothing changes for the end of the run. */
 static bool may_have_more(const coordinator *c, const peer *p) {
-  double cost = 0;
+  double cost_s = 0;
   int64_t bytes = 0;
-  if (c->stopping || p->n_out == AHEAD) return false;
-  if (p->n_out < 2) return true;
   for (int i = 0; i < p->n_out; i++) {
-    cost += p->out[i]->cost;
+    cost_s += p->out[i]->cost.seconds;
     bytes += p->out[i]->pixel_bytes;
   }
-  return cost < ncc_plan_share(c->o.plan) && bytes <= 2 * c->o.handout_bytes;
+  return !c->stopping && ncc_plan_may_have_more(c->o.plan, p->n_out, cost_s, bytes);
 }
 
 /** Gives a rank one hand-out more, if it may have one and there is any. @param[out] given  or NULL. */
@@ -289,8 +258,8 @@ static ncc_status write_results(coordinator *c, ncc_handout *handout) {
 /** Takes a hand-out that is done: gives the rank its next first, so that it need not wait for the disk. */
 static ncc_status finish(coordinator *c, ncc_handout *handout) {
   ncc_status status = NCC_OK;
-  if (!c->stopping) ncc_plan_observe(c->o.plan, handout->cost, handout->elapsed_s, c->o.threads);
-  ncc_watchdog_learn(&c->watchdog, handout->cost, handout->elapsed_s);
+  if (!c->stopping) ncc_plan_observe(c->o.plan, &handout->cost, handout->elapsed_s, handout->image_s, c->o.threads);
+  ncc_watchdog_learn(&c->watchdog, handout->cost.seconds, handout->elapsed_s);
   c->peers[handout->dest].heard_s = c->watchdog.awake_s;
   take_off(c, handout);
   for (bool given = true; given;) NCC_TRY(give(c, handout->dest, &given));
@@ -304,7 +273,8 @@ cleanup:
 static ncc_status take_own(coordinator *c, bool *progress) {
   ncc_status status = NCC_OK;
   ncc_handout *handout;
-  while ((handout = ncc_lane_take(c->o.lane))) {
+  const double until_s = ncc_clock_s() + TURN_S;
+  while (ncc_clock_s() < until_s && (handout = ncc_lane_take(c->o.lane))) {
     *progress = true;
     c->loaded_s = c->watchdog.awake_s;
     NCC_TRY(check_limits(c)); /* what was cut short by a signal must not go out */
@@ -371,7 +341,8 @@ static ncc_status take_messages(coordinator *c, bool *progress) {
   ncc_status status = NCC_OK;
   void *bytes = NULL;
   int64_t n_bytes;
-  for (int source;;) {
+  const double until_s = ncc_clock_s() + TURN_S;
+  for (int source; ncc_clock_s() < until_s;) { /* others are to have their turn, however many messages come */
     NCC_TRY(ncc_inbox_poll(&c->inbox, c->o.comm, &source, &bytes, &n_bytes));
     if (!bytes) break;
     *progress = true;
@@ -393,7 +364,7 @@ static ncc_status give_up(coordinator *c, int rank, const ncc_handout *handout, 
   if (handout)
     snprintf(what, sizeof what, "hand-out %lld: %lld pairs from row %lld on, image id %lld, predicted to take %.3g s",
              (long long)handout->id, (long long)handout->n_pairs, (long long)handout->rows[0],
-             (long long)ncc_objects_get(&c->o.catalog->images, handout->pieces[0].image).id, handout->cost);
+             (long long)ncc_objects_get(&c->o.catalog->images, handout->pieces[0].image).id, handout->cost.seconds);
   ncc_status synced = ncc_output_sync(c->o.output);
   return ncc_error_set(NCC_ERR_STOPPED, "rank %d on %s has not answered for %.0f s (%s%s); %s", rank, c->o.hosts[rank],
                        silent_s, handout && handout->sent_s == 0 ? "reading the pixels of " : "", what,
@@ -401,7 +372,8 @@ static ncc_status give_up(coordinator *c, int rank, const ncc_handout *handout, 
 }
 
 static ncc_status check_silence(coordinator *c) {
-  double now_s = ncc_watchdog_look(&c->watchdog, ncc_clock_s());
+  c->silence_s = ncc_clock_s();
+  double now_s = ncc_watchdog_look(&c->watchdog, c->silence_s);
   for (int rank = 0; rank < c->o.comm->ranks; rank++) {
     const peer *p = &c->peers[rank];
     const ncc_handout *handout = p->n_out > 0 ? p->out[0] : NULL;
@@ -411,7 +383,7 @@ static ncc_status check_silence(coordinator *c) {
     if (handout && handout->sent_s > since_s) since_s = handout->sent_s;
     if (handout && rank == 0 && c->loaded_s > since_s) since_s = c->loaded_s; /* it may wait for others' pixels */
     if (!handout && since_s < c->ended_s) since_s = c->ended_s;
-    if (now_s - since_s > ncc_watchdog_limit_s(&c->watchdog, handout ? handout->cost : 0))
+    if (now_s - since_s > ncc_watchdog_limit_s(&c->watchdog, handout ? handout->cost.seconds : 0))
       return give_up(c, loading ? 0 : rank, handout, now_s - since_s);
   }
   return NCC_OK;
@@ -431,12 +403,14 @@ static void report_progress(coordinator *c) {
 static ncc_status turn(coordinator *c, int *step) {
   ncc_status status = NCC_OK;
   bool progress = false;
+  double cpu_s = ncc_clock_thread_cpu_s();
   NCC_TRY(check_limits(c));
-  NCC_TRY(check_silence(c));
+  if (ncc_clock_s() - c->silence_s > SILENCE_S) NCC_TRY(check_silence(c));
   NCC_TRY(ncc_outbox_poll(&c->outbox, &progress));
   NCC_TRY(take_messages(c, &progress));
   NCC_TRY(take_own(c, &progress));
   report_progress(c);
+  if (progress) c->totals->turn_cpu_s = fmax(c->totals->turn_cpu_s, ncc_clock_thread_cpu_s() - cpu_s);
   if (progress)
     *step = 0;
   else
@@ -459,9 +433,11 @@ ncc_status ncc_coordinator_run(const ncc_coordinator_options *options, ncc_rank_
   NCC_TRY(ncc_inbox_create(&c.inbox, INBOX_LETTERS));
   NCC_TRY(count_uses(&c));
   NCC_TRY(check_limits(&c));
-  for (int round = 0; round < AHEAD; round++)
+  double first_s = ncc_clock_s();
+  for (int round = 0; round < NCC_PLAN_AHEAD; round++)
     for (int rank = 0; rank < ranks; rank++) NCC_TRY(give(&c, rank, NULL));
   while (c.outstanding > 0) NCC_TRY(turn(&c, &step));
+  totals->dispatch_s = ncc_clock_s() - first_s;
   for (int rank = 1; rank < ranks; rank++) NCC_TRY(send_plain(&c, rank, NCC_MESSAGE_END));
   c.ended = true;
   c.ended_s = c.watchdog.awake_s;
@@ -472,7 +448,7 @@ ncc_status ncc_coordinator_run(const ncc_coordinator_options *options, ncc_rank_
   *problem = c.problem;
 cleanup:
   free(c.peers); /* after a failure hand-outs are left to the threads that still use them: the process is to end */
-  free(c.chunks);
+  ncc_plan_work_clear(&c.work);
   for (int kind = 0; kind < 2; kind++) free(c.uses[kind]);
   ncc_inbox_clear(&c.inbox);
   ncc_outbox_clear(&c.outbox);

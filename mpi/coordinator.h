@@ -8,8 +8,9 @@
 #include "output.h"
 #include "plan.h"
 
-/** Most pairs of a hand-out's chunk: results come back in messages of about a megabyte. */
-#define NCC_CHUNK_PAIRS 16384
+/** Most pairs of a hand-out: enough that its message costs next to nothing a pair, and few enough that making it and
+ *  taking its results keep rank 0 from others for a few milliseconds at most. */
+#define NCC_CHUNK_PAIRS 4096
 
 typedef struct ncc_coordinator_options {
   const ncc_comm *comm;

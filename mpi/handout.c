@@ -61,7 +61,9 @@ ncc_status ncc_handout_find_needs(ncc_handout *handout) {
     needs[n++] = (ncc_need){.kind = NCC_IMAGE, .index = handout->pieces[i].image};
   for (int64_t i = 0; i < handout->n_pairs; i++)
     needs[n++] = (ncc_need){.kind = NCC_TEMPLATE, .index = handout->templates[i]};
-  qsort(needs, (size_t)n, sizeof *needs, compare_needs);
+  bool sorted = true; /* most are: images and templates come in the file's order */
+  for (int64_t i = 1; i < n && sorted; i++) sorted = compare_needs(&needs[i - 1], &needs[i]) <= 0;
+  if (!sorted) qsort(needs, (size_t)n, sizeof *needs, compare_needs);
   for (int64_t i = 0; i < n; i++)
     if (i == 0 || compare_needs(&needs[handout->n_needs - 1], &needs[i]) != 0) needs[handout->n_needs++] = needs[i];
 cleanup:

@@ -9,6 +9,7 @@
 
 #include "input.h"
 #include "pixels.h"
+#include "plan.h"
 
 enum { NCC_MESSAGE_TEXT = 512 };
 
@@ -46,9 +47,10 @@ typedef struct ncc_handout {
   int64_t *rows;       /**< [n_pairs] rows of /pairs; rank 0 only */
   ncc_need *needs;     /**< [n_needs], by kind and index */
   ncc_result *results; /**< [n_pairs], once computed */
-  double cost;         /**< predicted seconds; rank 0 only */
+  ncc_plan_cost cost;  /**< rank 0 only */
   int64_t pixel_bytes; /**< of all needs; rank 0 only */
   double elapsed_s;    /**< that computing took */
+  double image_s;      /**< of which preparing images */
   int64_t n_loaded;    /**< pairs whose pixels are there: the first ones; guarded by the lane's mutex */
   bool loading;        /**< this rank's reader is at it, for this rank; likewise */
   bool read_here;      /**< it was; likewise */

@@ -327,11 +327,13 @@ static void *run_matcher(void *argument) {
     pthread_mutex_unlock(&lane->mutex);
     double started_s = ncc_clock_s(), waited_s = 0;
     lane->stats.wait_s += started_s - idle_since_s;
-    double planned_s = ncc_matcher_counters(lane->options.matcher)->planning_s;
+    const ncc_counters before = *ncc_matcher_counters(lane->options.matcher);
     ncc_status status = ncc_stop_asked(lane->options.stop) ? NCC_OK : compute(lane, handout, &waited_s);
-    planned_s = ncc_matcher_counters(lane->options.matcher)->planning_s - planned_s;
+    const ncc_counters *after = ncc_matcher_counters(lane->options.matcher);
     tell_device_trouble(lane);
-    handout->elapsed_s = ncc_clock_s() - started_s - waited_s - planned_s; /* planning happens once, predicts nothing */
+    handout->image_s = after->image_s - before.image_s;
+    handout->elapsed_s = ncc_clock_s() - started_s - waited_s;
+    handout->elapsed_s -= after->planning_s - before.planning_s; /* happens once, and predicts nothing */
     lane->stats.compute_s += handout->elapsed_s;
     lane->stats.wait_s += waited_s;
     idle_since_s = ncc_clock_s();

@@ -78,8 +78,9 @@ ncc_status ncc_message_results(const ncc_handout *handout, void **bytes, int64_t
   char *at = NULL;
   header head = {.type = NCC_MESSAGE_RESULTS, .id = handout->id, .n_pairs = handout->n_pairs};
   size_t results_bytes = (size_t)handout->n_pairs * sizeof *handout->results;
-  NCC_TRY(start(&head, (int64_t)(sizeof(double) + results_bytes), bytes, n_bytes, &at));
+  NCC_TRY(start(&head, (int64_t)(2 * sizeof(double) + results_bytes), bytes, n_bytes, &at));
   put(&at, &handout->elapsed_s, sizeof handout->elapsed_s);
+  put(&at, &handout->image_s, sizeof handout->image_s);
   put(&at, handout->results, results_bytes);
 cleanup:
   return status;
@@ -222,12 +223,13 @@ ncc_status ncc_message_read_results(const void *bytes, int64_t n_bytes, ncc_hand
   ncc_status status = NCC_OK;
   header head = {0};
   size_t results_bytes = (size_t)handout->n_pairs * sizeof *handout->results;
-  NCC_TRY(read_header(bytes, n_bytes, NCC_MESSAGE_RESULTS, (int64_t)(sizeof(double) + results_bytes), &head));
+  NCC_TRY(read_header(bytes, n_bytes, NCC_MESSAGE_RESULTS, (int64_t)(2 * sizeof(double) + results_bytes), &head));
   NCC_CHECK(head.id == handout->id && head.n_pairs == handout->n_pairs, NCC_ERR_COMM,
             "results of %lld pairs for hand-out %lld, expected %lld for %lld", (long long)head.n_pairs,
             (long long)head.id, (long long)handout->n_pairs, (long long)handout->id);
   const char *at = (const char *)bytes + sizeof head;
   get(&at, &handout->elapsed_s, sizeof handout->elapsed_s);
+  get(&at, &handout->image_s, sizeof handout->image_s);
   get(&at, handout->results, results_bytes);
   for (int64_t i = 0; i < handout->n_pairs; i++)
     NCC_CHECK(handout->results[i].status < NCC_PAIR_STATUS_COUNT, NCC_ERR_COMM,

@@ -62,7 +62,7 @@ ncc_status ncc_message_read_work(const void *bytes, int64_t n_bytes, const ncc_c
 /** Which hand-out the results belong to. */
 ncc_status ncc_message_results_id(const void *bytes, int64_t n_bytes, int64_t *id);
 
-/** Fills the hand-out's results and elapsed_s. */
+/** Fills the hand-out's results and seconds. */
 ncc_status ncc_message_read_results(const void *bytes, int64_t n_bytes, ncc_handout *handout);
 ncc_status ncc_message_read_problem(const void *bytes, int64_t n_bytes, ncc_status *problem,
                                     char text[NCC_MESSAGE_TEXT]);

@@ -153,13 +153,13 @@ ncc_status ncc_root_start(ncc_root *root, const ncc_comm *comm, const ncc_placem
                                .threads = header->threads_max,
                                .group = options->group,
                                .max_bytes = handout_bytes,
-                               .max_pairs = NCC_CHUNK_PAIRS};
+                               .max_pairs = options->handout_pairs > 0 ? options->handout_pairs : NCC_CHUNK_PAIRS};
   NCC_TRY(ncc_plan_create(header->catalog, &options->search, (const int64_t(*)[2])root->indices, statuses(root),
                           &planning, &root->plan));
   root->plan_s += ncc_clock_s() - started_s;
   header->pairs = ncc_plan_pairs(root->plan);
   header->groups = ncc_plan_groups(root->plan);
-  header->predicted_s = ncc_plan_cost(root->plan);
+  header->predicted_s = ncc_plan_total_s(root->plan);
 cleanup:
   return status;
 }
@@ -201,7 +201,8 @@ ncc_status ncc_root_forecast(ncc_root *root, const ncc_memory *memory) {
   const ncc_job_header *header = &root->header;
   ncc_forecast forecast;
   ncc_forecast_options options = {.ranks = header->ranks,
-                                  .threads = header->threads_at_once,
+                                  .threads = header->threads_max,
+                                  .crowding = (double)header->threads_total / (double)header->threads_at_once,
                                   .file_bytes = root->identity.size_bytes,
                                   .root_reads = header->read == NCC_READ_ROOT};
   NCC_TRY(ncc_forecast_create(header->catalog, &root->options->search, (const int64_t(*)[2])root->indices,

@@ -7,8 +7,6 @@
 #include "error.h"
 #include "fft.h"
 
-const char ncc_forecast_machine[] = "one core of a 2-core AVX-512 server";
-
 /* ---- geometries ------------------------------------------------------------------------------------------------- */
 
 /** Open addressing over the geometries: slots hold an index plus 1. */
@@ -72,7 +70,7 @@ static ncc_status add_geometry(geometry_table *table, const ncc_catalog *catalog
   ncc_fft_shape fft = ncc_fft_shape_choose(&g.geometry);
   g.fft_rows = fft.rows;
   g.fft_cols = fft.cols;
-  ncc_cost_predict(search, image, tmpl, &g.image_s, &g.pair_s);
+  NCC_TRY(ncc_cost_predict(search, window, image->rows, image->cols, tmpl->rows, tmpl->cols, &g.cost));
   table->forecast->geometries[table->forecast->n_geometries++] = g;
   *find_slot(table, image, tmpl) = table->forecast->n_geometries;
 cleanup:
@@ -95,7 +93,7 @@ cleanup:
 
 static int compare_costs(const void *left, const void *right) {
   const ncc_forecast_geometry *a = left, *b = right;
-  double cost_a = (double)a->pairs * a->pair_s, cost_b = (double)b->pairs * b->pair_s;
+  double cost_a = (double)a->pairs * a->cost.pair_s, cost_b = (double)b->pairs * b->cost.pair_s;
   if (cost_a != cost_b) return cost_a > cost_b ? -1 : 1;
   return (a->pairs < b->pairs) - (a->pairs > b->pairs);
 }
@@ -162,7 +160,7 @@ static ncc_forecast_stripes choose_stripes(const ncc_forecast_options *options, 
 /* ---- the whole -------------------------------------------------------------------------------------------------- */
 
 ncc_status ncc_forecast_create(const ncc_catalog *catalog, const ncc_search *search, const int64_t (*indices)[2],
-                               const uint8_t *done, const ncc_plan *plan, const ncc_forecast_options *options,
+                               const uint8_t *done, ncc_plan *plan, const ncc_forecast_options *options,
                                ncc_forecast *out) {
   ncc_status status = NCC_OK;
   geometry_table table = {.forecast = out};
@@ -178,7 +176,14 @@ ncc_status ncc_forecast_create(const ncc_catalog *catalog, const ncc_search *sea
   if (out->n_geometries > 1) qsort(out->geometries, (size_t)out->n_geometries, sizeof *out->geometries, compare_costs);
   NCC_TRY(count_reading(catalog, indices, done, options->ranks, out));
   out->stripes = choose_stripes(options, largest_bytes);
-  out->estimated_s = ncc_plan_cost(plan) / (double)options->threads;
+  ncc_simulation how = ncc_simulation_measured();
+  ncc_simulated result;
+  how.ranks = options->ranks;
+  how.threads = options->threads;
+  how.speed = options->crowding;
+  NCC_TRY(ncc_simulate(plan, &how, &result));
+  out->estimated_s = result.elapsed_s;
+  out->n_handouts = result.handouts;
 cleanup:
   free(table.slots);
   return status;

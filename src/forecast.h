@@ -1,15 +1,15 @@
 /** What a run will need, told beforehand: geometries and their transforms, bytes to read, time, memory.
  *
- *  Arithmetic on catalog and plan alone: no MPI, no files. Nothing in a run depends on it.
+ *  Arithmetic on catalog and plan alone: no MPI, no files. Nothing in a run depends on it. Time comes from handing out
+ *  the whole plan on paper (simulate.h).
  */
 #ifndef NCC_FORECAST_H
 #define NCC_FORECAST_H
 
+#include "cost.h"
 #include "geometry.h"
 #include "plan.h"
-
-/** The machine whose seconds ncc_cost_predict() gives; for people. */
-extern const char ncc_forecast_machine[];
+#include "simulate.h"
 
 /** All pairs of one image shape and one template shape. */
 typedef struct ncc_forecast_geometry {
@@ -18,7 +18,7 @@ typedef struct ncc_forecast_geometry {
   ncc_geometry geometry; /**< of the first such pair */
   bool windows_vary;     /**< other pairs are searched elsewhere */
   int64_t fft_rows, fft_cols;
-  double image_s, pair_s; /**< on one thread of the reference machine */
+  ncc_cost cost; /**< of the first such pair */
 } ncc_forecast_geometry;
 
 /** Pixels that a way of reading takes from the file. */
@@ -52,23 +52,26 @@ typedef struct ncc_forecast {
   ncc_forecast_reading root, all;
   ncc_forecast_memory memory;
   ncc_forecast_stripes stripes;
-  double estimated_s; /**< computing, on these ranks and threads */
+  double estimated_s; /**< handing out and computing, on these ranks and threads */
+  int64_t n_handouts;
 } ncc_forecast;
 
 /** How the work will be spread. */
 typedef struct ncc_forecast_options {
   int ranks;
-  int64_t threads;    /**< that compute at a time: those of all ranks, or the cores that there are for them */
+  int threads;        /**< of a rank */
+  double crowding;    /**< threads for each core, where there are more than cores; else 1 */
   int64_t file_bytes; /**< size of the input file */
   bool root_reads;
 } ncc_forecast_options;
 
 /** Looks through all pairs with work that are not done. Time: linear in pairs.
+ *  @param[in,out] plan  nothing is left of it.
  *  @param[in]  indices, done  as for ncc_plan_create().
  *  @param[out] out  cleared by ncc_forecast_clear(), also after a failure; `memory` is the caller's to fill.
  *  @return NCC_OK; NCC_ERR_NOMEM. */
 ncc_status ncc_forecast_create(const ncc_catalog *catalog, const ncc_search *search, const int64_t (*indices)[2],
-                               const uint8_t *done, const ncc_plan *plan, const ncc_forecast_options *options,
+                               const uint8_t *done, ncc_plan *plan, const ncc_forecast_options *options,
                                ncc_forecast *out);
 
 void ncc_forecast_clear(ncc_forecast *forecast);

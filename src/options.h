@@ -40,7 +40,9 @@ typedef struct ncc_run_options {
   ncc_fft_effort fft_effort;
   const char *wisdom;   /**< file, or NULL for the user's cache */
   int64_t memory_bytes; /**< 0: the cgroup's or scheduler's limit shared by the node's ranks */
-  char *command_line;   /**< as typed, quoted; owned */
+  int64_t
+      handout_pairs;  /**< pairs of a hand-out at most; 0: the program's choice. For tests and benchmarks: no option */
+  char *command_line; /**< as typed, quoted; owned */
 } ncc_run_options;
 
 /** "X,Y" or "half" into the crop of an ncc_search, and back; for the table below. */

@@ -62,10 +62,12 @@ ncc_status ncc_matcher_match(ncc_matcher *matcher, int64_t image_key, const ncc_
   for (int64_t i = 0; i < n; i++) {
     struct timespec nap = {(time_t)fake.sleep_s, (long)(1e9 * (fake.sleep_s - floor(fake.sleep_s)))};
     if (fake.sleep_s > 0) nanosleep(&nap, NULL);
+    while (fake.until && !fake.until()) continue;
     if (matcher->stop && ncc_stop_asked(matcher->stop)) return NCC_ERR_STOPPED;
     if (fake.fail_after > 0 && fake.pairs_done >= fake.fail_after)
       return ncc_error_set(NCC_ERR_NOMEM, "the fake matcher has no memory");
-    results[i] = fake_answer(image, &templates[i], windows ? &windows[i] : NULL);
+    static const ncc_result nothing = {.peak = 0.5, .second_peak = NAN, .status = NCC_PAIR_OK};
+    results[i] = fake.nothing ? nothing : fake_answer(image, &templates[i], windows ? &windows[i] : NULL);
     fake.pairs_done++;
     matcher->counters.pairs++;
   }

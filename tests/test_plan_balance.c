@@ -25,9 +25,9 @@ static outcome simulate(ncc_plan *plan, int ranks, double slow_factor) {
       open--;
       continue;
     }
-    ahead[rank] = chunk.cost * (rank == 0 ? slow_factor : 1);
-    if (out.chunks++ == 0) out.first_cost = chunk.cost;
-    out.last_cost = chunk.cost;
+    ahead[rank] = chunk.cost.seconds * (rank == 0 ? slow_factor : 1);
+    if (out.chunks++ == 0) out.first_cost = chunk.cost.seconds;
+    out.last_cost = chunk.cost.seconds;
   }
   for (int r = 0; r < ranks; r++) {
     out.busy_sum_s += free_at[r];

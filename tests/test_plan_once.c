@@ -42,7 +42,7 @@ static void check_case(uint64_t seed) {
       continue;
     }
     idle = 0;
-    CHECK(chunk.count > 0 && chunk.cost > 0 && chunk.id == next_id++, "seed %llu: a strange chunk",
+    CHECK(chunk.count > 0 && chunk.cost.seconds > 0 && chunk.id == next_id++, "seed %llu: a strange chunk",
           (unsigned long long)seed);
     if (random_below(&state, 20) == 0) {
       CHECK(ncc_plan_return(plan, &chunk) == NCC_OK, "%s", ncc_error_message());

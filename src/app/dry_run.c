@@ -134,7 +134,7 @@ void ncc_dry_run_print(FILE *stream, const ncc_job_header *header, const ncc_for
   fprintf(stream,
           "time     about %s (%.3g s) of computing for %d rank%s, %" PRId64 " thread%s in all, as measured on %s\n",
           words, forecast->estimated_s, header->ranks, header->ranks == 1 ? "" : "s", header->threads_total,
-          header->threads_total == 1 ? "" : "s", ncc_forecast_machine);
+          header->threads_total == 1 ? "" : "s", ncc_cost_machine);
   stripe_words(forecast, words, sizeof words);
   fprintf(stream, "lustre   '%s NEW', then 'cp %s NEW'\n", words, header->options->input);
   fprintf(stream, "launch   %s\n         %s\n", how.mpirun ? how.mpirun : "", how.srun ? how.srun : "");
@@ -152,12 +152,12 @@ static json_t *words_or_null(const char *text) {
 
 static json_t *geometry(const ncc_forecast_geometry *g) {
   const ncc_rect *s = &g->geometry.search;
-  return json_pack("{s:I, s:[I,I], s:s, s:[I,I], s:s, s:[I,I,I,I], s:b, s:[I,I], s:f, s:f}", "pairs",
-                   (json_int_t)g->pairs, "image", (json_int_t)g->image.rows, (json_int_t)g->image.cols, "image_dtype",
-                   ncc_dtype_name(g->image.dtype), "template", (json_int_t)g->tmpl.rows, (json_int_t)g->tmpl.cols,
-                   "template_dtype", ncc_dtype_name(g->tmpl.dtype), "search", (json_int_t)s->y0, (json_int_t)s->x0,
-                   (json_int_t)s->y1, (json_int_t)s->x1, "search_varies", (int)g->windows_vary, "fft",
-                   (json_int_t)g->fft_rows, (json_int_t)g->fft_cols, "image_s", g->image_s, "pair_s", g->pair_s);
+  return json_pack(
+      "{s:I, s:[I,I], s:s, s:[I,I], s:s, s:[I,I,I,I], s:b, s:[I,I], s:f, s:f}", "pairs", (json_int_t)g->pairs, "image",
+      (json_int_t)g->image.rows, (json_int_t)g->image.cols, "image_dtype", ncc_dtype_name(g->image.dtype), "template",
+      (json_int_t)g->tmpl.rows, (json_int_t)g->tmpl.cols, "template_dtype", ncc_dtype_name(g->tmpl.dtype), "search",
+      (json_int_t)s->y0, (json_int_t)s->x0, (json_int_t)s->y1, (json_int_t)s->x1, "search_varies", (int)g->windows_vary,
+      "fft", (json_int_t)g->fft_rows, (json_int_t)g->fft_cols, "image_s", g->cost.image_s, "pair_s", g->cost.pair_s);
 }
 
 static json_t *geometries(const ncc_forecast *forecast) {
@@ -209,7 +209,8 @@ static json_t *make_report(const ncc_job_header *header, const ncc_forecast *for
   SET("engine", words_or_null(header->engine));
   SET("predicted_s", json_real(header->predicted_s));
   SET("estimated_s", json_real(forecast->estimated_s));
-  SET("calibrated_on", words_or_null(ncc_forecast_machine));
+  SET("handouts", json_integer(forecast->n_handouts));
+  SET("calibrated_on", words_or_null(ncc_cost_machine));
   SET("memory_bytes_per_rank", json_integer(ncc_forecast_rank_bytes(forecast)));
   SET("memory_bytes",
       json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "program", (json_int_t)m->program_bytes, "matcher",
