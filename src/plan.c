@@ -10,9 +10,10 @@
 /* A share is 1 / SHARE_DIVISOR of a rank's part of what is left. A rank holds two shares (one ahead): with 8 a rank
  * three times slower than the others still finishes with them. */
 #define SHARE_DIVISOR 8.0
-#define SHARE_MIN_S 0.005     /* seconds of a rank's work: below this, messages cost more than balance gains */
-#define SHARE_MIN_RANK_S 1e-4 /* and so much for each rank, so that rank 0 is asked at most 10,000 times a second */
-#define SHARE_MAX_S 1.0       /* results reach the output, and a stop is heard, at least this often */
+#define SHARE_MIN_S 0.005 /* seconds of a rank's work: below this, messages cost more than balance gains */
+#define SHARE_MIN_RANK_S \
+  4e-5                  /* and so much for each rank: rank 0 is asked at most 25,000 times a second, as it can be */
+#define SHARE_MAX_S 1.0 /* results reach the output, and a stop is heard, at least this often */
 
 /* A class's first observation counts in full, later ones less and less, but never less than this. */
 #define LEARN_LEAST 0.2

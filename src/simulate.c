@@ -176,7 +176,7 @@ cleanup:
 
 ncc_simulation ncc_simulation_measured(void) {
   return (ncc_simulation){
-      .latency_s = 2e-6, .poll_s = 1e-3, .handout_s = 30e-6, .pair_s = 0.3e-6, .speed = 1, .ranks = 1, .threads = 1};
+      .latency_s = 2e-6, .poll_s = 1e-3, .handout_s = 10e-6, .pair_s = 0.3e-6, .speed = 1, .ranks = 1, .threads = 1};
 }
 
 ncc_status ncc_simulate(ncc_plan *plan, const ncc_simulation *how, ncc_simulated *out) {
