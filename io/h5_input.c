@@ -160,7 +160,8 @@ static ncc_status check_still_whole(const ncc_input *input) {
                        (long long)info.st_size, (long long)input->size_bytes);
 }
 
-/** Numbers in the other byte order are read as they are stored: HDF5's own conversion takes several times longer. */
+/** Numbers in the other byte order are read as they are stored: HDF5's own conversion takes as long as reading them
+ * from the system's cache. */
 static ncc_status read_by_hdf5(ncc_input *input, ncc_object_kind kind, int64_t index, const ncc_object *object,
                                const ncc_rect *rect, bool swapped, void *pixels) {
   ncc_status status = NCC_OK;
