@@ -24,12 +24,12 @@ PAIR_S = 0.5  # what a pair takes at least in a run that crawls
 PROMPT = {"MPIXCORR_SYNC_S": "0.02"}  # rows are on the disk, and can be seen, as soon as they are computed
 
 
-def make_input(path="in.h5", images=24, templates=5, shape=(240, 250), template_shape=(120, 125), seed=1):
+def make_input(path="in.h5", images=24, templates=5, shape=(240, 250), template_shape=(120, 125), seed=1, chunks=None):
     """A few hand-outs for each of three ranks, done in a fraction of a second."""
     rng = np.random.default_rng(seed)
     with h5py.File(path, "w") as file:
         for i in range(images):
-            file[f"images/{i}"] = rng.integers(0, 255, shape, "u1")
+            file.create_dataset(f"images/{i}", data=rng.integers(0, 255, shape, "u1"), chunks=chunks)
         file["templates"] = rng.integers(0, 255, (templates, *template_shape), "u1")
         file["pairs"] = np.array([(i, t) for i in range(images) for t in range(templates)])
     return images * templates

@@ -26,6 +26,14 @@ datasets() { # FILE: every dataset's bytes, as one digest
   done | sha256sum
 }
 
+ranks_left() { # whether any rank runs in this folder, also one that its launcher had only just started
+  local pid
+  for pid in $(pgrep -x mpixcorr); do
+    [[ $(readlink "/proc/$pid/cwd") != "$folder" ]] || return 0
+  done
+  return 1
+}
+
 "$MPIXCORR" generate in.h5 --preset stitch2d --images "$images" >/dev/null
 "$MPIXCORR" run in.h5 reference.h5 --progress none --threads 1 >/dev/null
 expected=$(datasets reference.h5)
@@ -63,11 +71,9 @@ while ((done_kills < kills)); do
   fi
   code=0
   wait "$launcher" 2>/dev/null || code=$?
-  for pid in "${pids[@]}"; do # those left without their launcher end by themselves
-    for ((i = 0; i < 300; i++)); do
-      kill -0 "$pid" 2>/dev/null || break
-      sleep 0.1
-    done
+  for ((i = 0; i < 600; i++)); do # ranks left without their launcher end by themselves
+    ranks_left || break
+    sleep 0.1
   done
   if ((code == 0)); then
     too_late=$((too_late + 1))
@@ -82,7 +88,7 @@ while ((done_kills < kills)); do
     fi
   fi
   for file in out.h5.part out.h5; do # whatever is there is a whole HDF5 file
-    [[ ! -e $file ]] || h5dump -d /status "$file" >/dev/null || { echo "$file is damaged"; exit 1; }
+    [[ ! -e $file ]] || h5dump -d /status "$file" >/dev/null || { ls -l && echo "$file is damaged" && exit 1; }
   done
   if [[ -e out.h5 ]]; then
     "$MPIXCORR" info out.h5 --check >/dev/null
