@@ -107,23 +107,26 @@ def batches():
     compare("--streams", "2", "--no-group")
 
 
-def schedules():
+def schedules(make):
     """Whatever order the device finds for what it is asked: the same bytes, from the same candidates."""
     with h5py.File(INPUT, "w") as file:
-        mixed(file, np.random.default_rng(7))
-    expected = cpu()
-    for options in ((), ("--streams", "2")):
-        orders = [{"CUDA_HOST_SCHEDULE": "early"}, {"CUDA_HOST_SCHEDULE": "late"}] + [{"CUDA_HOST_SEED": str(i)} for i in (2, 3, 4)]
-        first = None
-        for order in orders:
-            done = gpu(*options, **order)
-            same(done, expected, str(order))
-            counters = computed(done, expected, str(order))
-            first = first or counters
-            expect(counters["candidates"] == first["candidates"], done, f"{order}: {counters} where early gives {first}")
+        make(file, np.random.default_rng(7))
+    expected, first = cpu(), None
+    for order in [{"CUDA_HOST_SCHEDULE": "early"}, {"CUDA_HOST_SCHEDULE": "late"}] + [{"CUDA_HOST_SEED": str(i)} for i in (1, 2, 3, 4)]:
+        done = gpu(**order)
+        same(done, expected, str(order))
+        counters = computed(done, expected, str(order))
+        first = first or counters
+        expect(counters["candidates"] == first["candidates"], done, f"{order}: {counters} where early gives {first}")
+
+
+def all_streams(file, rng):
+    """So many templates of one shape that every stream has a batch of them."""
+    simple(file, rng, 4, 40, [(i, t) for i in range(4) for t in range(40)], (60, 70), (17, 20))
 
 
 if __name__ == "__main__":
     main({"mixed": lambda: some_options(mixed, OPTIONS), "boxes": lambda: some_options(boxes, OPTIONS[::2]),
           "awkward": lambda: some_options(awkward, OPTIONS[1::2]),
-          "dtypes": dtypes, "batches": batches, "schedules": schedules})
+          "dtypes": dtypes, "batches": batches, "schedules": lambda: schedules(mixed),
+          "schedules_all_streams": lambda: schedules(all_streams)})
