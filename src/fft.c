@@ -115,7 +115,7 @@ static void destroy_pair(plan_pair pair) {
 
 static ncc_c32 *make_twiddles(int64_t rows, int parts) {
   const int64_t length = rows / parts;
-  ncc_c32 *twiddles = aligned_alloc(64, (size_t)(parts * length) * sizeof *twiddles);
+  ncc_c32 *twiddles = aligned_alloc(64, (size_t)((rows + 7) / 8 * 8) * sizeof *twiddles);
   for (int64_t k = 1; twiddles && k < parts; k++)
     for (int64_t n = 0; n < length; n++) {
       const double angle = -2 * 3.14159265358979323846 * (double)(k * n % rows) / (double)rows;
