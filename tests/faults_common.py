@@ -47,6 +47,8 @@ def command(*options, ranks=1, shim=None, input="in.h5", output="out.h5", wrap=(
         settings = {"LD_PRELOAD": SHIM, "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
         settings["FAULT_COMMAND"] = "--progress"  # the run alone, not the child that opens the input first
         settings.update({"FAULT_" + name.upper(): str(value) for name, value in shim.items()})
+        if shim["call"] == "transform":  # of the work, not of planning
+            settings["FAULT_AFTER"] = output + ".part"
         environment = ["env"] + [f"{name}={value}" for name, value in settings.items()]
     return launcher + environment + [*wrap, MPIXCORR, "run", input, output, "--progress", "none", "--threads", "1",
                                      *map(str, options)]

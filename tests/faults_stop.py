@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from faults_common import (PROMPT, Running, count_calls, crawl, main, make_input, part_is_whole, pending, reference,
-                           resumes_to, run, says_how_to_resume, tables, transforms_per_pair)
+                           open_gate, resumes_to, run, says_how_to_resume, tables, transforms_per_pair)
 
 SOON_S = 5  # a launcher kills 2 s after it asked
 
@@ -187,11 +187,15 @@ def patience():
     """A job that was suspended as a whole is not taken for one that hangs."""
     make_input()
     expected = reference()
-    run_ = Running(ranks=3, env={"MPIXCORR_PATIENCE_S": "3"}, shim={"call": "transform", "action": "stop"})
+    run_ = Running(ranks=3, env={"MPIXCORR_PATIENCE_S": "3", **PROMPT}, shim=crawl())
+    run_.wait_for_rows()
+    for pid in run_.ranks().values():
+        os.kill(pid, signal.SIGSTOP)
     run_.wait_until(lambda: run_.states() == ["T"] * 3, "three suspended ranks")
     time.sleep(5)
     for pid in run_.ranks().values():
         os.kill(pid, signal.SIGCONT)
+    open_gate()
     done = run_.end()
     assert done.code == 0 and tables() == expected, done.words
 
