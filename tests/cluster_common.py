@@ -22,7 +22,8 @@ def prepare():
     os.makedirs(FOLDER, exist_ok=True)
     os.chdir(FOLDER)
     os.environ.setdefault("XDG_CACHE_HOME", FOLDER)
-    command = [MPIXCORR, "run", "in.h5", "reference.h5", "--overwrite", "--progress", "none", "--threads"]
+    command = [MPIXCORR, "run", "in.h5", "reference.h5", "--overwrite", "--device", "cpu", "--progress", "none",
+               "--threads"]
     shapes = {"shape": (400, 420), "template_shape": (200, 210)}
     images = 60
     make_input(images=images, **shapes)

@@ -50,4 +50,4 @@ endif()
 # All that these tests run, for builds that want no more.
 add_custom_target(gpu_tests DEPENDS mpixcorr match_cases cuda_host_cases test_conformance_properties
   test_conformance_numbers test_conformance_search test_conformance_arrays test_conformance_fuzz
-  test_conformance_large)
+  test_conformance_large test_conformance_proposals)
