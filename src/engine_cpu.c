@@ -275,10 +275,23 @@ static void transform_columns(const cpu_engine *e, thread_scratch *s, int64_t co
     }
 }
 
-static void image_columns_item(void *context, int64_t item, int thread) {
+/** Blocks of columns, a multiple of the threads: those past the last column are empty. */
+static int64_t column_turns(const cpu_engine *e) {
+  const int64_t blocks = (e->shape.half + COLUMNS_PER_ITEM - 1) / COLUMNS_PER_ITEM;
+  return round_up(blocks, e->threads);
+}
+
+/** First column of the block whose turn it is. Threads work far apart: in neighbouring blocks each would have lines
+ *  prefetched that the other is writing, and two threads be no faster than one. */
+static int64_t first_column(const cpu_engine *e, int64_t turn) {
+  return (turn % e->threads * (column_turns(e) / e->threads) + turn / e->threads) * COLUMNS_PER_ITEM;
+}
+
+static void image_columns_item(void *context, int64_t turn, int thread) {
   cpu_engine *e = context;
   thread_scratch *s = &e->scratch[thread];
-  int64_t first = item * COLUMNS_PER_ITEM;
+  const int64_t first = first_column(e, turn);
+  if (first >= e->shape.half) return;
   int64_t columns = take_columns(e, s, &e->strips, trimmed_rows(&e->geometry), first);
   transform_columns(e, s, columns, (ncc_c32 *)e->spectrum.data + first * e->column_stride);
 }
@@ -314,7 +327,7 @@ static ncc_status prepare_image(cpu_engine *e, const ncc_task *task) {
   ncc_pool_run(e->pool, strips_of(trimmed_rows(&e->geometry)), image_rows_item, e);
   if (!e->fused) {
     NCC_TRY(ncc_buffer_reserve(&e->spectrum, 8 * e->shape.half * e->column_stride, "the image's spectrum"));
-    ncc_pool_run(e->pool, (e->shape.half + COLUMNS_PER_ITEM - 1) / COLUMNS_PER_ITEM, image_columns_item, e);
+    ncc_pool_run(e->pool, column_turns(e), image_columns_item, e);
     e->has_spectrum = true;
   }
   if (!e->has_stats) NCC_TRY(ncc_stats_create(e->pool, task->image, &e->geometry, &e->stats));
@@ -350,10 +363,11 @@ static void template_rows_item(void *context, int64_t item, int thread) {
   transform_rows(e, &e->scratch[thread], &source, (ncc_c32 *)e->template_strips.data + item * e->strip_stride);
 }
 
-static void columns_item(void *context, int64_t item, int thread) {
+static void columns_item(void *context, int64_t turn, int thread) {
   cpu_engine *e = context;
   thread_scratch *s = &e->scratch[thread];
-  int64_t first = item * COLUMNS_PER_ITEM, stride = e->column_stride;
+  const int64_t first = first_column(e, turn), stride = e->column_stride;
+  if (first >= e->shape.half) return;
   int64_t image_rows = trimmed_rows(&e->geometry);
   const ncc_c32 *spectra = (const ncc_c32 *)e->spectrum.data + first * stride;
   if (e->fused) {
@@ -494,7 +508,7 @@ static ncc_status make_product(cpu_engine *e, const ncc_task *task) {
   ncc_pool_run(e->pool, strips_of(e->geometry.template_rows), template_rows_item, e);
   double t1 = now_s();
   counters->template_s += t1 - t0;
-  ncc_pool_run(e->pool, (e->shape.half + COLUMNS_PER_ITEM - 1) / COLUMNS_PER_ITEM, columns_item, e);
+  ncc_pool_run(e->pool, column_turns(e), columns_item, e);
   counters->columns_s += now_s() - t1;
   double rows = (double)(e->geometry.template_rows + e->geometry.search.y1 - e->geometry.search.y0);
   counters->fft_floor_s +=
