@@ -37,6 +37,8 @@
 #include "fft.h"
 #include "stats.h"
 
+#define CACHED_BYTES ((int64_t)16 << 20) /* strips beyond that are not in any cache when they are read */
+
 enum {
   PACKED_ROWS = NCC_ROW_BATCH / 2,
   COLUMNS_PER_ITEM = 8,
@@ -68,6 +70,7 @@ typedef struct cpu_engine {
   const ncc_fft_plans *plans;
   ncc_columns columns;  // plans->columns with the strides of this engine
   bool has_spectrum, has_stats;
+  bool past_caches;       // strips are written past the caches
   int64_t column_stride;  // complex numbers from column to column
   int64_t strip_stride;   // complex numbers from strip to strip
   ncc_buffer spectrum;    // columns of the image's transform; not made where it is fused
@@ -185,6 +188,7 @@ static void cpu_destroy(void *state) {
   free(e);
 }
 
+/** Asked for item by item, as one stage of a huge pair takes seconds. What a stage has left unfinished is not used. */
 static bool stopped(const cpu_engine *e) {
   const volatile int *stop = e->context->config->stop;
   return stop && *stop;
@@ -239,11 +243,12 @@ static void transform_rows(const cpu_engine *e, thread_scratch *s, const row_sou
     memset(row + filled, 0, (size_t)(e->shape.cols - filled) * sizeof *row);
     fftwf_execute_dft(e->plans->row_forward, row, s->spectra + r * e->shape.row_stride);
   }
-  e->kernels->unpack_spectra(s->spectra, e->shape.row_stride, e->shape.cols, strip);
+  e->kernels->unpack_spectra(s->spectra, e->shape.row_stride, e->shape.cols, strip, e->past_caches);
 }
 
 static void image_rows_item(void *context, int64_t item, int thread) {
   cpu_engine *e = context;
+  if (stopped(e)) return;
   const ncc_rect *trim = &e->geometry.trim;
   int64_t first = item * NCC_ROW_BATCH, left = trimmed_rows(&e->geometry) - first;
   row_source source = {.prepared = e->task->image,
@@ -291,7 +296,7 @@ static void image_columns_item(void *context, int64_t turn, int thread) {
   cpu_engine *e = context;
   thread_scratch *s = &e->scratch[thread];
   const int64_t first = first_column(e, turn);
-  if (first >= e->shape.half) return;
+  if (first >= e->shape.half || stopped(e)) return;
   int64_t columns = take_columns(e, s, &e->strips, trimmed_rows(&e->geometry), first);
   transform_columns(e, s, columns, (ncc_c32 *)e->spectrum.data + first * e->column_stride);
 }
@@ -323,13 +328,16 @@ static ncc_status prepare_image(cpu_engine *e, const ncc_task *task) {
   e->centring = ncc_centring_choose(task->image);
   e->has_spectrum = false;
   e->fused = !task->image_stays;
-  NCC_TRY(ncc_buffer_reserve(&e->strips, 8 * strips_needed(&e->geometry) * e->strip_stride, "rows of spectra"));
+  const int64_t strips_bytes = 8 * strips_needed(&e->geometry) * e->strip_stride;
+  e->past_caches = strips_bytes > CACHED_BYTES;
+  NCC_TRY(ncc_buffer_reserve(&e->strips, strips_bytes, "rows of spectra"));
   ncc_pool_run(e->pool, strips_of(trimmed_rows(&e->geometry)), image_rows_item, e);
   if (!e->fused) {
     NCC_TRY(ncc_buffer_reserve(&e->spectrum, 8 * e->shape.half * e->column_stride, "the image's spectrum"));
     ncc_pool_run(e->pool, column_turns(e), image_columns_item, e);
     e->has_spectrum = true;
   }
+  if (stopped(e)) return NCC_ERR_STOPPED;
   if (!e->has_stats) NCC_TRY(ncc_stats_create(e->pool, task->image, &e->geometry, &e->stats));
   e->has_stats = true;
   e->serial = task->image_serial;
@@ -367,7 +375,7 @@ static void columns_item(void *context, int64_t turn, int thread) {
   cpu_engine *e = context;
   thread_scratch *s = &e->scratch[thread];
   const int64_t first = first_column(e, turn), stride = e->column_stride;
-  if (first >= e->shape.half) return;
+  if (first >= e->shape.half || stopped(e)) return;
   int64_t image_rows = trimmed_rows(&e->geometry);
   const ncc_c32 *spectra = (const ncc_c32 *)e->spectrum.data + first * stride;
   if (e->fused) {
@@ -381,13 +389,16 @@ static void columns_item(void *context, int64_t turn, int thread) {
   for (int64_t j = 0; j < columns; j++)
     for (int k = 0; k < e->columns.parts; k++) {  // a part stays in the first cache
       ncc_c32 *part = s->columns + j * stride + k * length;
+      const ncc_c32 *factors = spectra + j * stride + k * length;
+      e->kernels->columns->fetch(factors, length);
       fftwf_execute_dft(e->plans->part_forward, part, s->transformed);
-      e->kernels->columns->multiply(s->transformed, spectra + j * stride + k * length, length);
+      e->kernels->columns->multiply(s->transformed, factors, length);
       fftwf_execute_dft(e->plans->part_inverse, s->transformed, part);
     }
   e->kernels->columns->join_strips(&e->columns, (const ncc_c32 *)s->columns, columns, e->first_row / NCC_ROW_BATCH,
                                    strips_of(product_rows(&e->geometry)),
-                                   (ncc_c32 *)e->strips.data + first * NCC_ROW_BATCH);
+                                   (ncc_c32 *)e->strips.data + first * NCC_ROW_BATCH,
+                                   e->past_caches && !e->fused);  // fused, these lines have just been read
 }
 
 // ---- peak ----------------------------------------------------------------------------------------------------------
@@ -414,6 +425,7 @@ static void add_overhang(const cpu_engine *e, int64_t y, float *row) {
 
 static void peak_item(void *context, int64_t turn, int thread) {
   cpu_engine *e = context;
+  if (stopped(e)) return;
   // From the middle on: a good lower bound comes early there, while bounds are wide at the rims.
   const int64_t items = strips_of(product_rows(&e->geometry)), item = (turn + items / 2) % items;
   thread_scratch *s = &e->scratch[thread];
@@ -522,7 +534,6 @@ static ncc_status propose_one(cpu_engine *e, const ncc_task *task, ncc_proposal 
   ncc_status status = NCC_OK;
   if (!task->again) {
     NCC_TRY(prepare_image(e, task));
-    if (stopped(e)) return NCC_ERR_STOPPED;
     NCC_TRY(make_product(e, task));
     if (stopped(e)) return NCC_ERR_STOPPED;
   }
@@ -542,6 +553,7 @@ static ncc_status propose_one(cpu_engine *e, const ncc_task *task, ncc_proposal 
   e->best = -2;
   for (int t = 0; t < e->threads; t++) ncc_proposal_reset(&e->scratch[t].found);
   ncc_pool_run(e->pool, strips_of(product_rows(&e->geometry)), peak_item, e);
+  if (stopped(e)) return NCC_ERR_STOPPED;
   for (int t = 0; t < e->threads; t++) NCC_TRY(ncc_proposal_merge(out, &e->scratch[t].found));
   out->error = error / (image_unit * e->tmpl_unit);
   out->rounding = e->centring.centre != 0 ? slack : 0;

@@ -42,14 +42,37 @@ double ncc_fft_cost_s(int64_t length) {
   return 1e-9 * costs[COSTS - 1].ns * n * log2(n + 2) / (last * log2(last + 2));
 }
 
-int64_t ncc_fft_length(int64_t least) {
+/** Ways to cut columns of so many points into parts that are worth trying: lines of cache stay whole, and a part takes
+ *  a good part of the first cache. */
+static bool may_cut(int64_t rows, int parts) {
+  return parts == 1 || (rows % (8 * parts) == 0 && rows / parts >= 192 && rows / parts <= 1024);
+}
+
+static const int part_choices[] = NCC_COLUMN_PARTS;
+enum { PART_CHOICES = sizeof part_choices / sizeof part_choices[0] };
+
+/** The table's cost of a column, cut into parts or not. */
+static double column_ns(int64_t rows) {
+  double least = INFINITY;
+  for (int i = 0; i < PART_CHOICES; i++)
+    if (may_cut(rows, part_choices[i]))
+      least = fmin(least, 1e9 * part_choices[i] * ncc_fft_cost_s(rows / part_choices[i]));
+  return least;
+}
+
+static double row_ns(int64_t cols) {
+  return 1e9 * ncc_fft_cost_s(cols);
+}
+
+/** The cheapest length >= least. */
+static int64_t choose_length(int64_t least, double (*cost_ns)(int64_t length)) {
   // Longer arrays also cost memory traffic between the stages: about 1 ns for each element, in and out of L3.
   const double traffic_ns = 1;
   int64_t best = 0;
   double best_ns = 0;
   for (int i = 0; i < COSTS && costs[i].length <= 2 * least + 16; i++) {
     if (costs[i].length < least) continue;
-    double ns = costs[i].ns + traffic_ns * costs[i].length;
+    double ns = cost_ns(costs[i].length) + traffic_ns * costs[i].length;
     if (!best || ns < best_ns) {
       best = costs[i].length;
       best_ns = ns;
@@ -58,13 +81,18 @@ int64_t ncc_fft_length(int64_t least) {
   return best ? best : beyond_table(least);
 }
 
+int64_t ncc_fft_length(int64_t least) {
+  return choose_length(least, row_ns);
+}
+
 ncc_fft_shape ncc_fft_shape_choose(const ncc_geometry *g) {
   const ncc_rect *trim = &g->trim, *search = &g->search;
   int64_t rows =
       ncc_geometry_min_fft(trim->y1 - trim->y0, g->template_rows, search->y0 - trim->y0, search->y1 - 1 - trim->y0);
   int64_t cols =
       ncc_geometry_min_fft(trim->x1 - trim->x0, g->template_cols, search->x0 - trim->x0, search->x1 - 1 - trim->x0);
-  ncc_fft_shape shape = {.rows = ncc_fft_length(rows < 2 ? 2 : rows), .cols = ncc_fft_length(cols < 2 ? 2 : cols)};
+  ncc_fft_shape shape = {.rows = choose_length(rows < 2 ? 2 : rows, column_ns),
+                         .cols = choose_length(cols < 2 ? 2 : cols, row_ns)};
   shape.half = shape.cols / 2 + 1;
   // Room for whole blocks of columns past the end, whole lines of 64 bytes, and no power of two between rows.
   shape.row_stride = (shape.cols + 24 + 7) / 8 * 8;
@@ -143,7 +171,7 @@ static double try_parts(const ncc_columns *c, plan_pair pair, ncc_c32 *strips, n
         fftwf_execute_dft(pair.forward, part, spectrum);
         fftwf_execute_dft(pair.inverse, spectrum, part);
       }
-    kernels->join_strips(c, (const ncc_c32 *)columns, TRIAL_COLUMNS, 0, n_strips, strips);
+    kernels->join_strips(c, (const ncc_c32 *)columns, TRIAL_COLUMNS, 0, n_strips, strips, false);
     clock_gettime(CLOCK_MONOTONIC, &t1);
     least = fmin(least, (double)(t1.tv_sec - t0.tv_sec) + 1e-9 * (double)(t1.tv_nsec - t0.tv_nsec));
   }
@@ -152,7 +180,6 @@ static double try_parts(const ncc_columns *c, plan_pair pair, ncc_c32 *strips, n
 
 /** Cuts columns into as many parts as make them fastest, by trying; parts of some hundred points are worth trying. */
 static ncc_status plan_columns(ncc_fft_effort effort, fftwf_complex *in, fftwf_complex *to, ncc_fft_plans *out) {
-  static const int choices[] = NCC_COLUMN_PARTS;
   ncc_status status = NCC_OK;
   const int64_t rows = out->rows, stride = (rows + 7) / 8 * 8;
   double least = INFINITY;
@@ -161,10 +188,10 @@ static ncc_status plan_columns(ncc_fft_effort effort, fftwf_complex *in, fftwf_c
   ncc_c32 *strips = aligned_alloc(64, (size_t)(2 * TRIAL_COLUMNS * stride) * sizeof *strips);
   NCC_CHECK(strips, NCC_ERR_NOMEM, "out of memory for trials of transforms of %lld points", (long long)rows);
   memset(strips, 0, (size_t)(2 * TRIAL_COLUMNS * stride) * sizeof *strips);
-  for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
-    const int parts = choices[i];
+  for (int i = 0; i < PART_CHOICES; i++) {
+    const int parts = part_choices[i];
     const int64_t length = rows / parts;
-    if (parts > 1 && (rows % (8 * parts) != 0 || length < 192 || length > 1024)) continue;
+    if (!may_cut(rows, parts)) continue;
     plan_pair pair = make_pair(length, effort, in, to);
     twiddles = make_twiddles(rows, parts);
     NCC_CHECK(twiddles, NCC_ERR_NOMEM, "out of memory for the factors of %lld points", (long long)rows);

@@ -216,8 +216,24 @@ static inline __m256d sub4(__m256d a, __m256d b) {
 #define IM_SIGN 0x8000000000000000ull
 #define RE_SIGN 0x0000000080000000ull
 
+#if defined(__AVX512F__)
+static inline void put8(double *to, __m512d v, bool past) {
+  if (past)
+    _mm512_stream_pd(to, v);
+  else
+    _mm512_storeu_pd(to, v);
+}
+#elif defined(__AVX2__)
+static inline void put4(double *to, __m256d v, bool past) {
+  if (past)
+    _mm256_stream_pd(to, v);
+  else
+    _mm256_storeu_pd(to, v);
+}
+#endif
+
 // Z = A + iB with A, B spectra of real rows: 2 A[k] = Z[k] + conj Z[n-k], 2 B[k] = -i (Z[k] - conj Z[n-k]).
-static void unpack_spectra(ncc_c32 *restrict in, int64_t in_stride, int64_t n, ncc_c32 *restrict out) {
+static void unpack_spectra(ncc_c32 *restrict in, int64_t in_stride, int64_t n, ncc_c32 *restrict out, bool past) {
   const int64_t half = n / 2 + 1;
   int64_t k = 0;
   for (int r = 0; r < 4; r++) memcpy(in[r * in_stride + n], in[r * in_stride], sizeof(ncc_c32));
@@ -231,7 +247,7 @@ static void unpack_spectra(ncc_c32 *restrict in, int64_t in_stride, int64_t n, n
       rows[2 * r + 1] = flip8(swap8(sub8(u, v)), IM_SIGN);
     }
     transpose_8x8(rows);
-    for (int i = 0; i < 8; i++) _mm512_storeu_pd((double *)(out + (k + i) * 8), rows[i]);
+    for (int i = 0; i < 8; i++) put8((double *)(out + (k + i) * 8), rows[i], past);
   }
 #elif defined(__AVX2__)
   for (; k + 4 <= half; k += 4) {
@@ -245,8 +261,8 @@ static void unpack_spectra(ncc_c32 *restrict in, int64_t in_stride, int64_t n, n
     transpose_4x4(rows);
     transpose_4x4(rows + 4);
     for (int i = 0; i < 4; i++) {
-      _mm256_storeu_pd((double *)(out + (k + i) * 8), rows[i]);
-      _mm256_storeu_pd((double *)(out + (k + i) * 8 + 4), rows[4 + i]);
+      put4((double *)(out + (k + i) * 8), rows[i], past);
+      put4((double *)(out + (k + i) * 8 + 4), rows[4 + i], past);
     }
   }
 #endif
@@ -259,6 +275,11 @@ static void unpack_spectra(ncc_c32 *restrict in, int64_t in_stride, int64_t n, n
       b[0] = u[1] + v[1];
       b[1] = v[0] - u[0];
     }
+#if defined(__AVX2__)
+  if (past) _mm_sfence();  // other threads read it next
+#else
+  (void)past;
+#endif
 }
 
 // Z[k] = A[k] + i B[k], Z[n-k] = conj(A[k] - i B[k]).

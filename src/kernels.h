@@ -41,8 +41,9 @@ typedef struct ncc_kernels {
   void (*pack_rows)(ncc_dtype dtype, const void *a, const void *b, int64_t n, double c, double rest, double unit,
                     bool reversed, ncc_c32 *out);
   /** From the transforms of four packed rows (length n, in[r * in_stride + i]; one element more is written) to twice
-   * the half spectra of eight real rows, as a strip: out[k * 8 + row], k = 0 .. n / 2. */
-  void (*unpack_spectra)(ncc_c32 *in, int64_t in_stride, int64_t n, ncc_c32 *out);
+   * the half spectra of eight real rows, as a strip: out[k * 8 + row], k = 0 .. n / 2, `out` aligned to 64 bytes.
+   *  @param past  write past the caches, which are too small for what is written before it is read */
+  void (*unpack_spectra)(ncc_c32 *in, int64_t in_stride, int64_t n, ncc_c32 *out, bool past);
   /** The way back: a strip of half spectra of eight real rows to the spectra of four packed rows (n + 8 elements). */
   void (*pack_spectra)(const ncc_c32 *in, int64_t n, ncc_c32 *out, int64_t out_stride);
   /** Largest value of `rows` packed rows in blocks of 16 columns: out[b]; n columns, a multiple of 16. */

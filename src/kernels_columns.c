@@ -38,6 +38,23 @@ INLINE void put(ncc_c32 *p, vec v) {
   memcpy(p, &v, sizeof v);
 }
 
+/** Past the caches, where asked for. */
+INLINE void put_out(ncc_c32 *p, vec v, bool past) {
+  (void)past;
+#if WIDTH == 8
+  if (past) {
+    _mm512_stream_ps((float *)p, (__m512)v);
+    return;
+  }
+#elif WIDTH == 4
+  if (past) {
+    _mm256_stream_ps((float *)p, (__m256)v);
+    return;
+  }
+#endif
+  put(p, v);
+}
+
 INLINE vec flip(vec v, uint64_t signs) {
   return (vec)((vec_bits)v ^ signs);
 }
@@ -158,7 +175,7 @@ INLINE void split(int parts, const ncc_columns *c, const ncc_c32 *strips_data, i
 
 /** From columns to strips. */
 INLINE void join(int parts, const ncc_columns *c, const ncc_c32 *in, int64_t columns, int64_t first_strip,
-                 int64_t strips, ncc_c32 *strips_data) {
+                 int64_t strips, ncc_c32 *strips_data, bool past) {
   const int64_t lines = (c->length + 7) / 8;
   for (int64_t b = 0; b < lines; b++)
     for (int w = 0; w < 8; w += WIDTH) {
@@ -172,7 +189,7 @@ INLINE void join(int parts, const ncc_columns *c, const ncc_c32 *in, int64_t col
         dft(parts, v, true);
         for (int k = 0; k < parts; k++) {
           int64_t strip = k * lines + b - first_strip;
-          if (strip >= 0 && strip < strips) put(strips_data + strip * c->strip_stride + 8 * j + w, v[k]);
+          if (strip >= 0 && strip < strips) put_out(strips_data + strip * c->strip_stride + 8 * j + w, v[k], past);
         }
       }
     }
@@ -191,13 +208,20 @@ static void split_strips(const ncc_columns *c, const ncc_c32 *strips_data, int64
 }
 
 static void join_strips(const ncc_columns *c, const ncc_c32 *in, int64_t columns, int64_t first_strip, int64_t strips,
-                        ncc_c32 *strips_data) {
-#define CASE(n)                                                \
-  case n:                                                      \
-    join(n, c, in, columns, first_strip, strips, strips_data); \
+                        ncc_c32 *strips_data, bool past) {
+#define CASE(n)                                                      \
+  case n:                                                            \
+    join(n, c, in, columns, first_strip, strips, strips_data, past); \
     break;
   switch (c->parts) { FOR_PARTS(CASE) }
 #undef CASE
+#if WIDTH > 2
+  if (past) _mm_sfence();  // other threads read it next
+#endif
+}
+
+static void fetch(const ncc_c32 *from, int64_t n) {
+  for (int64_t i = 0; i < n; i += 8) __builtin_prefetch(from + i, 0, 2);
 }
 
 static void multiply(ncc_c32 *restrict a, const ncc_c32 *restrict b, int64_t n) {
@@ -208,4 +232,4 @@ static void multiply(ncc_c32 *restrict a, const ncc_c32 *restrict b, int64_t n) 
 }
 
 const ncc_column_kernels NCC_CAT(ncc_column_kernels_, NCC_ISA) = {
-    .split_strips = split_strips, .join_strips = join_strips, .multiply = multiply};
+    .split_strips = split_strips, .join_strips = join_strips, .fetch = fetch, .multiply = multiply};

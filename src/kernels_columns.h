@@ -31,9 +31,12 @@ typedef struct ncc_column_kernels {
   /** `columns` adjacent columns of `strips` strips, zeros below them, through the radix step, ready for `parts`
    *  forward transforms: out[j * column_stride + k1 * length + n2]. */
   void (*split_strips)(const ncc_columns *c, const ncc_c32 *strips_data, int64_t strips, int64_t columns, ncc_c32 *out);
-  /** The way back from inverse transforms: rows 8 * first_strip on, `strips` strips of them. `in` is kept. */
+  /** The way back from inverse transforms: rows 8 * first_strip on, `strips` strips of them. `in` is kept.
+   *  @param past  write past the caches, which are too small for all that is written before it is read */
   void (*join_strips)(const ncc_columns *c, const ncc_c32 *in, int64_t columns, int64_t first_strip, int64_t strips,
-                      ncc_c32 *strips_data);
+                      ncc_c32 *strips_data, bool past);
+  /** Has n numbers brought to the second cache, while others are being transformed. */
+  void (*fetch)(const ncc_c32 *from, int64_t n);
   /** a[i] *= b[i], complex, n rounded up to 8. */
   void (*multiply)(ncc_c32 *a, const ncc_c32 *b, int64_t n);
 } ncc_column_kernels;
