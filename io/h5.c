@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { REASON_BYTES = 2048 };
+enum { REASON_BYTES = 2048, NUMBER_BYTES = 64 };
 
 void ncc_h5_silence(void) {
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
@@ -268,6 +268,8 @@ ncc_status ncc_h5_dataset_open(hid_t parent, const char *name, const char *file,
   ncc_status status = NCC_OK;
   hid_t space = -1, object = -1;
   hsize_t most[H5S_MAX_RANK];
+  H5T_class_t class;
+  size_t bytes;
   *out = (ncc_h5_dataset){.id = -1, .type = -1};
   object = H5Oopen(parent, name, H5P_DEFAULT);
   NCC_CHECK_H5(object >= 0, NCC_ERR_INPUT, "%s: %s: cannot be opened", file, label);
@@ -278,6 +280,11 @@ ncc_status ncc_h5_dataset_open(hid_t parent, const char *name, const char *file,
   out->type = H5Dget_type(out->id);
   space = H5Dget_space(out->id);
   NCC_CHECK_H5(out->type >= 0 && space >= 0, NCC_ERR_INPUT, "%s: %s: type or shape cannot be read", file, label);
+  class = H5Tget_class(out->type);
+  bytes = H5Tget_size(out->type);
+  // Of such numbers HDF5 would allocate one before it notices that the file is shorter.
+  NCC_CHECK((class != H5T_INTEGER && class != H5T_FLOAT) || bytes <= NUMBER_BYTES, NCC_ERR_INPUT,
+            "%s: %s: damaged: numbers of %zu bytes each", file, label, bytes);
   ncc_h5_type_text(out->type, out->type_text, sizeof out->type_text);
   NCC_CHECK(H5Sget_simple_extent_type(space) != H5S_NULL, NCC_ERR_INPUT, "%s: %s: an empty dataset found", file, label);
   out->rank = H5Sget_simple_extent_dims(space, out->shape, most);

@@ -27,6 +27,14 @@ def shaped(shape, dtype="u1", **how):
     return lambda file, name: file.create_dataset(name, shape, dtype, **how)
 
 
+def long_integers(shape):
+    def make(file, name):
+        dtype = h5py.h5t.NATIVE_INT64.copy()
+        dtype.set_size(2**30)
+        h5py.h5d.create(file.id, name.encode(), dtype, h5py.h5s.create_simple(shape))
+    return make
+
+
 def pairs_with(row, pair):
     pairs = np.array([[0, 0], [1, 1], [0, 2]])
     pairs[row] = pair
@@ -50,6 +58,9 @@ def missing_and_wrong_classes():
     case("pairs: a group", "/pairs", "a group found", pairs=lambda file, name: file.create_group(name))
     case("pairs of floats", "/pairs", "expected integers", pairs=np.zeros((3, 2)))
     case("images of 64-bit integers", "/images", "expected pixels of", images=np.zeros((2, 32, 40), "i8"))
+    for name, shape in (("images", (2, 32, 40)), ("templates", (3, 5)), ("pairs", (3, 2)), ("search", (3, 4))):
+        case(f"{name} of integers of 2^30 bytes each", f"/{name}", "numbers of 1073741824 bytes",
+             **{name: long_integers(shape)})
     case("images of complex numbers", "/images", "expected pixels of", images=np.zeros((2, 32, 40), "c8"))
     case("images of 128-bit floats", "/images", "expected pixels of", images=np.zeros((2, 32, 40), np.longdouble))
     case("an image in the group: external link to no file", "/images/1", "gone.h5",

@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   ncc_input *input = NULL;
   if (!good.data) {
     good = file_load(FUZZ_BASE);
-    snprintf(path, sizeof path, "/dev/shm/fuzz_input_%d.h5", (int)getpid());
+    file_name(path, sizeof path, "input");
   }
   file_store(path, &good, data, size);
   if (ncc_input_open(path, &input) == NCC_OK) {

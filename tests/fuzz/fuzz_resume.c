@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const ncc_run_timings timings = {0};
   ncc_output *output = NULL;
   if (!good.data) {
-    snprintf(path, sizeof path, "/dev/shm/fuzz_resume_%d.h5", (int)getpid());
+    file_name(path, sizeof path, "resume");
     snprintf(part, sizeof part, "%s.part", path);
     catalog = (ncc_catalog){.path = (char *)FUZZ_BASE,
                             .images = {.count = 2, .stack = stack},

@@ -22,6 +22,12 @@ static inline file_bytes file_load(const char *path) {
   return bytes;
 }
 
+/** A file of this process's own, in the folder FUZZ_FOLDER. */
+static inline void file_name(char *path, size_t size, const char *target) {
+  const char *folder = getenv("FUZZ_FOLDER");
+  snprintf(path, size, "%s/fuzz_%s_%d.h5", folder ? folder : "/dev/shm", target, (int)getpid());
+}
+
 /** The first byte of `data`: 0 and the file is the rest; else the rest are changes of 3 bytes each, (low, high) of the
  *  place and the new value, after which the file is cut there if the first byte is odd. With FUZZ_KEEP in the
  * environment the file gets that name, and that is all: so the program can be tried on it. */
