@@ -237,11 +237,6 @@ static bool shrink(ncc_gpu_engine *e) {
 
 /* ---- proposing -------------------------------------------------------------------------------------------------- */
 
-static bool stopped(const ncc_gpu_engine *e) {
-  const volatile int *stop = e->context->config->stop;
-  return stop && *stop;
-}
-
 /** Tells the caller of n proposals from `first` on. */
 static ncc_status tell(ncc_gpu_engine *e, int64_t first, int64_t n, const ncc_task *tasks) {
   ncc_status status = NCC_OK;
@@ -263,7 +258,7 @@ static ncc_status run_batches(ncc_gpu_engine *e, int64_t n, const ncc_task *task
   const int64_t origin = e->submitted;
   while (*done < n) {
     while (next < n && e->submitted - e->collected < e->active) {
-      if (stopped(e)) return NCC_ERR_STOPPED;
+      if (ncc_stop_came(e->context->config)) return NCC_ERR_STOPPED;
       int64_t count = e->batch;
       while (count > n - next) count /= 2;
       double t0 = ncc_gpu_now_s();
@@ -272,7 +267,7 @@ static ncc_status run_batches(ncc_gpu_engine *e, int64_t n, const ncc_task *task
       next += count;
     }
     ncc_gpu_slot *slot = &e->slots[(e->collected - origin) % e->active];
-    if (stopped(e)) return NCC_ERR_STOPPED;
+    if (ncc_stop_came(e->context->config)) return NCC_ERR_STOPPED;
     NCC_TRY(ncc_gpu_collect(e, slot, 0, slot->count, proposals + *done));
     NCC_TRY(tell(e, *done, slot->count, tasks));
     *done += slot->count;

@@ -25,6 +25,11 @@ typedef struct ncc_engine_context {
   void *user;
 } ncc_engine_context;
 
+/** Whether the matcher was asked to leave off, by another thread or a signal handler. */
+static inline bool ncc_stop_came(const ncc_config *config) {
+  return config->stop && __atomic_load_n(config->stop, __ATOMIC_RELAXED) != 0;
+}
+
 /** One search: a template on an image. */
 typedef struct ncc_task {
   const ncc_prepared *image;

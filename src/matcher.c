@@ -306,10 +306,6 @@ cleanup:
   return status;
 }
 
-static bool stopped(const ncc_matcher *m) {
-  return m->config.stop && *m->config.stop;
-}
-
 /** Answers what needs no engine. @return true if `result` is final. */
 static bool settle_without_engine(const ncc_matcher *m, const ncc_prepared *tmpl, const ncc_geometry *g,
                                   ncc_result *result) {
@@ -382,7 +378,7 @@ ncc_status ncc_matcher_match(ncc_matcher *m, int64_t image_key, const ncc_array 
       for (; i < end && filled < batch; i++) {
         int64_t index = order[i].index;
         ncc_prepared *tmpl = &m->templates[filled];
-        if (stopped(m)) {
+        if (ncc_stop_came(&m->config)) {
           status = NCC_ERR_STOPPED;
           goto cleanup;
         }

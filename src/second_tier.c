@@ -306,14 +306,13 @@ cleanup:
 ncc_status ncc_second_tier_visit(ncc_second_tier *t, const ncc_task *task, const ncc_tier_visitor *visitor) {
   ncc_status status = NCC_OK;
   const ncc_geometry *g = task->geometry;
-  const volatile int *stop = t->context->config->stop;
   t->task = task;
   t->visitor = visitor;
   NCC_TRY(make_prefix(t));
   const int64_t height = tile_side(g->template_rows), width = tile_side(g->template_cols);
   for (int64_t y = g->search.y0; y < g->search.y1; y += height)
     for (int64_t x = g->search.x0; x < g->search.x1; x += width) {
-      NCC_CHECK(!stop || !*stop, NCC_ERR_STOPPED, "stopped");
+      NCC_CHECK(!ncc_stop_came(t->context->config), NCC_ERR_STOPPED, "stopped");
       ncc_rect tile = {y, x, min64(y + height, g->search.y1), min64(x + width, g->search.x1)};
       NCC_TRY(visit_tile(t, &tile));
     }
