@@ -1,8 +1,7 @@
 /** The FFT floor: what the 1-D transforms of a pair cost by themselves, in cache, on one thread.
  *
- *  Lengths and plans are those that the CPU engine takes for the geometry (src/fft.h); data stays in L1 and L2, so that
- *  no pass over memory, no product, no statistics and no search is in it. No program that uses these transforms can be
- *  faster. Prints JSON.
+ *  Whole transforms of the lengths that are cheapest for them (src/fft.h); data stays in L1 and L2, so that no pass
+ * over memory, no product, no statistics and no search is in it. Prints JSON.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -25,31 +24,48 @@ static double now_s(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/** What is measured: one transform of a row or a column, from one array to another, both in cache. */
-typedef struct transform {
-  fftwf_plan plan;
-  fftwf_complex *from, *to;
-} transform;
-
 /** Seconds of one execution: the median of rounds of about 10 ms each. */
-static double measure(const transform *t) {
+static double measure(fftwf_plan plan) {
   enum { ROUNDS = 15 };
   double seconds[ROUNDS];
   long repeat = 1;
   for (double took = 0; took < 0.01; repeat *= 2) {
     double t0 = now_s();
-    for (long i = 0; i < repeat; i++) fftwf_execute_dft(t->plan, t->from, t->to);
+    for (long i = 0; i < repeat; i++) fftwf_execute(plan);
     took = now_s() - t0;
   }
   for (int round = 0; round < ROUNDS; round++) {
     double t0 = now_s();
-    for (long i = 0; i < repeat; i++) fftwf_execute_dft(t->plan, t->from, t->to);
+    for (long i = 0; i < repeat; i++) fftwf_execute(plan);
     double s = (now_s() - t0) / (double)repeat;
     int at = round;
     for (; at > 0 && seconds[at - 1] > s; at--) seconds[at] = seconds[at - 1];
     seconds[at] = s;
   }
   return seconds[ROUNDS / 2];
+}
+
+/** One transform from one array to another, both in cache, forward and inverse. */
+typedef struct transform {
+  double forward_s, inverse_s;
+} transform;
+
+static transform measure_points(int64_t points) {
+  fftwf_complex *from = fftwf_alloc_complex((size_t)points), *to = fftwf_alloc_complex((size_t)points);
+  fftwf_plan forward = fftwf_plan_dft_1d((int)points, from, to, FFTW_FORWARD, FFTW_MEASURE);
+  fftwf_plan inverse = fftwf_plan_dft_1d((int)points, from, to, FFTW_BACKWARD, FFTW_MEASURE);
+  if (!forward || !inverse) {
+    fprintf(stderr, "bench_floor: no plan for %lld points\n", (long long)points);
+    exit(1);
+  }
+  // Zeros stay zeros: nothing overflows, nothing becomes denormal.
+  memset(from, 0, sizeof *from * (size_t)points);
+  transform t = {.forward_s = measure(forward), .inverse_s = measure(inverse)};
+  fftwf_destroy_plan(forward);
+  fftwf_destroy_plan(inverse);
+  fftwf_free(from);
+  fftwf_free(to);
+  return t;
 }
 
 static int fail(void) {
@@ -81,47 +97,25 @@ int main(int argc, char **argv) {
   if (ncc_geometry_create(&search, NULL, M, N, m, n, &g) != NCC_OK) return fail();
   // The plans of the program's own runs, where there are any.
   if (ncc_wisdom_load(NULL) != NCC_OK) fprintf(stderr, "bench_floor: %s\n", ncc_error_message());
-  const ncc_fft_shape shape = ncc_fft_shape_choose(&g);
-  const ncc_fft_plans *plans = NULL;
-  double planning_s = 0;
-  if (ncc_fft_plans_get(&shape, NCC_FFT_MEASURE, &planning_s, &plans) != NCC_OK) return fail();
+  // The engine may take other lengths, which it cuts into parts.
+  const ncc_rect *trim = &g.trim, *where = &g.search;
+  const int64_t rows =
+      ncc_fft_length(ncc_geometry_min_fft(trim->y1 - trim->y0, m, where->y0 - trim->y0, where->y1 - 1 - trim->y0));
+  const int64_t cols =
+      ncc_fft_length(ncc_geometry_min_fft(trim->x1 - trim->x0, n, where->x0 - trim->x0, where->x1 - 1 - trim->x0));
+  const int64_t half = cols / 2 + 1;
+  const transform column = measure_points(rows), row = measure_points(cols);
   if (ncc_wisdom_save(NULL) != NCC_OK) fprintf(stderr, "bench_floor: %s\n", ncc_error_message());
-  const size_t longest = (size_t)(shape.rows > shape.cols ? shape.rows : shape.cols);
-  transform t = {.from = fftwf_alloc_complex(longest), .to = fftwf_alloc_complex(longest)};
-  if (!t.from || !t.to) return fputs("bench_floor: out of memory\n", stderr), 1;
-  // Zeros stay zeros: nothing overflows, nothing becomes denormal.
-  memset(t.from, 0, sizeof *t.from * longest);
-  memset(t.to, 0, sizeof *t.to * longest);
-
   // Two real rows go as one complex row.
-  t.plan = plans->row_forward;
-  const double row_forward_s = measure(&t) / 2;
-  t.plan = plans->row_inverse;
-  const double row_inverse_s = measure(&t) / 2;
-  // Whole columns, as FFTW transforms them: the engine may cut them into parts, and skips what is zero.
-  ncc_fft_lock();
-  const int rows = (int)shape.rows;
-  fftwf_plan forward = fftwf_plan_dft_1d(rows, t.from, t.to, FFTW_FORWARD, FFTW_MEASURE);
-  fftwf_plan inverse = fftwf_plan_dft_1d(rows, t.from, t.to, FFTW_BACKWARD, FFTW_MEASURE);
-  ncc_fft_unlock();
-  if (!forward || !inverse) return fputs("bench_floor: no plan for columns\n", stderr), 1;
-  memset(t.from, 0, sizeof *t.from * longest);
-  t.plan = forward;
-  const double column_forward_s = measure(&t);
-  t.plan = inverse;
-  const double column_inverse_s = measure(&t);
-  const double image_s = (double)(g.trim.y1 - g.trim.y0) * row_forward_s + (double)shape.half * column_forward_s;
-  const double pair_s = (double)m * row_forward_s + (double)shape.half * (column_forward_s + column_inverse_s) +
+  const double row_forward_s = row.forward_s / 2, row_inverse_s = row.inverse_s / 2;
+  const double image_s = (double)(g.trim.y1 - g.trim.y0) * row_forward_s + (double)half * column.forward_s;
+  const double pair_s = (double)m * row_forward_s + (double)half * (column.forward_s + column.inverse_s) +
                         (double)(g.search.y1 - g.search.y0) * row_inverse_s;
   printf(
-      "{\"fft_library\": \"%s\", \"fft_rows\": %ld, \"fft_cols\": %ld, \"planning_s\": %.3f,\n"
+      "{\"fft_library\": \"%s\", \"fft_rows\": %ld, \"fft_cols\": %ld,\n"
       " \"row_forward_us\": %.4f, \"row_inverse_us\": %.4f, \"column_forward_us\": %.4f, \"column_inverse_us\": %.4f,\n"
       " \"image_s\": %.9f, \"pair_alone_s\": %.9f, \"templates_per_image\": %ld, \"pair_s\": %.9f}\n",
-      ncc_fft_library(), (long)shape.rows, (long)shape.cols, planning_s, 1e6 * row_forward_s, 1e6 * row_inverse_s,
-      1e6 * column_forward_s, 1e6 * column_inverse_s, image_s, pair_s, templates, pair_s + image_s / (double)templates);
-  fftwf_destroy_plan(forward);
-  fftwf_destroy_plan(inverse);
-  fftwf_free(t.from);
-  fftwf_free(t.to);
+      ncc_fft_library(), (long)rows, (long)cols, 1e6 * row_forward_s, 1e6 * row_inverse_s, 1e6 * column.forward_s,
+      1e6 * column.inverse_s, image_s, pair_s, templates, pair_s + image_s / (double)templates);
   return 0;
 }

@@ -3,7 +3,7 @@
  *  For an image of M x N and a template of m x n, both as far as they can reach the search:
  *
  *    image    rows:    eight at a time, two real rows packed as one complex, transformed, unpacked into columns
- *             columns: cut into parts that stay in the first cache (kernels_columns.h), transformed; kept as the
+ *             columns: cut into parts that stay in the first cache (kernels_cut.h), transformed; kept as the
  * image's spectrum, column by column template rows:    the m non-zero rows, mean-free, reversed (so that a product is a
  * correlation), as the image's columns: what is not zero, forward, times the spectrum, inverse, part by part; only
  * needed rows go out peak:    eight rows packed as four, inverse in L2, compared block-wise with the floor of
@@ -68,7 +68,7 @@ typedef struct cpu_engine {
   ncc_geometry geometry;
   ncc_fft_shape shape;
   const ncc_fft_plans *plans;
-  ncc_columns columns;  // plans->columns with the strides of this engine
+  ncc_cut column_cut, row_cut;  // as planned, with the strides of this engine
   bool has_spectrum, has_stats;
   bool past_caches;       // strips are written past the caches
   int64_t column_stride;  // complex numbers from column to column
@@ -225,6 +225,22 @@ typedef struct row_source {
   bool reversed;
 } row_source;
 
+/** Transforms a packed row, of whose points `filled` are not zero; `row` is lost. */
+static void row_forward(const cpu_engine *e, ncc_c32 *row, int64_t filled, ncc_c32 *spectrum) {
+  const ncc_cut *cut = &e->row_cut;
+  if (cut->parts > 1) e->kernels->cut->split_strips(cut, (const ncc_c32 *)row, strips_of(filled), 1, row);
+  for (int k = 0; k < cut->parts; k++)
+    fftwf_execute_dft(e->plans->row.forward, row + k * cut->length, spectrum + k * (cut->length + NCC_PART_GAP));
+}
+
+static void row_inverse(const cpu_engine *e, ncc_c32 *spectrum, ncc_c32 *row) {
+  const ncc_cut *cut = &e->row_cut;
+  for (int k = 0; k < cut->parts; k++)
+    fftwf_execute_dft(e->plans->row.inverse, spectrum + k * (cut->length + NCC_PART_GAP), row + k * cut->length);
+  if (cut->parts > 1)
+    e->kernels->cut->join_strips(cut, (const ncc_c32 *)row, 1, 0, strips_of(e->shape.cols), row, false);
+}
+
 /** Transforms up to eight rows to a strip; missing rows become zeros. */
 static void transform_rows(const cpu_engine *e, thread_scratch *s, const row_source *source, ncc_c32 *strip) {
   const ncc_array *pixels = &source->prepared->pixels;
@@ -241,9 +257,10 @@ static void transform_rows(const cpu_engine *e, thread_scratch *s, const row_sou
                             source->unit * scale, source->reversed, row);
     }
     memset(row + filled, 0, (size_t)(e->shape.cols - filled) * sizeof *row);
-    fftwf_execute_dft(e->plans->row_forward, row, s->spectra + r * e->shape.row_stride);
+    row_forward(e, row, filled, s->spectra + r * e->shape.row_stride);
   }
-  e->kernels->unpack_spectra(s->spectra, e->shape.row_stride, e->shape.cols, strip, e->past_caches);
+  e->kernels->unpack_spectra(s->spectra, e->shape.row_stride, e->row_cut.parts, e->row_cut.length, strip,
+                             e->past_caches);
 }
 
 static void image_rows_item(void *context, int64_t item, int thread) {
@@ -266,17 +283,17 @@ static void image_rows_item(void *context, int64_t item, int thread) {
 static int64_t take_columns(const cpu_engine *e, thread_scratch *s, const ncc_buffer *strips, int64_t rows,
                             int64_t first) {
   int64_t columns = e->shape.half - first < COLUMNS_PER_ITEM ? e->shape.half - first : COLUMNS_PER_ITEM;
-  e->kernels->columns->split_strips(&e->columns, (const ncc_c32 *)strips->data + first * NCC_ROW_BATCH, strips_of(rows),
-                                    columns, s->columns);
+  e->kernels->cut->split_strips(&e->column_cut, (const ncc_c32 *)strips->data + first * NCC_ROW_BATCH, strips_of(rows),
+                                columns, s->columns);
   return columns;
 }
 
 /** Transforms the columns that were taken. */
 static void transform_columns(const cpu_engine *e, thread_scratch *s, int64_t columns, ncc_c32 *out) {
   for (int64_t j = 0; j < columns; j++)
-    for (int k = 0; k < e->columns.parts; k++) {
-      const int64_t at = j * e->column_stride + k * e->columns.length;
-      fftwf_execute_dft(e->plans->part_forward, s->columns + at, out + at);
+    for (int k = 0; k < e->column_cut.parts; k++) {
+      const int64_t at = j * e->column_stride + k * e->column_cut.length;
+      fftwf_execute_dft(e->plans->column.forward, s->columns + at, out + at);
     }
 }
 
@@ -321,9 +338,11 @@ static ncc_status prepare_image(cpu_engine *e, const ncc_task *task) {
   NCC_TRY(ncc_fft_plans_get(&e->shape, e->context->config->fft_effort, &planning_s, &e->plans));
   e->column_stride = column_stride(&e->shape);
   e->strip_stride = strip_stride(&e->shape);
-  e->columns = e->plans->columns;
-  e->columns.strip_stride = e->strip_stride;
-  e->columns.column_stride = e->column_stride;
+  e->column_cut = e->plans->column.cut;
+  e->column_cut.strip_stride = e->strip_stride;
+  e->column_cut.column_stride = e->column_stride;
+  e->row_cut = e->plans->row.cut;
+  e->row_cut.strip_stride = NCC_ROW_BATCH;
   NCC_TRY(reserve_scratch(e));
   e->centring = ncc_centring_choose(task->image);
   e->has_spectrum = false;
@@ -385,20 +404,19 @@ static void columns_item(void *context, int64_t turn, int thread) {
     spectra = (const ncc_c32 *)s->image_spectra;
   }
   int64_t columns = take_columns(e, s, &e->template_strips, e->geometry.template_rows, first);
-  const int64_t length = e->columns.length;
+  const int64_t length = e->column_cut.length;
   for (int64_t j = 0; j < columns; j++)
-    for (int k = 0; k < e->columns.parts; k++) {  // a part stays in the first cache
+    for (int k = 0; k < e->column_cut.parts; k++) {  // a part stays in the first cache
       ncc_c32 *part = s->columns + j * stride + k * length;
       const ncc_c32 *factors = spectra + j * stride + k * length;
-      e->kernels->columns->fetch(factors, length);
-      fftwf_execute_dft(e->plans->part_forward, part, s->transformed);
-      e->kernels->columns->multiply(s->transformed, factors, length);
-      fftwf_execute_dft(e->plans->part_inverse, s->transformed, part);
+      e->kernels->cut->fetch(factors, length);
+      fftwf_execute_dft(e->plans->column.forward, part, s->transformed);
+      e->kernels->cut->multiply(s->transformed, factors, length);
+      fftwf_execute_dft(e->plans->column.inverse, s->transformed, part);
     }
-  e->kernels->columns->join_strips(&e->columns, (const ncc_c32 *)s->columns, columns, e->first_row / NCC_ROW_BATCH,
-                                   strips_of(product_rows(&e->geometry)),
-                                   (ncc_c32 *)e->strips.data + first * NCC_ROW_BATCH,
-                                   e->past_caches && !e->fused);  // fused, these lines have just been read
+  e->kernels->cut->join_strips(&e->column_cut, (const ncc_c32 *)s->columns, columns, e->first_row / NCC_ROW_BATCH,
+                               strips_of(product_rows(&e->geometry)), (ncc_c32 *)e->strips.data + first * NCC_ROW_BATCH,
+                               e->past_caches && !e->fused);  // fused, these lines have just been read
 }
 
 // ---- peak ----------------------------------------------------------------------------------------------------------
@@ -433,12 +451,12 @@ static void peak_item(void *context, int64_t turn, int thread) {
   const ncc_stats *stats = &e->stats;
   int64_t first = e->first_row + item * NCC_ROW_BATCH, blocks = stats->stride / NCC_BLOCK_COLS;
   int64_t offset = stats->x0 - g->trim.x0, stride = e->shape.row_stride;  // offset: of the map's first column in a row
-  e->kernels->pack_spectra((const ncc_c32 *)e->strips.data + item * e->strip_stride, e->shape.cols, s->spectra, stride);
+  e->kernels->pack_spectra((const ncc_c32 *)e->strips.data + item * e->strip_stride, e->row_cut.parts,
+                           e->row_cut.length, s->spectra, stride);
   int rows = NCC_ROW_BATCH;
   if (first + rows > g->search.y1 - g->trim.y0) rows = (int)(g->search.y1 - g->trim.y0 - first);
   int packed = (rows + 1) / 2;
-  for (int r = 0; r < packed; r++)
-    fftwf_execute_dft(e->plans->row_inverse, s->spectra + r * stride, s->rows + r * stride);
+  for (int r = 0; r < packed; r++) row_inverse(e, s->spectra + r * stride, s->rows + r * stride);
   int64_t y0 = g->trim.y0 + first;
   if (e->centring.centre != 0)
     for (int r = 0; r < rows; r++)

@@ -42,26 +42,25 @@ double ncc_fft_cost_s(int64_t length) {
   return 1e-9 * costs[COSTS - 1].ns * n * log2(n + 2) / (last * log2(last + 2));
 }
 
-/** Ways to cut columns of so many points into parts that are worth trying: lines of cache stay whole, and a part takes
- *  a good part of the first cache. */
-static bool may_cut(int64_t rows, int parts) {
-  return parts == 1 || (rows % (8 * parts) == 0 && rows / parts >= 192 && rows / parts <= 1024);
+/** Ways to cut so many points into parts that are worth trying: lines of cache stay whole, and a part takes a good part
+ *  of the first cache. */
+static bool may_cut(int64_t points, int parts) {
+  return parts == 1 || (points % (8 * parts) == 0 && points / parts >= 192 && points / parts <= 1024);
 }
 
-static const int part_choices[] = NCC_COLUMN_PARTS;
+static const int part_choices[] = NCC_CUT_PARTS;
 enum { PART_CHOICES = sizeof part_choices / sizeof part_choices[0] };
 
-/** The table's cost of a column, cut into parts or not. */
-static double column_ns(int64_t rows) {
-  double least = INFINITY;
-  for (int i = 0; i < PART_CHOICES; i++)
-    if (may_cut(rows, part_choices[i]))
-      least = fmin(least, 1e9 * part_choices[i] * ncc_fft_cost_s(rows / part_choices[i]));
-  return least;
+static double whole_ns(int64_t points) {
+  return 1e9 * ncc_fft_cost_s(points);
 }
 
-static double row_ns(int64_t cols) {
-  return 1e9 * ncc_fft_cost_s(cols);
+/** By the table, cut into parts or not. */
+static double cut_ns(int64_t points) {
+  double least = INFINITY;
+  for (int i = 0; i < PART_CHOICES; i++)
+    if (may_cut(points, part_choices[i])) least = fmin(least, part_choices[i] * whole_ns(points / part_choices[i]));
+  return least;
 }
 
 /** The cheapest length >= least. */
@@ -82,7 +81,7 @@ static int64_t choose_length(int64_t least, double (*cost_ns)(int64_t length)) {
 }
 
 int64_t ncc_fft_length(int64_t least) {
-  return choose_length(least, row_ns);
+  return choose_length(least, whole_ns);
 }
 
 ncc_fft_shape ncc_fft_shape_choose(const ncc_geometry *g) {
@@ -91,11 +90,12 @@ ncc_fft_shape ncc_fft_shape_choose(const ncc_geometry *g) {
       ncc_geometry_min_fft(trim->y1 - trim->y0, g->template_rows, search->y0 - trim->y0, search->y1 - 1 - trim->y0);
   int64_t cols =
       ncc_geometry_min_fft(trim->x1 - trim->x0, g->template_cols, search->x0 - trim->x0, search->x1 - 1 - trim->x0);
-  ncc_fft_shape shape = {.rows = choose_length(rows < 2 ? 2 : rows, column_ns),
-                         .cols = choose_length(cols < 2 ? 2 : cols, row_ns)};
+  ncc_fft_shape shape = {.rows = choose_length(rows < 2 ? 2 : rows, cut_ns),
+                         .cols = choose_length(cols < 2 ? 2 : cols, cut_ns)};
   shape.half = shape.cols / 2 + 1;
-  // Room for whole blocks of columns past the end, whole lines of 64 bytes, and no power of two between rows.
-  shape.row_stride = (shape.cols + 24 + 7) / 8 * 8;
+  // Room for gaps between parts and whole vectors past the end, whole lines of 64 bytes, and no power of two between
+  // rows.
+  shape.row_stride = (shape.cols + 8 * NCC_PART_GAP + 24 + 7) / 8 * 8;
   return shape;
 }
 
@@ -141,12 +141,12 @@ static void destroy_pair(plan_pair pair) {
   if (pair.inverse) fftwf_destroy_plan(pair.inverse);
 }
 
-static ncc_c32 *make_twiddles(int64_t rows, int parts) {
-  const int64_t length = rows / parts;
-  ncc_c32 *twiddles = aligned_alloc(64, (size_t)((rows + 7) / 8 * 8) * sizeof *twiddles);
+static ncc_c32 *make_twiddles(int64_t points, int parts) {
+  const int64_t length = points / parts;
+  ncc_c32 *twiddles = aligned_alloc(64, (size_t)((points + 7) / 8 * 8) * sizeof *twiddles);
   for (int64_t k = 1; twiddles && k < parts; k++)
     for (int64_t n = 0; n < length; n++) {
-      const double angle = -2 * 3.14159265358979323846 * (double)(k * n % rows) / (double)rows;
+      const double angle = -2 * 3.14159265358979323846 * (double)(k * n % points) / (double)points;
       twiddles[(k - 1) * length + n][0] = (float)cos(angle);
       twiddles[(k - 1) * length + n][1] = (float)sin(angle);
     }
@@ -157,8 +157,8 @@ enum { TRIAL_COLUMNS = 8, TRIALS = 5 };
 
 /** Seconds that some columns take there and back, the least of a few trials.
  *  @param[in] strips, columns  zeros, so that nothing overflows */
-static double try_parts(const ncc_columns *c, plan_pair pair, ncc_c32 *strips, ncc_c32 *columns, ncc_c32 *spectrum) {
-  const ncc_column_kernels *kernels = ncc_kernels_get()->columns;
+static double try_parts(const ncc_cut *c, plan_pair pair, ncc_c32 *strips, ncc_c32 *columns, ncc_c32 *spectrum) {
+  const ncc_cut_kernels *kernels = ncc_kernels_get()->cut;
   const int64_t n_strips = (c->parts * c->length + 7) / 8;
   double least = INFINITY;
   for (int trial = 0; trial < TRIALS; trial++) {
@@ -178,44 +178,45 @@ static double try_parts(const ncc_columns *c, plan_pair pair, ncc_c32 *strips, n
   return least;
 }
 
-/** Cuts columns into as many parts as make them fastest, by trying; parts of some hundred points are worth trying. */
-static ncc_status plan_columns(ncc_fft_effort effort, fftwf_complex *in, fftwf_complex *to, ncc_fft_plans *out) {
+/** Cuts transforms of so many points into as many parts as make them fastest, by trying. */
+static ncc_status plan_cut(int64_t points, ncc_fft_effort effort, fftwf_complex *in, fftwf_complex *to,
+                           ncc_cut_plan *out) {
   ncc_status status = NCC_OK;
-  const int64_t rows = out->rows, stride = (rows + 7) / 8 * 8;
+  const int64_t stride = (points + 7) / 8 * 8;
   double least = INFINITY;
   plan_pair best = {0};
   ncc_c32 *twiddles = NULL;
   ncc_c32 *strips = aligned_alloc(64, (size_t)(2 * TRIAL_COLUMNS * stride) * sizeof *strips);
-  NCC_CHECK(strips, NCC_ERR_NOMEM, "out of memory for trials of transforms of %lld points", (long long)rows);
+  NCC_CHECK(strips, NCC_ERR_NOMEM, "out of memory for trials of transforms of %lld points", (long long)points);
   memset(strips, 0, (size_t)(2 * TRIAL_COLUMNS * stride) * sizeof *strips);
   for (int i = 0; i < PART_CHOICES; i++) {
     const int parts = part_choices[i];
-    const int64_t length = rows / parts;
-    if (!may_cut(rows, parts)) continue;
+    const int64_t length = points / parts;
+    if (!may_cut(points, parts)) continue;
     plan_pair pair = make_pair(length, effort, in, to);
-    twiddles = make_twiddles(rows, parts);
-    NCC_CHECK(twiddles, NCC_ERR_NOMEM, "out of memory for the factors of %lld points", (long long)rows);
-    ncc_columns c = {.parts = parts,
-                     .length = length,
-                     .twiddles = twiddles,
-                     .strip_stride = 8 * TRIAL_COLUMNS,
-                     .column_stride = stride};
+    twiddles = make_twiddles(points, parts);
+    NCC_CHECK(twiddles, NCC_ERR_NOMEM, "out of memory for the factors of %lld points", (long long)points);
+    ncc_cut c = {.parts = parts,
+                 .length = length,
+                 .twiddles = twiddles,
+                 .strip_stride = 8 * TRIAL_COLUMNS,
+                 .column_stride = stride};
     double s = INFINITY;
     if (pair.forward && pair.inverse) s = try_parts(&c, pair, strips, strips + TRIAL_COLUMNS * stride, (ncc_c32 *)to);
     if (s < least) {
       least = s;
       destroy_pair(best);
       best = pair;
-      free((void *)out->columns.twiddles);
-      out->columns = c;
+      free((void *)out->cut.twiddles);
+      out->cut = c;
     } else {
       destroy_pair(pair);
       free(twiddles);
     }
     twiddles = NULL;
   }
-  out->part_forward = best.forward;
-  out->part_inverse = best.inverse;
+  out->forward = best.forward;
+  out->inverse = best.inverse;
 
 cleanup:
   free(twiddles);
@@ -230,11 +231,13 @@ static ncc_status make_plans(const ncc_fft_shape *shape, ncc_fft_effort effort, 
   fftwf_complex *in = fftwf_alloc_complex((size_t)longest), *to = fftwf_alloc_complex((size_t)longest);
   NCC_CHECK(in && to, NCC_ERR_NOMEM, "out of memory for FFT plans of %lldx%lld", (long long)shape->rows,
             (long long)shape->cols);
-  plan_pair row = make_pair(shape->cols, effort, in, to);
-  out->row_forward = row.forward;
-  out->row_inverse = row.inverse;
-  NCC_TRY(plan_columns(effort, in, to, out));
-  NCC_CHECK(out->row_forward && out->row_inverse && out->part_forward && out->part_inverse, NCC_ERR_INTERNAL,
+  NCC_TRY(plan_cut(shape->rows, effort, in, to, &out->column));
+  out->row = out->column;
+  if (shape->cols != shape->rows) {
+    out->row = (ncc_cut_plan){0};
+    NCC_TRY(plan_cut(shape->cols, effort, in, to, &out->row));
+  }
+  NCC_CHECK(out->row.forward && out->row.inverse && out->column.forward && out->column.inverse, NCC_ERR_INTERNAL,
             "%s made no plan for transforms of %lldx%lld", ncc_fft_library(), (long long)shape->rows,
             (long long)shape->cols);
 

@@ -8,7 +8,7 @@
 #include <fftw3.h>
 
 #include "geometry.h"
-#include "kernels_columns.h"
+#include "kernels_cut.h"
 
 enum { NCC_ROW_BATCH = 8 }; /**< rows are transformed and transposed eight at a time, two real rows as one complex */
 
@@ -28,13 +28,17 @@ int64_t ncc_fft_length(int64_t least);
 /** Seconds of one complex 1-D transform in cache on one core of the reference machine. */
 double ncc_fft_cost_s(int64_t length);
 
+/** A transform, cut into parts. */
+typedef struct ncc_cut_plan {
+  ncc_cut cut;                 /**< its strides are left to the user */
+  fftwf_plan forward, inverse; /**< one part */
+} ncc_cut_plan;
+
 /** Plans of a shape: contiguous, out of place, input kept. Executed with new arrays of the same alignment (64 bytes) by
  *  any number of threads. */
 typedef struct ncc_fft_plans {
   int64_t rows, cols;
-  fftwf_plan row_forward, row_inverse;   /**< one packed row */
-  ncc_columns columns;                   /**< how a column is cut into parts; its strides are left to the user */
-  fftwf_plan part_forward, part_inverse; /**< one part of a column */
+  ncc_cut_plan column, row; /**< a column; a packed row */
 } ncc_fft_plans;
 
 /** Finds or makes the plans of a shape; they live as long as the process. Thread-safe.

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels_columns.h"
+#include "kernels_cut.h"
 #include "kernels_vec.h"
 #include "kernels_windows.h"
 
@@ -233,30 +233,30 @@ static inline void put4(double *to, __m256d v, bool past) {
 #endif
 
 // Z = A + iB with A, B spectra of real rows: 2 A[k] = Z[k] + conj Z[n-k], 2 B[k] = -i (Z[k] - conj Z[n-k]).
-static void unpack_spectra(ncc_c32 *restrict in, int64_t in_stride, int64_t n, ncc_c32 *restrict out, bool past) {
-  const int64_t half = n / 2 + 1;
+// u: Z[k] and those after it; v: Z[n-k], and those before it.
+static void unpack_run(const ncc_c32 *restrict u, const ncc_c32 *restrict v, int64_t stride, int64_t count,
+                       ncc_c32 *restrict out, bool past) {
   int64_t k = 0;
-  for (int r = 0; r < 4; r++) memcpy(in[r * in_stride + n], in[r * in_stride], sizeof(ncc_c32));
 #if defined(__AVX512F__)
-  for (; k + 8 <= half; k += 8) {
+  for (; k + 8 <= count; k += 8) {
     __m512d rows[8];
     for (int r = 0; r < 4; r++) {
-      const double *z = (const double *)(in + r * in_stride);
-      __m512d u = _mm512_loadu_pd(z + k), v = flip8(reverse8(_mm512_loadu_pd(z + n - k - 7)), IM_SIGN);
-      rows[2 * r] = add8(u, v);
-      rows[2 * r + 1] = flip8(swap8(sub8(u, v)), IM_SIGN);
+      __m512d z = _mm512_loadu_pd((const double *)(u + r * stride + k));
+      __m512d w = flip8(reverse8(_mm512_loadu_pd((const double *)(v + r * stride - k - 7))), IM_SIGN);
+      rows[2 * r] = add8(z, w);
+      rows[2 * r + 1] = flip8(swap8(sub8(z, w)), IM_SIGN);
     }
     transpose_8x8(rows);
     for (int i = 0; i < 8; i++) put8((double *)(out + (k + i) * 8), rows[i], past);
   }
 #elif defined(__AVX2__)
-  for (; k + 4 <= half; k += 4) {
+  for (; k + 4 <= count; k += 4) {
     __m256d rows[8];
     for (int r = 0; r < 4; r++) {
-      const double *z = (const double *)(in + r * in_stride);
-      __m256d u = _mm256_loadu_pd(z + k), v = flip4(reverse4(_mm256_loadu_pd(z + n - k - 3)), IM_SIGN);
-      rows[2 * r] = add4(u, v);
-      rows[2 * r + 1] = flip4(swap4(sub4(u, v)), IM_SIGN);
+      __m256d z = _mm256_loadu_pd((const double *)(u + r * stride + k));
+      __m256d w = flip4(reverse4(_mm256_loadu_pd((const double *)(v + r * stride - k - 3))), IM_SIGN);
+      rows[2 * r] = add4(z, w);
+      rows[2 * r + 1] = flip4(swap4(sub4(z, w)), IM_SIGN);
     }
     transpose_4x4(rows);
     transpose_4x4(rows + 4);
@@ -265,41 +265,36 @@ static void unpack_spectra(ncc_c32 *restrict in, int64_t in_stride, int64_t n, n
       put4((double *)(out + (k + i) * 8 + 4), rows[4 + i], past);
     }
   }
-#endif
-  for (; k < half; k++)
-    for (int r = 0; r < 4; r++) {
-      const float *u = in[r * in_stride + k], *v = in[r * in_stride + n - k];
-      float *a = out[k * 8 + 2 * r], *b = out[k * 8 + 2 * r + 1];
-      a[0] = u[0] + v[0];
-      a[1] = u[1] - v[1];
-      b[0] = u[1] + v[1];
-      b[1] = v[0] - u[0];
-    }
-#if defined(__AVX2__)
-  if (past) _mm_sfence();  // other threads read it next
 #else
   (void)past;
 #endif
+  for (; k < count; k++)
+    for (int r = 0; r < 4; r++) {
+      const float *z = u[r * stride + k], *w = v[r * stride - k];
+      float *a = out[k * 8 + 2 * r], *b = out[k * 8 + 2 * r + 1];
+      a[0] = z[0] + w[0];
+      a[1] = z[1] - w[1];
+      b[0] = z[1] + w[1];
+      b[1] = w[0] - z[0];
+    }
 }
 
 // Z[k] = A[k] + i B[k], Z[n-k] = conj(A[k] - i B[k]).
-static void pack_spectra(const ncc_c32 *restrict in, int64_t n, ncc_c32 *restrict out, int64_t out_stride) {
-  const int64_t half = n / 2 + 1;
+static void pack_run(const ncc_c32 *restrict in, int64_t count, ncc_c32 *u, ncc_c32 *v, int64_t stride) {
   int64_t k = 0;
 #if defined(__AVX512F__)
-  for (; k + 8 <= half; k += 8) {
+  for (; k + 8 <= count; k += 8) {
     __m512d rows[8];
     for (int i = 0; i < 8; i++) rows[i] = _mm512_loadu_pd((const double *)(in + (k + i) * 8));
     transpose_8x8(rows);
     for (int r = 0; r < 4; r++) {
-      double *z = (double *)(out + r * out_stride);
       __m512d a = rows[2 * r], ib = flip8(swap8(rows[2 * r + 1]), RE_SIGN);
-      _mm512_storeu_pd(z + n - k - 7, reverse8(flip8(sub8(a, ib), IM_SIGN)));
-      _mm512_storeu_pd(z + k, add8(a, ib));
+      _mm512_storeu_pd((double *)(v + r * stride - k - 7), reverse8(flip8(sub8(a, ib), IM_SIGN)));
+      _mm512_storeu_pd((double *)(u + r * stride + k), add8(a, ib));
     }
   }
 #elif defined(__AVX2__)
-  for (; k + 4 <= half; k += 4) {
+  for (; k + 4 <= count; k += 4) {
     __m256d rows[8];
     for (int i = 0; i < 4; i++) {
       rows[i] = _mm256_loadu_pd((const double *)(in + (k + i) * 8));
@@ -308,23 +303,54 @@ static void pack_spectra(const ncc_c32 *restrict in, int64_t n, ncc_c32 *restric
     transpose_4x4(rows);
     transpose_4x4(rows + 4);
     for (int r = 0; r < 4; r++) {
-      double *z = (double *)(out + r * out_stride);
       __m256d a = rows[2 * r], ib = flip4(swap4(rows[2 * r + 1]), RE_SIGN);
-      _mm256_storeu_pd(z + n - k - 3, reverse4(flip4(sub4(a, ib), IM_SIGN)));
-      _mm256_storeu_pd(z + k, add4(a, ib));
+      _mm256_storeu_pd((double *)(v + r * stride - k - 3), reverse4(flip4(sub4(a, ib), IM_SIGN)));
+      _mm256_storeu_pd((double *)(u + r * stride + k), add4(a, ib));
     }
   }
 #endif
-  for (; k < half; k++)
+  for (; k < count; k++)
     for (int r = 0; r < 4; r++) {
       const float *a = in[k * 8 + 2 * r], *b = in[k * 8 + 2 * r + 1];
-      float *u = out[r * out_stride + k], *v = out[r * out_stride + n - k];
+      float *z = u[r * stride + k], *w = v[r * stride - k];
       float re = a[0] - b[1], im = a[1] + b[0];
-      v[0] = a[0] + b[1];
-      v[1] = b[0] - a[1];
-      u[0] = re;
-      u[1] = im;
+      w[0] = a[0] + b[1];
+      w[1] = b[0] - a[1];
+      z[0] = re;
+      z[1] = im;
     }
+}
+
+/** Frequencies k1 + parts k2 of a row in parts [k1][k2], and their partners n - k: those of part 0 lie in part 0, those
+ *  of part k1 in part parts - k1, backwards. Each pair belongs to one run. */
+typedef struct run {
+  int64_t u, v, count;
+} run;
+
+static run run_of(int k1, int parts, int64_t length) {
+  const int64_t part = length + NCC_PART_GAP;
+  if (k1 == 0) return (run){0, length, length / 2 + 1};
+  return (run){k1 * part, (parts - k1) * part + length - 1, 2 * k1 == parts ? length / 2 : length};
+}
+
+static void unpack_spectra(ncc_c32 *in, int64_t in_stride, int parts, int64_t length, ncc_c32 *out, bool past) {
+  for (int r = 0; r < 4; r++) memcpy(in[r * in_stride + length], in[r * in_stride], sizeof(ncc_c32));
+  for (int k1 = 0; 2 * k1 <= parts; k1++) {
+    const run at = run_of(k1, parts, length);
+    unpack_run(in + at.u, in + at.v, in_stride, at.count, out, past);
+    out += 8 * at.count;
+  }
+#if defined(__AVX2__)
+  if (past) _mm_sfence();  // other threads read it next
+#endif
+}
+
+static void pack_spectra(const ncc_c32 *in, int parts, int64_t length, ncc_c32 *out, int64_t out_stride) {
+  for (int k1 = 0; 2 * k1 <= parts; k1++) {
+    const run at = run_of(k1, parts, length);
+    pack_run(in, at.count, out + at.u, out + at.v, out_stride);
+    in += 8 * at.count;
+  }
 }
 
 static void block_max(const ncc_c32 *restrict packed, int64_t stride, int rows, int64_t n, float *restrict out) {
@@ -351,7 +377,7 @@ static void block_max(const ncc_c32 *restrict packed, int64_t stride, int rows, 
   }
 }
 
-extern const ncc_column_kernels NCC_CAT(ncc_column_kernels_, NCC_ISA);
+extern const ncc_cut_kernels NCC_CAT(ncc_cut_kernels_, NCC_ISA);
 extern const ncc_window_kernels NCC_CAT(ncc_window_kernels_, NCC_ISA);
 
 const ncc_kernels NCC_CAT(ncc_kernels_, NCC_ISA) = {
@@ -363,6 +389,6 @@ const ncc_kernels NCC_CAT(ncc_kernels_, NCC_ISA) = {
     .unpack_spectra = unpack_spectra,
     .pack_spectra = pack_spectra,
     .block_max = block_max,
-    .columns = &NCC_CAT(ncc_column_kernels_, NCC_ISA),
+    .cut = &NCC_CAT(ncc_cut_kernels_, NCC_ISA),
     .windows = &NCC_CAT(ncc_window_kernels_, NCC_ISA),
 };

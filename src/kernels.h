@@ -15,7 +15,8 @@
 /** Single-precision complex number as FFTW stores it. */
 typedef float ncc_c32[2];
 
-enum { NCC_LANES = 8 }; /**< width of the fixed summation tree */
+enum { NCC_LANES = 8 };    /**< width of the fixed summation tree */
+enum { NCC_PART_GAP = 8 }; /**< complex numbers between the parts of a row's spectrum */
 
 /** Sums over a run of pixels; lanes are added up by ncc_lanes_sum(). */
 typedef struct ncc_lane_sums {
@@ -40,15 +41,17 @@ typedef struct ncc_kernels {
    *  `reversed` in reversed order. b NULL: zeros. */
   void (*pack_rows)(ncc_dtype dtype, const void *a, const void *b, int64_t n, double c, double rest, double unit,
                     bool reversed, ncc_c32 *out);
-  /** From the transforms of four packed rows (length n, in[r * in_stride + i]; one element more is written) to twice
-   * the half spectra of eight real rows, as a strip: out[k * 8 + row], k = 0 .. n / 2, `out` aligned to 64 bytes.
+  /** From the transforms of four packed rows, each in parts (kernels_cut.h), in[r * in_stride + k1 * (length +
+   *  NCC_PART_GAP) + k2] (one element more is written), to twice the half spectra of eight real rows, as a strip,
+   * aligned to 64 bytes: out[k * 8 + row], part by part: k = 0 .. parts * length / 2 in an order that the way back
+   * knows.
    *  @param past  write past the caches, which are too small for what is written before it is read */
-  void (*unpack_spectra)(ncc_c32 *in, int64_t in_stride, int64_t n, ncc_c32 *out, bool past);
-  /** The way back: a strip of half spectra of eight real rows to the spectra of four packed rows (n + 8 elements). */
-  void (*pack_spectra)(const ncc_c32 *in, int64_t n, ncc_c32 *out, int64_t out_stride);
+  void (*unpack_spectra)(ncc_c32 *in, int64_t in_stride, int parts, int64_t length, ncc_c32 *out, bool past);
+  /** The way back: a strip of half spectra of eight real rows to the spectra of four packed rows. */
+  void (*pack_spectra)(const ncc_c32 *in, int parts, int64_t length, ncc_c32 *out, int64_t out_stride);
   /** Largest value of `rows` packed rows in blocks of 16 columns: out[b]; n columns, a multiple of 16. */
   void (*block_max)(const ncc_c32 *packed, int64_t stride, int rows, int64_t n, float *out);
-  const struct ncc_column_kernels *columns; /**< see kernels_columns.h */
+  const struct ncc_cut_kernels *cut;        /**< see kernels_cut.h */
   const struct ncc_window_kernels *windows; /**< see kernels_windows.h */
 } ncc_kernels;
 

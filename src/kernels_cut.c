@@ -1,6 +1,6 @@
-/** Column transforms: what lies between strips of rows and FFTW's transforms; see kernels_columns.h. Compiled once per
+/** Transforms in parts: what lies between strips of rows and FFTW's transforms; see kernels_cut.h. Compiled once per
  *  instruction set, in vectors of that set's width: all arithmetic is on whole complex numbers side by side. */
-#include "kernels_columns.h"
+#include "kernels_cut.h"
 
 #include <math.h>
 #include <string.h>
@@ -149,7 +149,7 @@ INLINE void dft(int parts, vec *v, bool inverse) {
 }
 
 /** From strips to columns; `parts` is a constant where this is inlined. */
-INLINE void split(int parts, const ncc_columns *c, const ncc_c32 *strips_data, int64_t strips, int64_t columns,
+INLINE void split(int parts, const ncc_cut *c, const ncc_c32 *strips_data, int64_t strips, int64_t columns,
                   ncc_c32 *out) {
   const int64_t lines = (c->length + 7) / 8;
   for (int64_t b = 0; b < lines; b++)
@@ -174,8 +174,8 @@ INLINE void split(int parts, const ncc_columns *c, const ncc_c32 *strips_data, i
 }
 
 /** From columns to strips. */
-INLINE void join(int parts, const ncc_columns *c, const ncc_c32 *in, int64_t columns, int64_t first_strip,
-                 int64_t strips, ncc_c32 *strips_data, bool past) {
+INLINE void join(int parts, const ncc_cut *c, const ncc_c32 *in, int64_t columns, int64_t first_strip, int64_t strips,
+                 ncc_c32 *strips_data, bool past) {
   const int64_t lines = (c->length + 7) / 8;
   for (int64_t b = 0; b < lines; b++)
     for (int w = 0; w < 8; w += WIDTH) {
@@ -197,8 +197,7 @@ INLINE void join(int parts, const ncc_columns *c, const ncc_c32 *in, int64_t col
 
 #define FOR_PARTS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(8)
 
-static void split_strips(const ncc_columns *c, const ncc_c32 *strips_data, int64_t strips, int64_t columns,
-                         ncc_c32 *out) {
+static void split_strips(const ncc_cut *c, const ncc_c32 *strips_data, int64_t strips, int64_t columns, ncc_c32 *out) {
 #define CASE(n)                                     \
   case n:                                           \
     split(n, c, strips_data, strips, columns, out); \
@@ -207,7 +206,7 @@ static void split_strips(const ncc_columns *c, const ncc_c32 *strips_data, int64
 #undef CASE
 }
 
-static void join_strips(const ncc_columns *c, const ncc_c32 *in, int64_t columns, int64_t first_strip, int64_t strips,
+static void join_strips(const ncc_cut *c, const ncc_c32 *in, int64_t columns, int64_t first_strip, int64_t strips,
                         ncc_c32 *strips_data, bool past) {
 #define CASE(n)                                                      \
   case n:                                                            \
@@ -231,5 +230,5 @@ static void multiply(ncc_c32 *restrict a, const ncc_c32 *restrict b, int64_t n) 
   }
 }
 
-const ncc_column_kernels NCC_CAT(ncc_column_kernels_, NCC_ISA) = {
+const ncc_cut_kernels NCC_CAT(ncc_cut_kernels_, NCC_ISA) = {
     .split_strips = split_strips, .join_strips = join_strips, .fetch = fetch, .multiply = multiply};
