@@ -188,10 +188,9 @@ static void cpu_destroy(void *state) {
   free(e);
 }
 
-/** Asked for item by item, as one stage of a huge pair takes seconds. What a stage has left unfinished is not used. */
+/** Asked item by item, as one stage of a huge pair takes seconds. What a stage has left unfinished is not used. */
 static bool stopped(const cpu_engine *e) {
-  const volatile int *stop = e->context->config->stop;
-  return stop && *stop;
+  return ncc_stop_came(e->context->config);
 }
 
 static ncc_status reserve_scratch(cpu_engine *e) {
