@@ -59,6 +59,8 @@ class Done:
         self.code, self.out, self.err = code, out, err
         self.errors = [line for line in err.splitlines() if re.match("mpixcorr: (?!warning)", line)]
         self.words = f"exit {code}\n{out}\n{err}"
+        # whatever the exit code, which may be a killed rank's
+        assert "AddressSanitizer" not in err and "runtime error: " not in err, self.words
 
 
 def crawl(first=8):
