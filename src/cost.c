@@ -5,11 +5,11 @@
 #include "geometry.h"
 
 /* Fitted to bench/costs.c: its table in docs/scaling.md says how well. */
-#define IMAGE_S 6e-6 /* fixed */
-#define IMAGE_S_PER_PIXEL 2.4e-9
-#define IMAGE_S_PER_POSITION 2.2e-9
-#define PAIR_S 5e-6
-#define PAIR_S_PER_POSITION 0.4e-9
+#define IMAGE_S 5.2e-6 /* fixed */
+#define IMAGE_S_PER_PIXEL 2.1e-9
+#define IMAGE_S_PER_POSITION 0.8e-9
+#define PAIR_S 4e-6
+#define PAIR_S_PER_POSITION 0.7e-9
 
 const char ncc_cost_machine[] = "one core of a 2-core AMD EPYC (Zen 4) server";
 
@@ -20,7 +20,8 @@ ncc_status ncc_cost_predict(const ncc_search *search, const ncc_rect *window, in
   NCC_TRY(ncc_geometry_create(search, window, image_rows, image_cols, template_rows, template_cols, &g));
   const ncc_fft_shape fft = ncc_fft_shape_choose(&g);
   const double trim_rows = (double)(g.trim.y1 - g.trim.y0), search_rows = (double)(g.search.y1 - g.search.y0);
-  const double row_s = ncc_fft_cost_s(fft.cols) / 2, column_s = ncc_fft_cost_s(fft.rows), half = (double)fft.half;
+  const double row_s = ncc_fft_cut_cost_s(fft.cols) / 2, column_s = ncc_fft_cut_cost_s(fft.rows);
+  const double half = (double)fft.half;
   const double image_fft_s = trim_rows * row_s + half * column_s;
   const double pair_fft_s = ((double)template_rows + search_rows) * row_s + 2 * half * column_s;
   const double pixels = trim_rows * (double)(g.trim.x1 - g.trim.x0);

@@ -80,6 +80,10 @@ static int64_t choose_length(int64_t least, double (*cost_ns)(int64_t length)) {
   return best ? best : beyond_table(least);
 }
 
+double ncc_fft_cut_cost_s(int64_t length) {
+  return 1e-9 * cut_ns(length);
+}
+
 int64_t ncc_fft_length(int64_t least) {
   return choose_length(least, whole_ns);
 }

@@ -28,6 +28,9 @@ int64_t ncc_fft_length(int64_t least);
 /** Seconds of one complex 1-D transform in cache on one core of the reference machine. */
 double ncc_fft_cost_s(int64_t length);
 
+/** The same, cut into parts where that is cheaper, as the engine does. */
+double ncc_fft_cut_cost_s(int64_t length);
+
 /** A transform, cut into parts. */
 typedef struct ncc_cut_plan {
   ncc_cut cut;                 /**< its strides are left to the user */
