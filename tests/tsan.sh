@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs on 1 and 2 ranks of 2 threads each, rank 0 or all reading, grouped or not, under ThreadSanitizer: no race of ours, no
-# locks taken in two orders. $MPIXCORR is a build with -DMPIXCORR_SANITIZE=thread. Open MPI and HDF5 are not instrumented;
+# Runs on 1 and 2 ranks of 2 threads each, rank 0 or all reading, grouped or not, stopped and resumed, under ThreadSanitizer:
+# no race of ours, no locks taken in two orders. $MPIXCORR is a build with -DMPIXCORR_SANITIZE=thread. Open MPI and HDF5 are not instrumented;
 # what is reported of them is in tsan.supp.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -36,5 +36,8 @@ for ranks in 1 2; do
     checked 0 "$ranks" few.h5 --overwrite --read "$read"
     checked 0 "$ranks" few.h5 --overwrite --read "$read" --no-group
   done
+  rm out.h5
+  checked 75 "$ranks" many.h5 --time-limit 0.2
+  checked 0 "$ranks" many.h5 --resume
 done
 echo "no race"
