@@ -10,3 +10,8 @@ const char *ncc_hdf5_version(void) {
   snprintf(text, sizeof text, "%u.%u.%u", major, minor, release);
   return text;
 }
+
+void ncc_hdf5_leave_at_exit(void) {
+  H5dont_atexit();
+  H5open();  // where MPI has started already, HDF5 has MPI call it at its end
+}

@@ -131,6 +131,16 @@ def files():
         layout[0] = h5py.VirtualSource("gone.h5", "data", shape=(32, 40))
         file.create_virtual_dataset(name, layout)
 
+    def beyond_its_limit(path):
+        """A dataset says how large it is, and then how large it may become."""
+        write(path)
+        with open(path, "r+b") as file:
+            sides = np.array([2, 32, 40], "<u8").tobytes()
+            place = file.read().index(2 * sides)
+            file.seek(place)
+            file.write(np.array([3, 32, 40], "<u8").tobytes())
+
+    CASES.append(("a shape beyond its own limit", beyond_its_limit, ("/images", "beyond its own limit"), []))
     case("a filter that is not there", "filter 31999", images=unreadable_filter)
     case("a virtual dataset without its source", "gone.h5", images=virtual)
 
@@ -178,6 +188,16 @@ def parts():
                 change(file)
         return make
 
+    def pending_output(path):
+        """An output under its final name, marked as complete, of which one row is pending."""
+        write(path)
+        run(path, ["--overwrite"])
+        with h5py.File(os.path.join(os.path.dirname(path), "output.h5"), "r+") as file:
+            place, name = file["status"].id.get_offset(), file.filename
+        with open(name, "r+b") as raw:
+            raw.seek(place)
+            raw.write(b"\0")
+
     def attribute(name, value):
         return lambda file: file.attrs.modify(name, value)
 
@@ -187,6 +207,17 @@ def parts():
             raw.seek(file["status"].id.get_offset())
             raw.write(b"\7")
 
+    def place_of_mark(place):
+        def change(file):
+            places = file.attrs["placeholder_offsets"]
+            places[-1] = place
+            file.attrs.modify("placeholder_offsets", places)
+        return change
+
+    for place in (2**40, 2**63 - 1, 0, -8):
+        CASES.append((f"a part whose mark lies at byte {place}", changed(place_of_mark(place)),
+                      ("output.h5.part", "outside the file"), ["--resume"]))
+    CASES.append(("a finished output with a pending row", pending_output, ("output.h5", "rows are pending"), ["--resume"]))
     for name, change, word in (("a newer format", attribute("format_version", np.int64(2)), "format version 2 found"),
                                ("another format", attribute("format", np.bytes_(b"other")), "not an output file"),
                                ("other numerics", attribute("numerics_revision", np.int64(99)), "revision 99"),
@@ -218,7 +249,7 @@ def fails_as_promised(name, make, words, options):
             return False
         lines = [line for line in done.stderr.decode(errors="replace").splitlines() if not line.startswith("mpixcorr: warn")]
         left = set(os.listdir(folder)) - before
-    named = "output.h5.part" if "--resume" in options else "input.h5"
+    named = "output.h5" if "--resume" in options else "input.h5"
     good = len(lines) == 1 and lines[0].startswith("mpixcorr: ") and all(word in lines[0] for word in (*words, named))
     passed = done.returncode == 3 and good and not left
     print(f"{'passed' if passed else 'FAILED'} {name}: exit {done.returncode}, left {sorted(left)}")

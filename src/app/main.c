@@ -100,6 +100,7 @@ static ncc_status dispatch(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+  ncc_hdf5_leave_at_exit();
   ncc_status status = dispatch(argc, argv);
   if ((fflush(stdout) != 0 || ferror(stdout)) && status == NCC_OK)
     status = ncc_error_set(NCC_ERR_OUTPUT, "standard output: cannot be written: %s", strerror(errno));
