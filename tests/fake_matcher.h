@@ -8,10 +8,12 @@
 
 /** How it behaves in this process. */
 typedef struct fake_behaviour {
-  double sleep_s;      /**< for each pair, asleep */
-  bool (*until)(void); /**< for each pair, spinning until this holds; NULL: not at all */
-  bool nothing;        /**< one answer for all: not even a checksum */
-  int64_t fail_after;  /**< pairs, then NCC_ERR_NOMEM; 0: never */
+  double sleep_s;       /**< for each pair, asleep */
+  bool (*until)(void);  /**< for each pair, spinning until this holds; NULL: not at all */
+  bool nothing;         /**< one answer for all: not even a checksum */
+  int64_t fail_after;   /**< pairs, then NCC_ERR_NOMEM; 0: never */
+  const uint8_t *first; /**< [n_first] statuses of the first pairs, whatever their pixels */
+  int64_t n_first;
   int64_t pairs_done;
 } fake_behaviour;
 

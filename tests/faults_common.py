@@ -66,15 +66,23 @@ class Done:
 def crawl(first=8):
     """A run that takes PAIR_S a pair while the file `gate` exists, but for the first pairs of each rank: it is still
     going when the test strikes, on any machine."""
-    with open("gate", "w", encoding="ascii"):
-        pass
+    make_gate()
     per_pair = transforms_per_pair()
     return {"call": "transform", "action": "nap", "gate": "gate", "nap_us": int(1e6 * PAIR_S / per_pair),
             "at": int(first * per_pair)}
 
 
-def open_gate():
-    os.remove("gate")
+def open_gate(gate="gate"):
+    os.remove(gate)
+
+
+def make_gate(gate="gate"):
+    with open(gate, "w", encoding="ascii"):
+        pass
+
+
+def at_gate(rank, gate="gate"):
+    return os.path.exists(f"{gate}.{rank}")
 
 
 def transforms_per_pair():
@@ -103,6 +111,13 @@ def count_calls(call, path, *options, after="", rank=0, **how):
     return os.path.getsize("count")
 
 
+def logged(path="log"):
+    """The calls that the library kept: (call, place, bytes, path, new path)."""
+    with open(path, encoding="utf-8") as file:
+        lines = [line.rstrip("\n").split("\t") for line in file]
+    return [(call, int(offset), int(n), path, to) for call, offset, n, path, to in lines]
+
+
 class Running:
     """A run under way, in a process group of its own, its words in files: nothing hangs on a pipe."""
 
@@ -111,19 +126,28 @@ class Running:
         self.process = subprocess.Popen(command(*options, **how), stdout=self.out, stderr=self.err,
                                         env={**os.environ, **(env or {})}, start_new_session=True)
 
+    def processes(self):
+        """Ids of all processes of the program, children of ranks included."""
+        found = []
+        for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+            try:
+                if os.getsid(pid) != self.process.pid and self.parents(pid).count(self.process.pid) == 0:
+                    continue
+                if os.path.realpath(f"/proc/{pid}/exe") == os.path.realpath(MPIXCORR):
+                    found.append(pid)
+            except OSError:  # it has ended meanwhile
+                pass
+        return found
+
     def ranks(self):
         """Process ids by rank."""
         found = {}
-        for pid in filter(str.isdigit, os.listdir("/proc")):
+        for pid in self.processes():
             try:
-                if os.getsid(int(pid)) != self.process.pid and self.parents(int(pid)).count(self.process.pid) == 0:
-                    continue
-                if os.path.realpath(f"/proc/{pid}/exe") != os.path.realpath(MPIXCORR):
-                    continue
                 with open(f"/proc/{pid}/environ", "rb") as file:
                     rank = re.search(rb"(?:^|\0)OMPI_COMM_WORLD_RANK=(\d+)", file.read())
-                found[int(rank[1]) if rank else 0] = int(pid)
-            except OSError:  # it has ended meanwhile
+                found[int(rank[1]) if rank else 0] = pid
+            except OSError:
                 pass
         return found
 
@@ -136,11 +160,13 @@ class Running:
             chain.append(pid)
         return chain
 
-    def wait_until(self, condition, what):
-        until = time.monotonic() + TIMEOUT_S
+    def wait_until(self, condition, what, within_s=TIMEOUT_S):
+        until = time.monotonic() + within_s
         while not condition():
             assert self.process.poll() is None, f"ended before {what}: " + self.end().words
-            assert time.monotonic() < until, f"never seen: {what}"
+            if time.monotonic() > until:
+                self.kill()
+                raise AssertionError(f"never seen: {what}")
             time.sleep(0.01)
 
     def wait_for_rows(self):

@@ -10,7 +10,8 @@ import shutil
 import h5py
 import numpy as np
 
-from faults_common import Running, count_calls, main, make_input, open_gate, reference, run, small_input, tables
+from faults_common import (Running, at_gate, count_calls, main, make_gate, make_input, open_gate, reference, run,
+                           small_input, tables)
 
 PIXELS = {"call": "pread", "path": "in.h5", "after": "out.h5.part"}  # reads of the work
 
@@ -29,6 +30,36 @@ def read_errors():
         done = run("--read", read, "--overwrite", ranks=ranks, shim={**PIXELS, "at": at, "action": errno.EIO})
         assert done.code == 6 and not done.errors, done.words
         only_lost_differ(n)
+
+
+def one_read_error():
+    """A single read that fails costs the pairs that need it alone, whoever reads: not those that are read after it. Few
+    small planes of 12-bit numbers are read by HDF5, through whatever buffers it keeps."""
+    rng = np.random.default_rng(1)
+    twelve_bits = h5py.h5t.NATIVE_UINT16.copy()
+    twelve_bits.set_precision(12)
+    with h5py.File("in.h5", "w") as file:
+        for name, shape in (("images", (6, 40, 44)), ("templates", (5, 9, 8))):
+            h5py.h5d.create(file.id, name.encode(), twelve_bits, h5py.h5s.create_simple(shape))
+            file[name][()] = rng.integers(0, 4096, shape, "u2")
+        file["pairs"] = np.array([(i, t) for i in range(6) for t in range(5)])
+    reference()
+    calls = count_calls("pread", "in.h5", after="out.h5.part")
+    for at in range(1, calls + 1):
+        done = run("--overwrite", shim={**PIXELS, "at": at, "times": 1, "action": errno.EIO})
+        assert done.code == 6 and not done.errors, done.words
+        only_lost_differ(30)
+    print(f"each of {calls} reads failed once")
+
+
+def short_reads():
+    """A read may give less than it was asked for, or be interrupted: it goes on."""
+    make_input(images=6)
+    expected = reference()
+    for ranks, read in ((1, "root"), (2, "all")):
+        for shim in ({"action": "short"}, {"action": errno.EINTR, "at": 2, "times": 3}):
+            done = run("--read", read, "--overwrite", ranks=ranks, shim={**PIXELS, **shim})
+            assert done.code == 0 and tables() == expected, (shim, done.words)
 
 
 def only_lost_differ(n):
@@ -55,11 +86,10 @@ def input_changes_by(changes, n, expected):
     for ranks, read, at in moments:
         for change in changes:
             shutil.copy("keep.h5", "in.h5")
-            with open("gate", "w", encoding="ascii"):
-                pass
+            make_gate()
             run_ = Running("--overwrite", "--read", read, ranks=ranks,
                            shim={**PIXELS, "at": at, "action": "wait", "gate": "gate"})
-            run_.wait_until(lambda: any(os.path.exists(f"gate.{rank}") for rank in range(3)), "a rank half way")
+            run_.wait_until(lambda: any(at_gate(rank) for rank in range(3)), "a rank half way")
             if change == "deleted":
                 os.remove("in.h5")
             elif change == "replaced":
@@ -70,7 +100,7 @@ def input_changes_by(changes, n, expected):
             open_gate()
             done = run_.end()
             for rank in range(3):
-                if os.path.exists(f"gate.{rank}"):
+                if at_gate(rank):
                     os.remove(f"gate.{rank}")
             if change == "truncated":
                 assert done.code == 6, done.words
@@ -88,6 +118,29 @@ def crash_on_opening():
                        shim={"call": "pread", "path": "in.h5", "command": "probe-input", "action": action})
             assert done.code == 3 and len(done.errors) == 1 and words in done.errors[0], done.words
             assert os.listdir(".") == ["in.h5"]
+
+
+def trial_is_no_rank():
+    """The child that opens the input first has nothing of what a launcher told its parent, and the rest of it."""
+    small_input()
+    make_gate()
+    launchers = ("OMPI_", "PMIX_", "PMI_", "SLURM_", "ORTE_", "PRTE_")
+    run_ = Running(ranks=2, env={**{name + "NOTHING": "1" for name in launchers}, "KEPT": "1"},
+                   shim={"call": "pread", "path": "in.h5", "command": "probe-input", "action": "wait", "gate": "gate"})
+    run_.wait_until(lambda: at_gate(0), "a trial")
+    environments = {}
+    for pid in run_.processes():
+        with open(f"/proc/{pid}/cmdline", "rb") as file, open(f"/proc/{pid}/environ", "rb") as variables:
+            trial = b"\0probe-input\0" in file.read()
+            environments.setdefault(trial, []).append(variables.read().decode().split("\0"))
+    assert len(environments[True]) == 1 and len(environments[False]) == 2, environments
+    assert "KEPT=1" in environments[True][0], environments[True]
+    for name in launchers:
+        assert all(f"{name}NOTHING=1" in variables for variables in environments[False]), "the test tells nothing"
+        assert not any(variable.startswith(name) for variable in environments[True][0]), environments[True]
+    open_gate()
+    done = run_.end()
+    assert done.code == 0, done.words
 
 
 def a_part():

@@ -11,8 +11,9 @@ import time
 import h5py
 import numpy as np
 
-from faults_common import (PROMPT, Running, count_calls, crawl, main, make_input, part_is_whole, pending, reference,
-                           open_gate, resumes_to, run, says_how_to_resume, tables, transforms_per_pair)
+from faults_common import (PROMPT, Running, at_gate, count_calls, crawl, main, make_gate, make_input, part_is_whole,
+                           pending, reference, open_gate, resumes_to, run, says_how_to_resume, small_input, tables,
+                           transforms_per_pair)
 
 SOON_S = 5  # a launcher kills 2 s after it asked
 
@@ -65,7 +66,8 @@ def resume_refused():
     refused(code=4, words=["out.h5.part", "--resume"])
     refused("--resume", "--overwrite", code=2, words=["--resume", "--overwrite"])
     refused("--resume", "--crop", "1,1", code=3, words=["options that may change results", "--crop=1,1"])
-    refused("--resume", "--quality", code=3, words=["options that may change results", "--quality"])
+    for option in ("--quality", "--normalize", "--min-overlap=0.5", "--eps=0.001"):
+        refused("--resume", option, code=3, words=["options that may change results", option])
     make_input("other.h5", images=8, seed=2)
     refused("--resume", input="other.h5", code=3, words=["fingerprint"])
     shutil.copy("in.h5", "pairs.h5")
@@ -133,6 +135,31 @@ def signals_one_rank():
         stops_by(number, rank=i % 3)
 
 
+def told_at_once():
+    """A signal to one rank: what was computed is on the disk as soon as it comes, though all ranks are at their pairs,
+    for a launcher may kill them; and all ranks stop, none goes on with the dozens of pairs that it holds."""
+    n = make_input(templates=20)
+    expected = reference()
+    make_gate()
+    pairs_before, per_pair = 60, transforms_per_pair()
+    run_ = Running(ranks=3, env={"MPIXCORR_SYNC_S": "1e6"},
+                   shim={"call": "transform", "at": int(pairs_before * per_pair), "action": "wait", "gate": "gate",
+                         "count": "transforms"})
+    run_.wait_until(lambda: all(at_gate(rank) for rank in range(3)), "three ranks that wait")
+    assert pending() == n, "rows were written before anyone asked for them"
+    os.kill(run_.ranks()[1], signal.SIGUSR1)
+    run_.wait_until(lambda: pending() < n, "rows at a signal", within_s=30)
+    open_gate()
+    done = run_.end()
+    assert done.code == 75, done.words
+    says_how_to_resume(done)
+    part_is_whole(n)
+    more = (os.path.getsize("transforms") - 3 * int(pairs_before * per_pair)) / per_pair
+    print(f"{more:.1f} pairs more were computed by all ranks")
+    assert more < 8, f"{more:.1f} pairs were computed after the signal"
+    resumes_to(expected)
+
+
 def limits():
     """--time-limit, what the batch system tells, --max-failed."""
     n = make_input()
@@ -159,6 +186,8 @@ def limits():
     resumes_to(reference(), code=6)
     os.remove("out.h5")
     assert run("--max-failed", str(n)).code == 6
+    make_input(images=6)
+    assert run("--max-failed", "0", "--overwrite").code == 0
 
 
 def hanging_rank():
@@ -181,6 +210,39 @@ def hanging_rank():
         assert 0 < pending() < n
         resumes_to(expected)
         os.remove("out.h5")
+
+
+def hanging_reader():
+    """Rank 0's reading of what another rank waits for hangs when rank 0 has nothing to compute itself: it is named all
+    the same."""
+    make_input(images=2, templates=1, shape=(1500, 1500), template_shape=(700, 700))  # one for each rank
+    expected = reference()
+    reading = {"call": "pread", "path": "in.h5", "after": "out.h5.part"}
+    reading["at"] = count_calls(reading["call"], "in.h5", "--read", "root", after="out.h5.part", ranks=2)  # the last
+    run_ = Running("--read", "root", ranks=2, env={"MPIXCORR_PATIENCE_S": "3"},
+                   shim={**reading, "action": "hang", "rank": 0})
+    done = run_.end()
+    run_.wait_for_end_of_ranks()
+    assert done.code == 75 and len(done.errors) == 1, done.words
+    for word in (f"rank 0 on {os.uname().nodename}", "reading the pixels of hand-out", "--resume"):
+        assert word in done.errors[0], done.errors
+    resumes_to(expected)
+
+
+def hanging_at_the_end():
+    """A rank that does not answer when all is done is named too, and nothing is left to compute. What a rank then does is
+    to wait for its threads."""
+    make_input(images=6)
+    expected = reference()
+    run_ = Running(ranks=2, env={"MPIXCORR_PATIENCE_S": "3"},
+                   shim={"call": "join", "after": "out.h5.part", "action": "hang", "rank": 1})
+    done = run_.end()
+    run_.wait_for_end_of_ranks()
+    assert done.code == 75 and len(done.errors) == 1, done.words
+    for word in (f"rank 1 on {os.uname().nodename}", "(ending)", "--resume"):
+        assert word in done.errors[0], done.errors
+    assert pending() == 0
+    resumes_to(expected)
 
 
 def patience():

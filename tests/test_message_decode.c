@@ -1,4 +1,6 @@
-/** Messages come back as they were sent; whatever is cut or changed in them is an error or harmless, never a crash. */
+/** Messages come back as they were sent; each number that cannot be is refused in words; whatever is cut or changed is
+ *  an error or harmless, never a crash. */
+#include <stddef.h>
 #include <string.h>
 
 #include "message.h"
@@ -62,7 +64,144 @@ static void decode(const void *bytes, int64_t n_bytes, const ncc_catalog *catalo
   (void)ncc_message_read_stats(bytes, n_bytes, &stats);
 }
 
+/* ---- each check by itself --------------------------------------------------------------------------------------- */
+
+/** Where things lie in a message. */
+enum {
+  MAGIC_AT = 0,
+  VERSION_AT = 4,
+  TYPE_AT = 6,
+  BYTES_AT = 8,
+  ID_AT = 16,
+  PIECES_AT = 24,
+  PAIRS_AT = 32,
+  NEEDS_AT = 40,
+  WINDOWS_AT = 48,
+  BODY_AT = 56
+};
+enum { PIECES = 3, PAIRS = 12, TEMPLATES_AT = BODY_AT + PIECES * (int)sizeof(ncc_piece) };
+
+typedef ncc_status reader(const void *bytes, int64_t n_bytes, const ncc_catalog *catalog);
+
+static ncc_status read_work(const void *bytes, int64_t n_bytes, const ncc_catalog *catalog) {
+  ncc_handout *got = NULL;
+  ncc_status status = ncc_message_read_work(bytes, n_bytes, catalog, &got);
+  ncc_handout_release(got);
+  return status;
+}
+
+static ncc_status read_results(const void *bytes, int64_t n_bytes, const ncc_catalog *catalog) {
+  (void)catalog;
+  int64_t id;
+  ncc_handout *handout = make_handout(false);
+  ncc_status status = ncc_message_results_id(bytes, n_bytes, &id);
+  if (status == NCC_OK) status = ncc_message_read_results(bytes, n_bytes, handout);
+  ncc_handout_release(handout);
+  return status;
+}
+
+static ncc_status read_problem(const void *bytes, int64_t n_bytes, const ncc_catalog *catalog) {
+  (void)catalog;
+  ncc_status problem;
+  char text[NCC_MESSAGE_TEXT];
+  ncc_status status = ncc_message_read_problem(bytes, n_bytes, &problem, text);
+  if (status == NCC_OK) CHECK(memchr(text, 0, sizeof text), "a text without an end");
+  return status;
+}
+
+static ncc_status read_stats(const void *bytes, int64_t n_bytes, const ncc_catalog *catalog) {
+  (void)catalog;
+  ncc_rank_stats stats;
+  return ncc_message_read_stats(bytes, n_bytes, &stats);
+}
+
+/** A message in which one number is another is refused for that reason, though all else fits. */
+static void refuses(reader *read, const void *bytes, int64_t n_bytes, int64_t at, int64_t value, size_t size,
+                    const char *words) {
+  ncc_catalog catalog = make_catalog(5, 7, 0);
+  char *changed = malloc((size_t)n_bytes);
+  CHECK(changed, "out of memory");
+  memcpy(changed, bytes, (size_t)n_bytes);
+  CHECK(read(changed, n_bytes, &catalog) == NCC_OK, "%s", ncc_error_message());
+  memcpy(changed + at, &value, size); /* the lower bytes come first */
+  CHECK(read(changed, n_bytes, &catalog) == NCC_ERR_COMM && strstr(ncc_error_message(), words),
+        "byte %lld set to %lld: '%s', expected '%s'", (long long)at, (long long)value, ncc_error_message(), words);
+  free(changed);
+  clear_catalog(&catalog);
+}
+
+/** A message of another length, which it tells. */
+static void refuses_length(reader *read, const void *bytes, int64_t n_bytes, int64_t longer, const char *words) {
+  ncc_catalog catalog = make_catalog(5, 7, 0);
+  const int64_t length = n_bytes + longer;
+  char *changed = calloc(1, (size_t)length);
+  CHECK(changed, "out of memory");
+  memcpy(changed, bytes, (size_t)(longer < 0 ? length : n_bytes));
+  memcpy(changed + BYTES_AT, &length, sizeof length);
+  CHECK(read(changed, length, &catalog) == NCC_ERR_COMM && strstr(ncc_error_message(), words),
+        "%lld bytes more: '%s', expected '%s'", (long long)longer, ncc_error_message(), words);
+  free(changed);
+  clear_catalog(&catalog);
+}
+
+static void check_header(reader *read, const void *bytes, int64_t n_bytes, ncc_message_type other) {
+  refuses(read, bytes, n_bytes, MAGIC_AT, 0x3143434d, 4, "begins with 0x3143434d");
+  refuses(read, bytes, n_bytes, VERSION_AT, NCC_PROTOCOL_VERSION + 1, 2, "protocol version");
+  refuses(read, bytes, n_bytes, BYTES_AT, n_bytes + 1, 8, "says that it has");
+  refuses(read, bytes, n_bytes, TYPE_AT, NCC_MESSAGE_TYPE_COUNT, 2, "type");
+  refuses(read, bytes, n_bytes, TYPE_AT, 0, 2, "type 0");
+  refuses(read, bytes, n_bytes, TYPE_AT, other, 2, "expected");
+  refuses_length(read, bytes, n_bytes, 8, "bytes");
+  refuses_length(read, bytes, n_bytes, -8, "bytes");
+}
+
+static void check_refusals(void) {
+  ncc_handout *handout = make_handout(false);
+  const ncc_rank_stats stats = {0};
+  void *bytes;
+  int64_t n_bytes;
+  CHECK(ncc_message_work(handout, &bytes, &n_bytes) == NCC_OK, "%s", ncc_error_message());
+  check_header(read_work, bytes, n_bytes, NCC_MESSAGE_RESULTS);
+  refuses(read_work, bytes, n_bytes, PIECES_AT, PIECES - 1, 8, "does not fit");
+  refuses(read_work, bytes, n_bytes, PIECES_AT, 0, 8, "does not fit");
+  refuses(read_work, bytes, n_bytes, PAIRS_AT, PAIRS + 1, 8, "does not fit");
+  refuses(read_work, bytes, n_bytes, NEEDS_AT, 9, 8, "does not fit");
+  refuses(read_work, bytes, n_bytes, WINDOWS_AT, 1, 8, "does not fit");
+  refuses(read_work, bytes, n_bytes, BODY_AT, 5, 8, "names image 5");
+  refuses(read_work, bytes, n_bytes, BODY_AT, -1, 8, "names image -1");
+  refuses(read_work, bytes, n_bytes, BODY_AT + 8, 0, 8, "with 0 pairs");
+  refuses(read_work, bytes, n_bytes, BODY_AT + 8, PAIRS + 1, 8, "with 13 pairs");
+  refuses(read_work, bytes, n_bytes, BODY_AT + 8, 1, 8, "has pieces for 11");
+  refuses(read_work, bytes, n_bytes, TEMPLATES_AT + 8 * (PAIRS - 1), 7, 8, "names template 7");
+  refuses(read_work, bytes, n_bytes, TEMPLATES_AT + 8 * (PAIRS - 1), -1, 8, "names template -1");
+  refuses(read_work, bytes, n_bytes, BODY_AT, 2, 8, "its pairs need 9"); /* what another piece has */
+  refuses(read_work, bytes, n_bytes, n_bytes - 1, NCC_NEED_STATE_COUNT, 1, "has state 4");
+  free(bytes);
+  CHECK(ncc_message_results(handout, &bytes, &n_bytes) == NCC_OK, "%s", ncc_error_message());
+  check_header(read_results, bytes, n_bytes, NCC_MESSAGE_WORK);
+  refuses(read_results, bytes, n_bytes, ID_AT, 78, 8, "for hand-out 78");
+  refuses(read_results, bytes, n_bytes, PAIRS_AT, PAIRS - 1, 8, "results of 11 pairs");
+  const int64_t last = n_bytes - (int64_t)sizeof(ncc_result) + (int64_t)offsetof(ncc_result, status);
+  refuses(read_results, bytes, n_bytes, last, NCC_PAIR_STATUS_COUNT, 1, "has status");
+  free(bytes);
+  char text[NCC_MESSAGE_TEXT];
+  memset(text, 'x', sizeof text);
+  text[sizeof text - 1] = 0;
+  CHECK(ncc_message_problem(NCC_ERR_NOMEM, text, &bytes, &n_bytes) == NCC_OK, "%s", ncc_error_message());
+  check_header(read_problem, bytes, n_bytes, NCC_MESSAGE_STATS);
+  refuses(read_problem, bytes, n_bytes, ID_AT, NCC_OK, 8, "a problem of status 0");
+  refuses(read_problem, bytes, n_bytes, ID_AT, NCC_ERR_STOPPED + 1, 8, "a problem of status");
+  ((char *)bytes)[n_bytes - 1] = 'x'; /* the text's end */
+  CHECK(read_problem(bytes, n_bytes, NULL) == NCC_OK, "%s", ncc_error_message());
+  free(bytes);
+  CHECK(ncc_message_stats(&stats, &bytes, &n_bytes) == NCC_OK, "%s", ncc_error_message());
+  check_header(read_stats, bytes, n_bytes, NCC_MESSAGE_PROBLEM);
+  free(bytes);
+  ncc_handout_release(handout);
+}
+
 int main(void) {
+  check_refusals();
   ncc_catalog catalog = make_catalog(5, 7, 0);
   check_round_trip(&catalog, false);
   check_round_trip(&catalog, true);

@@ -99,6 +99,28 @@ static void test_results_do_not_name_the_rest(void) {
   ncc_run_options_clear(&again);
 }
 
+static void test_results_name_what_may_change_them(void) {
+  static const char *const changes[] = {"--crop 1,0",     "--crop 0,1",   "--crop half", "--min-overlap 0.5",
+                                        "--normalize=on", "--eps 0.0001", "--quality"};
+  char plain[] = "a b";
+  ncc_run_options options;
+  bool help;
+  char *usual, *changed;
+  EXPECT(parse(plain, &options, &help) == NCC_OK);
+  EXPECT(ncc_run_options_describe_results(&options, &usual) == NCC_OK);
+  ncc_run_options_clear(&options);
+  for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+    char line[64];
+    snprintf(line, sizeof line, "a b %s", changes[i]);
+    EXPECT(parse(line, &options, &help) == NCC_OK);
+    EXPECT(ncc_run_options_describe_results(&options, &changed) == NCC_OK);
+    CHECK(strcmp(usual, changed) != 0, "%s does not count", changes[i]);
+    free(changed);
+    ncc_run_options_clear(&options);
+  }
+  free(usual);
+}
+
 static void test_double_dash_and_help(void) {
   char dashes[] = "--overwrite -- --in --out", help_line[] = "--help --no-such";
   ncc_run_options options;
@@ -133,6 +155,7 @@ int main(void) {
   test_last_one_wins();
   test_echo_parses_to_the_same();
   test_results_do_not_name_the_rest();
+  test_results_name_what_may_change_them();
   test_double_dash_and_help();
   test_errors_name_what_was_found();
   test_quoting();
