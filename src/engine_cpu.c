@@ -408,7 +408,6 @@ static void columns_item(void *context, int64_t turn, int thread) {
     for (int k = 0; k < e->column_cut.parts; k++) {  // a part stays in the first cache
       ncc_c32 *part = s->columns + j * stride + k * length;
       const ncc_c32 *factors = spectra + j * stride + k * length;
-      e->kernels->cut->fetch(factors, length);
       fftwf_execute_dft(e->plans->column.forward, part, s->transformed);
       e->kernels->cut->multiply(s->transformed, factors, length);
       fftwf_execute_dft(e->plans->column.inverse, s->transformed, part);

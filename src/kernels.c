@@ -83,8 +83,8 @@ static void moments(ncc_dtype dtype, const void *restrict pixels, int64_t n, dou
     lanes v = (pixel)*scale, d = v - c; \
     s += d;                             \
     q += d * d;                         \
-    low = choose(v < low, v, low);      \
-    high = choose(v > high, v, high);   \
+    low = lesser(v, low);               \
+    high = greater(v, high);            \
     nan += v * 0.0;                     \
   }
   if (dtype == NCC_F32)
@@ -114,29 +114,38 @@ static void moments(ncc_dtype dtype, const void *restrict pixels, int64_t n, dou
   }
 }
 
+enum { LOOK = 64 }; /* pixels: whole lines of cache */
+
 static void pack_rows(ncc_dtype dtype, const void *restrict row_a, const void *restrict row_b, int64_t n, double c,
                       double rest, double unit, bool reversed, ncc_c32 *restrict out) {
   float *restrict o = (float *)out;
 #define PACK(v) (float)((((double)(v)-c) - rest) * unit)
-#define CASE(name, type, text)                                      \
-  case name: {                                                      \
-    const type *restrict a = row_a, *restrict b = row_b;            \
-    if (b && reversed)                                              \
-      for (int64_t i = 0; i < n; i++) {                             \
-        o[2 * i] = PACK(VALUE_##name(a[n - 1 - i]));                \
-        o[2 * i + 1] = PACK(VALUE_##name(b[n - 1 - i]));            \
-      }                                                             \
-    else if (b)                                                     \
-      for (int64_t i = 0; i < n; i++) {                             \
-        o[2 * i] = PACK(VALUE_##name(a[i]));                        \
-        o[2 * i + 1] = PACK(VALUE_##name(b[i]));                    \
-      }                                                             \
-    else                                                            \
-      for (int64_t i = 0; i < n; i++) {                             \
-        o[2 * i] = PACK(VALUE_##name(a[reversed ? n - 1 - i : i])); \
-        o[2 * i + 1] = 0;                                           \
-      }                                                             \
-    break;                                                          \
+#define CASE(name, type, text)                                                 \
+  case name: {                                                                 \
+    const type *restrict a = row_a, *restrict b = row_b;                       \
+    if (b && reversed)                                                         \
+      for (int64_t i = 0; i < n; i++) {                                        \
+        o[2 * i] = PACK(VALUE_##name(a[n - 1 - i]));                           \
+        o[2 * i + 1] = PACK(VALUE_##name(b[n - 1 - i]));                       \
+      }                                                                        \
+    else if (b)                                                                \
+      for (int64_t at = 0; at < n; at += LOOK) {                               \
+        const int64_t end = at + LOOK < n ? at + LOOK : n;                     \
+        for (int64_t i = at; i < at + LOOK; i += 64 / (int64_t)sizeof(type)) { \
+          look_ahead(a + i);                                                   \
+          look_ahead(b + i);                                                   \
+        }                                                                      \
+        for (int64_t i = at; i < end; i++) {                                   \
+          o[2 * i] = PACK(VALUE_##name(a[i]));                                 \
+          o[2 * i + 1] = PACK(VALUE_##name(b[i]));                             \
+        }                                                                      \
+      }                                                                        \
+    else                                                                       \
+      for (int64_t i = 0; i < n; i++) {                                        \
+        o[2 * i] = PACK(VALUE_##name(a[reversed ? n - 1 - i : i]));            \
+        o[2 * i + 1] = 0;                                                      \
+      }                                                                        \
+    break;                                                                     \
   }
   switch (dtype) {
     NCC_DTYPE_TABLE(CASE)
@@ -285,7 +294,10 @@ static void pack_run(const ncc_c32 *restrict in, int64_t count, ncc_c32 *u, ncc_
 #if defined(__AVX512F__)
   for (; k + 8 <= count; k += 8) {
     __m512d rows[8];
-    for (int i = 0; i < 8; i++) rows[i] = _mm512_loadu_pd((const double *)(in + (k + i) * 8));
+    for (int i = 0; i < 8; i++) {
+      look_ahead(in + (k + i) * 8);
+      rows[i] = _mm512_loadu_pd((const double *)(in + (k + i) * 8));
+    }
     transpose_8x8(rows);
     for (int r = 0; r < 4; r++) {
       __m512d a = rows[2 * r], ib = flip8(swap8(rows[2 * r + 1]), RE_SIGN);
@@ -297,6 +309,7 @@ static void pack_run(const ncc_c32 *restrict in, int64_t count, ncc_c32 *u, ncc_
   for (; k + 4 <= count; k += 4) {
     __m256d rows[8];
     for (int i = 0; i < 4; i++) {
+      look_ahead(in + (k + i) * 8);
       rows[i] = _mm256_loadu_pd((const double *)(in + (k + i) * 8));
       rows[4 + i] = _mm256_loadu_pd((const double *)(in + (k + i) * 8 + 4));
     }

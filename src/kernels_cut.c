@@ -163,8 +163,10 @@ INLINE void split(int parts, const ncc_cut *c, const ncc_c32 *strips_data, int64
         if (strips <= lines) {  // only the first part is not zero: its transform is itself, over and over
           for (int k = 0; k < parts; k++) v[k] = b < strips ? get(from) : (vec){0};
         } else {
-          for (int k = 0; k < parts; k++)
+          for (int k = 0; k < parts; k++) {
+            __builtin_prefetch(from + (k * lines + 2) * c->strip_stride);
             v[k] = k * lines + b < strips ? get(from + k * lines * c->strip_stride) : (vec){0};
+          }
           dft(parts, v, false);
         }
         put(to, v[0]);
@@ -219,16 +221,13 @@ static void join_strips(const ncc_cut *c, const ncc_c32 *in, int64_t columns, in
 #endif
 }
 
-static void fetch(const ncc_c32 *from, int64_t n) {
-  for (int64_t i = 0; i < n; i += 8) __builtin_prefetch(from + i, 0, 2);
-}
-
 static void multiply(ncc_c32 *restrict a, const ncc_c32 *restrict b, int64_t n) {
   for (int64_t i = 0; i < n; i += WIDTH) {
+    look_ahead(b + i);
     vec v = get(b + i);
     put(a + i, times(get(a + i), factor_of(v)));
   }
 }
 
 const ncc_cut_kernels NCC_CAT(ncc_cut_kernels_, NCC_ISA) = {
-    .split_strips = split_strips, .join_strips = join_strips, .fetch = fetch, .multiply = multiply};
+    .split_strips = split_strips, .join_strips = join_strips, .multiply = multiply};

@@ -37,8 +37,6 @@ typedef struct ncc_cut_kernels {
    *  @param past  write past the caches, which are too small for all that is written before it is read */
   void (*join_strips)(const ncc_cut *c, const ncc_c32 *in, int64_t columns, int64_t first_strip, int64_t strips,
                       ncc_c32 *strips_data, bool past);
-  /** Has n numbers brought to the second cache, while others are being transformed. */
-  void (*fetch)(const ncc_c32 *from, int64_t n);
   /** a[i] *= b[i], complex, n rounded up to 8. */
   void (*multiply)(ncc_c32 *a, const ncc_c32 *b, int64_t n);
 } ncc_cut_kernels;

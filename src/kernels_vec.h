@@ -50,6 +50,12 @@ static inline void store(double *p, lanes v) {
   memcpy(p, &v, sizeof v);
 }
 
+/** Asks for what a loop will read next but a page: hardware does not look far enough ahead where each line takes some
+ *  work. Beyond the end of an array it does no harm. */
+static inline void look_ahead(const void *p) {
+  __builtin_prefetch((const char *)p + 4096);
+}
+
 /** Compilers split these conversions in halves where one instruction would do. */
 static inline lanes lanes_of_floats(float_lanes v) {
 #if defined(__AVX512F__)
@@ -73,9 +79,24 @@ static inline lanes widen(const float *p) {
   return lanes_of_floats(v);
 }
 
-/** a where mask, else b. */
-static inline lanes choose(lane_mask mask, lanes a, lanes b) {
-  return (lanes)(((lane_mask)a & mask) | ((lane_mask)b & ~mask));
+/** a where it is less than b, else b. */
+static inline lanes lesser(lanes a, lanes b) {
+#if defined(__AVX512F__)
+  return (lanes)_mm512_min_pd((__m512d)a, (__m512d)b);
+#else
+  lane_mask less = a < b;
+  return (lanes)(((lane_mask)a & less) | ((lane_mask)b & ~less));
+#endif
+}
+
+/** a where it is greater than b, else b. */
+static inline lanes greater(lanes a, lanes b) {
+#if defined(__AVX512F__)
+  return (lanes)_mm512_max_pd((__m512d)a, (__m512d)b);
+#else
+  lane_mask more = a > b;
+  return (lanes)(((lane_mask)a & more) | ((lane_mask)b & ~more));
+#endif
 }
 
 #endif

@@ -266,7 +266,7 @@ INLINE void put_map(float *to, narrow v) {
 #endif
 }
 
-INLINE narrow lesser(narrow a, narrow b) {
+INLINE narrow narrow_lesser(narrow a, narrow b) {
   narrow_int less = a < b;
   return (narrow)(((narrow_int)a & less) | ((narrow_int)b & ~less));
 }
@@ -312,7 +312,7 @@ static void window_rows(const ncc_strip_sums *sums, const ncc_strip_overlap *ove
       narrow v = narrowed(((q - s * s * inverse) + sum * sum * beyond) * scale2);
       put_map(ssd + 8 * i, (narrow)((narrow_int)v & valid));
       v = (narrow)(((narrow_int)v & valid) | ((narrow_int)infinite & ~valid));
-      least_of_block = lesser(v, least_of_block);
+      least_of_block = narrow_lesser(v, least_of_block);
       if ((at + i) % 16 == 15 || i == n - 1) {
         float *block = &least[(at + i) / 16], found = least_of(least_of_block);
         *block = found < *block ? found : *block;
