@@ -47,7 +47,7 @@ def missing_and_wrong_classes():
         case(f"{name} of compounds", f"/{name}", "found, expected", **{name: np.zeros((3, 2, 2), COMPOUND)})
         case(f"{name} of strings", f"/{name}", "found, expected", **{name: np.zeros((3, 2), "S3")})
         case(f"{name}: a type", f"/{name}", **{name: lambda file, name: file.__setitem__(name, np.dtype("f8"))})
-        case(f"{name}: empty space", f"/{name}", **{name: lambda file, name: file.__setitem__(name, h5py.Empty("u1"))})
+        case(f"{name}: empty space", f"/{name}", "an empty dataset found", **{name: lambda file, name: file.__setitem__(name, h5py.Empty("u1"))})
         case(f"{name}: variable length", f"/{name}", **{name: shaped((3, 2), h5py.vlen_dtype("u1"))})
         case(f"{name}: a soft link to nowhere", f"/{name}",
              **{name: lambda file, name: file.__setitem__(name, h5py.SoftLink("/nowhere"))})
@@ -112,7 +112,7 @@ def boxes_and_windows():
     case("boxes of floats", "/templates", "expected integers", templates=np.zeros((3, 5), "f4"))
     for window in ([5, 5, 5, 9], [5, 5, 9, 5], [9, 9, 5, 5], [-1, 0, 9, 9], [0, 0, 40, 9], [0, 0, 9, 50], [0, 0, 2**63 - 1, 9],
                    [-2**63, 0, 9, 9]):
-        case(f"a window {window}", "/pairs row 1", "search window",
+        case(f"a window {window}", "/pairs row 1", "search window (",
              search=np.array([[0, 0, 9, 9], window, [0, 0, 9, 9]]))
     case("windows: too few", "/search", search=np.zeros((2, 4), "i4"))
     case("windows of floats", "/search", search=np.zeros((3, 4)))
