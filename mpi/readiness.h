@@ -10,9 +10,6 @@
 /** A rank's program, libraries and messages. */
 #define NCC_PROGRAM_BYTES ((int64_t)192 << 20)
 
-/** Memory of this node that the job may use. */
-int64_t ncc_memory_node_bytes(void);
-
 /** How a rank uses its memory. */
 typedef struct ncc_memory {
   int64_t limit_bytes;   /**< all of it */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "node_memory.h"
 #include "nodes.h"
 #include "readiness.h"
 #include "version.h"

@@ -8,7 +8,7 @@ set(NCC_FAULTS_stop resume_anywhere resume_refused rows_reach_the_disk signals_m
 set(NCC_FAULTS_kill killed killed_at_writes killed_at_syncs_and_renames order_of_calls short_writes failed_calls
   failed_once old_output_stays full_disk read_only_folder two_runs two_runs_at_once lock_of_a_removed_file out_of_memory
   no_threads)
-set(NCC_FAULTS_input read_errors one_read_error short_reads input_changes trial_is_no_rank crash_on_opening
+set(NCC_FAULTS_input read_errors one_read_error short_reads input_changes trial_is_no_rank crash_on_opening glutton_on_opening
   crash_on_resuming flipped_bytes flipped_bytes_of_a_part)
 foreach(kind stop kill input)
   foreach(case IN LISTS NCC_FAULTS_${kind})

@@ -120,6 +120,15 @@ def crash_on_opening():
             assert os.listdir(".") == ["in.h5"]
 
 
+def glutton_on_opening():
+    """A file for which HDF5 takes ever more memory: the child has been given less than any takes, and hangs."""
+    small_input()
+    done = run(env={"MPIXCORR_PROBE_MIB": "1"},
+               shim={"call": "pread", "path": "in.h5", "command": "probe-input", "action": "hang"})
+    assert done.code == 3 and len(done.errors) == 1 and "more than 1 MiB" in done.errors[0], done.words
+    assert os.listdir(".") == ["in.h5"]
+
+
 def trial_is_no_rank():
     """The child that opens the input first has nothing of what a launcher told its parent, and the rest of it."""
     small_input()

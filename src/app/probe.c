@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "node_memory.h"
 #include "output.h"
 
 enum { PATIENCE_S = 600, NAP_MS = 2 };
@@ -57,14 +58,36 @@ static int start(char *command, const char *path, pid_t *child) {
   return error;
 }
 
+/** A whole number from the environment, or `otherwise`. */
+static int64_t wish(const char *name, int64_t otherwise) {
+  const char *text = getenv(name);
+  return text && atoll(text) > 0 ? atoll(text) : otherwise;
+}
+
+/** MiB that a child has in memory; 0 where the system does not tell. */
+static int64_t resident_mib(pid_t child) {
+  char path[64];
+  long pages = 0;
+  snprintf(path, sizeof path, "/proc/%ld/statm", (long)child);
+  FILE *file = fopen(path, "r");
+  if (file && fscanf(file, "%*s %ld", &pages) != 1) pages = 0;
+  if (file) fclose(file);
+  return pages * sysconf(_SC_PAGESIZE) >> 20;
+}
+
+static void end_child(pid_t child) {
+  kill(child, SIGKILL);
+  waitpid(child, NULL, 0);
+}
+
 /** Runs a command on a file in a child. */
 static ncc_status probe(char *command, const char *path, bool is_part) {
   pid_t child, ended = 0;
   int how = 0;
-  const char *wish = getenv("MPIXCORR_PROBE_S");
-  const int patience_s = wish && atoi(wish) > 0 ? atoi(wish) : PATIENCE_S;
-  if (access(path, R_OK) != 0) return NCC_OK;           /* the caller will say why */
-  if (start(command, path, &child) != 0) return NCC_OK; /* no reason to refuse a run */
+  const int64_t patience_s = wish("MPIXCORR_PROBE_S", PATIENCE_S);
+  const int64_t most_mib = wish("MPIXCORR_PROBE_MIB", ncc_memory_node_bytes() >> 21); /* half the node's memory */
+  if (access(path, R_OK) != 0) return NCC_OK;                                         /* the caller will say why */
+  if (start(command, path, &child) != 0) return NCC_OK;                               /* no reason to refuse a run */
   struct timespec begin, now;
   clock_gettime(CLOCK_MONOTONIC, &begin);
   for (;;) {
@@ -72,10 +95,15 @@ static ncc_status probe(char *command, const char *path, bool is_part) {
     if (ended == child || (ended < 0 && errno != EINTR)) break;
     clock_gettime(CLOCK_MONOTONIC, &now);
     if (now.tv_sec - begin.tv_sec > patience_s) {
-      kill(child, SIGKILL);
-      waitpid(child, &how, 0);
-      return ncc_error_set(NCC_ERR_INPUT, "%s: cannot be opened: HDF5 has not come to an end after %d s, in a trial",
-                           path, patience_s);
+      end_child(child);
+      return ncc_error_set(NCC_ERR_INPUT, "%s: cannot be opened: HDF5 has not come to an end after %lld s, in a trial",
+                           path, (long long)patience_s);
+    }
+    if (resident_mib(child) > most_mib) {
+      end_child(child);
+      return ncc_error_set(NCC_ERR_INPUT,
+                           "%s: cannot be opened: HDF5 took more than %lld MiB of memory for it, in a trial", path,
+                           (long long)most_mib);
     }
     nanosleep(&(struct timespec){.tv_nsec = NAP_MS * 1000000L}, NULL);
   }
