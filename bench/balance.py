@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Skewed input (one image with 5,000 templates, 500 with one) keeps ranks equally busy: how far apart the processor
-seconds of their computing lie, on 2 and on 4 ranks. A rank that the machine holds up rightly does less: run it on an idle
+seconds of their computing lie, on 2 and on 4 ranks. Images of 640x640, templates of 192x192, so that rank 0's reading and
+answering, which take from its core, weigh little. A rank that the machine holds up rightly does less: run it on an idle
 machine, or with priority (nice -n -20). Usage: MPIXCORR=build/mpixcorr MPIEXEC=mpirun bench/balance.py"""
 import json
 import os
@@ -23,8 +24,8 @@ with tempfile.TemporaryDirectory() as folder:
     os.chdir(folder)
     rng = np.random.default_rng(5)
     with h5py.File("in.h5", "w") as file:
-        file["images"] = rng.integers(0, 255, (501, 320, 320), "u1")
-        file["templates"] = rng.integers(0, 255, (50, 96, 96), "u1")
+        file["images"] = rng.integers(0, 255, (501, 640, 640), "u1")
+        file["templates"] = rng.integers(0, 255, (50, 192, 192), "u1")
         single = [(i, i % 50) for i in range(500)]
         file["pairs"] = np.array(single + [(500, i % 50) for i in range(5000)])
     for ranks in 2, 4:
