@@ -2,29 +2,30 @@
  *
  *  For an image of M x N and a template of m x n, both as far as they can reach the search:
  *
- *    image    rows:    eight at a time, two real rows packed as one complex, transformed, unpacked into columns
- *             columns: cut into parts that stay in the first cache (kernels_cut.h), transformed; kept as the
- * image's spectrum, column by column template rows:    the m non-zero rows, mean-free, reversed (so that a product is a
- * correlation), as the image's columns: what is not zero, forward, times the spectrum, inverse, part by part; only
- * needed rows go out peak:    eight rows packed as four, inverse in L2, compared block-wise with the floor of
- * sqrt(ssd); what may win is looked at one by one (proposal.h)
+ *    image     rows:     eight at a time, two real rows packed as one complex, transformed in parts that stay in the
+ *                        first cache (kernels_cut.h), unpacked into a strip: eight half spectra, column by column
+ *              columns:  eight at a time, transformed in parts; kept as the image's spectrum
+ *    template  rows:     the m non-zero rows, mean-free, reversed (so that a product is a correlation), as the image's
+ *              columns:  what is not zero, forward, times the spectrum, inverse, part by part; needed rows go to strips
+ *    peak      rows:     eight packed as four, inverse, compared block-wise with the floor of sqrt(ssd); what may win
+ *                        is looked at one by one (proposal.h)
  *
  *  The threads of the pool share every stage, so one huge pair fills the cores as many small ones do, and memory does
  *  not grow with threads but for rows and columns in cache.
  *
- *  Where an image has one template only, its spectrum is never kept: each of its columns is transformed, multiplied and
- *  transformed back while in cache, in place.
+ *  Where an image has one template only, its spectrum is never kept: each of its columns is transformed, multiplied
+ *  and transformed back while in cache, in place.
  *
  *  Error bound of the numerators, in units of ||I - c|| ||T'||, both norms being Euclidean. Write F for the transform
- * of N = rows * cols points, computed with relative error e: ||F^a - Fa|| <= e ||Fa||. The spectra then multiply to an
- * error of (2e + 2u) |Fa||Fb| per point, and summing N of them with the inverse's own e gives, by Cauchy-Schwarz,
- *  |error| <= (3e + 2u) ||a|| ||b|| for every output (u = 2^-24); rounding a and b themselves adds 2u. Higham (Accuracy
- *  and Stability of Numerical Algorithms, 2nd ed., theorem 24.2) proves e <= log2(N) * (mu + gamma_4 (sqrt 2 + mu)),
- * some 7 u log2 N; rounding errors being nearly independent, e in practice grows as u sqrt(log2 N) (same, section 24.1;
- *  Schatzman 1996), measured 0.4 to 0.6 of that for FFTW. We take |error| <= (6 + log2(N) / 2) 2^-23 ||a|| ||b||, at
- * 2^20 points 32 u. That is no proof in the worst case, and need not be: the judge measures the error of every
- * candidate, and a pair where one exceeds a quarter of the bound is done again in float64. tests/test_bound.c measures
- * the margin.
+ *  of N = rows * cols points, computed with relative error e: ||F^a - Fa|| <= e ||Fa||. The spectra then multiply to
+ *  an error of (2e + 2u) |Fa||Fb| per point, and summing N of them with the inverse's own e gives, by Cauchy-Schwarz,
+ *  |error| <= (3e + 2u) ||a|| ||b|| for every output (u = 2^-24); rounding a and b themselves adds 2u. Higham
+ *  (Accuracy and Stability of Numerical Algorithms, 2nd ed., theorem 24.2) proves e <= log2(N) * (mu + gamma_4
+ *  (sqrt 2 + mu)), some 7 u log2 N; rounding errors being nearly independent, e in practice grows as u sqrt(log2 N)
+ *  (same, section 24.1; Schatzman 1996), measured 0.4 to 0.6 of that for FFTW. We take |error| <= (6 + log2(N) / 2)
+ *  2^-23 ||a|| ||b||, at 2^20 points 32 u. That is no proof in the worst case, and need not be: the judge measures the
+ *  error of every candidate, and a pair where one exceeds a quarter of the bound is done again in float64.
+ *  tests/test_bound.c measures the margin.
  */
 #include <stdlib.h>
 #include <string.h>
