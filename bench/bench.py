@@ -21,7 +21,7 @@ WORKLOADS = ["stitch2d", "align3d", "sweep"]
 
 parser = argparse.ArgumentParser(prog="bench/run.sh", description=__doc__,
                                  formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument("--quick", action="store_true", help="about 2 minutes: fewer pairs, one round, small sizes")
+parser.add_argument("--quick", action="store_true", help="about 5 minutes with its builds: fewer pairs, one round, small sizes")
 parser.add_argument("--only", action="append", choices=[*WORKLOADS, "sizes", "count", "accuracy"],
                     help="only this part; may be repeated")
 parser.add_argument("--rounds", type=int, help="default: 3; with --quick 1")

@@ -1,7 +1,7 @@
 /** The FFT floor: what the 1-D transforms of a pair cost by themselves, in cache, on one thread.
  *
- *  Whole transforms of the lengths that are cheapest for them (src/fft.h); data stays in L1 and L2, so that no pass
- * over memory, no product, no statistics and no search is in it. Prints JSON.
+ *  Whole transforms of the lengths that are cheapest for them (src/fft.h); data stays in L1 and L2, so that no
+ *  pass over memory, no product, no statistics and no search is in it. Prints JSON.
  */
 #include <getopt.h>
 #include <stdio.h>

@@ -164,7 +164,7 @@ INLINE void split(int parts, const ncc_cut *c, const ncc_c32 *strips_data, int64
           for (int k = 0; k < parts; k++) v[k] = b < strips ? get(from) : (vec){0};
         } else {
           for (int k = 0; k < parts; k++) {
-            __builtin_prefetch(from + (k * lines + 2) * c->strip_stride);
+            __builtin_prefetch(from + (k * lines + 2) * c->strip_stride);  // strips lie far apart: two ahead
             v[k] = k * lines + b < strips ? get(from + k * lines * c->strip_stride) : (vec){0};
           }
           dft(parts, v, false);
