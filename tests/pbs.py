@@ -64,13 +64,16 @@ def complete():
 
 def walltime():
     """The time is known from qstat; the job stops before it, and submits its successor where qrerun is forbidden."""
-    words = Job(walltime="00:00:01").end(75)
-    assert "the end of the time that PBS gives" in words and "submitted again" in words, words
-    assert asked("qrerun") == "7.server\n" and asked("qsub") == "1 -V again.pbs\n"
-    assert rows_done(OUTPUT + ".part") > 0 and not os.path.exists(OUTPUT)
+    times = 0
+    while not rows_done(OUTPUT + ".part"):  # a loaded machine may need all of a short time to start
+        times += 1
+        words = Job(walltime=f"00:00:0{times}").end(75)
+        assert "the end of the time that PBS gives" in words and "submitted again" in words, words
+        assert asked("qrerun") == "7.server\n" * times and asked("qsub") == "1 -V again.pbs\n" * times
+        assert not os.path.exists(OUTPUT)
     os.remove("stub/qrerun.refuse")
     words = Job(walltime="00:00:01").end(75)
-    assert "job: requeued" in words and asked("qsub").count("\n") == 1, words
+    assert "job: requeued" in words and asked("qsub").count("\n") == times, words
     Job(MPIXCORR_TIMES_REQUEUED="1").end(0)
     complete_and_same(OUTPUT)
 
