@@ -14,7 +14,8 @@
  *  not grow with threads but for rows and columns in cache.
  *
  *  Where an image has one template only, its spectrum is never kept: each of its columns is transformed, multiplied
- *  and transformed back while in cache, in place.
+ *  and transformed back while in cache, in place. Nor is ssd of all windows worth its time then: bounds of it by blocks
+ *  (cells.h) leave a few places, where it is summed.
  *
  *  Error bound of the numerators, in units of ||I - c|| ||T'||, both norms being Euclidean. Write F for the transform
  *  of N = rows * cols points, computed with relative error e: ||F^a - Fa|| <= e ||Fa||. The spectra then multiply to
@@ -33,6 +34,7 @@
 
 #include "array.h"
 #include "buffer.h"
+#include "cells.h"
 #include "engine.h"
 #include "error.h"
 #include "fft.h"
@@ -44,15 +46,17 @@ enum {
   PACKED_ROWS = NCC_ROW_BATCH / 2,
   COLUMNS_PER_ITEM = 8,
   CANDIDATES_PER_THREAD = 16384,
+  MOST_LOOKED_AT = 256,  // windows summed one by one; more take longer than the sums of all
+  MOST_PASSED = 64,      // images that go without bounds by cells, where these do not serve
 };
 
 /** Scratch of a thread. */
 typedef struct thread_scratch {
-  double *pixels;                  // a row in float64
-  ncc_c32 *rows, *spectra;         // PACKED_ROWS packed rows, and their transforms
-  ncc_c32 *columns, *transformed;  // COLUMNS_PER_ITEM columns, and one of them transformed
-  ncc_c32 *image_spectra;          // COLUMNS_PER_ITEM columns of the image's transform, where it is fused
-  float *maxima;                   // block maxima of a batch, and their scratch
+  double *pixels;                              // a row in float64
+  ncc_c32 *rows, *spectra;                     // PACKED_ROWS packed rows, and their transforms
+  ncc_c32 *columns, *transformed;              // COLUMNS_PER_ITEM columns, and a part of one transformed
+  ncc_c32 *image_columns, *image_transformed;  // likewise of the image, where it is fused
+  float *maxima;                               // block maxima of a batch, and their scratch
   ncc_proposal found;
 } thread_scratch;
 
@@ -71,6 +75,8 @@ typedef struct cpu_engine {
   const ncc_fft_plans *plans;
   ncc_cut column_cut, row_cut;  // as planned, with the strides of this engine
   bool has_spectrum, has_stats;
+  bool rough;             // stats hold bounds by cells only
+  int vain, pass;         // tries of these in vain, one after the other; images that go without
   bool past_caches;       // strips are written past the caches
   int64_t column_stride;  // complex numbers from column to column
   int64_t strip_stride;   // complex numbers from strip to strip
@@ -78,6 +84,7 @@ typedef struct cpu_engine {
   ncc_buffer strips;      // of the image's rows, then of the product
   ncc_buffer template_strips;
   ncc_stats stats;
+  ncc_cells cells;
   ncc_centring centring;
 
   // The current task.
@@ -138,7 +145,7 @@ static int64_t longest_row(const ncc_geometry *g) {
 
 static int64_t scratch_bytes(const ncc_geometry *g, const ncc_fft_shape *shape) {
   return 8 * longest_row(g) + 8 * 2 * PACKED_ROWS * shape->row_stride +
-         8 * (2 * COLUMNS_PER_ITEM + 1) * column_stride(shape) + 4 * 2 * shape->row_stride;
+         8 * 2 * (COLUMNS_PER_ITEM + 1) * column_stride(shape) + 4 * 2 * shape->row_stride;
 }
 
 /** Strips for the image's rows and for the product, which follow each other in one buffer. */
@@ -153,7 +160,8 @@ static int64_t cpu_bytes(const ncc_geometry *g, int threads) {
   int64_t strips = (strips_needed(g) + strips_of(g->template_rows)) * strip_stride(&shape);
   int64_t candidates = (int64_t)threads * CANDIDATES_PER_THREAD * (int64_t)sizeof(ncc_candidate);
   int64_t prefix = 8 * (g->template_rows + 1) * (g->template_cols + 1);
-  return 8 * (spectrum + strips) + ncc_stats_bytes(g) + threads * scratch_bytes(g, &shape) + candidates + prefix;
+  return 8 * (spectrum + strips) + ncc_stats_bytes(g) + ncc_cells_bytes(g, threads) +
+         threads * scratch_bytes(g, &shape) + candidates + prefix;
 }
 
 static ncc_status cpu_create(const ncc_engine_context *context, void **state) {
@@ -186,6 +194,7 @@ static void cpu_destroy(void *state) {
   ncc_buffer_free(&e->strips);
   ncc_buffer_free(&e->template_strips);
   ncc_stats_clear(&e->stats);
+  ncc_cells_clear(&e->cells);
   free(e);
 }
 
@@ -207,8 +216,9 @@ static ncc_status reserve_scratch(cpu_engine *e) {
     s->spectra = s->rows + PACKED_ROWS * e->shape.row_stride;
     s->columns = s->spectra + PACKED_ROWS * e->shape.row_stride;
     s->transformed = s->columns + COLUMNS_PER_ITEM * e->column_stride;
-    s->image_spectra = s->transformed + e->column_stride;
-    s->maxima = (float *)(s->image_spectra + COLUMNS_PER_ITEM * e->column_stride);
+    s->image_columns = s->transformed + e->column_stride;
+    s->image_transformed = s->image_columns + COLUMNS_PER_ITEM * e->column_stride;
+    s->maxima = (float *)(s->image_transformed + e->column_stride);
   }
 
 cleanup:
@@ -277,24 +287,15 @@ static void image_rows_item(void *context, int64_t item, int thread) {
                        .c = e->centring.centre,
                        .unit = e->centring.unit};
   transform_rows(e, &e->scratch[thread], &source, (ncc_c32 *)e->strips.data + item * e->strip_stride);
+  if (e->rough) ncc_cells_add(&e->cells, item, thread);  // of the same rows, which are in cache
 }
 
-/** Takes a block of columns out of `rows` rows in strips, ready for transforms of their parts. */
-static int64_t take_columns(const cpu_engine *e, thread_scratch *s, const ncc_buffer *strips, int64_t rows,
-                            int64_t first) {
+/** Takes a block of columns out of `rows` rows in strips, ready for transforms of their parts. @return how many. */
+static int64_t take_columns(const cpu_engine *e, const ncc_buffer *strips, int64_t rows, int64_t first, ncc_c32 *out) {
   int64_t columns = e->shape.half - first < COLUMNS_PER_ITEM ? e->shape.half - first : COLUMNS_PER_ITEM;
   e->kernels->cut->split_strips(&e->column_cut, (const ncc_c32 *)strips->data + first * NCC_ROW_BATCH, strips_of(rows),
-                                columns, s->columns);
+                                columns, out);
   return columns;
-}
-
-/** Transforms the columns that were taken. */
-static void transform_columns(const cpu_engine *e, thread_scratch *s, int64_t columns, ncc_c32 *out) {
-  for (int64_t j = 0; j < columns; j++)
-    for (int k = 0; k < e->column_cut.parts; k++) {
-      const int64_t at = j * e->column_stride + k * e->column_cut.length;
-      fftwf_execute_dft(e->plans->column.forward, s->columns + at, out + at);
-    }
 }
 
 /** Blocks of columns, a multiple of the threads: those past the last column are empty. */
@@ -314,8 +315,35 @@ static void image_columns_item(void *context, int64_t turn, int thread) {
   thread_scratch *s = &e->scratch[thread];
   const int64_t first = first_column(e, turn);
   if (first >= e->shape.half || stopped(e)) return;
-  int64_t columns = take_columns(e, s, &e->strips, trimmed_rows(&e->geometry), first);
-  transform_columns(e, s, columns, (ncc_c32 *)e->spectrum.data + first * e->column_stride);
+  const int64_t columns = take_columns(e, &e->strips, trimmed_rows(&e->geometry), first, s->columns);
+  ncc_c32 *spectra = (ncc_c32 *)e->spectrum.data + first * e->column_stride;
+  for (int64_t j = 0; j < columns; j++)
+    for (int k = 0; k < e->column_cut.parts; k++) {
+      const int64_t at = j * e->column_stride + k * e->column_cut.length;
+      fftwf_execute_dft(e->plans->column.forward, s->columns + at, spectra + at);
+    }
+}
+
+/** ssd of every window of the task, in place of bounds or of nothing. */
+static ncc_status make_stats(cpu_engine *e) {
+  e->rough = false;
+  ncc_status status = ncc_stats_create(e->pool, e->task->image, &e->geometry, &e->stats);
+  e->has_stats = status == NCC_OK;
+  return status;
+}
+
+/** Whether to try bounds by cells, which one template does not pay for if they do not serve. */
+static bool try_roughly(cpu_engine *e) {
+  if (!e->fused || e->has_stats || !ncc_cells_serve(&e->geometry)) return false;
+  if (e->pass == 0) return true;
+  e->pass--;
+  return false;
+}
+
+/** After a try that was in vain, more and more images go without; after one that was not, the next is tried. */
+static void learn(cpu_engine *e, bool in_vain) {
+  e->vain = in_vain ? e->vain + 1 : 0;
+  e->pass = e->vain < 6 ? (1 << e->vain) - 1 : MOST_PASSED;
 }
 
 /** Prepares the image of the task for its geometry, unless that is done already. */
@@ -347,6 +375,8 @@ static ncc_status prepare_image(cpu_engine *e, const ncc_task *task) {
   e->centring = ncc_centring_choose(task->image);
   e->has_spectrum = false;
   e->fused = !task->image_stays;
+  e->rough = try_roughly(e);
+  if (e->rough) NCC_TRY(ncc_cells_begin(task->image, &e->geometry, e->threads, &e->cells));
   const int64_t strips_bytes = 8 * strips_needed(&e->geometry) * e->strip_stride;
   e->past_caches = strips_bytes > CACHED_BYTES;
   NCC_TRY(ncc_buffer_reserve(&e->strips, strips_bytes, "rows of spectra"));
@@ -357,8 +387,11 @@ static ncc_status prepare_image(cpu_engine *e, const ncc_task *task) {
     e->has_spectrum = true;
   }
   if (stopped(e)) return NCC_ERR_STOPPED;
-  if (!e->has_stats) NCC_TRY(ncc_stats_create(e->pool, task->image, &e->geometry, &e->stats));
-  e->has_stats = true;
+  if (e->rough) {
+    NCC_TRY(ncc_cells_bounds(&e->cells, e->pool, &e->stats, &e->rough));
+    if (!e->rough) learn(e, true);
+  }
+  if (!e->rough && !e->has_stats) NCC_TRY(make_stats(e));
   e->serial = task->image_serial;
   counters->images++;
   counters->planning_s += planning_s;
@@ -395,23 +428,22 @@ static void columns_item(void *context, int64_t turn, int thread) {
   thread_scratch *s = &e->scratch[thread];
   const int64_t first = first_column(e, turn), stride = e->column_stride;
   if (first >= e->shape.half || stopped(e)) return;
-  int64_t image_rows = trimmed_rows(&e->geometry);
+  // Fused, the block's columns of the image leave the strips here, where the product's will go.
+  if (e->fused) take_columns(e, &e->strips, trimmed_rows(&e->geometry), first, s->image_columns);
+  const int64_t columns = take_columns(e, &e->template_strips, e->geometry.template_rows, first, s->columns);
   const ncc_c32 *spectra = (const ncc_c32 *)e->spectrum.data + first * stride;
-  if (e->fused) {
-    // Here the block's columns of the image leave the strips, where the product's will go.
-    int64_t columns = take_columns(e, s, &e->strips, image_rows, first);
-    transform_columns(e, s, columns, s->image_spectra);
-    spectra = (const ncc_c32 *)s->image_spectra;
-  }
-  int64_t columns = take_columns(e, s, &e->template_strips, e->geometry.template_rows, first);
   const int64_t length = e->column_cut.length;
   for (int64_t j = 0; j < columns; j++)
     for (int k = 0; k < e->column_cut.parts; k++) {  // a part stays in the first cache
-      ncc_c32 *part = s->columns + j * stride + k * length;
-      const ncc_c32 *factors = spectra + j * stride + k * length;
-      fftwf_execute_dft(e->plans->column.forward, part, s->transformed);
+      const int64_t at = j * stride + k * length;
+      const ncc_c32 *factors = spectra + at;
+      if (e->fused) {
+        fftwf_execute_dft(e->plans->column.forward, s->image_columns + at, s->image_transformed);
+        factors = (const ncc_c32 *)s->image_transformed;
+      }
+      fftwf_execute_dft(e->plans->column.forward, s->columns + at, s->transformed);
       e->kernels->cut->multiply(s->transformed, factors, length);
-      fftwf_execute_dft(e->plans->column.inverse, s->transformed, part);
+      fftwf_execute_dft(e->plans->column.inverse, s->transformed, s->columns + at);
     }
   e->kernels->cut->join_strips(&e->column_cut, (const ncc_c32 *)s->columns, columns, e->first_row / NCC_ROW_BATCH,
                                strips_of(product_rows(&e->geometry)), (ncc_c32 *)e->strips.data + first * NCC_ROW_BATCH,
@@ -440,6 +472,40 @@ static void add_overhang(const cpu_engine *e, int64_t y, float *row) {
   }
 }
 
+/** What a numerator must reach, over the root of its ssd, to win. */
+static double threshold_now(const cpu_engine *e) {
+  const double slack = e->bounds.relative_slack + e->bounds.absolute_slack;
+  return (atomic_load_explicit(&e->best, memory_order_relaxed) - 4 * slack - NCC_MARGIN) / e->bounds.inv_norm;
+}
+
+/** Looks at positions [from, to) of full row y one by one. row[2 * x] is the numerator at full column x. */
+static void look(cpu_engine *e, thread_scratch *s, int64_t y, int64_t from, int64_t to, const float *row) {
+  const ncc_stats *stats = &e->stats;
+  const int64_t at = y - stats->y0;
+  const float *strip = stats->ssd + NCC_BLOCK_ROWS * (at / NCC_BLOCK_ROWS * stats->stride - stats->x0);
+  const float *ssd = strip + at % NCC_BLOCK_ROWS;  // value of full x: ssd[8 * x]
+  const double threshold = threshold_now(e);
+  for (int64_t x = from; x < to; x++) {
+    double reach = (double)row[2 * x] + e->bounds.error;
+    if (threshold > 0 && (reach < 0 || reach * reach < threshold * threshold * (double)fabsf(ssd[NCC_BLOCK_ROWS * x])))
+      continue;
+    ncc_proposal_consider(&s->found, &e->bounds, y, x, (double)row[2 * x], (double)ssd[NCC_BLOCK_ROWS * x], &e->best);
+  }
+}
+
+/** The same within one block, of whose ssd bounds are known. */
+static void look_roughly(cpu_engine *e, thread_scratch *s, int64_t y, int64_t from, int64_t to, const float *row,
+                         float floor) {
+  double threshold = threshold_now(e), most = -1;
+  for (int64_t x = from; x < to; x++) {
+    if (threshold > 0 && (double)row[2 * x] + e->bounds.error < threshold * (double)floor) continue;
+    if (most < 0) most = ncc_cells_ceiling(&e->cells, y, x);
+    ncc_proposal_consider_between(&s->found, &e->bounds, y, x, (double)row[2 * x], (double)floor * (double)floor, most,
+                                  &e->best);
+    threshold = threshold_now(e);
+  }
+}
+
 static void peak_item(void *context, int64_t turn, int thread) {
   cpu_engine *e = context;
   if (stopped(e)) return;
@@ -464,9 +530,7 @@ static void peak_item(void *context, int64_t turn, int thread) {
   e->kernels->block_max((const ncc_c32 *)s->rows + offset, stride, packed, stats->stride, maxima);
 
   // A block matters only if its largest numerator over its smallest denominator can reach the best lower bound.
-  double best = atomic_load_explicit(&e->best, memory_order_relaxed);
-  const double slack = e->bounds.relative_slack + e->bounds.absolute_slack;
-  double threshold = (best - 4 * slack - NCC_MARGIN) / e->bounds.inv_norm;
+  const double threshold = threshold_now(e);
   const float *floor = stats->floor + (y0 - stats->y0) / NCC_BLOCK_ROWS * blocks;
   int64_t reached = 0;
   int32_t *hits = (int32_t *)(maxima + stride);
@@ -474,26 +538,19 @@ static void peak_item(void *context, int64_t turn, int thread) {
     hits[reached] = (int32_t)b;
     reached += !(threshold > 0 && (double)maxima[b] + e->bounds.error < threshold * (double)floor[b]);
   }
-  if (reached == 0) return;
-  for (int r = 0; r < rows; r++) {
+  for (int r = 0; r < rows && reached > 0; r++) {
     int64_t y = y0 + r, segments[2][2];
     int count = ncc_geometry_segments(g, y, segments);
-    const float *row = (const float *)(s->rows + r / 2 * stride - g->trim.x0) + r % 2;  // value of full x: row[2 * x]
-    const int64_t at = y - stats->y0;
-    const float *strip = stats->ssd + NCC_BLOCK_ROWS * (at / NCC_BLOCK_ROWS * stats->stride - stats->x0);
-    const float *ssd = strip + at % NCC_BLOCK_ROWS;  // value of full x: ssd[8 * x]
-    for (int64_t h = 0; h < reached && count > 0; h++) {
+    const float *row = (const float *)(s->rows + r / 2 * stride - g->trim.x0) + r % 2;
+    for (int64_t h = 0; h < reached; h++) {
       int64_t b0 = stats->x0 + hits[h] * NCC_BLOCK_COLS, b1 = b0 + NCC_BLOCK_COLS;
       for (int i = 0; i < count; i++) {
         int64_t from = b0 > segments[i][0] ? b0 : segments[i][0], to = b1 < segments[i][1] ? b1 : segments[i][1];
-        for (int64_t x = from; x < to; x++) {
-          double reach = (double)row[2 * x] + e->bounds.error;
-          if (threshold > 0 &&
-              (reach < 0 || reach * reach < threshold * threshold * (double)fabsf(ssd[NCC_BLOCK_ROWS * x])))
-            continue;
-          ncc_proposal_consider(&s->found, &e->bounds, y, x, (double)row[2 * x], (double)ssd[NCC_BLOCK_ROWS * x],
-                                &e->best);
-        }
+        if (from >= to) continue;
+        if (e->rough)
+          look_roughly(e, s, y, from, to, row, floor[hits[h]]);
+        else
+          look(e, s, y, from, to, row);
       }
     }
   }
@@ -547,6 +604,56 @@ cleanup:
   return status;
 }
 
+/** Searches the product for what may be the peak. */
+static ncc_status search(cpu_engine *e, ncc_proposal *out) {
+  ncc_status status = NCC_OK;
+  e->best = -2;
+  for (int t = 0; t < e->threads; t++) ncc_proposal_reset(&e->scratch[t].found);
+  ncc_pool_run(e->pool, strips_of(product_rows(&e->geometry)), peak_item, e);
+  if (stopped(e)) return NCC_ERR_STOPPED;
+  for (int t = 0; t < e->threads; t++) NCC_TRY(ncc_proposal_merge(out, &e->scratch[t].found));
+  NCC_TRY(ncc_proposal_finish(out));
+
+cleanup:
+  return status;
+}
+
+typedef struct look_job {
+  const cpu_engine *e;
+  const ncc_candidate *items;
+  double ssd[MOST_LOOKED_AT];
+} look_job;
+
+static void look_item(void *context, int64_t item, int thread) {
+  (void)thread;
+  look_job *job = context;
+  job->ssd[item] = ncc_cells_ssd(&job->e->cells, job->items[item].y, job->items[item].x);
+}
+
+/** Settles what bounds by cells have left, by ssd of these few windows; where they are many, by that of all. */
+static ncc_status settle_roughly(cpu_engine *e, ncc_proposal *p) {
+  ncc_status status = NCC_OK;
+  const bool many = p->count > MOST_LOOKED_AT || p->cut_y != INT64_MAX;
+  learn(e, many);
+  if (many) {
+    NCC_TRY(make_stats(e));
+    ncc_proposal_reset(p);
+    return search(e, p);
+  }
+  look_job job = {.e = e, .items = p->items};
+  const int64_t count = p->count;
+  ncc_pool_run(e->pool, count, look_item, &job);
+  ncc_proposal_reset(p);
+  for (int64_t i = 0; i < count; i++) {
+    const ncc_candidate c = p->items[i];  // before its place is taken
+    ncc_proposal_consider(p, &e->bounds, c.y, c.x, c.numerator / e->bounds.to_evaluation, job.ssd[i], &e->best);
+  }
+  NCC_TRY(ncc_proposal_finish(p));
+
+cleanup:
+  return status;
+}
+
 static ncc_status propose_one(cpu_engine *e, const ncc_task *task, ncc_proposal *out) {
   ncc_status status = NCC_OK;
   if (!task->again) {
@@ -567,14 +674,11 @@ static ncc_status propose_one(cpu_engine *e, const ncc_task *task, ncc_proposal 
   // ssd is in units of stats.unit^2, numerators in image_unit * tmpl_unit * points.
   e->bounds.inv_norm *= e->stats.unit / (image_unit * points);
   e->bounds.to_evaluation = 1 / (image_unit * e->tmpl_unit * points);
-  e->best = -2;
-  for (int t = 0; t < e->threads; t++) ncc_proposal_reset(&e->scratch[t].found);
-  ncc_pool_run(e->pool, strips_of(product_rows(&e->geometry)), peak_item, e);
-  if (stopped(e)) return NCC_ERR_STOPPED;
-  for (int t = 0; t < e->threads; t++) NCC_TRY(ncc_proposal_merge(out, &e->scratch[t].found));
+  if (e->rough && e->cells.least <= e->bounds.zero_hi) NCC_TRY(make_stats(e));  // some windows may be zeroed
+  NCC_TRY(search(e, out));
+  if (e->rough) NCC_TRY(settle_roughly(e, out));
   out->error = error / (image_unit * e->tmpl_unit);
   out->rounding = e->centring.centre != 0 ? slack : 0;
-  NCC_TRY(ncc_proposal_finish(out));
   e->context->counters->peak_s += now_s() - t0;
   if (e->fused && !task->again) e->has_spectrum = false;
 

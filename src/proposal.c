@@ -111,41 +111,61 @@ static void raise_shared(_Atomic double *shared, double value) {
   }
 }
 
+/** Adds a position with its bounds, if it may win. */
+static void keep(ncc_proposal *p, const ncc_candidate *candidate, _Atomic double *shared) {
+  double best = atomic_load_explicit(shared, memory_order_relaxed);
+  if (best > p->best) p->best = best;
+  if (candidate->upper < p->best - NCC_MARGIN) return;
+  if (p->count == p->capacity) make_room(p);
+  if (!before(candidate->y, candidate->x, p->cut_y, p->cut_x)) return;
+  p->items[p->count++] = *candidate;
+}
+
+/** The NCC of a numerator with this ssd, and how far off it may be. */
+static double value_of(const ncc_bounds *b, double numerator, double ssd, double *off) {
+  double inv = b->inv_norm / sqrt(fabs(ssd)), value = numerator * inv, radius = b->error * inv;
+  *off = radius + (b->relative_slack * (fabs(value) + radius) + b->absolute_slack);
+  return value;
+}
+
+static void raise_best(ncc_proposal *p, double lower, _Atomic double *shared) {
+  if (lower <= p->best) return;
+  p->best = lower;
+  raise_shared(shared, lower);
+}
+
 void ncc_proposal_consider(ncc_proposal *p, const ncc_bounds *b, int64_t y, int64_t x, double numerator, double ssd,
                            _Atomic double *shared) {
-  bool sure = ssd > b->zero_hi;  // the judge cannot zero it
-  double lower = -1, upper = 1;
   if (ssd == 0 || (ssd > 0 && ssd < b->zero_lo)) {  // surely 0, whatever the numerator
     if (p->zero_y < 0 || before(y, x, p->zero_y, p->zero_x)) {
       p->zero_y = y;
       p->zero_x = x;
     }
-    if (p->best < 0) {
-      p->best = 0;
-      raise_shared(shared, 0);
-    }
+    if (p->best < 0) raise_best(p, 0, shared);
     return;
   }
-  double inv = b->inv_norm / sqrt(fabs(ssd));
-  double value = numerator * inv, radius = b->error * inv;
-  double slack = b->relative_slack * (fabs(value) + radius) + b->absolute_slack;
-  upper = fmin(1, value + radius + slack);
-  if (sure) {
+  double off, value = value_of(b, numerator, ssd, &off);
+  ncc_candidate candidate = {y, x, numerator * b->to_evaluation, -1, fmin(1, value + off)};
+  if (ssd > b->zero_hi) {  // the judge cannot zero it
     p->any_sure = true;
-    lower = fmax(-1, value - radius - slack);
-    if (lower > p->best) {
-      p->best = lower;
-      raise_shared(shared, lower);
-    }
+    candidate.lower = fmax(-1, value - off);
+    raise_best(p, candidate.lower, shared);
   } else {
-    upper = fmax(0, upper);
+    candidate.upper = fmax(0, candidate.upper);
   }
-  double best = atomic_load_explicit(shared, memory_order_relaxed);
-  if (best > p->best) p->best = best;
-  if (upper < p->best - NCC_MARGIN) return;
-  if (p->count == p->capacity) make_room(p);
-  if (!before(y, x, p->cut_y, p->cut_x)) return;
-  p->items[p->count++] = (ncc_candidate){y, x, numerator * b->to_evaluation, lower, upper};
+  keep(p, &candidate, shared);
+}
+
+void ncc_proposal_consider_between(ncc_proposal *p, const ncc_bounds *b, int64_t y, int64_t x, double numerator,
+                                   double least, double most, _Atomic double *shared) {
+  double off_least, off_most;
+  double at_least = value_of(b, numerator, least, &off_least), at_most = value_of(b, numerator, most, &off_most);
+  ncc_candidate candidate = {.y = y, .x = x, .numerator = numerator * b->to_evaluation};
+  candidate.lower = fmax(-1, fmin(at_least - off_least, at_most - off_most));
+  candidate.upper = fmin(1, fmax(at_least + off_least, at_most + off_most));
+  p->any_sure = true;
+  raise_best(p, candidate.lower, shared);
+  keep(p, &candidate, shared);
 }
 
 double ncc_unit(double largest) {

@@ -85,6 +85,17 @@ static int64_t floor_count(const ncc_stats *stats) {
   return stats->strips * (stats->stride / NCC_BLOCK_COLS);
 }
 
+ncc_status ncc_stats_reserve_floor(const ncc_geometry *g, ncc_stats *stats) {
+  ncc_status status = NCC_OK;
+  layout(g, stats);
+  NCC_TRY(ncc_buffer_reserve(&stats->floor_buffer, 4 * floor_count(stats), "window statistics"));
+  stats->floor = stats->floor_buffer.data;
+  stats->ssd = NULL;
+
+cleanup:
+  return status;
+}
+
 int64_t ncc_stats_bytes(const ncc_geometry *g) {
   ncc_stats stats = {0};
   layout(g, &stats);
@@ -326,7 +337,7 @@ static int64_t choose_strips_per_item(const stats_job *job, int threads) {
 ncc_status ncc_stats_create(ncc_pool *pool, const ncc_prepared *image, const ncc_geometry *g, ncc_stats *stats) {
   ncc_status status = NCC_OK;
   atomic_bool unknown = false;
-  layout(g, stats);
+  NCC_TRY(ncc_stats_reserve_floor(g, stats));
   stats_job job = {.image = image, .g = g, .stats = stats, .kernels = ncc_kernels_get()->windows, .unknown = &unknown};
   job.n_out = g->search.x1 - g->search.x0;
   job.width = job.n_out + g->template_cols - 1;
@@ -344,11 +355,9 @@ ncc_status ncc_stats_create(ncc_pool *pool, const ncc_prepared *image, const ncc
   job.scratch_stride = scratch_doubles(&job);
   NCC_TRY(
       ncc_buffer_reserve(&stats->ssd_buffer, 4 * NCC_BLOCK_ROWS * stats->strips * stats->stride, "window statistics"));
-  NCC_TRY(ncc_buffer_reserve(&stats->floor_buffer, 4 * floor_count(stats), "window statistics"));
   NCC_TRY(ncc_buffer_reserve(&stats->scratch, 8 * (2 * round_up(job.n_out, 8) + threads * job.scratch_stride),
                              "window sums"));
   stats->ssd = stats->ssd_buffer.data;
-  stats->floor = stats->floor_buffer.data;
   double *overlap_cols = stats->scratch.data, *inverse_cols = overlap_cols + round_up(job.n_out, 8);
   for (int64_t i = 0; i < job.n_out; i++) {
     int64_t x = g->search.x0 + i, left = x - g->template_cols + 1 > 0 ? x - g->template_cols + 1 : 0;

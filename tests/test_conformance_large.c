@@ -31,6 +31,7 @@ static conf_image picture(int kind, ncc_dtype dtype, int64_t rows, int64_t cols)
     if (kind == 1) image.truth[i] = y < 30 || x > cols - 25 ? 0 : x < 60 ? 200 : 200 + 10 * noise;
     if (kind == 2) image.truth[i] = 10000 + wave + 0.2 * noise;
     if (kind == 3) image.truth[i] = (y / 8 + x / 16) % 2 ? 40 : 90;
+    if (kind == 5) image.truth[i] = 128 + (x < 25 ? 40 : 10) * noise;
     if (kind == 4) image.truth[i] = y == 70 && x == 80 ? 60000 : noise > 2.5 ? 101 : 100;
   }
   conf_store(&image);
@@ -100,9 +101,57 @@ static void a_late_winner_among_near_ties(void) {
   }
 }
 
+/** Kinds of picture(), one after the other on one matcher, each with one template: engines that then do less than for
+ *  many, and give that up where it does not serve, must answer as before. */
+static void one_template_an_image(void) {
+  static const int kinds[] = {0, 2, 3, 1, 0, 4, 0, 0};
+  enum { COUNT = sizeof kinds / sizeof kinds[0] };
+  const ncc_search searches[] = {
+      {.crop_half = true, .quality = true},
+      {.crop_half = true, .normalize = true, .eps = 1e-7},
+      {.crop_half = true, .eps = 1.8e6}};  // zeroes most of kind 5, where its templates are from
+  for (int k = 0; k < 2; ++k) {
+    const ncc_config config = {.engine = conf_engine, .threads = 1 + k % 2};
+    ncc_matcher *matcher = NULL;
+    CONF_EXPECT(ncc_matcher_create(&searches[k], &config, &matcher) == NCC_OK, "no matcher");
+    for (int i = 0; i < COUNT && matcher; ++i) {
+      const int64_t m = 48 + i / 2, n = 80 + i / 2;
+      conf_label("picture %d of kind %d, search %d, template %lldx%lld", i, kinds[i], k, (long long)m, (long long)n);
+      conf_image image = picture(kinds[i], i % 2 ? NCC_U16 : NCC_F32, 110 + i, 131);
+      conf_image tmpl = conf_image_cut(&image, 20 + i, 30, m, n);
+      for (int64_t j = 0; j < m * n; ++j) tmpl.truth[j] += 20 * conf_normal();
+      conf_store(&tmpl);
+      for (int turn = 0; turn < (i == 4 ? 2 : 1); ++turn) {  // the fifth is asked for again
+        ncc_result r;
+        CONF_EXPECT(ncc_matcher_match(matcher, i, &image.array, 1, &tmpl.array, NULL, &r) == NCC_OK, "no match");
+        conf_compare(&searches[k], &image, &tmpl, NULL, &r);
+      }
+      conf_image_free(&image);
+      conf_image_free(&tmpl);
+    }
+    ncc_matcher_destroy(&matcher);
+  }
+}
+
+/** The template fits best where the image is so weak that --eps zeroes it: the answer is elsewhere. */
+static void the_best_place_is_zeroed(void) {
+  const ncc_search search = {.crop_half = true, .eps = 1.5e6};
+  conf_image image = picture(5, NCC_F32, 120, 151), tmpl = conf_image_cut(&image, 40, 60, 48, 80);
+  for (int64_t j = 0; j < 48 * 80; ++j) tmpl.truth[j] += 20 * conf_normal();
+  conf_store(&tmpl);
+  ncc_result r = conf_check(&search, &image, &tmpl, NULL);
+  CONF_EXPECT(r.status == NCC_PAIR_OK && r.peak < 0.3, "status %d (%lld, %lld) %g", r.status, (long long)r.y,
+              (long long)r.x, r.peak);
+  conf_image_free(&image);
+  conf_image_free(&tmpl);
+}
+
 int main(int argc, char **argv) {
-  static const conf_test tests[] = {CONF_TEST(long_and_thin), CONF_TEST(structured_pictures),
+  static const conf_test tests[] = {CONF_TEST(long_and_thin),
+                                    CONF_TEST(structured_pictures),
                                     CONF_TEST(many_thousands_of_ties_below_one),
-                                    CONF_TEST(a_late_winner_among_near_ties)};
+                                    CONF_TEST(a_late_winner_among_near_ties),
+                                    CONF_TEST(one_template_an_image),
+                                    CONF_TEST(the_best_place_is_zeroed)};
   return conf_main(argc, argv, tests, sizeof tests / sizeof tests[0]);
 }
