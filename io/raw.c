@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -147,12 +148,21 @@ cleanup:
   return status;
 }
 
+/** Whether the system has the byte in memory; false where it does not tell. */
+static bool is_cached(int fd, int64_t at) {
+  char byte;
+  struct iovec one = {&byte, 1};
+  return preadv2(fd, &one, 1, at, RWF_NOWAIT) == 1;
+}
+
 void ncc_raw_hint(ncc_raw_files *files, const ncc_raw_rect *rect) {
   if (ncc_raw_file_open(files, rect->file) != NCC_OK) return;  // reading will say why
+  const int fd = files->items[rect->file].fd;
   int64_t n = (rect->rows - 1) * rect->step + rect->row_bytes;
+  // Asking for all of a large object that is there takes a tenth of the time of reading it.
+  if (is_cached(fd, rect->offset) && is_cached(fd, rect->offset + n / 2) && is_cached(fd, rect->offset + n - 1)) return;
   for (int64_t at = 0; at < n; at += HINT_BYTES)
-    posix_fadvise(files->items[rect->file].fd, rect->offset + at, n - at < HINT_BYTES ? n - at : HINT_BYTES,
-                  POSIX_FADV_WILLNEED);
+    posix_fadvise(fd, rect->offset + at, n - at < HINT_BYTES ? n - at : HINT_BYTES, POSIX_FADV_WILLNEED);
 }
 
 ncc_status ncc_raw_file_glance(ncc_raw_files *files, int32_t index, int64_t *size_bytes, uint64_t *digest) {

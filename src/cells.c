@@ -42,10 +42,6 @@ static int64_t ceil_div(int64_t value, int64_t unit) {
   return (value + unit - 1) / unit;
 }
 
-static int64_t round_up(int64_t value, int64_t unit) {
-  return ceil_div(value, unit) * unit;
-}
-
 /** Cells of a rectangle that lie on the image, of `count`: [*first, *end). */
 static void clip(reach r, int64_t block, int64_t count, int64_t *first, int64_t *end) {
   *first = block + r.first > 0 ? block + r.first : 0;
@@ -71,26 +67,18 @@ bool ncc_cells_serve(const ncc_geometry *g) {
          serves(g->template_cols, CELL_COLS, g->search.x0, g->search.x1, g->trim.x0, g->trim.x1);
 }
 
-/** How the arrays lie in the buffer. @return bytes of it. */
-static int64_t lay_out(const ncc_geometry *g, int threads, ncc_cells *cells) {
-  const int64_t n = g->trim.x1 - g->trim.x0;
-  cells->rows = ceil_div(g->trim.y1 - g->trim.y0, CELL_ROWS);
-  cells->cols = ceil_div(n, CELL_COLS);
-  cells->scratch_stride = 3 * round_up(n, CELL_COLS) + 8;  // no two threads write one line
-  return 8 * (2 * (cells->rows + 1) * (cells->cols + 1) + threads * cells->scratch_stride);
+int64_t ncc_cells_bytes(const ncc_geometry *g) {
+  return 16 * (ceil_div(g->trim.y1 - g->trim.y0, CELL_ROWS) + 1) * (ceil_div(g->trim.x1 - g->trim.x0, CELL_COLS) + 1);
 }
 
-int64_t ncc_cells_bytes(const ncc_geometry *g, int threads) {
-  ncc_cells cells;
-  return lay_out(g, threads, &cells);
-}
-
-ncc_status ncc_cells_begin(const ncc_prepared *image, const ncc_geometry *g, int threads, ncc_cells *cells) {
+ncc_status ncc_cells_begin(const ncc_prepared *image, const ncc_geometry *g, ncc_cells *cells) {
   ncc_status status = NCC_OK;
   cells->image = image;
   cells->geometry = *g;
   cells->centring = ncc_stats_centring_choose(image, g->template_rows, g->template_cols);
-  NCC_TRY(ncc_buffer_reserve(&cells->buffer, lay_out(g, threads, cells), "sums of cells"));
+  cells->rows = ceil_div(g->trim.y1 - g->trim.y0, CELL_ROWS);
+  cells->cols = ceil_div(g->trim.x1 - g->trim.x0, CELL_COLS);
+  NCC_TRY(ncc_buffer_reserve(&cells->buffer, ncc_cells_bytes(g), "sums of cells"));
   cells->sums = cells->buffer.data;
   cells->squares = cells->sums + (cells->rows + 1) * (cells->cols + 1);
 
@@ -98,29 +86,22 @@ cleanup:
   return status;
 }
 
-void ncc_cells_add(ncc_cells *cells, int64_t row, int thread) {
+void ncc_cells_add(ncc_cells *cells, int64_t row) {
   const ncc_geometry *g = &cells->geometry;
   const ncc_array *pixels = &cells->image->pixels;
-  const int64_t n = g->trim.x1 - g->trim.x0, stride = round_up(n, CELL_COLS), width = cells->cols + 1;
-  double *s = cells->squares + (cells->rows + 1) * width + thread * cells->scratch_stride, *q = s + stride;
+  const int64_t width = cells->cols + 1;
+  double *sums = cells->sums + (row + 1) * width, *squares = cells->squares + (row + 1) * width;
   ncc_strip_rows rows = {0};
   for (int r = 0; r < CELL_ROWS; r++) {
     int64_t y = g->trim.y0 + row * CELL_ROWS + r;
     if (y < g->trim.y1) rows.in[r] = ncc_array_at(pixels, y, g->trim.x0);
   }
-  memset(s, 0, (size_t)(3 * stride) * sizeof *s);
-  ncc_kernels_get()->windows->column_strip(pixels->dtype, &rows, n, cells->image->scale, cells->centring.c, s, q,
-                                           q + stride, NULL);
-  double *sums = cells->sums + (row + 1) * width, *squares = cells->squares + (row + 1) * width;
+  ncc_kernels_get()->windows->cell_sums(pixels->dtype, &rows, g->trim.x1 - g->trim.x0, cells->image->scale,
+                                        cells->centring.c, sums + 1, squares + 1);
   sums[0] = squares[0] = 0;
-  for (int64_t c = 0; c < cells->cols; c++) {
-    double cell_s = 0, cell_q = 0;
-    for (int k = 0; k < CELL_COLS; k++) {
-      cell_s += s[c * CELL_COLS + k];
-      cell_q += q[c * CELL_COLS + k];
-    }
-    sums[c + 1] = sums[c] + cell_s;
-    squares[c + 1] = squares[c] + cell_q;
+  for (int64_t c = 1; c <= cells->cols; c++) {
+    sums[c] += sums[c - 1];
+    squares[c] += squares[c - 1];
   }
 }
 

@@ -17,7 +17,6 @@ typedef struct ncc_cells {
   ncc_stats_centring centring;
   int64_t rows, cols;     /**< cells on the trimmed image, from its first pixel on */
   double *sums, *squares; /**< [rows + 1][cols + 1] prefix sums of I - c and its square; along rows only, at first */
-  int64_t scratch_stride; /**< doubles of scratch per thread */
   double error;           /**< rounding bound of a rectangle's ssd, of scaled pixels */
   double unit2;           /**< times this: in units of ncc_stats */
   double least;           /**< the smallest lower bound, in units of ncc_stats */
@@ -28,10 +27,10 @@ typedef struct ncc_cells {
 bool ncc_cells_serve(const ncc_geometry *g);
 
 /** @param[in,out] cells  zero-initialised or used before. @return NCC_OK; NCC_ERR_NOMEM. */
-ncc_status ncc_cells_begin(const ncc_prepared *image, const ncc_geometry *g, int threads, ncc_cells *cells);
+ncc_status ncc_cells_begin(const ncc_prepared *image, const ncc_geometry *g, ncc_cells *cells);
 
-/** Sums the cells of a row, 0 .. cells->rows - 1; each is wanted once, in any order. */
-void ncc_cells_add(ncc_cells *cells, int64_t row, int thread);
+/** Sums the cells of a row, 0 .. cells->rows - 1; each is wanted once, in any order, by any thread. */
+void ncc_cells_add(ncc_cells *cells, int64_t row);
 
 /** After all rows: fills the floor of stats, whose ssd becomes NULL.
  *  @param[out] sure  false: some bound does not lie well above its rounding, and none is to be used
@@ -47,6 +46,6 @@ double ncc_cells_ssd(const ncc_cells *cells, int64_t y, int64_t x);
 void ncc_cells_clear(ncc_cells *cells);
 
 /** Bytes for a geometry. */
-int64_t ncc_cells_bytes(const ncc_geometry *g, int threads);
+int64_t ncc_cells_bytes(const ncc_geometry *g);
 
 #endif

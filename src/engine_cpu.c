@@ -46,7 +46,7 @@ enum {
   PACKED_ROWS = NCC_ROW_BATCH / 2,
   COLUMNS_PER_ITEM = 8,
   CANDIDATES_PER_THREAD = 16384,
-  MOST_LOOKED_AT = 256,  // windows summed one by one; more take longer than the sums of all
+  MOST_LOOKED_AT = 256,  // windows summed one by one
   MOST_PASSED = 64,      // images that go without bounds by cells, where these do not serve
 };
 
@@ -160,8 +160,8 @@ static int64_t cpu_bytes(const ncc_geometry *g, int threads) {
   int64_t strips = (strips_needed(g) + strips_of(g->template_rows)) * strip_stride(&shape);
   int64_t candidates = (int64_t)threads * CANDIDATES_PER_THREAD * (int64_t)sizeof(ncc_candidate);
   int64_t prefix = 8 * (g->template_rows + 1) * (g->template_cols + 1);
-  return 8 * (spectrum + strips) + ncc_stats_bytes(g) + ncc_cells_bytes(g, threads) +
-         threads * scratch_bytes(g, &shape) + candidates + prefix;
+  return 8 * (spectrum + strips) + ncc_stats_bytes(g) + ncc_cells_bytes(g) + threads * scratch_bytes(g, &shape) +
+         candidates + prefix;
 }
 
 static ncc_status cpu_create(const ncc_engine_context *context, void **state) {
@@ -287,7 +287,7 @@ static void image_rows_item(void *context, int64_t item, int thread) {
                        .c = e->centring.centre,
                        .unit = e->centring.unit};
   transform_rows(e, &e->scratch[thread], &source, (ncc_c32 *)e->strips.data + item * e->strip_stride);
-  if (e->rough) ncc_cells_add(&e->cells, item, thread);  // of the same rows, which are in cache
+  if (e->rough) ncc_cells_add(&e->cells, item);  // of the same rows, which are in cache
 }
 
 /** Takes a block of columns out of `rows` rows in strips, ready for transforms of their parts. @return how many. */
@@ -376,7 +376,7 @@ static ncc_status prepare_image(cpu_engine *e, const ncc_task *task) {
   e->has_spectrum = false;
   e->fused = !task->image_stays;
   e->rough = try_roughly(e);
-  if (e->rough) NCC_TRY(ncc_cells_begin(task->image, &e->geometry, e->threads, &e->cells));
+  if (e->rough) NCC_TRY(ncc_cells_begin(task->image, &e->geometry, &e->cells));
   const int64_t strips_bytes = 8 * strips_needed(&e->geometry) * e->strip_stride;
   e->past_caches = strips_bytes > CACHED_BYTES;
   NCC_TRY(ncc_buffer_reserve(&e->strips, strips_bytes, "rows of spectra"));
@@ -630,10 +630,16 @@ static void look_item(void *context, int64_t item, int thread) {
   job->ssd[item] = ncc_cells_ssd(&job->e->cells, job->items[item].y, job->items[item].x);
 }
 
+/** More windows than that are summed together sooner than one by one. */
+static int64_t most_looked_at(const ncc_geometry *g) {
+  const int64_t count = 4 * trimmed_rows(g) * trimmed_cols(g) / (g->template_rows * g->template_cols);
+  return count < MOST_LOOKED_AT ? count : MOST_LOOKED_AT;
+}
+
 /** Settles what bounds by cells have left, by ssd of these few windows; where they are many, by that of all. */
 static ncc_status settle_roughly(cpu_engine *e, ncc_proposal *p) {
   ncc_status status = NCC_OK;
-  const bool many = p->count > MOST_LOOKED_AT || p->cut_y != INT64_MAX;
+  const bool many = p->count > most_looked_at(&e->geometry) || p->cut_y != INT64_MAX;
   learn(e, many);
   if (many) {
     NCC_TRY(make_stats(e));

@@ -154,6 +154,45 @@ NCC_DTYPE_TABLE(PIXELS)
 NCC_DTYPE_TABLE(BUILD)
 #undef BUILD
 
+INLINE double sum_of(wide v) {
+  double sum = v[0];
+  for (int k = 1; k < WIDTH; k++) sum += v[k];
+  return sum;
+}
+
+#define CELLS(name, type, text)                                                                                   \
+  static void cells_##name(const ncc_strip_rows *rows, int64_t n, double scale, double c, double *s, double *q) { \
+    for (int64_t i = 0; i < n; i += 16) {                                                                         \
+      wide a = {0}, b = {0};                                                                                      \
+      _Pragma("GCC unroll 8") for (int r = 0; r < 8; r++) {                                                       \
+        if (!rows->in[r]) continue;                                                                               \
+        _Pragma("GCC unroll 8") for (int k = 0; k < 16; k += WIDTH) {                                             \
+          wide d = pixels_##name(rows->in[r], i + k, n - i - k, scale, c);                                        \
+          a += d;                                                                                                 \
+          b += d * d;                                                                                             \
+        }                                                                                                         \
+      }                                                                                                           \
+      *s++ = sum_of(a);                                                                                           \
+      *q++ = sum_of(b);                                                                                           \
+    }                                                                                                             \
+  }
+NCC_DTYPE_TABLE(CELLS)
+#undef CELLS
+
+static void cell_sums(ncc_dtype dtype, const ncc_strip_rows *rows, int64_t n, double scale, double c, double *s,
+                      double *q) {
+#define CASE(name, type, text)             \
+  case name:                               \
+    cells_##name(rows, n, scale, c, s, q); \
+    break;
+  switch (dtype) {
+    NCC_DTYPE_TABLE(CASE)
+    default:
+      break;
+  }
+#undef CASE
+}
+
 enum { PIECES = 8 / WIDTH }; /* vectors that hold a column of a strip */
 
 /** Running sums along the rows of a strip, which restart every `period` columns. Loops work on a copy: stores of sums
@@ -358,4 +397,4 @@ static void block_least(const float *restrict ssd, int64_t blocks, float *restri
 }
 
 const ncc_window_kernels NCC_CAT(ncc_window_kernels_, NCC_ISA) = {
-    .column_strip = column_strip, .window_strip = window_strip, .block_least = block_least};
+    .cell_sums = cell_sums, .column_strip = column_strip, .window_strip = window_strip, .block_least = block_least};

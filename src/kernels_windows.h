@@ -29,6 +29,9 @@ typedef struct ncc_strip_overlap {
 } ncc_strip_overlap;
 
 typedef struct ncc_window_kernels {
+  /** Sums over cells of 16 columns and the rows that are given: s[b] of d(v) = v * scale - c, q[b] of its square. */
+  void (*cell_sums)(ncc_dtype dtype, const ncc_strip_rows *rows, int64_t n, double scale, double c, double *s,
+                    double *q);
   /** Slides column sums of n image columns down eight rows: s += d(in) - d(out), q likewise with squares, mass +=
    *  d(in)^2, d(v) = v * scale - c; s, q, mass hold n rounded up to 8. out NULL: only that; otherwise rows one by one,
    *  and their running sums are written. */

@@ -80,8 +80,8 @@ static bool check_geometry(ncc_pool *pool, const ncc_search *search, bool bytes,
   CHECK(ncc_geometry_create(search, NULL, ROWS, COLS, m, n, &g) == NCC_OK, "%s", ncc_error_message());
   if (!ncc_cells_serve(&g)) return false;
   CHECK(ncc_prepared_create(pool, &array, false, &image) == NCC_OK, "%s", ncc_error_message());
-  CHECK(ncc_cells_begin(&image, &g, 1, &cells) == NCC_OK, "%s", ncc_error_message());
-  for (int64_t row = cells.rows - 1; row >= 0; row--) ncc_cells_add(&cells, row, 0);
+  CHECK(ncc_cells_begin(&image, &g, &cells) == NCC_OK, "%s", ncc_error_message());
+  for (int64_t row = cells.rows - 1; row >= 0; row--) ncc_cells_add(&cells, row);
   CHECK(ncc_cells_bounds(&cells, pool, &stats, &sure) == NCC_OK, "%s", ncc_error_message());
   CHECK(sure, "%lld x %lld: noise was not found to be well above rounding", (long long)m, (long long)n);
   double least = INFINITY, floor;
@@ -112,8 +112,8 @@ static void check_doubt(ncc_pool *pool) {
   pixels_f32[5 * COLS + 9] = 3e9f;
   CHECK(ncc_geometry_create(&half, NULL, ROWS, COLS, 64, 80, &g) == NCC_OK, "%s", ncc_error_message());
   CHECK(ncc_prepared_create(pool, &array, false, &image) == NCC_OK, "%s", ncc_error_message());
-  CHECK(ncc_cells_begin(&image, &g, 1, &cells) == NCC_OK, "%s", ncc_error_message());
-  for (int64_t row = 0; row < cells.rows; row++) ncc_cells_add(&cells, row, 0);
+  CHECK(ncc_cells_begin(&image, &g, &cells) == NCC_OK, "%s", ncc_error_message());
+  for (int64_t row = 0; row < cells.rows; row++) ncc_cells_add(&cells, row);
   CHECK(ncc_cells_bounds(&cells, pool, &stats, &sure) == NCC_OK, "%s", ncc_error_message());
   CHECK(!sure, "bounds next to a hot pixel of 3e9 were taken as sure");
   ncc_cells_clear(&cells);
