@@ -72,7 +72,7 @@ class Bench:
 
     def workload_inputs(self, names):
         """Inputs of the presets, made at once; --quick takes fewer pairs."""
-        counts = {"stitch2d": {"images": 40 if self.quick else 400}, "align3d": {"images": 4 if self.quick else 48},
+        counts = {"stitch2d": {"images": 40 if self.quick else 400}, "align3d": {"images": 4 if self.quick else 160},
                   "sweep": {"templates": 21 if self.quick else 168}}
         shapes = {"stitch2d": (681, 782, 340, 391), "align3d": (3600, 3600, 442, 442), "sweep": (3600, 3600, 442, 442)}
         shared = {"stitch2d": 5, "align3d": 1, "sweep": counts["sweep"]["templates"]}
