@@ -6,7 +6,7 @@
  *
  *  Rounding, with u = 2^-53: a prefix sum has seen `ops` additions, and four make the sum of a rectangle; their partial
  *  sums are at most Q, the sum of (I - c)^2 of all pixels, or sqrt(N Q), N being these pixels. The bound of ssd follows
- *  as in stats.c. A window's own sums, row by row, see less.
+ *  as in stats.c. A window's own sums, of rows that are added without loss, see less.
  */
 #include "cells.h"
 
@@ -57,7 +57,7 @@ static bool serves(int64_t extent, int64_t cell, int64_t y0, int64_t y1, int64_t
   for (int i = 0; i < 2; i++) {
     int64_t first, end;
     clip(r, blocks[i], ceil_div(t1 - t0, cell), &first, &end);
-    if (8 * (end - first) < count) return false;
+    if (8 * (end - first - 1) < count) return false;  // the last cell may be cut
   }
   return true;
 }
@@ -178,11 +178,12 @@ static void floor_item(void *context, int64_t strip, int thread) {
   }
 }
 
-/** Rounding bound of a rectangle's ssd, in pixels squared; see above. An eighth of it each way lies on the image. */
+/** Rounding bound of a rectangle's ssd, in pixels squared; see above. By serves() an eighth of three quarters of the
+ *  template lies on the image, each way. */
 static double rounding(const ncc_cells *cells) {
   const ncc_geometry *g = &cells->geometry;
   const double u = 0x1p-53, pixels = (double)(g->trim.y1 - g->trim.y0) * (double)(g->trim.x1 - g->trim.x0);
-  const double ops = (double)(4 * (CELL_ROWS + CELL_COLS + cells->rows + cells->cols) + 16);
+  const double ops = (double)(4 * (CELL_ROWS * CELL_COLS + cells->rows + cells->cols) + 16);
   const double all = cells->squares[cells->rows * (cells->cols + 1) + cells->cols];
   const double n = (double)(g->template_rows * g->template_cols) / 128, ds = ops * u * sqrt(pixels * all);
   return ops * u * all + 2 * ds * (2 * sqrt(all / n) + fabs(cells->centring.c));
@@ -224,15 +225,15 @@ double ncc_cells_ssd(const ncc_cells *cells, int64_t y, int64_t x) {
   const int64_t top = y - g->template_rows + 1, left = x - g->template_cols + 1;
   const int64_t y0 = top > 0 ? top : 0, y1 = y < g->image_rows - 1 ? y + 1 : g->image_rows;
   const int64_t x0 = left > 0 ? left : 0, x1 = x < g->image_cols - 1 ? x + 1 : g->image_cols;
-  double s = 0, q = 0, lo = 0, hi = 0, bad = 0;
+  double s = 0, q = 0, s_lost = 0, q_lost = 0, lo = 0, hi = 0, bad = 0;
   for (int64_t row = y0; row < y1; row++) {
     ncc_lane_sums sums = {0};
     kernels->moments(pixels->dtype, ncc_array_at(pixels, row, x0), x1 - x0, cells->image->scale, cells->centring.c,
                      &sums, &lo, &hi, &bad);
-    s += ncc_lanes_sum(sums.s);
-    q += ncc_lanes_sum(sums.q);
+    ncc_add_exactly(&s, &s_lost, ncc_lanes_sum(sums.s));
+    ncc_add_exactly(&q, &q_lost, ncc_lanes_sum(sums.q));
   }
-  return ssd_of(s, q, (double)((y1 - y0) * (x1 - x0)), (double)(g->template_rows * g->template_cols),
+  return ssd_of(s + s_lost, q + q_lost, (double)((y1 - y0) * (x1 - x0)), (double)(g->template_rows * g->template_cols),
                 cells->centring.c) *
          cells->unit2;
 }

@@ -3,7 +3,8 @@
  *  ssd grows with the set of pixels: that of a window is at least that of the whole cells in it, and at most that of
  *  the cells that it touches. Positions come in blocks as large as a cell, and the cells that lie in every window of a
  *  block, and those that some window of it touches, are two rectangles; sums over rectangles come from prefix sums.
- *  Zeros outside the image are pixels as others are. Where an image has one template only, few blocks can hold the
+ *  Zeros outside the image are pixels as others are; outside the trimmed image, too, of which no searched window sees
+ *  more than that. Where an image has one template only, few blocks can hold the
  *  peak, and only there ssd(W) is wanted.
  */
 #ifndef NCC_CELLS_H
@@ -37,7 +38,7 @@ void ncc_cells_add(ncc_cells *cells, int64_t row);
  *  @return NCC_OK; NCC_ERR_NOMEM. */
 ncc_status ncc_cells_bounds(ncc_cells *cells, ncc_pool *pool, ncc_stats *stats, bool *sure);
 
-/** Upper bound of ssd in the block of full position (y, x), in units of ncc_stats. */
+/** Upper bound of ssd of what is searched in the block of full position (y, x), in units of ncc_stats. */
 double ncc_cells_ceiling(const ncc_cells *cells, int64_t y, int64_t x);
 
 /** ssd of the window at full position (y, x), from its pixels, in units of ncc_stats. */

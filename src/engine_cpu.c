@@ -76,7 +76,7 @@ typedef struct cpu_engine {
   ncc_cut column_cut, row_cut;  // as planned, with the strides of this engine
   bool has_spectrum, has_stats;
   bool rough;             // stats hold bounds by cells only
-  int vain, pass;         // tries of these in vain, one after the other; images that go without
+  int vain, pass;         // images in a row for which these did not serve; images that still go without
   bool past_caches;       // strips are written past the caches
   int64_t column_stride;  // complex numbers from column to column
   int64_t strip_stride;   // complex numbers from strip to strip
@@ -287,6 +287,7 @@ static void image_rows_item(void *context, int64_t item, int thread) {
                        .c = e->centring.centre,
                        .unit = e->centring.unit};
   transform_rows(e, &e->scratch[thread], &source, (ncc_c32 *)e->strips.data + item * e->strip_stride);
+  _Static_assert((int)NCC_ROW_BATCH == (int)NCC_BLOCK_ROWS, "a batch of rows is a row of cells");
   if (e->rough) ncc_cells_add(&e->cells, item);  // of the same rows, which are in cache
 }
 
@@ -340,10 +341,11 @@ static bool try_roughly(cpu_engine *e) {
   return false;
 }
 
-/** After a try that was in vain, more and more images go without; after one that was not, the next is tried. */
-static void learn(cpu_engine *e, bool in_vain) {
-  e->vain = in_vain ? e->vain + 1 : 0;
+/** Statistics after all, as the bounds of this image do not serve. After each such image in a row more go without. */
+static ncc_status give_bounds_up(cpu_engine *e) {
+  e->vain++;
   e->pass = e->vain < 6 ? (1 << e->vain) - 1 : MOST_PASSED;
+  return make_stats(e);
 }
 
 /** Prepares the image of the task for its geometry, unless that is done already. */
@@ -375,6 +377,7 @@ static ncc_status prepare_image(cpu_engine *e, const ncc_task *task) {
   e->centring = ncc_centring_choose(task->image);
   e->has_spectrum = false;
   e->fused = !task->image_stays;
+  if (e->rough) e->vain = 0;  // those of the last image have served to the end
   e->rough = try_roughly(e);
   if (e->rough) NCC_TRY(ncc_cells_begin(task->image, &e->geometry, &e->cells));
   const int64_t strips_bytes = 8 * strips_needed(&e->geometry) * e->strip_stride;
@@ -389,9 +392,10 @@ static ncc_status prepare_image(cpu_engine *e, const ncc_task *task) {
   if (stopped(e)) return NCC_ERR_STOPPED;
   if (e->rough) {
     NCC_TRY(ncc_cells_bounds(&e->cells, e->pool, &e->stats, &e->rough));
-    if (!e->rough) learn(e, true);
+    if (!e->rough) NCC_TRY(give_bounds_up(e));
+  } else if (!e->has_stats) {
+    NCC_TRY(make_stats(e));
   }
-  if (!e->rough && !e->has_stats) NCC_TRY(make_stats(e));
   e->serial = task->image_serial;
   counters->images++;
   counters->planning_s += planning_s;
@@ -640,9 +644,8 @@ static int64_t most_looked_at(const ncc_geometry *g) {
 static ncc_status settle_roughly(cpu_engine *e, ncc_proposal *p) {
   ncc_status status = NCC_OK;
   const bool many = p->count > most_looked_at(&e->geometry) || p->cut_y != INT64_MAX;
-  learn(e, many);
   if (many) {
-    NCC_TRY(make_stats(e));
+    NCC_TRY(give_bounds_up(e));
     ncc_proposal_reset(p);
     return search(e, p);
   }
@@ -680,13 +683,12 @@ static ncc_status propose_one(cpu_engine *e, const ncc_task *task, ncc_proposal 
   // ssd is in units of stats.unit^2, numerators in image_unit * tmpl_unit * points.
   e->bounds.inv_norm *= e->stats.unit / (image_unit * points);
   e->bounds.to_evaluation = 1 / (image_unit * e->tmpl_unit * points);
-  if (e->rough && e->cells.least <= e->bounds.zero_hi) NCC_TRY(make_stats(e));  // some windows may be zeroed
+  if (e->rough && e->cells.least <= e->bounds.zero_hi) NCC_TRY(give_bounds_up(e));  // some windows may be zeroed
   NCC_TRY(search(e, out));
   if (e->rough) NCC_TRY(settle_roughly(e, out));
   out->error = error / (image_unit * e->tmpl_unit);
   out->rounding = e->centring.centre != 0 ? slack : 0;
   e->context->counters->peak_s += now_s() - t0;
-  if (e->fused && !task->again) e->has_spectrum = false;
 
 cleanup:
   return status;

@@ -181,7 +181,7 @@ typedef struct ncc_counters {
   double image_s;       /**< preparing images: checks, transforms, statistics */
   double template_s;    /**< preparing templates and transforming their rows */
   double columns_s;     /**< column transforms and products */
-  double peak_s;        /**< inverse row transforms and candidates */
+  double peak_s;        /**< inverse row transforms and candidates; statistics, where they are wanted only then */
   double certify_s;     /**< judging, first tier */
   double second_tier_s; /**< all of the second tier */
   double planning_s;    /**< FFT planning */

@@ -66,7 +66,7 @@ ncc_status ncc_proposal_finish(ncc_proposal *proposal);
 void ncc_proposal_consider(ncc_proposal *proposal, const ncc_bounds *bounds, int64_t y, int64_t x, double numerator,
                            double ssd, _Atomic double *shared);
 
-/** The same where ssd lies between `least` and `most`, and `least` above zero_hi. */
+/** The same where ssd lies between `least` and `most`, and is known to be above zero_hi. */
 void ncc_proposal_consider_between(ncc_proposal *proposal, const ncc_bounds *bounds, int64_t y, int64_t x,
                                    double numerator, double least, double most, _Atomic double *shared);
 

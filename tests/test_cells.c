@@ -70,14 +70,15 @@ static void check_block(const ncc_cells *cells, const ncc_stats *stats, bool byt
 }
 
 /** @return whether bounds serve for this geometry. */
-static bool check_geometry(ncc_pool *pool, const ncc_search *search, bool bytes, int64_t m, int64_t n) {
+static bool check_geometry(ncc_pool *pool, const ncc_search *search, const ncc_rect *window, bool bytes, int64_t m,
+                           int64_t n) {
   const ncc_array array = {bytes ? (void *)pixels_u8 : (void *)pixels_f32, bytes ? NCC_U8 : NCC_F32, ROWS, COLS, COLS};
   ncc_geometry g;
   ncc_prepared image;
   ncc_cells cells = {0};
   ncc_stats stats = {0};
   bool sure = false;
-  CHECK(ncc_geometry_create(search, NULL, ROWS, COLS, m, n, &g) == NCC_OK, "%s", ncc_error_message());
+  CHECK(ncc_geometry_create(search, window, ROWS, COLS, m, n, &g) == NCC_OK, "%s", ncc_error_message());
   if (!ncc_cells_serve(&g)) return false;
   CHECK(ncc_prepared_create(pool, &array, false, &image) == NCC_OK, "%s", ncc_error_message());
   CHECK(ncc_cells_begin(&image, &g, &cells) == NCC_OK, "%s", ncc_error_message());
@@ -123,16 +124,17 @@ static void check_doubt(ncc_pool *pool) {
 
 int main(void) {
   static const ncc_search searches[] = {
-      {.crop_half = true}, {.min_overlap = 1}, {.crop_y = 50, .crop_x = 61}, {.crop_y = 80, .crop_x = 77}, {0}};
+      {.crop_half = true}, {.min_overlap = 1}, {.crop_y = 50, .crop_x = 61}, {.crop_y = 80, .crop_x = 77}, {0}, {0}};
   int served = 0, of = 0;
   ncc_pool *pool;
   CHECK(ncc_pool_create(2, &pool) == NCC_OK, "%s", ncc_error_message());
-  for (int which = 0; which < 5; which++)
-    for (int i = 0; i < 12; i++) {
+  for (int which = 0; which < 6; which++)
+    for (int i = 0; i < 16; i++) {
       make_pixels(i % 3 == 0 ? 0 : i % 3 == 1 ? 128 : 3000);
-      int64_t m = 64 + 5 * i, n = 128 + 7 * i;
-      bool serves = check_geometry(pool, &searches[which], i % 3 == 1, m, n);
-      CHECK(serves || which > 1, "%lld x %lld: bounds are not tried", (long long)m, (long long)n);
+      const int64_t m = 64 + 5 * i, n = 128 + 7 * i;
+      const ncc_rect window = {m + 10, n + 5, ROWS - 9, COLS - 2};  // the first rows and columns are out of reach
+      bool serves = check_geometry(pool, &searches[which], which == 5 ? &window : NULL, i % 3 == 1, m, n);
+      CHECK(serves || (which > 1 && which < 5), "%lld x %lld: bounds are not tried", (long long)m, (long long)n);
       served += serves;
       of++;
     }
