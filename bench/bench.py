@@ -140,6 +140,7 @@ class Bench:
         key = (source.path, fft)
         self.warm(source.path)
         for _ in range(1 if key in self.warmed else 2):
+            self.warm_memory()
             done = subprocess.run(command, env=self.environment, capture_output=True, text=True)
             if done.returncode != 0:
                 raise SystemExit(f"bench: {' '.join(command)}: exit {done.returncode}\n{done.stderr}")
@@ -156,6 +157,11 @@ class Bench:
             block = bytearray(1 << 24)
             while file.readinto(block):
                 pass
+
+    def warm_memory(self):
+        """Uses memory and gives it back, as a peer's earlier batches have: on a virtual machine the first use of what no
+        program has used for some seconds can take forty times as long."""
+        self.np.empty(3 << 29, "u1").fill(1)
 
     def peer(self, source, method, cores, fft="pocketfft", pool="threads", pairs=0):
         seconds = 0.4 if self.quick else 1.0
