@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Does reading keep up? Runs on files that are out of the system's cache, against the better of two bounds.
 
-    bench/reading.py --program build/mpixcorr [--folder _work/bench/reading] [--images 300] [--json FILE]
+    bench/reading.py --program build/mpixcorr [--folder _work/bench/reading] [--images 700] [--json FILE]
 
 For float32 and 8-bit pixels (the same values) and --read all and root, on 2 ranks of a thread each: elapsed_s of the
 run's report beside max(reading alone, (processor seconds of computing + of reading) / cores). Inputs are made once, and
@@ -107,7 +107,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default="build/mpixcorr")
     parser.add_argument("--folder", default="_work/bench/reading")
-    parser.add_argument("--images", type=int, default=300)
+    parser.add_argument("--images", type=int, default=700)
     parser.add_argument("--memory", default="600MiB")
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--modes", default="all,root")
