@@ -159,7 +159,7 @@ void ncc_raw_hint(ncc_raw_files *files, const ncc_raw_rect *rect) {
   if (ncc_raw_file_open(files, rect->file) != NCC_OK) return;  // reading will say why
   const int fd = files->items[rect->file].fd;
   int64_t n = (rect->rows - 1) * rect->step + rect->row_bytes;
-  // Asking for all of a large object that is there takes a tenth of the time of reading it.
+  // For an object of 50 MB that is there already these three calls save four hundred.
   if (is_cached(fd, rect->offset) && is_cached(fd, rect->offset + n / 2) && is_cached(fd, rect->offset + n - 1)) return;
   for (int64_t at = 0; at < n; at += HINT_BYTES)
     posix_fadvise(fd, rect->offset + at, n - at < HINT_BYTES ? n - at : HINT_BYTES, POSIX_FADV_WILLNEED);

@@ -1,4 +1,4 @@
-/** Bounds of ssd(W) from sums over cells of 8 x 16 pixels, in a tenth of the time that ssd(W) itself takes.
+/** Bounds of ssd(W) from sums over cells of 8 x 16 pixels, in a sixth of the time that ssd(W) itself takes.
  *
  *  ssd grows with the set of pixels: that of a window is at least that of the whole cells in it, and at most that of
  *  the cells that it touches. Positions come in blocks as large as a cell, and the cells that lie in every window of a

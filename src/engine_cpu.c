@@ -333,7 +333,7 @@ static ncc_status make_stats(cpu_engine *e) {
   return status;
 }
 
-/** Whether to try bounds by cells, which one template does not pay for if they do not serve. */
+/** Whether to try bounds by cells: for a lone template, where they may serve and have not been in vain just now. */
 static bool try_roughly(cpu_engine *e) {
   if (!e->fused || e->has_stats || !ncc_cells_serve(&e->geometry)) return false;
   if (e->pass == 0) return true;
