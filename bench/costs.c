@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "cost.h"
-#include "error.h"
+#include "base/error.h"
+#include "plan/cost.h"
 
 enum { FEW = 2, MANY = 12, ROUNDS = 7 };
 

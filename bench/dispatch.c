@@ -10,11 +10,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "error.h"
+#include "base/clock.h"
+#include "base/error.h"
 #include "fake_matcher.h"
-#include "input_writer.h"
-#include "job.h"
+#include "io/input/writer.h"
+#include "mpi/job.h"
 
 /* ---- the run ------------------------------------------------------------------------------------------------------
  */

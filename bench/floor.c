@@ -9,8 +9,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "fft.h"
-#include "version.h"
+#include "base/version.h"
+#include "match/fft.h"
 
 static const char usage[] =
     "usage: bench_floor [options] IMAGE_ROWS IMAGE_COLS TEMPLATE_ROWS TEMPLATE_COLS\n"

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "catalog.h"
-#include "error.h"
-#include "simulate.h"
+#include "base/error.h"
+#include "plan/catalog.h"
+#include "plan/simulate.h"
 
 /** An input: how pairs spread over images. */
 typedef struct input_case {

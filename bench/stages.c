@@ -9,9 +9,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/version.h"
+#include "match/fft.h"
 #include "mpixcorr.h"
-#include "synth.h"
-#include "version.h"
+#include "synth/series.h"
 
 static double now_s(void) {
   struct timespec t;

@@ -1,8 +1,8 @@
 /** In place of the GPU engine in a build without CUDA. */
 #include <stdio.h>
 
-#include "engine_gpu.h"
-#include "error.h"
+#include "base/error.h"
+#include "gpu/gpu.h"
 
 const ncc_engine_ops *ncc_engine_gpu(void) {
   return NULL;

@@ -1,5 +1,5 @@
 /** Memory of the device, and pinned memory of the host. */
-#include "state.h"
+#include "gpu/state.h"
 
 ncc_status ncc_gpu_reserve(const ncc_gpu_place *place, ncc_gpu_buffer *buffer, int64_t bytes) {
   ncc_status status = NCC_OK;

@@ -9,7 +9,7 @@
 #include <cuda_runtime.h>
 #include <cufft.h>
 
-#include "error.h"
+#include "base/error.h"
 
 /** Where it happened, for messages. */
 typedef struct ncc_gpu_place {

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "check.h"
-#include "engine_gpu.h"
+#include "gpu/check.h"
+#include "gpu/gpu.h"
 
 /** The name of the function in "f(a, b)". */
 static int name_length(const char *call) {

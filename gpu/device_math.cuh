@@ -2,7 +2,7 @@
 #ifndef NCC_GPU_DEVICE_MATH_CUH
 #define NCC_GPU_DEVICE_MATH_CUH
 
-#include "launch.h"
+#include "gpu/launch.h"
 #include "mpixcorr.h"
 
 __device__ __forceinline__ float ncc_half_bits_to_float(unsigned bits) {

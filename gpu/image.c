@@ -2,8 +2,8 @@
  */
 #include <string.h>
 
-#include "array.h"
-#include "state.h"
+#include "base/array.h"
+#include "gpu/state.h"
 
 enum { CHUNK_BYTES = 8 << 20, SPAN_BYTES = 2 * sizeof(int64_t) };
 

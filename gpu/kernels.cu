@@ -1,8 +1,8 @@
 /** Kernels before the peaks: packing, multiplying, prefix sums. Bytes and operations are of one pair; m x n is the
  *  template, L the columns' length, `half` the padded half spectrum. Neighbouring threads touch neighbouring elements.
  */
-#include "device_math.cuh"
-#include "launchers.h"
+#include "gpu/device_math.cuh"
+#include "gpu/launchers.h"
 
 /** Reads m n stored pixels, writes 8 m half bytes; 3 float64 operations a pixel. */
 __global__ void pack_kernel(const ncc_gpu_task *tasks, const unsigned char *__restrict__ pixels, int count,

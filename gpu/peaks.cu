@@ -4,8 +4,8 @@
  *  position that the host would keep is therefore never missed, and the host looks again in float64. Maxima, minima and
  *  counts by atomics do not depend on their order.
  */
-#include "device_math.cuh"
-#include "launchers.h"
+#include "gpu/device_math.cuh"
+#include "gpu/launchers.h"
 
 enum {
   TILE = 32,      /* a tile is 32 x 32 positions */

@@ -1,5 +1,5 @@
 /** cuFFT plans: 1-D, batched, in place, with a work area that they share. */
-#include "state.h"
+#include "gpu/state.h"
 
 int64_t ncc_gpu_fft_length(int64_t least) {
   for (int64_t length = least + (least & 1);; length += 2) {

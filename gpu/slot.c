@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "array.h"
-#include "state.h"
+#include "base/array.h"
+#include "gpu/state.h"
 
 static int64_t round_up(int64_t value, int64_t unit) {
   return (value + unit - 1) / unit * unit;
@@ -146,7 +146,7 @@ static void copy_template(void *context, int64_t t, int thread) {
   for (int64_t r = 0; r < a->rows; r++) memcpy(out + r * row_bytes, ncc_array_at(a, r, 0), (size_t)row_bytes);
 }
 
-/** Bounds in the engine's units. The constant for cuFFT is twice the CPU engine's (see engine_cpu.c): no bound of its
+/** Bounds in the engine's units. The constant for cuFFT is twice the CPU engine's (see cpu/engine.c): no bound of its
  *  transforms has been published, nor measured yet. The judge measures every candidate's error. */
 static void set_bounds(ncc_gpu_engine *e, const ncc_task *task, ncc_gpu_slot *slot, int64_t t) {
   const double points = (double)e->lengths.rows * (double)e->lengths.cols, eps = e->context->eps, slack = 4e-7;

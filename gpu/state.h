@@ -2,10 +2,10 @@
 #ifndef NCC_GPU_STATE_H
 #define NCC_GPU_STATE_H
 
-#include "check.h"
-#include "engine_gpu.h"
-#include "launchers.h"
-#include "stats.h"
+#include "gpu/check.h"
+#include "gpu/gpu.h"
+#include "gpu/launchers.h"
+#include "match/stats.h"
 
 /* ---- memory (buffers.c) ----------------------------------------------------------------------------------------- */
 

@@ -11,9 +11,9 @@
  *  Bytes of one image, searched positions P: (1) 2 to 3 pixels read and 16 bytes written a position, (2) 16 read and
  *  written, (3) 32 read and 4 written; some 40 float64 operations a position. Shared by all templates of one shape.
  */
-#include "device_math.cuh"
-#include "launchers.h"
-#include "ssd.h"
+#include "gpu/device_math.cuh"
+#include "gpu/launchers.h"
+#include "match/ssd.h"
 
 typedef enum quantity { MOMENTS, NONZERO, ACROSS, DOWN } quantity;
 

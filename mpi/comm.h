@@ -9,7 +9,7 @@
 
 #include <mpi.h>
 
-#include "error.h"
+#include "base/error.h"
 
 typedef struct ncc_comm {
   MPI_Comm world; /**< a duplicate of MPI_COMM_WORLD that returns errors */

@@ -1,15 +1,15 @@
-#include "coordinator.h"
+#include "mpi/coordinator.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
-#include "message.h"
-#include "shipping.h"
-#include "stop.h"
-#include "watchdog.h"
+#include "base/clock.h"
+#include "mpi/rank/message.h"
+#include "mpi/rank/stop.h"
+#include "mpi/rank/watchdog.h"
+#include "mpi/shipping.h"
 
 enum { INBOX_LETTERS = 64 };
 #define PROGRESS_S 0.1

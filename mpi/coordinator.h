@@ -2,11 +2,11 @@
 #ifndef NCC_COORDINATOR_H
 #define NCC_COORDINATOR_H
 
-#include "comm.h"
-#include "job.h"
-#include "lane.h"
-#include "output.h"
-#include "plan.h"
+#include "io/output/output.h"
+#include "mpi/comm.h"
+#include "mpi/job.h"
+#include "mpi/rank/lane.h"
+#include "plan/schedule.h"
 
 /** Most pairs of a hand-out: enough that its message costs next to nothing a pair, and few enough that making it and
  *  taking its results keep rank 0 from others for a few milliseconds at most. */

@@ -1,4 +1,4 @@
-#include "job.h"
+#include "mpi/job.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -6,13 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "devices.h"
-#include "readiness.h"
-#include "root.h"
-#include "share.h"
-#include "stop.h"
-#include "worker.h"
+#include "base/clock.h"
+#include "mpi/rank/stop.h"
+#include "mpi/root.h"
+#include "mpi/start/devices.h"
+#include "mpi/start/readiness.h"
+#include "mpi/start/share.h"
+#include "mpi/worker.h"
 
 #define SHIP_BYTES ((int64_t)256 << 20) /* pixels read by rank 0 and not yet sent */
 

@@ -8,9 +8,9 @@
 #ifndef NCC_JOB_H
 #define NCC_JOB_H
 
-#include "catalog.h"
-#include "forecast.h"
-#include "options.h"
+#include "options/run.h"
+#include "plan/catalog.h"
+#include "plan/forecast.h"
 
 /** A node, and which ranks it has. */
 typedef struct ncc_job_host {

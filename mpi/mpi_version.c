@@ -1,4 +1,4 @@
-#include "mpi_version.h"
+#include "mpi/mpi_version.h"
 
 #include <mpi.h>
 #include <string.h>

@@ -1,15 +1,16 @@
-#include "root.h"
+#include "mpi/root.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
-#include "node_memory.h"
-#include "nodes.h"
-#include "readiness.h"
-#include "version.h"
+#include "base/clock.h"
+#include "base/version.h"
+#include "match/fft.h"
+#include "mpi/start/node_memory.h"
+#include "mpi/start/nodes.h"
+#include "mpi/start/readiness.h"
 
 static ncc_output_mode output_mode(const ncc_run_options *options) {
   return options->overwrite ? NCC_OUTPUT_OVERWRITE : options->resume ? NCC_OUTPUT_RESUME : NCC_OUTPUT_NEW;

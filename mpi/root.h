@@ -2,12 +2,12 @@
 #ifndef NCC_ROOT_H
 #define NCC_ROOT_H
 
-#include "coordinator.h"
-#include "devices.h"
-#include "placement.h"
-#include "readiness.h"
-#include "reading.h"
-#include "survey.h"
+#include "mpi/coordinator.h"
+#include "mpi/start/devices.h"
+#include "mpi/start/placement.h"
+#include "mpi/start/readiness.h"
+#include "mpi/start/reading.h"
+#include "mpi/start/survey.h"
 
 typedef struct ncc_root {
   const ncc_run_options *options;

@@ -1,4 +1,4 @@
-#include "shipping.h"
+#include "mpi/shipping.h"
 
 #include <stdlib.h>
 #include <string.h>

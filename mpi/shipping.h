@@ -6,8 +6,8 @@
 #ifndef NCC_SHIPPING_H
 #define NCC_SHIPPING_H
 
-#include "comm.h"
-#include "handout.h"
+#include "mpi/comm.h"
+#include "mpi/rank/handout.h"
 
 /** Starts sending the shipped needs of a hand-out. `release(handout)` is called once for each message that is sent.
  *  @param[out] messages  how many there are. */

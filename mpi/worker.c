@@ -1,12 +1,12 @@
-#include "worker.h"
+#include "mpi/worker.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "message.h"
-#include "shipping.h"
-#include "stop.h"
+#include "mpi/rank/message.h"
+#include "mpi/rank/stop.h"
+#include "mpi/shipping.h"
 
 enum { MAX_ARRIVALS = 4 }; /* rank 0 hands out so many at a time at most */
 

@@ -3,8 +3,8 @@
 #ifndef NCC_WORKER_H
 #define NCC_WORKER_H
 
-#include "comm.h"
-#include "lane.h"
+#include "mpi/comm.h"
+#include "mpi/rank/lane.h"
 
 /** Works until END. Errors of computing are told to rank 0, which ends the job on all ranks; an error returned from
  *  here means that this rank cannot go on talking, and only aborting helps.

@@ -3,4 +3,4 @@
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 command -v cppcheck >/dev/null || { echo "skipped: no cppcheck"; exit 77; }
 cppcheck -q --enable=warning,portability --std=c11 --suppressions-list=tests/cppcheck.supp --error-exitcode=1 \
-  -D_GNU_SOURCE -Isrc -Iio -Impi -j"$(nproc)" src mpi io
+  -D_GNU_SOURCE -Isrc -I. -j"$(nproc)" src mpi io

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine_gpu.h"
+#include "gpu/gpu.h"
 
 const ncc_engine_ops *conf_engine;
 bool conf_is_reference;

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "error.h"
-#include "stop.h"
+#include "base/error.h"
+#include "mpi/rank/stop.h"
 
 fake_behaviour fake;
 

@@ -15,8 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "error.h"
-#include "output.h"
+#include "base/error.h"
+#include "io/output/output.h"
 
 static ncc_status dump_objects(ncc_input *input, ncc_object_kind kind, const ncc_objects *objects) {
   ncc_status status = NCC_OK;

@@ -8,9 +8,9 @@
 
 #include "check.h"
 #include "fake_matcher.h"
-#include "input_writer.h"
-#include "job.h"
-#include "output.h"
+#include "io/input/writer.h"
+#include "io/output/output.h"
+#include "mpi/job.h"
 
 #define MUST(call) CHECK((call) == NCC_OK, "%s", ncc_error_message())
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine_gpu.h"
+#include "gpu/gpu.h"
 #include "mpixcorr.h"
 
 static int read_pixels(FILE *file, const int64_t *shape, ncc_array *out, void **pixels) {

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "check.h"
-#include "plan.h"
+#include "plan/schedule.h"
 
 /** xorshift64*: the same everywhere. */
 static inline uint64_t random_u64(uint64_t *state) {

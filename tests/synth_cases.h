@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "check.h"
-#include "synth.h"
+#include "synth/series.h"
 
 static inline ncc_synth *start(ncc_synth_preset preset, uint64_t seed, ncc_dtype dtype, bool subpixel_shift) {
   const ncc_synth_options options = {

@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/error.h"
 #include "check.h"
-#include "engine.h"
-#include "error.h"
-#include "evaluate.h"
+#include "match/engine.h"
+#include "match/evaluate.h"
 
 /** CHECK without words of its own. */
 #define CHECK_(condition) CHECK(condition, "%s", ncc_error_message())

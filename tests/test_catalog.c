@@ -4,8 +4,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "catalog.h"
 #include "check.h"
+#include "plan/catalog.h"
 
 /** Every id between 0 and beyond the last is found exactly where it is. */
 static void check_find(const ncc_objects *objects, int64_t beyond) {

@@ -1,12 +1,12 @@
 /** Bounds of ssd by cells against direct sums: every block's floor, some windows' ceiling and sum, for images of
  * several kinds and types, templates of all sizes modulo a cell, and searches that cut the image. */
-#include "cells.h"
+#include "match/cells.h"
 
 #include <math.h>
 #include <stdint.h>
 
+#include "base/error.h"
 #include "check.h"
-#include "error.h"
 
 enum { ROWS = 203, COLS = 251 };
 

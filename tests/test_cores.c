@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "check.h"
-#include "cores.h"
+#include "mpi/rank/cores.h"
 
 static ncc_core_set set_of(int first, int last) {
   ncc_core_set set;

@@ -1,10 +1,10 @@
 /** Pixels of one type as another: every binary16 survives, rounding is to the nearest even, nothing wraps. */
-#include "convert.h"
+#include "io/import/convert.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-#include "array.h"
+#include "base/array.h"
 #include "check.h"
 
 /** Converts one value of float64. @return whether the type holds it. */

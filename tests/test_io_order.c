@@ -9,9 +9,9 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "check.h"
-#include "error.h"
-#include "output.h"
+#include "io/output/output.h"
 
 enum { ROWS = 1000, MOST_CALLS = 100000 };
 typedef enum call_kind { WRITE, SYNC } call_kind;

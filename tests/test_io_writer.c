@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "check.h"
-#include "error.h"
-#include "input_writer.h"
+#include "io/input/writer.h"
 
 #define OK(call) CHECK((call) == NCC_OK, "%s", ncc_error_message())
 #define FAILS(call, code, words)                                          \

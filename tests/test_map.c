@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "check.h"
-#include "map.h"
+#include "match/map.h"
 
 enum { ROWS = 61, COLS = 53, T_ROWS = 17, T_COLS = 14 };
 

@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "message.h"
+#include "mpi/rank/message.h"
 #include "plan_cases.h"
 
 static ncc_handout *make_handout(bool windows) {

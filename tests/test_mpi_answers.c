@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 
 #include "job_cases.h"
-#include "plan.h"
+#include "plan/schedule.h"
 
 enum { PAIRS = 400, HOGS = 3, HELD = NCC_PLAN_AHEAD }; /* hand-outs have one pair here */
 

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/version.h"
 #include "check.h"
-#include "job.h"
-#include "version.h"
+#include "mpi/job.h"
 
 const char *ncc_version(void) {
   return "0.1.0";
@@ -18,10 +18,6 @@ const char *ncc_commit(void) {
 
 int ncc_numerics_revision(void) {
   return 1;
-}
-
-const char *ncc_fft_library(void) {
-  return "none";
 }
 
 int main(int argc, char **argv) {

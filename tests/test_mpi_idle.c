@@ -2,7 +2,7 @@
  *  (2 % with Open MPI, up to 6 % with MPICH, whose looks for messages cost more). */
 #include <sys/resource.h>
 
-#include "clock.h"
+#include "base/clock.h"
 #include "job_cases.h"
 
 static int64_t zero(int64_t row) {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "check.h"
-#include "options.h"
+#include "options/run.h"
 
 #define EXPECT(condition) CHECK(condition, "last error: %s", ncc_error_message())
 

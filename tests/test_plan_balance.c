@@ -1,7 +1,7 @@
 /** Ranks that take as long as predicted, and one that is slower, finish together, on inputs even and skewed; chunks
  *  shrink towards the end; and ten thousand ranks are kept busy. On paper (simulate.h), with the plan itself. */
+#include "plan/simulate.h"
 #include "plan_cases.h"
-#include "simulate.h"
 
 static ncc_plan *make_plan(const ncc_catalog *catalog, int ranks) {
   const ncc_plan_options options = {.ranks = ranks, .threads = 1, .group = true, .max_pairs = 4096};

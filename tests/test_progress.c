@@ -1,5 +1,5 @@
 /** Progress in words: percentages, rates and times left, from the first pair to the last; silence when told so. */
-#include "../src/app/progress.h"
+#include "app/progress.h"
 
 #include <string.h>
 

@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "check.h"
-#include "stop.h"
+#include "mpi/rank/stop.h"
 
 /** SLURM tells when, PBS how long; both to the second. */
 static void check(const char *slurm, const char *pbs, double limit_s, double elapsed_s, double expected_s,

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "commands.h"
-#include "compare.h"
-#include "option_table.h"
-#include "report.h"
+#include "app/commands.h"
+#include "app/compare.h"
+#include "app/report.h"
+#include "options/table.h"
 
 #define AT(member) offsetof(compare_options, member)
 

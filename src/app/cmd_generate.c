@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "commands.h"
-#include "input_writer.h"
-#include "option_table.h"
-#include "synth.h"
+#include "app/commands.h"
+#include "io/input/writer.h"
+#include "options/table.h"
+#include "synth/series.h"
 
 typedef struct generate_options {
   const char *output;

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "commands.h"
-#include "import.h"
-#include "option_table.h"
+#include "app/commands.h"
+#include "io/import/import.h"
+#include "options/table.h"
 
 /** Pixels of a chunk; rows 0: contiguous. */
 typedef struct chunk_shape {

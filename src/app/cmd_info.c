@@ -6,9 +6,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "commands.h"
-#include "option_table.h"
-#include "output.h"
+#include "app/commands.h"
+#include "io/output/output.h"
+#include "options/table.h"
 
 typedef struct info_options {
   const char *file;

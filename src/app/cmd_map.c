@@ -6,12 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "commands.h"
-#include "map.h"
-#include "map_file.h"
-#include "options.h"
-#include "pair_source.h"
-#include "picture.h"
+#include "app/commands.h"
+#include "app/pair_source.h"
+#include "io/picture/map_file.h"
+#include "io/picture/picture.h"
+#include "match/map.h"
+#include "options/run.h"
 
 typedef struct map_options {
   const char *input, *output, *results;

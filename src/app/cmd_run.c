@@ -2,14 +2,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "commands.h"
-#include "dry_run.h"
-#include "error.h"
-#include "job.h"
-#include "options.h"
-#include "probe.h"
-#include "progress.h"
-#include "report.h"
+#include "app/commands.h"
+#include "app/dry_run.h"
+#include "app/probe.h"
+#include "app/progress.h"
+#include "app/report.h"
+#include "base/error.h"
+#include "mpi/job.h"
+#include "options/run.h"
 
 typedef struct observer {
   const ncc_run_options *options;

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "commands.h"
-#include "option_table.h"
-#include "pair_source.h"
+#include "app/commands.h"
+#include "app/pair_source.h"
+#include "options/table.h"
 
 typedef struct table_options {
   const char *output, *input;

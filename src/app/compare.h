@@ -2,7 +2,7 @@
 #ifndef NCC_COMPARE_H
 #define NCC_COMPARE_H
 
-#include "output.h"
+#include "io/output/output.h"
 
 /** Differing pairs that are shown. */
 enum { COMPARE_WORST = 10 };

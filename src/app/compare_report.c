@@ -2,9 +2,9 @@
 #include <jansson.h>
 #include <math.h>
 
-#include "compare.h"
-#include "error.h"
-#include "report.h"
+#include "app/compare.h"
+#include "app/report.h"
+#include "base/error.h"
 
 /** JSON knows no NaN and no infinity. */
 static json_t *number(double value) {

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "compare.h"
-#include "error.h"
-#include "map.h"
-#include "pair_source.h"
+#include "app/compare.h"
+#include "app/pair_source.h"
+#include "base/error.h"
+#include "match/map.h"
 
 /** Opens the pixels behind the results; NULL, and the reason in out->no_pixels, where they are not at hand. */
 static ncc_pair_source *open_pixels(const compare_side *a, const compare_side *b, const compare_options *options,

@@ -1,14 +1,14 @@
-#include "dry_run.h"
+#include "app/dry_run.h"
 
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "mpi_version.h"
-#include "progress.h"
-#include "report.h"
-#include "version.h"
+#include "app/progress.h"
+#include "app/report.h"
+#include "base/version.h"
+#include "mpi/mpi_version.h"
 
 enum { SHOWN = 12 }; /* geometries in words; JSON has them all */
 

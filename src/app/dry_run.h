@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "job.h"
+#include "mpi/job.h"
 
 /** The forecast in words; to be printed after the header. */
 void ncc_dry_run_print(FILE *stream, const ncc_job_header *header, const ncc_forecast *forecast);

@@ -9,14 +9,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "commands.h"
-#include "engine_gpu.h"
-#include "error.h"
-#include "hdf5_version.h"
-#include "man_page.h"
-#include "mpi_version.h"
-#include "probe.h"
-#include "version.h"
+#include "app/commands.h"
+#include "app/man_page.h"
+#include "app/probe.h"
+#include "base/error.h"
+#include "base/version.h"
+#include "gpu/gpu.h"
+#include "io/base/hdf5_version.h"
+#include "match/fft.h"
+#include "mpi/mpi_version.h"
 
 typedef struct command_entry {
   const char *name;

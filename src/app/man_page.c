@@ -1,11 +1,11 @@
 /** See man_page.h. */
-#include "man_page.h"
+#include "app/man_page.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "option_table.h"
-#include "version.h"
+#include "base/version.h"
+#include "options/table.h"
 
 void ncc_man_page_begin(void) {
   printf(".TH MPIXCORR 1 \"\" \"mpixcorr %s\" \"User Commands\"\n", ncc_version());

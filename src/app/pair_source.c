@@ -1,12 +1,12 @@
 /** See pair_source.h. */
-#include "pair_source.h"
+#include "app/pair_source.h"
 
 #include <inttypes.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "options.h"
+#include "options/run.h"
 
 struct ncc_pair_source {
   ncc_input *input;

@@ -2,7 +2,7 @@
 #ifndef NCC_PAIR_SOURCE_H
 #define NCC_PAIR_SOURCE_H
 
-#include "output.h"
+#include "io/output/output.h"
 
 typedef struct ncc_pair_source ncc_pair_source;
 

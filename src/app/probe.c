@@ -1,4 +1,4 @@
-#include "probe.h"
+#include "app/probe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,8 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "node_memory.h"
-#include "output.h"
+#include "io/output/output.h"
+#include "mpi/start/node_memory.h"
 
 enum { PATIENCE_S = 600, NAP_MS = 2 };
 

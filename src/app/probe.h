@@ -6,7 +6,7 @@
 #ifndef NCC_PROBE_H
 #define NCC_PROBE_H
 
-#include "error.h"
+#include "base/error.h"
 
 /** The child's commands; not in --help. */
 #define NCC_PROBE_INPUT "probe-input"

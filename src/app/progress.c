@@ -1,9 +1,9 @@
-#include "progress.h"
+#include "app/progress.h"
 
 #include <math.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "base/clock.h"
 
 #define BAR_EVERY_S 0.25
 #define LOG_FIRST_S 5.0

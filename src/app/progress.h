@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "options.h"
+#include "options/run.h"
 
 typedef struct ncc_progress {
   FILE *stream;

@@ -1,4 +1,4 @@
-#include "report.h"
+#include "app/report.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "progress.h"
-#include "version.h"
+#include "app/progress.h"
+#include "base/version.h"
 
 /* ---- in words --------------------------------------------------------------------------------------------------- */
 

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "job.h"
+#include "mpi/job.h"
 
 /** The run's header: who computes, what, where it is searched, and warnings. */
 void ncc_report_header(FILE *stream, const ncc_job_header *header);

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "error.h"
-#include "geometry.h"
-#include "plan.h"
+#include "base/error.h"
+#include "match/geometry.h"
+#include "plan/schedule.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

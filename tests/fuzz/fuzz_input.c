@@ -1,6 +1,6 @@
 /** Fuzz target: input files. What can be opened can be validated, read and identified. */
-#include "geometry.h"
-#include "input.h"
+#include "io/input/input.h"
+#include "match/geometry.h"
 #include "patched_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

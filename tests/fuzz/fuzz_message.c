@@ -2,7 +2,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "message.h"
+#include "mpi/rank/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,0 +1,80 @@
+/** See files.h. */
+#include "io/base/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+char *ncc_file_name(const char *path, const char *suffix) {
+  char *name = NULL;
+  return asprintf(&name, "%s%s", path, suffix) < 0 ? NULL : name;
+}
+
+static ncc_status sync_opened(const char *path, int flags) {
+  ncc_status status = NCC_OK;
+  int fd = open(path, flags | O_CLOEXEC);
+  NCC_CHECK(fd >= 0, NCC_ERR_OUTPUT, "%s: cannot be opened to be synced: %s", path, strerror(errno));
+  // Some file systems cannot sync a directory and need not.
+  NCC_CHECK(fsync(fd) == 0 || ((flags & O_DIRECTORY) && errno == EINVAL), NCC_ERR_OUTPUT, "%s: cannot be synced: %s",
+            path, strerror(errno));
+cleanup:
+  if (fd >= 0) close(fd);
+  return status;
+}
+
+ncc_status ncc_file_sync(const char *path) {
+  return sync_opened(path, O_RDONLY);
+}
+
+/** malloc'd name of the directory that holds `path`. */
+static char *directory_of(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return !slash ? strdup(".") : slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+}
+
+ncc_status ncc_file_sync_directory(const char *path) {
+  char *directory = directory_of(path);
+  ncc_status status =
+      directory ? sync_opened(directory, O_RDONLY | O_DIRECTORY) : ncc_error_set(NCC_ERR_NOMEM, "%s: no memory", path);
+  free(directory);
+  return status;
+}
+
+ncc_status ncc_file_rename(const char *from, const char *to) {
+  if (rename(from, to) != 0) {
+    return ncc_error_set(NCC_ERR_OUTPUT, "%s: cannot be renamed to %s: %s", from, to, strerror(errno));
+  }
+  ncc_status status = ncc_file_sync_directory(to);
+  if (status != NCC_OK) ncc_error_prefix("%s: directory", to);
+  return status;
+}
+
+ncc_status ncc_file_check_creatable(const char *path) {
+  ncc_status status = NCC_OK;
+  struct stat info;
+  char *directory = directory_of(path);
+  NCC_CHECK(directory, NCC_ERR_NOMEM, "%s: no memory", path);
+  NCC_CHECK(path[0] && path[strlen(path) - 1] != '/', NCC_ERR_OUTPUT, "'%s' found, expected the name of a file", path);
+  NCC_CHECK(stat(directory, &info) == 0, NCC_ERR_OUTPUT, "%s: cannot be created: directory %s: %s", path, directory,
+            strerror(errno));
+  NCC_CHECK(S_ISDIR(info.st_mode), NCC_ERR_OUTPUT, "%s: cannot be created: %s is no directory", path, directory);
+  NCC_CHECK(access(directory, W_OK | X_OK) == 0, NCC_ERR_OUTPUT, "%s: cannot be created: directory %s: %s", path,
+            directory, strerror(errno));
+  NCC_CHECK(stat(path, &info) != 0 || !S_ISDIR(info.st_mode), NCC_ERR_OUTPUT,
+            "%s: a directory found, expected the name of a file", path);
+cleanup:
+  free(directory);
+  return status;
+}
+
+void ncc_file_time_text(int64_t seconds, char *text, size_t size) {
+  time_t time = (time_t)seconds;
+  struct tm parts;
+  gmtime_r(&time, &parts);
+  strftime(text, size, "%Y-%m-%dT%H:%M:%SZ", &parts);
+}

@@ -1,0 +1,25 @@
+/** Making files durable and naming them: plain POSIX, no HDF5. Private to io/. */
+#ifndef NCC_FILES_H
+#define NCC_FILES_H
+
+#include "base/error.h"
+
+/** malloc'd path + suffix, or NULL without memory. */
+char *ncc_file_name(const char *path, const char *suffix);
+
+/** fsync of a closed file. @return NCC_OK; NCC_ERR_OUTPUT with path and reason. */
+ncc_status ncc_file_sync(const char *path);
+
+/** fsync of the directory that holds `path`, so that its entries last. */
+ncc_status ncc_file_sync_directory(const char *path);
+
+/** Renames atomically, replacing `to`, and syncs the directory. */
+ncc_status ncc_file_rename(const char *from, const char *to);
+
+/** Whether a file could be created beside `path`, and `path` is no directory. */
+ncc_status ncc_file_check_creatable(const char *path);
+
+/** Seconds since 1970 as ISO 8601 in UTC, "2025-01-31T12:00:00Z". */
+void ncc_file_time_text(int64_t seconds, char *text, size_t size);
+
+#endif

@@ -1,0 +1,162 @@
+/** CSV files with a header. See table_file.h. The file is split in place: cells point into its text. */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/base/table_file.h"
+
+static ncc_status load_text(const char *path, char **out) {
+  ncc_status status = NCC_OK;
+  char *text = NULL;
+  size_t size = 0, capacity = 1 << 16;
+  FILE *file = fopen(path, "rbe");
+  NCC_CHECK(file, NCC_ERR_INPUT, "%s: %s", path, strerror(errno));
+  for (;; capacity *= 2) {
+    char *larger = realloc(text, capacity + 1);
+    NCC_CHECK(larger, NCC_ERR_NOMEM, "%s: no memory for %zu bytes", path, capacity);
+    text = larger;
+    size += fread(text + size, 1, capacity - size, file);
+    if (size < capacity) break;
+  }
+  NCC_CHECK(!ferror(file), NCC_ERR_INPUT, "%s: %s", path, strerror(errno));
+  text[size] = '\0';
+  NCC_CHECK(!memchr(text, '\0', size), NCC_ERR_INPUT, "%s: a zero byte found, expected comma-separated text", path);
+  *out = text;
+  text = NULL;
+cleanup:
+  free(text);
+  if (file) fclose(file);
+  return status;
+}
+
+static bool is_blank(char c) {
+  return c == ' ' || c == '\t';
+}
+
+/** Splits off the next cell, dropping blanks around it and quotes.
+ *  @param[out] cell  begins at or after the old *at and is terminated.
+ *  @param[out] end   what ended it: ',', '\n' or '\0'.
+ *  @return false where a quote is not closed or something follows it. */
+static bool split_cell(char **at, char **cell, char *end, int64_t *line) {
+  char *read = *at;
+  while (is_blank(*read)) read++;
+  char *write = *cell = read;
+  if (*read == '"') {
+    for (read++;; read++) {
+      if (*read == '\0') return false;
+      if (*read == '"' && *++read != '"') break;
+      *line += *read == '\n';
+      *write++ = *read;
+    }
+    while (is_blank(*read)) read++;
+  } else {
+    while (*read && !strchr(",\r\n", *read)) read++;
+    for (write = read; write > *cell && is_blank(write[-1]);) write--;
+  }
+  if (*read == '\r') read++;
+  *end = *read;
+  if (*end && *end != ',' && *end != '\n') return false;
+  *at = *end ? read + 1 : read;
+  *line += *end == '\n';
+  *write = '\0';
+  return true;
+}
+
+static ncc_status grow(const char *path, char ***cells, int64_t n, int64_t *capacity) {
+  ncc_status status = NCC_OK;
+  if (n < *capacity) return NCC_OK;
+  *capacity = *capacity ? 2 * *capacity : 64;
+  char **larger = realloc(*cells, (size_t)*capacity * sizeof *larger);
+  NCC_CHECK(larger, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " cells", path, *capacity);
+  *cells = larger;
+cleanup:
+  return status;
+}
+
+/** Reads a line's cells behind those that are there.
+ *  @param[out] found  cells of the line; 0 for an empty line. */
+static ncc_status split_line(ncc_csv *csv, char **at, int64_t *line, int64_t used, int64_t *capacity, int64_t *found) {
+  ncc_status status = NCC_OK;
+  char end = ',';
+  const int64_t first = *line;
+  for (*found = 0; end == ','; ++*found) {
+    NCC_TRY(grow(csv->path, &csv->cells, used + *found, capacity));
+    NCC_CHECK(split_cell(at, &csv->cells[used + *found], &end, line), NCC_ERR_INPUT,
+              "%s: line %" PRId64 ": a quote that is not closed, or text behind one", csv->path, first);
+  }
+  if (*found == 1 && csv->cells[used][0] == '\0') *found = 0;
+cleanup:
+  return status;
+}
+
+ncc_status ncc_csv_load(const char *path, ncc_csv *out) {
+  ncc_status status = NCC_OK;
+  ncc_csv csv = {.path = strdup(path)};
+  int64_t capacity = 0, line_capacity = 0, line = 1, found = 0;
+  NCC_CHECK(csv.path, NCC_ERR_NOMEM, "%s: no memory", path);
+  NCC_TRY(load_text(path, &csv.text));
+  char *at = csv.text;
+  if (strncmp(at, "\xEF\xBB\xBF", 3) == 0) at += 3; /* byte order mark */
+  while (found == 0 && *at) NCC_TRY(split_line(&csv, &at, &line, 0, &capacity, &found));
+  NCC_CHECK(found > 0, NCC_ERR_INPUT, "%s: nothing found, expected a line of column names", path);
+  csv.n_columns = found;
+  csv.columns = csv.cells;
+  csv.cells = NULL;
+  for (capacity = 0; *at;) {
+    const int64_t first = line;
+    NCC_TRY(split_line(&csv, &at, &line, csv.n_rows * csv.n_columns, &capacity, &found));
+    if (found == 0) continue;
+    NCC_CHECK(found == csv.n_columns, NCC_ERR_INPUT,
+              "%s: line %" PRId64 ": %" PRId64 " cells found, expected %" PRId64 " as in the header", path, first,
+              found, csv.n_columns);
+    if (csv.n_rows == line_capacity) {
+      line_capacity = line_capacity ? 2 * line_capacity : 64;
+      int64_t *larger = realloc(csv.lines, (size_t)line_capacity * sizeof *larger);
+      NCC_CHECK(larger, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " rows", path, line_capacity);
+      csv.lines = larger;
+    }
+    csv.lines[csv.n_rows++] = first;
+  }
+cleanup:
+  if (status != NCC_OK) ncc_csv_clear(&csv);
+  *out = csv;
+  return status;
+}
+
+void ncc_csv_clear(ncc_csv *csv) {
+  free(csv->path);
+  free(csv->columns);
+  free(csv->cells);
+  free(csv->lines);
+  free(csv->text);
+  *csv = (ncc_csv){0};
+}
+
+int64_t ncc_csv_find(const ncc_csv *csv, const char *column) {
+  for (int64_t i = 0; i < csv->n_columns; i++) {
+    if (strcmp(csv->columns[i], column) == 0) return i;
+  }
+  return -1;
+}
+
+ncc_status ncc_csv_integer(const ncc_csv *csv, int64_t row, int64_t column, int64_t *out) {
+  const char *text = ncc_csv_cell(csv, row, column);
+  char *end;
+  errno = 0;
+  *out = strtoll(text, &end, 10);
+  if (end != text && *end == '\0' && !errno) return NCC_OK;
+  return ncc_error_set(NCC_ERR_INPUT, "%s: line %" PRId64 ": column %s: '%.60s' found, expected an integer", csv->path,
+                       csv->lines[row], csv->columns[column], text);
+}
+
+ncc_status ncc_csv_number(const ncc_csv *csv, int64_t row, int64_t column, double *out) {
+  const char *text = ncc_csv_cell(csv, row, column);
+  char *end;
+  *out = strtod(text, &end);
+  if (end != text && *end == '\0') return NCC_OK;
+  return ncc_error_set(NCC_ERR_INPUT, "%s: line %" PRId64 ": column %s: '%.60s' found, expected a number", csv->path,
+                       csv->lines[row], csv->columns[column], text);
+}

@@ -1,0 +1,66 @@
+/** The HDF5 input file: what it holds (catalog) and its pixels.
+ *
+ *  Only io/ knows HDF5. Nothing here is collective: any rank may open a file by itself (POSIX driver, read-only).
+ */
+#ifndef NCC_INPUT_H
+#define NCC_INPUT_H
+
+#include "plan/catalog.h"
+
+typedef struct ncc_input ncc_input;
+
+typedef enum ncc_object_kind { NCC_IMAGE = 0, NCC_TEMPLATE = 1 } ncc_object_kind;
+
+/** Opens a file and inspects it: every object, type, shape and the pairs are checked; no pixel is read.
+ *  @return NCC_OK; NCC_ERR_INPUT with "file: object: what was found, what was expected"; NCC_ERR_NOMEM. */
+ncc_status ncc_input_open(const char *path, ncc_input **out);
+
+void ncc_input_close(ncc_input **input);
+
+/** What the file holds; borrowed, valid until close. */
+const ncc_catalog *ncc_input_catalog(const ncc_input *input);
+
+/** Reads the pixels of one object into `pixels` [rows, cols], C order, stored type, native byte order. Boxes are cut.
+ *  What lies in the file in one piece is read from there; HDF5 reads the rest.
+ *  @return NCC_OK; NCC_ERR_UNREADABLE with file, object and reason. */
+ncc_status ncc_input_read(ncc_input *input, ncc_object_kind kind, int64_t index, void *pixels);
+
+/** Tells the system that the pixels of an object will be read soon. */
+void ncc_input_hint(ncc_input *input, ncc_object_kind kind, int64_t index);
+
+/** Bounds what HDF5 may keep of inflated chunks of a stack; before reading. */
+void ncc_input_limit(ncc_input *input, int64_t chunk_bytes);
+
+/** Bytes that reading took from files; compressed pixels count as what they are once inflated. */
+int64_t ncc_input_bytes_read(const ncc_input *input);
+
+/** All that another rank needs to read pixels, beside the catalog, and a glance at the file to know it by.
+ *  @param[out] table  malloc'd; for programs of the same build.
+ *  @return NCC_OK; NCC_ERR_INPUT; NCC_ERR_NOMEM. */
+ncc_status ncc_input_pack(ncc_input *input, void **table, int64_t *n_bytes);
+
+/** Opens the file by that table, on any host: its metadata are not walked, and HDF5 is not used at all where no object
+ *  needs it. It is checked that it is the same file: by size and a few blocks; sources of links and filters by samples.
+ *  @param[in] catalog  of the rank that packed, without pairs; borrowed.
+ *  @return NCC_OK; NCC_ERR_INPUT with path and reason; NCC_ERR_NOMEM. Reading, hinting, limits and closing work then.
+ */
+ncc_status ncc_input_attach(const char *path, const ncc_catalog *catalog, const void *table, int64_t n_bytes,
+                            ncc_input **out);
+
+/** What identifies the content, for the output's attributes and for --resume. */
+typedef struct ncc_input_identity {
+  int64_t size_bytes;
+  int64_t modified_s;   /**< Unix time */
+  char fingerprint[65]; /**< hex digest over structure, pairs and a sample of the pixels; cheap on huge files */
+} ncc_input_identity;
+
+ncc_status ncc_input_identify(ncc_input *input, ncc_input_identity *out);
+
+/** /expected of the file, where it exists. @param[out] coords [n_pairs][2] and peaks [n_pairs], malloc'd, caller frees;
+ *  NULL where absent. */
+ncc_status ncc_input_expected(ncc_input *input, int64_t (**coords)[2], double **peaks);
+
+/** /image_names or /template_names: malloc'd array of malloc'd strings in order of index; NULL where absent. */
+ncc_status ncc_input_names(ncc_input *input, ncc_object_kind kind, char ***names);
+
+#endif

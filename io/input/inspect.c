@@ -1,0 +1,298 @@
+/** What an input file holds: every object's shape and type, the boxes, the pairs and the search windows.
+ *
+ *  No pixel is read. Whatever is not as the file format says is an error here, before any work, in one line that names
+ *  file, object, what was found and what was expected.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "io/input/h5_input.h"
+
+static ncc_objects *objects_of(ncc_input *input, ncc_object_kind kind) {
+  return kind == NCC_IMAGE ? &input->catalog.images : &input->catalog.templates;
+}
+
+/** Type and sides of one object, the last two extents of a dataset. */
+static ncc_status check_pixels(const ncc_input *input, const char *label, const ncc_h5_dataset *set,
+                               ncc_object *object) {
+  ncc_status status = NCC_OK;
+  const char *path = input->catalog.path;
+  NCC_CHECK(ncc_h5_pixel_dtype(set->type, &object->dtype), NCC_ERR_INPUT,
+            "%s: %s: %s found, expected pixels of 8, 16 or 32-bit integers or 16, 32 or 64-bit floats", path, label,
+            set->type_text);
+  const hsize_t *sides = set->shape + set->rank - 2;
+  bool empty = set->rank == 3 && set->shape[0] == 0;
+  NCC_CHECK(empty || (sides[0] > 0 && sides[1] > 0), NCC_ERR_INPUT,
+            "%s: %s: shape %s found, expected at least one pixel in each direction", path, label, set->shape_text);
+  NCC_CHECK(sides[0] <= NCC_H5_MAX_SIDE && sides[1] <= NCC_H5_MAX_SIDE, NCC_ERR_INPUT,
+            "%s: %s: shape %s found, expected at most %llu rows and columns", path, label, set->shape_text,
+            (unsigned long long)NCC_H5_MAX_SIDE);
+  object->rows = (int64_t)sides[0];
+  object->cols = (int64_t)sides[1];
+  object->box_image = -1;
+cleanup:
+  return status;
+}
+
+/** Whether the source of a virtual dataset is where HDF5 looks for it: as given, or beside the file that refers to it.
+ */
+static bool source_exists(const char *path, const char *source) {
+  const char *slash = strrchr(path, '/');
+  char beside[4096];
+  if (strcmp(source, ".") == 0 || strchr(source, '%') || getenv("HDF5_VDS_PREFIX")) return true;
+  if (access(source, R_OK) == 0) return true;
+  snprintf(beside, sizeof beside, "%.*s%s", slash ? (int)(slash - path + 1) : 0, path, source);
+  return access(beside, R_OK) == 0;
+}
+
+ncc_status ncc_input_check_virtual(const ncc_input *input, const char *label, hid_t dataset) {
+  ncc_status status = NCC_OK;
+  size_t n = 0;
+  char source[4096], previous[4096] = ".", holder[4096];
+  hid_t file = -1, properties = H5Dget_create_plist(dataset);
+  NCC_CHECK_H5(properties >= 0 && H5Pget_virtual_count(properties, &n) >= 0, NCC_ERR_INPUT,
+               "%s: %s: virtual layout cannot be read", input->catalog.path, label);
+  // Reached through an external link, the dataset lies in another file, whose folder counts.
+  file = H5Iget_file_id(dataset);
+  NCC_CHECK_H5(file >= 0 && H5Fget_name(file, holder, sizeof holder) >= 0, NCC_ERR_INPUT, "%s: %s: file of the dataset",
+               input->catalog.path, label);
+  for (size_t i = 0; i < n; i++) {
+    NCC_CHECK_H5(H5Pget_virtual_filename(properties, i, source, sizeof source) >= 0, NCC_ERR_INPUT,
+                 "%s: %s: virtual layout cannot be read", input->catalog.path, label);
+    if (strcmp(source, previous) == 0) continue;
+    NCC_CHECK(source_exists(holder, source), NCC_ERR_INPUT,
+              "%s: %s: a virtual dataset whose source file %s cannot be read", input->catalog.path, label, source);
+    memcpy(previous, source, sizeof previous);
+  }
+cleanup:
+  ncc_h5_close(&file);
+  ncc_h5_close(&properties);
+  return status;
+}
+
+/** Where a dataset's pixels lie. @param[in] elsewhere  it may be in another file than the input. */
+static ncc_status find_place(ncc_input *input, const char *label, const ncc_h5_dataset *set, ncc_dtype dtype,
+                             bool elsewhere, ncc_place *place) {
+  ncc_status status = NCC_OK;
+  char name[4096];
+  hid_t file = -1;
+  if (set->layout == H5D_VIRTUAL) NCC_TRY(ncc_input_check_virtual(input, label, set->id));
+  *place = (ncc_place){.offset = set->offset, .order = ncc_h5_stored_order(set->type, dtype)};
+  if (place->order == NCC_STORED_OTHER) place->offset = -1;
+  if (place->offset < 0 || !elsewhere) goto cleanup;
+  file = H5Iget_file_id(set->id);
+  NCC_CHECK_H5(file >= 0 && H5Fget_name(file, name, sizeof name) >= 0, NCC_ERR_INPUT, "%s: %s: file of the dataset",
+               input->catalog.path, label);
+  if (strcmp(name, input->catalog.path) != 0) NCC_TRY(ncc_raw_files_add(&input->files, name, &place->file));
+cleanup:
+  ncc_h5_close(&file);
+  return status;
+}
+
+static ncc_status inspect_stack(ncc_input *input, ncc_object_kind kind, ncc_h5_dataset *set) {
+  ncc_status status = NCC_OK;
+  ncc_objects *objects = objects_of(input, kind);
+  ncc_input_set *to = &input->sets[kind];
+  const char *label = ncc_input_names_of_kinds[kind];
+  NCC_TRY(check_pixels(input, label, set, &objects->stack));
+  NCC_CHECK(set->shape[0] < (hsize_t)1 << 40, NCC_ERR_INPUT, "%s: %s: shape %s found, expected fewer than 2^40 planes",
+            input->catalog.path, label, set->shape_text);
+  to->places = calloc(1, sizeof *to->places);
+  NCC_CHECK(to->places, NCC_ERR_NOMEM, "%s: no memory", input->catalog.path);
+  NCC_TRY(find_place(input, label, set, objects->stack.dtype, true, to->places));
+  to->n_places = 1;
+  to->stack = true;
+  to->by_hdf5 = to->places->offset < 0;
+  objects->count = (int64_t)set->shape[0];
+cleanup:
+  return status;
+}
+
+/** Templates as boxes (image id, y, x, rows, cols). */
+static ncc_status inspect_boxes(ncc_input *input) {
+  ncc_status status = NCC_OK;
+  ncc_catalog *catalog = &input->catalog;
+  ncc_objects *templates = &catalog->templates;
+  int64_t *boxes = NULL, n;
+  NCC_TRY(ncc_h5_read_integers(input->file, catalog->path, "/templates", -1, 5, &n, &boxes));
+  templates->items = malloc((size_t)(n ? n : 1) * sizeof *templates->items);
+  NCC_CHECK(templates->items, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " templates", catalog->path, n);
+  for (int64_t row = 0; row < n; row++) {
+    const int64_t *box = boxes + 5 * row;
+    int64_t index = ncc_objects_find(&catalog->images, box[0]);
+    NCC_CHECK(index >= 0, NCC_ERR_INPUT,
+              "%s: /templates row %" PRId64 ": image id %" PRId64 " found, expected one of /images", catalog->path, row,
+              box[0]);
+    ncc_object image = ncc_objects_get(&catalog->images, index);
+    // Compared without adding, so that huge numbers cannot overflow.
+    NCC_CHECK(box[1] >= 0 && box[2] >= 0 && box[3] >= 1 && box[4] >= 1 && box[3] <= image.rows &&
+                  box[4] <= image.cols && box[1] <= image.rows - box[3] && box[2] <= image.cols - box[4],
+              NCC_ERR_INPUT,
+              "%s: /templates row %" PRId64 ": box (y %" PRId64 ", x %" PRId64 ", %" PRId64 " rows, %" PRId64
+              " cols) found, expected one inside image id %" PRId64 " of %" PRId64 " x %" PRId64,
+              catalog->path, row, box[1], box[2], box[3], box[4], box[0], image.rows, image.cols);
+    templates->items[row] = (ncc_object){.id = row,
+                                         .rows = box[3],
+                                         .cols = box[4],
+                                         .dtype = image.dtype,
+                                         .box_image = index,
+                                         .box_y = box[1],
+                                         .box_x = box[2]};
+  }
+  templates->count = n;
+cleanup:
+  free(boxes);
+  return status;
+}
+
+/** A member of a group while its ids are being sorted. */
+typedef struct member {
+  int64_t id;
+  char *name;
+  bool hard; /* the link is to an object of the same file */
+} member;
+
+typedef struct members {
+  member *items;
+  int64_t count, capacity;
+  const char *odd; /**< what is wrong with the last name, or NULL */
+  char odd_name[NCC_H5_TEXT];
+} members;
+
+/** Takes one name. @return 0 to go on, 1 to stop: an odd name or no memory. */
+static herr_t take_member(hid_t group, const char *name, const H5L_info_t *info, void *client) {
+  members *list = client;
+  (void)group;
+  int64_t id = 0;
+  bool digits = name[0] != '\0', fits = true;
+  for (const char *c = name; *c; c++) {
+    if (*c < '0' || *c > '9') {
+      digits = false;
+      break;
+    }
+    fits = fits && !__builtin_mul_overflow(id, 10, &id) && !__builtin_add_overflow(id, *c - '0', &id);
+  }
+  list->odd = !digits ? "expected a decimal id" : !fits ? "expected an id below 2^63" : NULL;
+  if (!list->odd && list->count == list->capacity) {
+    int64_t capacity = list->capacity ? 2 * list->capacity : 1024;
+    member *items = realloc(list->items, (size_t)capacity * sizeof *items);
+    if (items) list->items = items, list->capacity = capacity;
+    if (!items) list->odd = "no memory for more";
+  }
+  char *copy = list->odd ? NULL : strdup(name);
+  if (!copy) {
+    if (!list->odd) list->odd = "no memory for more";
+    snprintf(list->odd_name, sizeof list->odd_name, "%s", name);
+    return 1;
+  }
+  list->items[list->count++] = (member){id, copy, info->type == H5L_TYPE_HARD};
+  return 0;
+}
+
+static int compare_members(const void *a, const void *b) {
+  int64_t x = ((const member *)a)->id, y = ((const member *)b)->id;
+  return (x > y) - (x < y);
+}
+
+/** One 2-D dataset of a group. */
+static ncc_status inspect_member(ncc_input *input, ncc_object_kind kind, const member *m, bool elsewhere,
+                                 ncc_object *object, ncc_place *place) {
+  ncc_status status = NCC_OK;
+  ncc_h5_dataset set;
+  char label[NCC_H5_TEXT];
+  snprintf(label, sizeof label, "%s/%s", ncc_input_names_of_kinds[kind], m->name);
+  NCC_TRY(ncc_h5_dataset_open(input->sets[kind].group, m->name, input->catalog.path, label, &set));
+  NCC_CHECK(set.rank == 2, NCC_ERR_INPUT, "%s: %s: shape %s found, expected [rows, cols]", input->catalog.path, label,
+            set.shape_text);
+  *object = (ncc_object){.id = m->id};
+  NCC_TRY(check_pixels(input, label, &set, object));
+  NCC_TRY(find_place(input, label, &set, object->dtype, elsewhere, place));
+cleanup:
+  ncc_h5_dataset_close(&set);
+  return status;
+}
+
+static ncc_status inspect_group(ncc_input *input, ncc_object_kind kind) {
+  ncc_status status = NCC_OK;
+  ncc_input_set *set = &input->sets[kind];
+  ncc_objects *objects = objects_of(input, kind);
+  const char *path = input->catalog.path, *label = ncc_input_names_of_kinds[kind];
+  members list = {0};
+  H5L_info_t link;
+  // Reached through a link, even hard links of the group may lie in another file.
+  bool elsewhere = H5Lget_info(input->file, label, &link, H5P_DEFAULT) < 0 || link.type != H5L_TYPE_HARD;
+  herr_t walked = H5Literate(set->group, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, take_member, &list);
+  NCC_CHECK(!list.odd, NCC_ERR_INPUT, "%s: %s/%s: odd name, %s", path, label, list.odd_name, list.odd);
+  NCC_CHECK_H5(walked >= 0, NCC_ERR_INPUT, "%s: %s: the group cannot be listed", path, label);
+  if (list.count) qsort(list.items, (size_t)list.count, sizeof *list.items, compare_members);
+  objects->items = calloc((size_t)(list.count ? list.count : 1), sizeof *objects->items);
+  set->names = calloc((size_t)(list.count ? list.count : 1), sizeof *set->names);
+  set->places = calloc((size_t)(list.count ? list.count : 1), sizeof *set->places);
+  NCC_CHECK(objects->items && set->names && set->places, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " objects of %s",
+            path, list.count, label);
+  for (int64_t i = 0; i < list.count; i++) {
+    NCC_CHECK(i == 0 || list.items[i].id != list.items[i - 1].id, NCC_ERR_INPUT,
+              "%s: %s: datasets %s and %s have the same id, expected each id once", path, label, list.items[i - 1].name,
+              list.items[i].name);
+    NCC_TRY(inspect_member(input, kind, &list.items[i], elsewhere || !list.items[i].hard, &objects->items[i],
+                           &set->places[i]));
+    set->by_hdf5 = set->by_hdf5 || set->places[i].offset < 0;
+  }
+  for (int64_t i = 0; i < list.count; i++) set->names[i] = list.items[i].name;
+  objects->count = set->n_places = list.count;
+  list.count = 0;
+cleanup:
+  for (int64_t i = 0; i < list.count; i++) free(list.items[i].name);
+  free(list.items);
+  return status;
+}
+
+static ncc_status inspect_kind(ncc_input *input, ncc_object_kind kind) {
+  ncc_status status = NCC_OK;
+  const char *path = input->catalog.path, *label = ncc_input_names_of_kinds[kind];
+  ncc_h5_dataset set = {.id = -1, .type = -1};
+  NCC_CHECK(H5Lexists(input->file, label, H5P_DEFAULT) > 0, NCC_ERR_INPUT,
+            "%s: %s: not found, expected a dataset [n, rows, cols] or a group of 2-D datasets", path, label);
+  hid_t object = H5Oopen(input->file, label, H5P_DEFAULT);
+  NCC_CHECK_H5(object >= 0, NCC_ERR_INPUT, "%s: %s: cannot be opened", path, label);
+  if (H5Iget_type(object) == H5I_GROUP) {
+    input->sets[kind].group = object;
+    return inspect_group(input, kind);
+  }
+  ncc_h5_close(&object);
+  NCC_TRY(ncc_h5_dataset_open(input->file, label, path, label, &set));
+  if (set.rank == 3) {
+    NCC_TRY(inspect_stack(input, kind, &set));
+  } else if (kind == NCC_TEMPLATE && set.rank == 2 && set.shape[1] == 5) {
+    NCC_TRY(inspect_boxes(input));
+  } else {
+    const char *boxes = kind == NCC_TEMPLATE ? ", or boxes [n, 5]" : "";
+    NCC_CHECK(false, NCC_ERR_INPUT, "%s: %s: shape %s found, expected [n, rows, cols]%s", path, label, set.shape_text,
+              boxes);
+  }
+cleanup:
+  ncc_h5_dataset_close(&set);
+  return status;
+}
+
+ncc_status ncc_input_inspect(ncc_input *input) {
+  ncc_status status = NCC_OK;
+  ncc_catalog *catalog = &input->catalog;
+  int64_t *flat = NULL;
+  NCC_TRY(inspect_kind(input, NCC_IMAGE));
+  NCC_TRY(inspect_kind(input, NCC_TEMPLATE));
+  NCC_CHECK(H5Lexists(input->file, "/pairs", H5P_DEFAULT) > 0, NCC_ERR_INPUT,
+            "%s: /pairs: not found, expected integers [n, 2] (image id, template id)", catalog->path);
+  NCC_TRY(ncc_h5_read_integers(input->file, catalog->path, "/pairs", -1, 2, &catalog->n_pairs, &flat));
+  catalog->pairs = (int64_t(*)[2])flat;
+  if (H5Lexists(input->file, "/search", H5P_DEFAULT) > 0) {
+    NCC_TRY(ncc_h5_read_integers(input->file, catalog->path, "/search", catalog->n_pairs, 4, NULL, &flat));
+    _Static_assert(sizeof(ncc_rect) == 4 * sizeof(int64_t), "a window is four numbers");
+    catalog->windows = (ncc_rect *)flat;
+  }
+cleanup:
+  return status;
+}

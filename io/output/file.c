@@ -1,0 +1,492 @@
+/** Building and checking output files. See file.h. */
+#include "io/output/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "io/base/files.h"
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "rows are written as they lie in memory, in little-endian datasets"
+#endif
+
+const ncc_table ncc_tables[NCC_TABLE_COUNT] = {
+#define TABLE(id, name, cols, type, quality) [id] = {name, cols, sizeof(type) * (cols ? cols : 1), quality},
+    NCC_TABLE_LIST(TABLE)
+#undef TABLE
+};
+
+static const struct {
+  const char *name;
+  size_t bytes;
+} slots[NCC_SLOT_COUNT] = {
+#define SLOT(id, name, bytes) [id] = {name, bytes},
+    NCC_SLOT_LIST(SLOT)
+#undef SLOT
+};
+
+const char ncc_output_format_name[] = "mpixcorr output";
+static const char slots_name[] = "placeholder_offsets";
+
+/** Attributes live in object header messages of at most 64 KiB. */
+enum { TEXT_LIMIT = 32000 };
+
+/* ---- types -------------------------------------------------------------------------------------------------- */
+
+/** The HDF5 enum of /status; to be closed. */
+static hid_t make_status_type(void) {
+  hid_t type = H5Tenum_create(H5T_STD_U8LE);
+  for (int i = 0; i < NCC_PAIR_STATUS_COUNT; i++) {
+    uint8_t value = (uint8_t)i;
+    H5Tenum_insert(type, ncc_pair_status_name((ncc_pair_status)i), &value);
+  }
+  return type;
+}
+
+/** The type of a dataset in the file, and what its rows are before they are computed; to be closed. */
+static hid_t make_table_type(ncc_table_id id, const void **fill) {
+  static const int64_t none = -1;
+  static const uint8_t pending = NCC_PAIR_PENDING;
+  static double not_a_number;
+  static float not_a_float;
+  not_a_number = NAN;
+  not_a_float = NAN;
+  switch (id) {
+    case NCC_TABLE_STATUS:
+      *fill = &pending;
+      return make_status_type();
+    case NCC_TABLE_OVERLAP:
+      *fill = &not_a_float;
+      return H5Tcopy(H5T_IEEE_F32LE);
+    case NCC_TABLE_PEAKS:
+    case NCC_TABLE_SUBPIXEL:
+    case NCC_TABLE_SECOND_PEAKS:
+      *fill = &not_a_number;
+      return H5Tcopy(H5T_IEEE_F64LE);
+    default:
+      *fill = &none;
+      return H5Tcopy(H5T_STD_I64LE);
+  }
+}
+
+static hid_t make_text_type(size_t size) {
+  hid_t type = H5Tcopy(H5T_C_S1);
+  H5Tset_size(type, size);
+  H5Tset_cset(type, H5T_CSET_UTF8);
+  return type;
+}
+
+/* ---- building ----------------------------------------------------------------------------------------------- */
+
+static ncc_status put_attribute(hid_t file, const char *path, const char *name, hid_t type, hsize_t n,
+                                const void *value) {
+  ncc_status status = NCC_OK;
+  hid_t space = n ? H5Screate_simple(1, &n, NULL) : H5Screate(H5S_SCALAR);
+  hid_t attribute = H5Acreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+  NCC_CHECK_H5(attribute >= 0 && H5Awrite(attribute, type, value) >= 0, NCC_ERR_OUTPUT,
+               "%s: attribute %s cannot be written", path, name);
+cleanup:
+  ncc_h5_close(&attribute);
+  ncc_h5_close(&space);
+  return status;
+}
+
+static ncc_status put_text(hid_t file, const char *path, const char *name, const char *value) {
+  ncc_status status = NCC_OK;
+  hid_t type = -1;
+  char *clipped = strndup(value ? value : "", TEXT_LIMIT);
+  NCC_CHECK(clipped, NCC_ERR_NOMEM, "%s: no memory", path);
+  type = make_text_type(strlen(clipped) + 1);
+  NCC_TRY(put_attribute(file, path, name, type, 0, clipped));
+cleanup:
+  ncc_h5_close(&type);
+  free(clipped);
+  return status;
+}
+
+static ncc_status put_integer(hid_t file, const char *path, const char *name, int64_t value) {
+  return put_attribute(file, path, name, H5T_STD_I64LE, 0, &value);
+}
+
+/** Attributes known at the start. */
+static ncc_status put_known(hid_t file, const char *path, const ncc_output_spec *spec) {
+  ncc_status status = NCC_OK;
+  const ncc_run_info *info = spec->info;
+  char start[32], modified[32];
+  char *input = realpath(spec->catalog->path, NULL);
+  ncc_file_time_text(time(NULL), start, sizeof start);
+  ncc_file_time_text(spec->identity->modified_s, modified, sizeof modified);
+  NCC_TRY(put_text(file, path, "format", ncc_output_format_name));
+  NCC_TRY(put_integer(file, path, "format_version", NCC_OUTPUT_FORMAT_VERSION));
+  NCC_TRY(put_text(file, path, "program", "mpixcorr"));
+  NCC_TRY(put_text(file, path, "program_version", ncc_version()));
+  NCC_TRY(put_text(file, path, "program_commit", info->commit));
+  NCC_TRY(put_integer(file, path, "numerics_revision", ncc_numerics_revision()));
+  NCC_TRY(put_text(file, path, "command_line", info->command_line));
+  NCC_TRY(put_text(file, path, "options", info->options));
+  NCC_TRY(put_text(file, path, "result_options", info->result_options));
+  NCC_TRY(put_text(file, path, "input_path", input ? input : spec->catalog->path));
+  NCC_TRY(put_integer(file, path, "input_size_bytes", spec->identity->size_bytes));
+  NCC_TRY(put_text(file, path, "input_modified", modified));
+  NCC_TRY(put_text(file, path, "input_fingerprint", spec->identity->fingerprint));
+  NCC_TRY(put_text(file, path, "start_time", start));
+  NCC_TRY(put_integer(file, path, "ranks", info->ranks));
+  NCC_TRY(put_integer(file, path, "nodes", info->nodes));
+  NCC_TRY(put_integer(file, path, "threads_per_rank", info->threads));
+  NCC_TRY(put_text(file, path, "devices", info->devices));
+  NCC_TRY(put_text(file, path, "engine", info->engine));
+  NCC_TRY(put_text(file, path, "fft_library", info->fft_library));
+  if (spec->quality) NCC_TRY(put_integer(file, path, "second_peak_radius_px", NCC_SECOND_RADIUS_PX));
+cleanup:
+  free(input);
+  return status;
+}
+
+/** Random bytes in place of the values that are filled later: HDF5 does not tell where an attribute lies, so its bytes
+ *  are looked for once. */
+typedef struct markers {
+  unsigned char slots[NCC_SLOT_COUNT][32];
+  unsigned char offsets[NCC_SLOT_COUNT * sizeof(int64_t)];
+} markers;
+
+static ncc_status put_markers(hid_t file, const char *path, markers *m) {
+  ncc_status status = NCC_OK;
+  hid_t text = make_text_type(32);
+  NCC_CHECK(getrandom(m, sizeof *m, 0) == (ssize_t)sizeof *m, NCC_ERR_INTERNAL, "%s: no random numbers", path);
+  for (int i = 0; i < NCC_SLOT_COUNT; i++) {
+    hid_t type = slots[i].bytes == 32                              ? text
+                 : i == NCC_SLOT_RESUMES || i == NCC_SLOT_COMPLETE ? H5T_STD_I64LE
+                                                                   : H5T_IEEE_F64LE;
+    NCC_TRY(put_attribute(file, path, slots[i].name, type, 0, m->slots[i]));
+  }
+  NCC_TRY(put_attribute(file, path, slots_name, H5T_STD_I64LE, NCC_SLOT_COUNT, m->offsets));
+cleanup:
+  ncc_h5_close(&text);
+  return status;
+}
+
+static ncc_status put_table(hid_t file, const char *path, const ncc_output_spec *spec, ncc_table_id id,
+                            int64_t *offset) {
+  ncc_status status = NCC_OK;
+  const ncc_table *table = &ncc_tables[id];
+  const int64_t n = spec->catalog->n_pairs;
+  const void *fill;
+  hid_t type = make_table_type(id, &fill), properties = H5Pcreate(H5P_DATASET_CREATE), set = -1;
+  hid_t space = H5Screate_simple(table->cols ? 2 : 1, (hsize_t[2]){(hsize_t)n, (hsize_t)table->cols}, NULL);
+  NCC_CHECK_H5(type >= 0 && space >= 0 && properties >= 0 && H5Pset_layout(properties, H5D_CONTIGUOUS) >= 0 &&
+                   H5Pset_alloc_time(properties, H5D_ALLOC_TIME_EARLY) >= 0 &&
+                   H5Pset_fill_time(properties, H5D_FILL_TIME_ALLOC) >= 0 &&
+                   H5Pset_fill_value(properties, type, fill) >= 0,
+               NCC_ERR_INTERNAL, "%s: %s: properties", path, table->name);
+  set = H5Dcreate2(file, table->name, type, space, H5P_DEFAULT, properties, H5P_DEFAULT);
+  NCC_CHECK_H5(set >= 0, NCC_ERR_OUTPUT, "%s: %s cannot be created", path, table->name);
+  if (n > 0) {
+    haddr_t address = H5Dget_offset(set);
+    NCC_CHECK_H5(address != HADDR_UNDEF, NCC_ERR_INTERNAL, "%s: %s has no place in the file", path, table->name);
+    *offset = (int64_t)address;
+    NCC_CHECK_H5(id != NCC_TABLE_PAIRS ||
+                     H5Dwrite(set, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, spec->catalog->pairs) >= 0,
+                 NCC_ERR_OUTPUT, "%s: /pairs cannot be written", path);
+  }
+cleanup:
+  if (set >= 0 && H5Dclose(set) < 0 && status == NCC_OK) {
+    status = ncc_h5_error(NCC_ERR_OUTPUT, "%s: %s cannot be written", path, table->name);
+  }
+  ncc_h5_close(&space);
+  ncc_h5_close(&properties);
+  ncc_h5_close(&type);
+  return status;
+}
+
+bool ncc_output_file_pwrite(int fd, const void *data, size_t size, int64_t offset) {
+  const char *from = data;
+  while (size > 0) {
+    ssize_t n = pwrite(fd, from, size, offset);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    from += n;
+    size -= (size_t)n;
+    offset += n;
+  }
+  return true;
+}
+
+/** Offset of a marker's only occurrence, or -1. */
+static int64_t find_marker(const unsigned char *head, size_t size, const unsigned char *marker, size_t bytes) {
+  const unsigned char *first = memmem(head, size, marker, bytes);
+  if (!first || memmem(first + 1, size - (size_t)(first + 1 - head), marker, bytes)) return -1;
+  return first - head;
+}
+
+/** Finds the markers in the closed file and puts the values of an unfinished run in their places. */
+static ncc_status fill_markers(const char *path, const markers *m, ncc_output_layout *layout) {
+  ncc_status status = NCC_OK;
+  // Attributes were created before any dataset, so they lie below the first of them.
+  int64_t end = INT64_MAX;
+  for (int i = 0; i < NCC_TABLE_COUNT; i++) {
+    if (layout->tables[i] >= 0 && layout->tables[i] < end) end = layout->tables[i];
+  }
+  unsigned char *head = NULL;
+  int fd = open(path, O_RDWR | O_CLOEXEC);
+  NCC_CHECK(fd >= 0, NCC_ERR_OUTPUT, "%s: cannot be opened: %s", path, strerror(errno));
+  off_t file_end = lseek(fd, 0, SEEK_END);
+  if (file_end < end) end = file_end;
+  head = malloc((size_t)end);
+  NCC_CHECK(head, NCC_ERR_NOMEM, "%s: no memory", path);
+  NCC_CHECK(pread(fd, head, (size_t)end, 0) == end, NCC_ERR_OUTPUT, "%s: cannot be read back: %s", path,
+            strerror(errno));
+  for (int i = 0; i < NCC_SLOT_COUNT; i++) {
+    static const char no_text[32] = "";
+    static const int64_t zero = 0;
+    const double not_a_number = NAN;
+    const void *initial = slots[i].bytes == 32                              ? (const void *)no_text
+                          : i == NCC_SLOT_RESUMES || i == NCC_SLOT_COMPLETE ? (const void *)&zero
+                                                                            : (const void *)&not_a_number;
+    layout->slots[i] = find_marker(head, (size_t)end, m->slots[i], slots[i].bytes);
+    NCC_CHECK(layout->slots[i] >= 0, NCC_ERR_INTERNAL, "%s: attribute %s was not found where HDF5 should have put it",
+              path, slots[i].name);
+    NCC_CHECK(ncc_output_file_pwrite(fd, initial, slots[i].bytes, layout->slots[i]), NCC_ERR_OUTPUT,
+              "%s: cannot be written: %s", path, strerror(errno));
+  }
+  int64_t place = find_marker(head, (size_t)end, m->offsets, sizeof m->offsets);
+  NCC_CHECK(place >= 0, NCC_ERR_INTERNAL, "%s: attribute %s was not found where HDF5 should have put it", path,
+            slots_name);
+  NCC_CHECK(ncc_output_file_pwrite(fd, layout->slots, sizeof layout->slots, place), NCC_ERR_OUTPUT,
+            "%s: cannot be written: %s", path, strerror(errno));
+  NCC_CHECK(fsync(fd) == 0, NCC_ERR_OUTPUT, "%s: cannot be synced: %s", path, strerror(errno));
+cleanup:
+  free(head);
+  if (fd >= 0) close(fd);
+  return status;
+}
+
+ncc_status ncc_output_file_build(const char *path, const ncc_output_spec *spec, ncc_output_layout *layout) {
+  ncc_status status = NCC_OK;
+  markers m;
+  hid_t file = -1;
+  *layout = (ncc_output_layout){.n_pairs = spec->catalog->n_pairs, .quality = spec->quality};
+  for (int i = 0; i < NCC_TABLE_COUNT; i++) layout->tables[i] = -1;
+  NCC_TRY(ncc_h5_create_file(path, &file));
+  NCC_TRY(put_known(file, path, spec));
+  NCC_TRY(put_markers(file, path, &m));
+  for (int i = 0; i < NCC_TABLE_COUNT; i++) {
+    if (ncc_tables[i].quality && !spec->quality) continue;
+    NCC_TRY(put_table(file, path, spec, (ncc_table_id)i, &layout->tables[i]));
+  }
+  herr_t closed = H5Fclose(file);
+  file = -1;
+  NCC_CHECK_H5(closed >= 0, NCC_ERR_OUTPUT, "%s: cannot be completed", path);
+  NCC_TRY(fill_markers(path, &m, layout));
+cleanup:
+  ncc_h5_close(&file);
+  if (status != NCC_OK) unlink(path);
+  return status;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------ */
+
+ncc_status ncc_output_file_text(hid_t file, const char *path, const char *name, char **value) {
+  ncc_status status = NCC_OK;
+  hid_t attribute = -1, type = -1, memory = -1;
+  *value = NULL;
+  if (H5Aexists(file, name) <= 0) return NCC_OK;
+  attribute = H5Aopen(file, name, H5P_DEFAULT);
+  type = attribute < 0 ? -1 : H5Aget_type(attribute);
+  NCC_CHECK_H5(type >= 0, NCC_ERR_INPUT, "%s: attribute %s cannot be read", path, name);
+  NCC_CHECK(H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) <= 0, NCC_ERR_INPUT,
+            "%s: attribute %s: expected a string of fixed length", path, name);
+  memory = make_text_type(H5Tget_size(type) + 1);
+  *value = calloc(1, H5Tget_size(type) + 1);
+  NCC_CHECK(*value, NCC_ERR_NOMEM, "%s: no memory", path);
+  H5Tset_cset(memory, H5Tget_cset(type));
+  NCC_CHECK_H5(H5Aread(attribute, memory, *value) >= 0, NCC_ERR_INPUT, "%s: attribute %s cannot be read", path, name);
+cleanup:
+  ncc_h5_close(&memory);
+  ncc_h5_close(&type);
+  ncc_h5_close(&attribute);
+  if (status != NCC_OK) free(*value), *value = NULL;
+  return status;
+}
+
+ncc_status ncc_output_file_integer(hid_t file, const char *path, const char *name, int64_t missing, int64_t *value) {
+  ncc_status status = NCC_OK;
+  hid_t attribute = -1, space = -1;
+  *value = missing;
+  if (H5Aexists(file, name) <= 0) return NCC_OK;
+  attribute = H5Aopen(file, name, H5P_DEFAULT);
+  space = attribute < 0 ? -1 : H5Aget_space(attribute);
+  NCC_CHECK_H5(
+      space >= 0 && H5Sget_simple_extent_npoints(space) == 1 && H5Aread(attribute, H5T_NATIVE_INT64, value) >= 0,
+      NCC_ERR_INPUT, "%s: attribute %s: expected one integer", path, name);
+cleanup:
+  ncc_h5_close(&space);
+  ncc_h5_close(&attribute);
+  return status;
+}
+
+ncc_status ncc_output_file_open(const char *path, hid_t *out) {
+  ncc_status status = NCC_OK;
+  char *format = NULL;
+  int64_t version;
+  NCC_TRY(ncc_h5_open_file(path, out));
+  NCC_TRY(ncc_output_file_text(*out, path, "format", &format));
+  NCC_CHECK(format && strcmp(format, ncc_output_format_name) == 0, NCC_ERR_INPUT, "%s: not an output file of mpixcorr",
+            path);
+  NCC_TRY(ncc_output_file_integer(*out, path, "format_version", -1, &version));
+  NCC_CHECK(version >= 1 && version <= NCC_OUTPUT_FORMAT_VERSION, NCC_ERR_INPUT,
+            "%s: format version %" PRId64 " found, this program (%s) reads up to version %d", path, version,
+            ncc_version(), NCC_OUTPUT_FORMAT_VERSION);
+cleanup:
+  free(format);
+  if (status != NCC_OK) ncc_h5_close(out);
+  return status;
+}
+
+/** Place, shape and type of one dataset of an existing file. */
+static ncc_status match_table(hid_t file, const char *path, ncc_table_id id, int64_t n, int64_t *offset) {
+  ncc_status status = NCC_OK;
+  const ncc_table *table = &ncc_tables[id];
+  const void *fill;
+  ncc_h5_dataset set;
+  hid_t type = make_table_type(id, &fill);
+  NCC_TRY(ncc_h5_dataset_open(file, table->name, path, table->name, &set));
+  bool fits = H5Tequal(set.type, type) > 0 && set.layout == H5D_CONTIGUOUS && set.rank == (table->cols ? 2 : 1) &&
+              set.shape[0] == (hsize_t)n && (!table->cols || set.shape[1] == (hsize_t)table->cols);
+  NCC_CHECK(fits, NCC_ERR_INPUT,
+            "%s: %s: %s of shape %s found, which is not what this run would write for %" PRId64 " pairs", path,
+            table->name, set.type_text, set.shape_text, n);
+  if (n > 0) {
+    haddr_t address = H5Dget_offset(set.id);
+    NCC_CHECK_H5(address != HADDR_UNDEF, NCC_ERR_INPUT, "%s: %s has no place in the file", path, table->name);
+    *offset = (int64_t)address;
+  }
+cleanup:
+  ncc_h5_dataset_close(&set);
+  ncc_h5_close(&type);
+  return status;
+}
+
+/** Compares a text attribute with what this run has. */
+static ncc_status match_text(hid_t file, const char *path, const char *name, const char *what, const char *expected) {
+  ncc_status status = NCC_OK;
+  char *found = NULL, *clipped = strndup(expected ? expected : "", TEXT_LIMIT);
+  NCC_CHECK(clipped, NCC_ERR_NOMEM, "%s: no memory", path);
+  NCC_TRY(ncc_output_file_text(file, path, name, &found));
+  NCC_CHECK(found && strcmp(found, clipped) == 0, NCC_ERR_INPUT,
+            "%s: cannot be resumed: %s differ: the file has \"%s\", this run \"%s\"", path, what, found ? found : "",
+            clipped);
+cleanup:
+  free(found);
+  free(clipped);
+  return status;
+}
+
+/** A moved or restaged input is worth a word, no more. */
+static void warn_moved(hid_t file, const char *path, const ncc_output_spec *spec) {
+  char *found_path = NULL, *found_time = NULL, modified[32];
+  char *input = realpath(spec->catalog->path, NULL);
+  ncc_file_time_text(spec->identity->modified_s, modified, sizeof modified);
+  if (ncc_output_file_text(file, path, "input_path", &found_path) == NCC_OK && found_path && input &&
+      strcmp(found_path, input) != 0) {
+    fprintf(stderr, "mpixcorr: warning: %s was begun with input %s, now %s; the content is the same\n", path,
+            found_path, input);
+  } else if (ncc_output_file_text(file, path, "input_modified", &found_time) == NCC_OK && found_time &&
+             strcmp(found_time, modified) != 0) {
+    fprintf(stderr, "mpixcorr: warning: %s was modified at %s, when %s was begun at %s; the content is the same\n",
+            spec->catalog->path, modified, path, found_time);
+  }
+  free(found_path);
+  free(found_time);
+  free(input);
+}
+
+static ncc_status match_slots(hid_t file, const char *path, ncc_output_layout *layout) {
+  ncc_status status = NCC_OK;
+  hid_t space = -1, attribute = H5Aopen(file, slots_name, H5P_DEFAULT);
+  hsize_t size = 0;
+  space = attribute < 0 ? -1 : H5Aget_space(attribute);
+  NCC_CHECK_H5(space >= 0 && H5Sget_simple_extent_npoints(space) == NCC_SLOT_COUNT &&
+                   H5Aread(attribute, H5T_NATIVE_INT64, layout->slots) >= 0 && H5Fget_filesize(file, &size) >= 0,
+               NCC_ERR_INPUT, "%s: attribute %s cannot be read", path, slots_name);
+  for (int i = 0; i < NCC_SLOT_COUNT; i++) {
+    NCC_CHECK(layout->slots[i] > 0 && layout->slots[i] <= (int64_t)size - (int64_t)slots[i].bytes, NCC_ERR_INPUT,
+              "%s: attribute %s: offset %" PRId64 " is outside the file", path, slots_name, layout->slots[i]);
+  }
+cleanup:
+  ncc_h5_close(&space);
+  ncc_h5_close(&attribute);
+  return status;
+}
+
+ncc_status ncc_output_examine(const char *path) {
+  static const char *const texts[] = {"result_options", "input_fingerprint", "input_path", "input_modified"};
+  ncc_status status = NCC_OK;
+  ncc_output_layout layout;
+  ncc_h5_dataset set = {.id = -1, .type = -1};
+  char *text = NULL;
+  int64_t number, *pairs = NULL;
+  hid_t file = -1;
+  NCC_TRY(ncc_output_file_open(path, &file));
+  NCC_TRY(ncc_output_file_integer(file, path, "numerics_revision", -1, &number));
+  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    NCC_TRY(ncc_output_file_text(file, path, texts[i], &text));
+    free(text);
+    text = NULL;
+  }
+  for (int i = 0; i < NCC_TABLE_COUNT; i++) {
+    if (H5Lexists(file, ncc_tables[i].name, H5P_DEFAULT) <= 0) continue;
+    NCC_TRY(ncc_h5_dataset_open(file, ncc_tables[i].name, path, ncc_tables[i].name, &set));
+    (void)H5Dget_offset(set.id);
+    ncc_h5_dataset_close(&set);
+  }
+  NCC_TRY(ncc_h5_read_integers(file, path, "/pairs", -1, 2, &number, &pairs));
+  NCC_TRY(match_slots(file, path, &layout));
+cleanup:
+  free(text);
+  free(pairs);
+  ncc_h5_dataset_close(&set);
+  ncc_h5_close(&file);
+  return status;
+}
+
+ncc_status ncc_output_file_match(const char *path, const ncc_output_spec *spec, ncc_output_layout *layout) {
+  ncc_status status = NCC_OK;
+  const ncc_catalog *catalog = spec->catalog;
+  int64_t revision, *pairs = NULL;
+  hid_t file = -1;
+  *layout = (ncc_output_layout){.n_pairs = catalog->n_pairs, .quality = spec->quality};
+  NCC_TRY(ncc_output_file_open(path, &file));
+  NCC_TRY(ncc_output_file_integer(file, path, "numerics_revision", -1, &revision));
+  NCC_CHECK(revision == ncc_numerics_revision(), NCC_ERR_INPUT,
+            "%s: cannot be resumed: numerics revision %" PRId64 " found, this program has %d", path, revision,
+            ncc_numerics_revision());
+  NCC_TRY(match_text(file, path, "result_options", "options that may change results", spec->info->result_options));
+  NCC_TRY(
+      match_text(file, path, "input_fingerprint", "fingerprints of the input's content", spec->identity->fingerprint));
+  for (int i = 0; i < NCC_TABLE_COUNT; i++) {
+    layout->tables[i] = -1;
+    if (ncc_tables[i].quality && !spec->quality) continue;
+    NCC_TRY(match_table(file, path, (ncc_table_id)i, catalog->n_pairs, &layout->tables[i]));
+  }
+  NCC_TRY(ncc_h5_read_integers(file, path, "/pairs", catalog->n_pairs, 2, NULL, &pairs));
+  for (int64_t row = 0; row < catalog->n_pairs; row++) {
+    NCC_CHECK(pairs[2 * row] == catalog->pairs[row][0] && pairs[2 * row + 1] == catalog->pairs[row][1], NCC_ERR_INPUT,
+              "%s: cannot be resumed: /pairs row %" PRId64 ": (%" PRId64 ", %" PRId64 ") found, the input has (%" PRId64
+              ", %" PRId64 ")",
+              path, row, pairs[2 * row], pairs[2 * row + 1], catalog->pairs[row][0], catalog->pairs[row][1]);
+  }
+  NCC_TRY(match_slots(file, path, layout));
+  warn_moved(file, path, spec);
+cleanup:
+  free(pairs);
+  ncc_h5_close(&file);
+  return status;
+}

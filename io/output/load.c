@@ -1,0 +1,178 @@
+/** Loading outputs and parts for info, compare and table. Reads through HDF5 alone and never writes. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/output/file.h"
+
+ncc_status ncc_output_recognise(const char *path, bool *is_output) {
+  ncc_status status = NCC_OK;
+  hid_t file = -1;
+  char *format = NULL;
+  *is_output = false;
+  NCC_TRY(ncc_h5_open_file(path, &file));
+  // An unreadable attribute of that name is an odd input's own business.
+  if (ncc_output_file_text(file, path, "format", &format) == NCC_OK && format) {
+    *is_output = strcmp(format, ncc_output_format_name) == 0;
+  }
+cleanup:
+  free(format);
+  ncc_h5_close(&file);
+  return status;
+}
+
+/** Reads one dataset whole, as the file format says it is. @param[in] n  rows; -1: any, told in *found. */
+static ncc_status load_table(hid_t file, const char *path, ncc_table_id id, hid_t memory_type, int64_t n,
+                             int64_t *found, void **out) {
+  ncc_status status = NCC_OK;
+  const ncc_table *table = &ncc_tables[id];
+  ncc_h5_dataset set;
+  *out = NULL;
+  NCC_TRY(ncc_h5_dataset_open(file, table->name, path, table->name, &set));
+  char rows[32] = "n";
+  if (n >= 0) snprintf(rows, sizeof rows, "%" PRId64, n);
+  NCC_CHECK(set.rank == (table->cols ? 2 : 1) && (n < 0 || set.shape[0] == (hsize_t)n) &&
+                (!table->cols || set.shape[1] == (hsize_t)table->cols) && set.shape[0] < (hsize_t)1 << 40,
+            NCC_ERR_INPUT, "%s: %s: shape %s found, expected [%s%s]", path, table->name, set.shape_text, rows,
+            table->cols ? ", 2" : "");
+  if (found) *found = (int64_t)set.shape[0];
+  *out = malloc((size_t)(set.shape[0] ? set.shape[0] : 1) * table->row_bytes);
+  NCC_CHECK(*out, NCC_ERR_NOMEM, "%s: %s: no memory for shape %s", path, table->name, set.shape_text);
+  // Enumerated values are read as what they are based on.
+  hid_t type = id == NCC_TABLE_STATUS ? set.type : memory_type;
+  NCC_CHECK(id != NCC_TABLE_STATUS || H5Tget_size(set.type) == 1, NCC_ERR_INPUT,
+            "%s: /status: %s found, expected enumerated values of 8 bits", path, set.type_text);
+  NCC_CHECK_H5(set.shape[0] == 0 || H5Dread(set.id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, *out) >= 0, NCC_ERR_INPUT,
+               "%s: %s: cannot be read", path, table->name);
+cleanup:
+  ncc_h5_dataset_close(&set);
+  if (status != NCC_OK) free(*out), *out = NULL;
+  return status;
+}
+
+/** Where attributes are gathered. */
+typedef struct gathering {
+  const char *path;
+  ncc_output_data *data;
+  ncc_status status;
+} gathering;
+
+/** An attribute's value in words; malloc'd. */
+static ncc_status attribute_text(hid_t file, const char *path, const char *name, char **value) {
+  ncc_status status = NCC_OK;
+  hid_t type = -1, space = -1, attribute = H5Aopen(file, name, H5P_DEFAULT);
+  double real;
+  int64_t integer;
+  *value = NULL;
+  type = attribute < 0 ? -1 : H5Aget_type(attribute);
+  space = attribute < 0 ? -1 : H5Aget_space(attribute);
+  NCC_CHECK_H5(type >= 0 && space >= 0, NCC_ERR_INPUT, "%s: attribute %s cannot be read", path, name);
+  H5T_class_t class = H5Tget_class(type);
+  bool single = H5Sget_simple_extent_npoints(space) == 1;
+  int printed = 0;
+  if (class == H5T_STRING && single && H5Tis_variable_str(type) <= 0) {
+    NCC_TRY(ncc_output_file_text(file, path, name, value));
+  } else if (class == H5T_INTEGER && single) {
+    NCC_CHECK_H5(H5Aread(attribute, H5T_NATIVE_INT64, &integer) >= 0, NCC_ERR_INPUT, "%s: attribute %s cannot be read",
+                 path, name);
+    printed = asprintf(value, "%" PRId64, integer);
+  } else if (class == H5T_FLOAT && single) {
+    NCC_CHECK_H5(H5Aread(attribute, H5T_NATIVE_DOUBLE, &real) >= 0, NCC_ERR_INPUT, "%s: attribute %s cannot be read",
+                 path, name);
+    printed = asprintf(value, "%.6g", real);
+  } else {
+    printed = asprintf(value, "(not shown)");
+  }
+  NCC_CHECK(printed >= 0 && *value, NCC_ERR_NOMEM, "%s: no memory", path);
+cleanup:
+  ncc_h5_close(&space);
+  ncc_h5_close(&type);
+  ncc_h5_close(&attribute);
+  return status;
+}
+
+static herr_t gather(hid_t file, const char *name, const H5A_info_t *info, void *client) {
+  gathering *g = client;
+  ncc_output_data *data = g->data;
+  (void)info;
+  void *larger = realloc(data->attributes, (size_t)(data->n_attributes + 1) * sizeof *data->attributes);
+  if (!larger) {
+    g->status = ncc_error_set(NCC_ERR_NOMEM, "%s: no memory", g->path);
+    return 1;
+  }
+  data->attributes = larger;
+  char *copy = strdup(name), *value = NULL;
+  g->status =
+      copy ? attribute_text(file, g->path, name, &value) : ncc_error_set(NCC_ERR_NOMEM, "%s: no memory", g->path);
+  if (g->status != NCC_OK) {
+    free(copy);
+    return 1;
+  }
+  data->attributes[data->n_attributes].name = copy;
+  data->attributes[data->n_attributes++].value = value;
+  return 0;
+}
+
+ncc_status ncc_output_load(const char *path, ncc_output_data *out) {
+  ncc_status status = NCC_OK;
+  hid_t file = -1;
+  *out = (ncc_output_data){0};
+  NCC_TRY(ncc_output_file_open(path, &file));
+  NCC_TRY(load_table(file, path, NCC_TABLE_PAIRS, H5T_NATIVE_INT64, -1, &out->n_pairs, (void **)&out->pairs));
+  const int64_t n = out->n_pairs;
+  NCC_TRY(load_table(file, path, NCC_TABLE_COORDS, H5T_NATIVE_INT64, n, NULL, (void **)&out->coords));
+  NCC_TRY(load_table(file, path, NCC_TABLE_OFFSETS, H5T_NATIVE_INT64, n, NULL, (void **)&out->offsets));
+  NCC_TRY(load_table(file, path, NCC_TABLE_PEAKS, H5T_NATIVE_DOUBLE, n, NULL, (void **)&out->peaks));
+  NCC_TRY(load_table(file, path, NCC_TABLE_OVERLAP, H5T_NATIVE_FLOAT, n, NULL, (void **)&out->overlap));
+  NCC_TRY(load_table(file, path, NCC_TABLE_STATUS, -1, n, NULL, (void **)&out->status));
+  if (H5Lexists(file, "/subpixel", H5P_DEFAULT) > 0) {
+    NCC_TRY(load_table(file, path, NCC_TABLE_SUBPIXEL, H5T_NATIVE_DOUBLE, n, NULL, (void **)&out->subpixel));
+    NCC_TRY(load_table(file, path, NCC_TABLE_SECOND_COORDS, H5T_NATIVE_INT64, n, NULL, (void **)&out->second_coords));
+    NCC_TRY(load_table(file, path, NCC_TABLE_SECOND_PEAKS, H5T_NATIVE_DOUBLE, n, NULL, (void **)&out->second_peaks));
+  }
+  int64_t marked;
+  NCC_TRY(ncc_output_file_integer(file, path, "complete", 0, &marked));
+  out->complete = marked == 1;
+  for (int64_t row = 0; row < n; row++) {
+    NCC_CHECK(out->status[row] < NCC_PAIR_STATUS_COUNT, NCC_ERR_INPUT,
+              "%s: /status row %" PRId64 ": %d found, expected 0 to %d", path, row, out->status[row],
+              NCC_PAIR_STATUS_COUNT - 1);
+    if (out->status[row] == NCC_PAIR_PENDING) out->complete = false;
+  }
+  gathering g = {path, out, NCC_OK};
+  herr_t walked = H5Aiterate2(file, H5_INDEX_NAME, H5_ITER_INC, NULL, gather, &g);
+  NCC_TRY(g.status);
+  NCC_CHECK_H5(walked >= 0, NCC_ERR_INPUT, "%s: attributes cannot be listed", path);
+  NCC_TRY(ncc_output_file_text(file, path, "input_path", &out->input_path));
+cleanup:
+  ncc_h5_close(&file);
+  if (status != NCC_OK) ncc_output_data_clear(out);
+  return status;
+}
+
+const char *ncc_output_data_attribute(const ncc_output_data *data, const char *name) {
+  for (int i = 0; i < data->n_attributes; i++) {
+    if (strcmp(data->attributes[i].name, name) == 0) return data->attributes[i].value;
+  }
+  return "";
+}
+
+void ncc_output_data_clear(ncc_output_data *data) {
+  for (int i = 0; i < data->n_attributes; i++) {
+    free(data->attributes[i].name);
+    free(data->attributes[i].value);
+  }
+  free(data->attributes);
+  free(data->pairs);
+  free(data->coords);
+  free(data->offsets);
+  free(data->peaks);
+  free(data->overlap);
+  free(data->status);
+  free(data->subpixel);
+  free(data->second_coords);
+  free(data->second_peaks);
+  free(data->input_path);
+  *data = (ncc_output_data){0};
+}

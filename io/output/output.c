@@ -1,0 +1,316 @@
+/** Life of an output: refused, created, resumed, written, completed. See output.h.
+ *
+ *  Names: OUTPUT.part.lock (the lock), OUTPUT.part.new (being built; may be replaced at any time by the lock's holder),
+ *  OUTPUT.part (always a valid HDF5 file), OUTPUT (complete).
+ */
+#include "io/output/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "io/base/files.h"
+#include "io/output/file.h"
+#include "io/output/lock.h"
+#include "io/output/rows.h"
+#include "match/geometry.h"
+
+struct ncc_output {
+  char *path, *part, *fresh, *lock;
+  int fd, lock_fd;
+  bool was_complete; /**< resumed, but there was nothing left to do */
+  const ncc_catalog *catalog;
+  ncc_output_layout layout;
+  ncc_row_writer *writer;
+  uint8_t *statuses; /**< [n_pairs] on disk at the start, and what was taken since */
+};
+
+static bool exists(const char *path) {
+  return access(path, F_OK) == 0;
+}
+
+/** What NEW refuses. */
+static ncc_status check_absent(const char *path, const char *part) {
+  if (exists(path))
+    return ncc_error_set(NCC_ERR_OUTPUT,
+                         "%s: exists already (--overwrite starts over; --resume does nothing where it is complete)",
+                         path);
+  if (exists(part)) {
+    return ncc_error_set(NCC_ERR_OUTPUT,
+                         "%s: a partial output exists already (--resume goes on from it, --overwrite starts over)",
+                         part);
+  }
+  return NCC_OK;
+}
+
+ncc_status ncc_output_check(const char *path, ncc_output_mode mode) {
+  ncc_status status = NCC_OK;
+  char *part = ncc_file_name(path, ".part"), *lock = ncc_file_name(path, ".part.lock");
+  NCC_CHECK(part && lock, NCC_ERR_NOMEM, "%s: no memory", path);
+  if (mode == NCC_OUTPUT_RESUME && exists(path) && !exists(part)) goto cleanup;
+  NCC_TRY(ncc_file_check_creatable(path));
+  NCC_TRY(ncc_output_lock_probe(lock));
+  if (mode == NCC_OUTPUT_NEW) NCC_TRY(check_absent(path, part));
+cleanup:
+  free(part);
+  free(lock);
+  return status;
+}
+
+/** Builds the part under another name and puts it in its place. An old output goes only now. */
+static ncc_status build_part(ncc_output *output, const ncc_output_spec *spec) {
+  ncc_status status = NCC_OK;
+  NCC_TRY(ncc_output_file_build(output->fresh, spec, &output->layout));
+  NCC_CHECK(unlink(output->path) == 0 || errno == ENOENT, NCC_ERR_OUTPUT, "%s: cannot be removed: %s", output->path,
+            strerror(errno));
+  NCC_TRY(ncc_file_rename(output->fresh, output->part));
+cleanup:
+  return status;
+}
+
+/** Reads all statuses from the open file. */
+static ncc_status read_statuses(ncc_output *output, const char *path) {
+  ncc_status status = NCC_OK;
+  int64_t done = 0, n = output->layout.n_pairs;
+  while (done < n) {
+    ssize_t got =
+        pread(output->fd, output->statuses + done, (size_t)(n - done), output->layout.tables[NCC_TABLE_STATUS] + done);
+    if (got < 0 && errno == EINTR) continue;
+    NCC_CHECK(got > 0, NCC_ERR_INPUT, "%s: /status cannot be read: %s", path,
+              got < 0 ? strerror(errno) : "end of file");
+    done += got;
+  }
+  for (int64_t row = 0; row < n; row++) {
+    NCC_CHECK(output->statuses[row] < NCC_PAIR_STATUS_COUNT, NCC_ERR_INPUT,
+              "%s: /status row %" PRId64 ": %d found, expected 0 to %d", path, row, output->statuses[row],
+              NCC_PAIR_STATUS_COUNT - 1);
+  }
+cleanup:
+  return status;
+}
+
+static int64_t count_pending(const ncc_output *output) {
+  int64_t pending = 0;
+  for (int64_t row = 0; row < output->layout.n_pairs; row++) pending += output->statuses[row] == NCC_PAIR_PENDING;
+  return pending;
+}
+
+/** Adds one to the attribute that counts resumed runs. */
+static ncc_status count_resume(ncc_output *output) {
+  int64_t resumes = 0, offset = output->layout.slots[NCC_SLOT_RESUMES];
+  if (pread(output->fd, &resumes, sizeof resumes, offset) != (ssize_t)sizeof resumes || (resumes++, false) ||
+      !ncc_output_file_pwrite(output->fd, &resumes, sizeof resumes, offset)) {
+    return ncc_error_set(NCC_ERR_OUTPUT, "%s: cannot be written: %s", output->part, strerror(errno));
+  }
+  return NCC_OK;
+}
+
+/** Lock, part and file descriptor, by mode. */
+static ncc_status open_part(ncc_output *output, ncc_output_mode mode, const ncc_output_spec *spec) {
+  ncc_status status = NCC_OK;
+  const char *file = output->part;
+  bool resumed = false;
+  output->was_complete = mode == NCC_OUTPUT_RESUME && exists(output->path) && !exists(output->part);
+  if (output->was_complete) {
+    file = output->path;
+    resumed = true;
+    // Left over by a run that was killed as it finished: it goes with us.
+    if (exists(output->lock)) NCC_TRY(ncc_output_lock(output->lock, &output->lock_fd));
+  } else {
+    NCC_TRY(ncc_output_lock(output->lock, &output->lock_fd));
+    // Only now is it sure that nobody else is at it.
+    if (mode == NCC_OUTPUT_NEW) NCC_TRY(check_absent(output->path, output->part));
+    resumed = mode == NCC_OUTPUT_RESUME && exists(output->part);
+  }
+  NCC_TRY(resumed ? ncc_output_file_match(file, spec, &output->layout) : build_part(output, spec));
+  output->fd = open(file, (output->was_complete ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+  NCC_CHECK(output->fd >= 0, NCC_ERR_OUTPUT, "%s: cannot be opened: %s", file, strerror(errno));
+  if (resumed) NCC_TRY(read_statuses(output, file));
+  NCC_CHECK(!output->was_complete || count_pending(output) == 0, NCC_ERR_INPUT,
+            "%s: %" PRId64 " rows are pending, expected none in a finished output (a partial one is named %s)", file,
+            count_pending(output), output->part);
+  if (resumed && !output->was_complete) NCC_TRY(count_resume(output));
+cleanup:
+  return status;
+}
+
+static void destroy(ncc_output *output) {
+  if (!output) return;
+  ncc_row_writer_destroy(&output->writer);
+  if (output->fd >= 0) close(output->fd);
+  if (output->lock) ncc_output_unlock(output->lock, &output->lock_fd);
+  free(output->statuses);
+  free(output->path);
+  free(output->part);
+  free(output->fresh);
+  free(output->lock);
+  free(output);
+}
+
+ncc_status ncc_output_create(const char *path, ncc_output_mode mode, const ncc_catalog *catalog,
+                             const ncc_input_identity *identity, const ncc_search *search, const ncc_run_info *info,
+                             ncc_output **out) {
+  ncc_status status = NCC_OK;
+  const ncc_output_spec spec = {catalog, identity, info, search->quality};
+  *out = NULL;
+  ncc_output *output = calloc(1, sizeof *output);
+  NCC_CHECK(output, NCC_ERR_NOMEM, "%s: no memory", path);
+  output->fd = output->lock_fd = -1;
+  output->catalog = catalog;
+  output->path = strdup(path);
+  output->part = ncc_file_name(path, ".part");
+  output->fresh = ncc_file_name(path, ".part.new");
+  output->lock = ncc_file_name(path, ".part.lock");
+  output->statuses = calloc((size_t)(catalog->n_pairs ? catalog->n_pairs : 1), 1);
+  NCC_CHECK(output->path && output->part && output->fresh && output->lock && output->statuses, NCC_ERR_NOMEM,
+            "%s: no memory for %" PRId64 " pairs", path, catalog->n_pairs);
+  NCC_TRY(ncc_output_check(path, mode));
+  NCC_TRY(open_part(output, mode, &spec));
+  if (!output->was_complete) NCC_TRY(ncc_row_writer_create(output->fd, output->part, &output->layout, &output->writer));
+cleanup:
+  if (status == NCC_OK) {
+    *out = output;
+  } else {
+    destroy(output);
+  }
+  return status;
+}
+
+ncc_status ncc_output_peek(const char *path, const ncc_catalog *catalog, const ncc_input_identity *identity,
+                           const ncc_search *search, const ncc_run_info *info, uint8_t **statuses) {
+  ncc_status status = NCC_OK;
+  const ncc_output_spec spec = {catalog, identity, info, search->quality};
+  ncc_output found = {.fd = -1, .part = ncc_file_name(path, ".part")};
+  *statuses = found.statuses = calloc((size_t)(catalog->n_pairs ? catalog->n_pairs : 1), 1);
+  NCC_CHECK(found.part && found.statuses, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " pairs", path, catalog->n_pairs);
+  const char *file = exists(found.part) ? found.part : path;
+  if (!exists(file)) goto cleanup;
+  NCC_TRY(ncc_output_file_match(file, &spec, &found.layout));
+  found.fd = open(file, O_RDONLY | O_CLOEXEC);
+  NCC_CHECK(found.fd >= 0, NCC_ERR_OUTPUT, "%s: cannot be opened: %s", file, strerror(errno));
+  NCC_TRY(read_statuses(&found, file));
+cleanup:
+  if (found.fd >= 0) close(found.fd);
+  free(found.part);
+  if (status != NCC_OK) free(*statuses), *statuses = NULL;
+  return status;
+}
+
+const uint8_t *ncc_output_statuses(const ncc_output *output) {
+  return output->statuses;
+}
+
+/** A result as a row of all datasets. */
+static ncc_status derive_row(const ncc_output *output, int64_t row, const ncc_result *result, ncc_output_row *out) {
+  ncc_status status = NCC_OK;
+  const ncc_catalog *catalog = output->catalog;
+  NCC_CHECK(row >= 0 && row < output->layout.n_pairs, NCC_ERR_INTERNAL,
+            "%s: result for row %" PRId64 ", expected 0 to %" PRId64, output->part, row, output->layout.n_pairs - 1);
+  NCC_CHECK(result->status > NCC_PAIR_PENDING && result->status < NCC_PAIR_STATUS_COUNT, NCC_ERR_INTERNAL,
+            "%s: result for row %" PRId64 " has status %d", output->part, row, result->status);
+  *out = (ncc_output_row){.row = row,
+                          .coords = {-1, -1},
+                          .offsets = {-1, -1},
+                          .peak = NAN,
+                          .subpixel = {NAN, NAN},
+                          .second_coords = {-1, -1},
+                          .second_peak = NAN,
+                          .overlap = NAN,
+                          .status = result->status};
+  if (result->status != NCC_PAIR_OK && result->status != NCC_PAIR_FLAT && result->status != NCC_PAIR_UNCERTAIN) {
+    return NCC_OK;
+  }
+  int64_t image_index = ncc_objects_find(&catalog->images, catalog->pairs[row][0]);
+  int64_t template_index = ncc_objects_find(&catalog->templates, catalog->pairs[row][1]);
+  NCC_CHECK(image_index >= 0 && template_index >= 0, NCC_ERR_INTERNAL,
+            "%s: result for row %" PRId64 ", whose ids do not exist", output->part, row);
+  ncc_object image = ncc_objects_get(&catalog->images, image_index);
+  ncc_object tmpl = ncc_objects_get(&catalog->templates, template_index);
+  ncc_geometry geometry = {
+      .image_rows = image.rows, .image_cols = image.cols, .template_rows = tmpl.rows, .template_cols = tmpl.cols};
+  out->coords[0] = result->y;
+  out->coords[1] = result->x;
+  out->offsets[0] = result->y - (tmpl.rows - 1);
+  out->offsets[1] = result->x - (tmpl.cols - 1);
+  out->peak = result->peak;
+  out->overlap = (float)((double)ncc_geometry_overlap_px(&geometry, result->y, result->x) /
+                         ((double)tmpl.rows * (double)tmpl.cols));
+  out->subpixel[0] = result->subpixel_y;
+  out->subpixel[1] = result->subpixel_x;
+  out->second_coords[0] = result->second_y;
+  out->second_coords[1] = result->second_x;
+  out->second_peak = result->second_peak;
+cleanup:
+  return status;
+}
+
+ncc_status ncc_output_write(ncc_output *output, int64_t n, const int64_t *rows, const ncc_result *results) {
+  ncc_status status = NCC_OK;
+  enum { BLOCK = 256 };
+  ncc_output_row block[BLOCK];
+  NCC_CHECK(output->writer || n == 0, NCC_ERR_INTERNAL, "%s: results for a complete output", output->path);
+  for (int64_t first = 0; first < n; first += BLOCK) {
+    int64_t count = n - first < BLOCK ? n - first : BLOCK;
+    for (int64_t i = 0; i < count; i++) NCC_TRY(derive_row(output, rows[first + i], &results[first + i], &block[i]));
+    NCC_TRY(ncc_row_writer_put(output->writer, count, block));
+    for (int64_t i = 0; i < count; i++) output->statuses[block[i].row] = block[i].status;
+  }
+cleanup:
+  return status;
+}
+
+ncc_status ncc_output_sync(ncc_output *output) {
+  return output->writer ? ncc_row_writer_sync(output->writer) : NCC_OK;
+}
+
+void ncc_output_spent(const ncc_output *output, int64_t *times, double *elapsed_s) {
+  *times = 0;
+  *elapsed_s = 0;
+  if (output->writer) ncc_row_writer_spent(output->writer, times, elapsed_s);
+}
+
+static bool fill_slot(const ncc_output *output, ncc_slot_id slot, const void *value, size_t size) {
+  return ncc_output_file_pwrite(output->fd, value, size, output->layout.slots[slot]);
+}
+
+/** Final attributes, then the mark of completeness, then the name; each durable before the next. */
+static ncc_status complete(ncc_output *output, const ncc_run_timings *t) {
+  ncc_status status = NCC_OK;
+  const int64_t one = 1;
+  char end[32] = "";
+  ncc_file_time_text(time(NULL), end, sizeof end);
+  bool filled = fill_slot(output, NCC_SLOT_END_TIME, end, sizeof end) &&
+                fill_slot(output, NCC_SLOT_ELAPSED, &t->elapsed_s, sizeof(double)) &&
+                fill_slot(output, NCC_SLOT_READING, &t->reading_s, sizeof(double)) &&
+                fill_slot(output, NCC_SLOT_PLANNING, &t->planning_s, sizeof(double)) &&
+                fill_slot(output, NCC_SLOT_COMPUTING, &t->computing_s, sizeof(double)) &&
+                fill_slot(output, NCC_SLOT_WAITING, &t->waiting_s, sizeof(double)) &&
+                fill_slot(output, NCC_SLOT_WRITING, &t->writing_s, sizeof(double)) && fsync(output->fd) == 0 &&
+                fill_slot(output, NCC_SLOT_COMPLETE, &one, sizeof one) && fsync(output->fd) == 0;
+  NCC_CHECK(filled, NCC_ERR_OUTPUT, "%s: cannot be completed: %s", output->part, strerror(errno));
+  int fd = output->fd;
+  output->fd = -1;
+  NCC_CHECK(close(fd) == 0, NCC_ERR_OUTPUT, "%s: cannot be closed: %s", output->part, strerror(errno));
+  NCC_TRY(ncc_file_rename(output->part, output->path));
+cleanup:
+  return status;
+}
+
+ncc_status ncc_output_close(ncc_output **output_in, const ncc_run_timings *timings) {
+  ncc_status status = NCC_OK;
+  ncc_output *output = *output_in;
+  if (!output) return NCC_OK;
+  if (output->was_complete) goto cleanup;
+  NCC_TRY(ncc_row_writer_destroy(&output->writer));
+  if (timings && count_pending(output) == 0) NCC_TRY(complete(output, timings));
+cleanup:
+  destroy(output);
+  *output_in = NULL;
+  return status;
+}

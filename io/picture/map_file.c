@@ -1,0 +1,91 @@
+/** See map_file.h. */
+#include "io/picture/map_file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "io/base/files.h"
+#include "io/base/h5.h"
+
+/** Writes n numbers (0: a scalar) as an attribute. */
+static ncc_status put(hid_t object, const char *path, const char *name, hid_t type, hsize_t n, const void *value) {
+  ncc_status status = NCC_OK;
+  hid_t space = n ? H5Screate_simple(1, &n, NULL) : H5Screate(H5S_SCALAR);
+  hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+  NCC_CHECK_H5(attribute >= 0 && H5Awrite(attribute, type, value) >= 0, NCC_ERR_OUTPUT,
+               "%s: attribute %s cannot be written", path, name);
+
+cleanup:
+  ncc_h5_close(&attribute);
+  ncc_h5_close(&space);
+  return status;
+}
+
+static ncc_status put_text(hid_t object, const char *path, const char *name, const char *text) {
+  hid_t type = H5Tcopy(H5T_C_S1);
+  H5Tset_size(type, strlen(text) + 1);
+  H5Tset_cset(type, H5T_CSET_UTF8);
+  ncc_status status = put(object, path, name, type, 0, text);
+  ncc_h5_close(&type);
+  return status;
+}
+
+static ncc_status put_result(hid_t file, const char *path, const ncc_map *map, const ncc_result *r) {
+  ncc_status status = NCC_OK;
+  const ncc_geometry *g = &map->geometry;
+  const int64_t coords[2] = {r->y, r->x}, second[2] = {r->second_y, r->second_x};
+  const int64_t offset[2] = {r->y - g->template_rows + 1, r->x - g->template_cols + 1};
+  const double subpixel[2] = {r->subpixel_y, r->subpixel_x};
+  NCC_TRY(put_text(file, path, "status", ncc_pair_status_name((ncc_pair_status)r->status)));
+  NCC_TRY(put(file, path, "coords", H5T_NATIVE_INT64, 2, coords));
+  NCC_TRY(put(file, path, "offset", H5T_NATIVE_INT64, 2, offset));
+  NCC_TRY(put(file, path, "peak", H5T_NATIVE_DOUBLE, 0, &r->peak));
+  NCC_TRY(put(file, path, "subpixel", H5T_NATIVE_DOUBLE, 2, subpixel));
+  NCC_TRY(put(file, path, "second_coords", H5T_NATIVE_INT64, 2, second));
+  NCC_TRY(put(file, path, "second_peak", H5T_NATIVE_DOUBLE, 0, &r->second_peak));
+
+cleanup:
+  return status;
+}
+
+ncc_status ncc_map_file_write(const char *path, const ncc_map *map, const ncc_result *result, const int64_t pair[3],
+                              const char *input, const char *options) {
+  ncc_status status = NCC_OK;
+  hid_t file = -1, space = -1, set = -1;
+  char suffix[32];
+  const ncc_rect *search = &map->geometry.search;
+  const int64_t origin[2] = {search->y0, search->x0};
+  snprintf(suffix, sizeof suffix, ".tmp%ld", (long)getpid());
+  char *temporary = ncc_file_name(path, suffix);
+  ncc_h5_silence();
+  NCC_CHECK(temporary, NCC_ERR_NOMEM, "%s: no memory", path);
+  NCC_TRY(ncc_file_check_creatable(path));
+  NCC_TRY(ncc_h5_create_file(temporary, &file));
+  space = H5Screate_simple(2, (hsize_t[2]){(hsize_t)map->rows, (hsize_t)map->cols}, NULL);
+  set = H5Dcreate2(file, "/ncc", H5T_IEEE_F64LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+  NCC_CHECK_H5(set >= 0 && H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, map->values) >= 0,
+               NCC_ERR_OUTPUT, "%s: /ncc cannot be written", path);
+  NCC_TRY(put(set, path, "origin", H5T_NATIVE_INT64, 2, origin));
+  NCC_TRY(put(file, path, "row", H5T_NATIVE_INT64, 0, &pair[0]));
+  NCC_TRY(put(file, path, "image", H5T_NATIVE_INT64, 0, &pair[1]));
+  NCC_TRY(put(file, path, "template", H5T_NATIVE_INT64, 0, &pair[2]));
+  NCC_TRY(put_result(file, path, map, result));
+  NCC_TRY(put_text(file, path, "options", options));
+  NCC_TRY(put_text(file, path, "input_path", input));
+  NCC_TRY(put_text(file, path, "program_version", ncc_version()));
+  ncc_h5_close(&set);
+  const bool closed = H5Fclose(file) >= 0;
+  file = -1;
+  NCC_CHECK_H5(closed, NCC_ERR_OUTPUT, "%s: cannot be written", path);
+  NCC_TRY(ncc_file_rename(temporary, path));
+
+cleanup:
+  ncc_h5_close(&set);
+  ncc_h5_close(&space);
+  ncc_h5_close(&file);
+  if (status != NCC_OK && temporary) unlink(temporary);
+  free(temporary);
+  return status;
+}

@@ -1,0 +1,17 @@
+/** The NCC map of one pair as an HDF5 file. */
+#ifndef NCC_MAP_FILE_H
+#define NCC_MAP_FILE_H
+
+#include "match/map.h"
+
+/** Writes /ncc float64 [rows, cols], NaN where not searched, with the attribute `origin`: the full-correlation (y, x)
+ *  of its first value. Attributes of the root group: `row`, `image`, `template` (of /pairs), `status`, `coords`,
+ *  `offset`, `peak`, `subpixel`, `second_coords`, `second_peak`, `options`, `input_path`, `program_version`.
+ *  @param[in] path     replaced if it exists.
+ *  @param[in] pair     row, image id, template id.
+ *  @param[in] options  search options as typed.
+ *  @return NCC_OK; NCC_ERR_OUTPUT; NCC_ERR_NOMEM. */
+ncc_status ncc_map_file_write(const char *path, const ncc_map *map, const ncc_result *result, const int64_t pair[3],
+                              const char *input, const char *options);
+
+#endif

@@ -1,0 +1,30 @@
+#include "mpi/rank/watchdog.h"
+
+#include <stdlib.h>
+
+#define PATIENCE_S 300.0
+#define MARGIN 20.0     /* times as long as predicted */
+#define LONGEST_NAP_S 2 /* more than this between two looks: rank 0 itself was stopped */
+#define WORTH_LEARNING_S 0.1
+
+void ncc_watchdog_start(ncc_watchdog *dog, double now_s) {
+  const char *text = getenv("MPIXCORR_PATIENCE_S");
+  double wished_s = text ? atof(text) : 0;
+  *dog =
+      (ncc_watchdog){.patience_s = wished_s > 0 ? wished_s : PATIENCE_S, .slowest = 1, .awake_s = 1, .looked_s = now_s};
+}
+
+double ncc_watchdog_look(ncc_watchdog *dog, double now_s) {
+  double nap_s = now_s - dog->looked_s;
+  dog->looked_s = now_s;
+  dog->awake_s += nap_s < LONGEST_NAP_S ? nap_s : LONGEST_NAP_S;
+  return dog->awake_s;
+}
+
+void ncc_watchdog_learn(ncc_watchdog *dog, double predicted_s, double elapsed_s) {
+  if (elapsed_s > WORTH_LEARNING_S && elapsed_s > dog->slowest * predicted_s) dog->slowest = elapsed_s / predicted_s;
+}
+
+double ncc_watchdog_limit_s(const ncc_watchdog *dog, double predicted_s) {
+  return dog->patience_s + MARGIN * dog->slowest * predicted_s;
+}

@@ -1,0 +1,74 @@
+#include "mpi/start/reading.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mpi/rank/pixels.h"
+
+#define FEW_BYTES ((int64_t)64 << 20) /* less is shipped sooner than thousands of ranks have opened a file */
+
+static int64_t all_bytes(const ncc_objects *objects) {
+  int64_t bytes = 0;
+  if (!objects->items) return objects->count * ncc_object_bytes(&objects->stack);
+  for (int64_t i = 0; i < objects->count; i++)
+    if (objects->items[i].box_image < 0) bytes += ncc_object_bytes(&objects->items[i]);
+  return bytes;
+}
+
+/** "1.2 GiB" */
+static void size_words(char *text, size_t text_bytes, int64_t bytes) {
+  bool many = bytes >= (int64_t)1 << 30;
+  snprintf(text, text_bytes, "%.1f %s", (double)bytes / (many ? 1 << 30 : 1 << 20), many ? "GiB" : "MiB");
+}
+
+/** Every rank but 0 opens the input by rank 0's table. @return this rank's success; NCC_ERR_COMM. */
+static ncc_status open_everywhere(const ncc_comm *comm, const ncc_run_options *options, const ncc_catalog *catalog,
+                                  ncc_input *input, ncc_reading *reading, ncc_status *mine) {
+  ncc_status status = NCC_OK;
+  void *table = NULL;
+  int64_t n_bytes = 0;
+  *mine = NCC_OK;
+  if (comm->rank == 0 && ncc_input_pack(input, &table, &n_bytes) != NCC_OK) *mine = NCC_ERR_INPUT;
+  NCC_TRY(ncc_comm_agree(comm, *mine));
+  NCC_TRY(ncc_comm_bcast(comm, &n_bytes, sizeof n_bytes, 0));
+  if (comm->rank > 0) table = malloc((size_t)n_bytes);
+  if (!table) *mine = ncc_error_set(NCC_ERR_NOMEM, "out of memory for a table of %lld bytes", (long long)n_bytes);
+  NCC_TRY(ncc_comm_agree(comm, *mine)); /* a broadcast needs all ranks */
+  NCC_TRY(ncc_comm_bcast(comm, table, n_bytes, 0));
+  if (comm->rank > 0) *mine = ncc_input_attach(options->input, catalog, table, n_bytes, &reading->own_input);
+cleanup:
+  free(table);
+  return status;
+}
+
+ncc_status ncc_reading_choose(const ncc_comm *comm, const ncc_run_options *options, const ncc_catalog *catalog,
+                              ncc_input *input, ncc_reading *reading) {
+  ncc_status status = NCC_OK, mine = NCC_OK;
+  bool ask = options->read == NCC_READ_AUTO;
+  int64_t bytes = all_bytes(&catalog->images) + all_bytes(&catalog->templates);
+  char words[32];
+  *reading = (ncc_reading){.mode = options->read == NCC_READ_ALL ? NCC_READ_ALL : NCC_READ_ROOT};
+  if (comm->ranks == 1 || options->read == NCC_READ_ROOT) return NCC_OK;
+  size_words(words, sizeof words, bytes);
+  if (ask && bytes <= FEW_BYTES) {
+    snprintf(reading->reason, sizeof reading->reason, "%s of pixels are few", words);
+    return NCC_OK;
+  }
+  NCC_TRY(open_everywhere(comm, options, catalog, input, reading, &mine));
+  ncc_status agreed = ncc_comm_agree(comm, mine);
+  NCC_CHECK(agreed == NCC_OK || (ask && agreed != NCC_ERR_COMM), agreed, "%s", ncc_error_message());
+  if (agreed == NCC_OK) {
+    reading->mode = NCC_READ_ALL;
+    if (ask) snprintf(reading->reason, sizeof reading->reason, "all see the file, %s of pixels", words);
+  } else {
+    snprintf(reading->reason, sizeof reading->reason, "%.500s", ncc_error_message());
+    ncc_input_close(&reading->own_input);
+  }
+cleanup:
+  return status;
+}
+
+void ncc_reading_clear(ncc_reading *reading) {
+  ncc_input_close(&reading->own_input);
+}

@@ -1,0 +1,31 @@
+/** The NCC at one position, directly in float64 from the pixels: the truth that proposals are judged by.
+ *
+ *  One fixed summation tree and no contraction: the bits depend on pixels and position alone, not on threads,
+ *  instruction set or device.
+ */
+#ifndef NCC_EVALUATE_H
+#define NCC_EVALUATE_H
+
+#include "base/pool.h"
+#include "match/prepare.h"
+
+typedef struct ncc_evaluator ncc_evaluator;
+
+typedef struct ncc_evaluation {
+  double numerator;  /**< sum(W * (T - mean T)), scaled by image.scale * tmpl.scale */
+  double ssd_window; /**< sum((W - mean W)^2), scaled by image.scale^2 */
+  bool flat;         /**< all pixels of W are equal, zeros outside the image included */
+  double ncc;        /**< in [-1, 1]; 0 where W is flat */
+} ncc_evaluation;
+
+ncc_status ncc_evaluator_create(ncc_pool *pool, ncc_evaluator **out);
+void ncc_evaluator_destroy(ncc_evaluator **evaluator);
+
+/** Makes room for templates of a shape. @return NCC_OK; NCC_ERR_NOMEM. */
+ncc_status ncc_evaluator_reserve(ncc_evaluator *evaluator, int64_t template_rows, int64_t template_cols);
+
+/** Evaluates the NCC at full position (y, x); the template must not be flat and room must have been made for it. */
+ncc_evaluation ncc_evaluate(ncc_evaluator *evaluator, const ncc_prepared *image, const ncc_prepared *tmpl, int64_t y,
+                            int64_t x);
+
+#endif

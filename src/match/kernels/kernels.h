@@ -1,0 +1,73 @@
+/** Inner loops, compiled for several instruction sets and chosen at run time, so that one binary serves a mixed
+ * cluster.
+ *
+ *  kernels.c is compiled once per instruction set. Loops marked *exact bytes* fix their summation tree and never
+ * contract, so that every instruction set gives the same bits; the others only feed proposals, whose bounds hold for
+ * any rounding. MPIXCORR_ISA=plain|avx2|avx512 in the environment asks for less than the machine has (for tests).
+ */
+#ifndef NCC_KERNELS_H
+#define NCC_KERNELS_H
+
+#include <math.h>
+
+#include "mpixcorr.h"
+
+/** Single-precision complex number as FFTW stores it. */
+typedef float ncc_c32[2];
+
+enum { NCC_LANES = 8 };    /**< width of the fixed summation tree */
+enum { NCC_PART_GAP = 8 }; /**< complex numbers between the parts of a row's spectrum */
+
+/** Sums over a run of pixels; lanes are added up by ncc_lanes_sum(). */
+typedef struct ncc_lane_sums {
+  double s[NCC_LANES]; /**< sum of d */
+  double q[NCC_LANES]; /**< sum of d^2 */
+  double p[NCC_LANES]; /**< sum of d * t' */
+  double u[NCC_LANES]; /**< sum of t' */
+} ncc_lane_sums;
+
+typedef struct ncc_kernels {
+  const char *isa;
+  /** n pixels to float64, exact. */
+  void (*to_f64)(ncc_dtype dtype, const void *pixels, int64_t n, double *out);
+  /** Exact bytes: adds n pixels of window and template to sums: d = w * scale - c, t' = (t * t_scale - mean) - rest. */
+  void (*dot)(ncc_dtype dtype, const void *w, double scale, double c, ncc_dtype t_dtype, const void *t, double t_scale,
+              double mean, double rest, int64_t n, ncc_lane_sums *sums);
+  /** Exact bytes: adds n pixels times `scale` to sums->s and q; *lo, *hi take minimum and maximum; *bad becomes NaN if
+   * a value is not finite. */
+  void (*moments)(ncc_dtype dtype, const void *pixels, int64_t n, double scale, double c, ncc_lane_sums *sums,
+                  double *lo, double *hi, double *bad);
+  /** Two real rows as one complex row: out[i] = (f(a[i]), f(b[i])), f(v) = (float)(((v - c) - rest) * unit); with
+   *  `reversed` in reversed order. b NULL: zeros. */
+  void (*pack_rows)(ncc_dtype dtype, const void *a, const void *b, int64_t n, double c, double rest, double unit,
+                    bool reversed, ncc_c32 *out);
+  /** From the transforms of four packed rows, each in parts (kernels/cut.h), in[r * in_stride + k1 * (length +
+   *  NCC_PART_GAP) + k2] (one element more is written), to twice the half spectra of eight real rows, as a strip,
+   * aligned to 64 bytes: out[k * 8 + row], part by part: k = 0 .. parts * length / 2 in an order that the way back
+   * knows.
+   *  @param past  write past the caches, which are too small for what is written before it is read */
+  void (*unpack_spectra)(ncc_c32 *in, int64_t in_stride, int parts, int64_t length, ncc_c32 *out, bool past);
+  /** The way back: a strip of half spectra of eight real rows to the spectra of four packed rows. */
+  void (*pack_spectra)(const ncc_c32 *in, int parts, int64_t length, ncc_c32 *out, int64_t out_stride);
+  /** Largest value of `rows` packed rows in blocks of 16 columns: out[b]; n columns, a multiple of 16. */
+  void (*block_max)(const ncc_c32 *packed, int64_t stride, int rows, int64_t n, float *out);
+  const struct ncc_cut_kernels *cut;        /**< see kernels/cut.h */
+  const struct ncc_window_kernels *windows; /**< see kernels/windows.h */
+} ncc_kernels;
+
+/** The fastest set that this machine runs. Thread-safe. */
+const ncc_kernels *ncc_kernels_get(void);
+
+/** The fixed tree over lanes. */
+static inline double ncc_lanes_sum(const double l[NCC_LANES]) {
+  return ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]));
+}
+
+/** Adds value to (sum, lost) without losing low bits (Neumaier); the result is sum + lost. */
+static inline void ncc_add_exactly(double *sum, double *lost, double value) {
+  double t = *sum + value;
+  *lost += fabs(*sum) >= fabs(value) ? (*sum - t) + value : (value - t) + *sum;
+  *sum = t;
+}
+
+#endif

@@ -1,0 +1,408 @@
+/** The matcher: prepares pixels, lets the engine propose, has the judge decide, and gives every pair its status. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "match/engine.h"
+#include "match/judge.h"
+#include "match/second_tier.h"
+
+enum { CANDIDATES = 4096 };
+
+struct ncc_matcher {
+  ncc_search search;
+  ncc_config config;
+  ncc_counters counters;
+  ncc_engine_context context;
+  ncc_pool *pool;
+  const ncc_engine_ops *engine;  // the one at work; the CPU engine once a device is lost
+  void *state;
+  const ncc_engine_ops *device_engine;  // what `state` of a lost or full device belongs to; NULL: none
+  void *device_state;
+  void *cpu_state;  // of the CPU engine that stands in for a device; made when it is needed
+  bool device_lost;
+  char device_message[640];  // why
+  ncc_evaluator *evaluator;
+  ncc_second_tier *second_tier;
+  ncc_prepared image;
+  int64_t image_key;  // of `image`; -1: none
+  int64_t image_serial;
+  int batch;  // capacity of the next three
+  ncc_prepared *templates;
+  ncc_task *tasks;
+  ncc_proposal *proposals;
+  // The batch at work, for decide_task().
+  const int64_t *indices;
+  ncc_result *results;
+  int64_t first;  // of its tasks that the engine was given
+};
+
+static ncc_status decide_task(void *user, int64_t i);
+
+static double now_s(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+const char *ncc_engine_name(const ncc_engine_ops *engine) {
+  return engine->name;
+}
+
+const char *ncc_matcher_device_trouble(const ncc_matcher *matcher) {
+  return matcher->device_message[0] ? matcher->device_message : NULL;
+}
+
+const ncc_counters *ncc_matcher_counters(const ncc_matcher *matcher) {
+  return &matcher->counters;
+}
+
+ncc_status ncc_matcher_create(const ncc_search *search, const ncc_config *config, ncc_matcher **out) {
+  ncc_status status = NCC_OK;
+  *out = NULL;
+  ncc_matcher *m = calloc(1, sizeof *m);
+  NCC_CHECK(m, NCC_ERR_NOMEM, "out of memory for a matcher");
+  m->search = *search;
+  if (config) m->config = *config;
+  m->engine = m->config.engine ? m->config.engine : ncc_engine_cpu();
+  m->image_key = -1;
+  NCC_CHECK(search->crop_y >= 0 && search->crop_x >= 0, NCC_ERR_USAGE, "crop %lld,%lld: expected no negative number",
+            (long long)search->crop_x, (long long)search->crop_y);
+  NCC_CHECK(search->eps >= 0 && search->eps < INFINITY, NCC_ERR_USAGE, "eps %g: expected 0 or more", search->eps);
+  NCC_CHECK(search->min_overlap >= 0 && search->min_overlap <= 1, NCC_ERR_USAGE,
+            "minimum overlap %g: expected a fraction from 0 to 1", search->min_overlap);
+  NCC_CHECK(m->config.threads >= 0 && m->config.memory_bytes >= 0, NCC_ERR_USAGE,
+            "threads %d, memory %lld: expected no negative number", m->config.threads,
+            (long long)m->config.memory_bytes);
+  NCC_TRY(ncc_pool_create(m->config.threads > 0 ? m->config.threads : 1, &m->pool));
+  m->context = (ncc_engine_context){&m->config, m->pool, &m->counters, search->eps, decide_task, m};
+  NCC_TRY(ncc_evaluator_create(m->pool, &m->evaluator));
+  NCC_TRY(ncc_second_tier_create(&m->context, &m->second_tier));
+  NCC_TRY(m->engine->create(&m->context, &m->state));
+  *out = m;
+  m = NULL;
+
+cleanup:
+  ncc_matcher_destroy(&m);
+  return status;
+}
+
+void ncc_matcher_destroy(ncc_matcher **matcher) {
+  ncc_matcher *m = *matcher;
+  if (!m) return;
+  *matcher = NULL;
+  for (int i = 0; i < m->batch; i++) {
+    ncc_prepared_clear(&m->templates[i]);
+    ncc_proposal_clear(&m->proposals[i]);
+  }
+  free(m->templates);
+  free(m->tasks);
+  free(m->proposals);
+  ncc_prepared_clear(&m->image);
+  if (m->engine) m->engine->destroy(m->state);
+  if (m->device_engine) m->device_engine->destroy(m->device_state);
+  ncc_engine_cpu()->destroy(m->cpu_state);
+  ncc_second_tier_destroy(&m->second_tier);
+  ncc_evaluator_destroy(&m->evaluator);
+  ncc_pool_destroy(&m->pool);
+  free(m);
+}
+
+ncc_status ncc_matcher_memory(const ncc_search *search, const ncc_config *config, int64_t image_rows,
+                              int64_t image_cols, ncc_dtype image_dtype, int64_t template_rows, int64_t template_cols,
+                              int64_t *bytes) {
+  ncc_status status = NCC_OK;
+  ncc_geometry g;
+  (void)image_dtype;
+  const ncc_engine_ops *engine = config && config->engine ? config->engine : ncc_engine_cpu();
+  NCC_TRY(ncc_geometry_create(search, NULL, image_rows, image_cols, template_rows, template_cols, &g));
+  *bytes = engine->bytes ? engine->bytes(&g, config && config->threads > 0 ? config->threads : 1) : 0;
+  if (engine->propose) *bytes += ncc_second_tier_bytes(&g);
+  if (search->normalize) *bytes += 8 * (image_rows * image_cols + template_rows * template_cols);
+
+cleanup:
+  return status;
+}
+
+static ncc_result no_answer(ncc_pair_status status) {
+  return (ncc_result){.y = -1,
+                      .x = -1,
+                      .peak = NAN,
+                      .subpixel_y = NAN,
+                      .subpixel_x = NAN,
+                      .second_y = -1,
+                      .second_x = -1,
+                      .second_peak = NAN,
+                      .status = (uint8_t)status};
+}
+
+static ncc_status reserve_batch(ncc_matcher *m, int batch) {
+  ncc_status status = NCC_OK;
+  if (batch <= m->batch) return NCC_OK;
+  ncc_prepared *templates = realloc(m->templates, (size_t)batch * sizeof *templates);
+  if (templates) m->templates = templates;
+  ncc_task *tasks = realloc(m->tasks, (size_t)batch * sizeof *tasks);
+  if (tasks) m->tasks = tasks;
+  ncc_proposal *proposals = realloc(m->proposals, (size_t)batch * sizeof *proposals);
+  if (proposals) m->proposals = proposals;
+  NCC_CHECK(templates && tasks && proposals, NCC_ERR_NOMEM, "out of memory for a batch of %d templates", batch);
+  for (; m->batch < batch; m->batch++) {
+    m->templates[m->batch] = (ncc_prepared){0};
+    m->proposals[m->batch] = (ncc_proposal){0};
+    NCC_TRY(ncc_proposal_create(CANDIDATES, &m->proposals[m->batch]));
+  }
+
+cleanup:
+  return status;
+}
+
+/** Decides one proposal, in the second tier where the first does not hold. */
+static ncc_status decide(ncc_matcher *m, const ncc_task *task, ncc_proposal *proposal, ncc_result *result) {
+  ncc_status status = NCC_OK;
+  ncc_case c = {m->evaluator,   task->image,   task->tmpl,
+                task->geometry, m->search.eps, ncc_certify_limit(task->geometry, 1),
+                &m->counters};
+  double t0 = now_s();
+  bool holds = ncc_certify(&c, proposal, result);
+  double t1 = now_s();
+  m->counters.certify_s += t1 - t0;
+  if (!holds) {
+    m->counters.second_tier++;
+    NCC_TRY(ncc_second_tier_propose(m->second_tier, task, proposal));
+    c.most_px = ncc_certify_limit(task->geometry, 2);
+    ncc_certify(&c, proposal, result);
+    m->counters.second_tier_s += now_s() - t1;
+  }
+
+cleanup:
+  return status;
+}
+
+/** Sub-pixel position and second peak. */
+static ncc_status add_quality(ncc_matcher *m, const ncc_task *task, ncc_proposal *proposal, ncc_result *result) {
+  ncc_status status = NCC_OK;
+  result->subpixel_y = result->subpixel_x = result->second_peak = NAN;
+  result->second_y = result->second_x = -1;
+  if (result->status != NCC_PAIR_OK) return NCC_OK;
+  ncc_case c = {m->evaluator, task->image, task->tmpl, task->geometry, m->search.eps, 0, &m->counters};
+  double t0 = now_s();
+  ncc_subpixel(&c, result);
+  m->counters.certify_s += now_s() - t0;
+
+  ncc_geometry elsewhere = *task->geometry;
+  const int64_t r = NCC_SECOND_RADIUS_PX;
+  elsewhere.exclude = (ncc_rect){result->y - r, result->x - r, result->y + r + 1, result->x + r + 1};
+  int64_t y, x;
+  if (!ncc_geometry_first(&elsewhere, &y, &x)) return NCC_OK;
+  ncc_task again = *task;
+  again.geometry = &elsewhere;
+  again.again = true;
+  ncc_result second = {0};
+  ncc_proposal_reset(proposal);
+  NCC_TRY(m->engine->propose(m->state, 1, &again, proposal));
+  NCC_TRY(decide(m, &again, proposal, &second));
+  result->second_y = second.y;
+  result->second_x = second.x;
+  result->second_peak = second.peak;
+
+cleanup:
+  return status;
+}
+
+/** Decides what the engine has just proposed for a task of the batch; called within propose(). */
+static ncc_status decide_task(void *user, int64_t i) {
+  ncc_status status = NCC_OK;
+  ncc_matcher *m = user;
+  int64_t at = m->first + i;
+  ncc_result result = no_answer(NCC_PAIR_PENDING);
+  NCC_TRY(decide(m, &m->tasks[at], &m->proposals[at], &result));
+  if (m->search.quality) NCC_TRY(add_quality(m, &m->tasks[at], &m->proposals[at], &result));
+  m->results[m->indices[at]] = result;
+  m->counters.pairs++;
+
+cleanup:
+  return status;
+}
+
+/** The device does not take (all of) a batch, or is gone: the CPU engine does what is not yet decided. */
+static ncc_status run_on_cpu(ncc_matcher *m, int n, ncc_status why) {
+  ncc_status status = NCC_OK;
+  const ncc_engine_ops *cpu = ncc_engine_cpu(), *device = m->engine;
+  void *device_state = m->state;
+  m->device_lost = why == NCC_ERR_DEVICE;
+  if (m->device_lost)
+    snprintf(m->device_message, sizeof m->device_message, "the GPU is given up: %s", ncc_error_message());
+  else if (!m->device_message[0])
+    snprintf(m->device_message, sizeof m->device_message, "pairs do not fit on the GPU: %s", ncc_error_message());
+  if (!m->cpu_state) NCC_TRY(cpu->create(&m->context, &m->cpu_state));
+  m->engine = cpu;
+  m->state = m->cpu_state;
+  for (int i = 0; i < n; i++) {
+    if (m->results[m->indices[i]].status != NCC_PAIR_PENDING) continue;
+    m->first = i;
+    ncc_proposal_reset(&m->proposals[i]);
+    status = cpu->propose(m->cpu_state, 1, &m->tasks[i], &m->proposals[i]);
+    if (status != NCC_OK) break;
+    m->counters.cpu_fallback++;
+  }
+  if (m->device_lost) {
+    m->device_engine = device;
+    m->device_state = device_state;
+    m->cpu_state = NULL;
+  } else {
+    m->engine = device;
+    m->state = device_state;
+  }
+
+cleanup:
+  return status;
+}
+
+/** Proposes for and decides n tasks of one geometry. */
+static ncc_status run_batch(ncc_matcher *m, int n, const int64_t *indices, ncc_result *results) {
+  for (int i = 0; i < n; i++) ncc_proposal_reset(&m->proposals[i]);
+  m->indices = indices;
+  m->results = results;
+  m->first = 0;
+  ncc_status status = m->engine->propose(m->state, n, m->tasks, m->proposals);
+  bool device = m->engine != ncc_engine_cpu();
+  if (device && (status == NCC_ERR_DEVICE || status == NCC_ERR_MEMORY_LIMIT)) status = run_on_cpu(m, n, status);
+  return status;
+}
+
+/** A template to be done, for sorting by geometry. */
+typedef struct pending {
+  int64_t rows, cols, index;
+  ncc_rect window;
+} pending;
+
+static int compare_pending(const void *a, const void *b) {
+  const pending *p = a, *q = b;
+  const int64_t u[] = {p->rows, p->cols, p->window.y0, p->window.x0, p->window.y1, p->window.x1, p->index};
+  const int64_t v[] = {q->rows, q->cols, q->window.y0, q->window.x0, q->window.y1, q->window.x1, q->index};
+  for (int i = 0; i < 7; i++)
+    if (u[i] != v[i]) return u[i] < v[i] ? -1 : 1;
+  return 0;
+}
+
+/** Makes the image current; what was prepared under the same key is kept. */
+static ncc_status take_image(ncc_matcher *m, int64_t key, const ncc_array *image) {
+  ncc_status status = NCC_OK;
+  if (key >= 0 && key == m->image_key) {
+    if (!m->image.normalised) m->image.pixels = *image;  // the same pixels, perhaps elsewhere
+    return NCC_OK;
+  }
+  double t0 = now_s();
+  m->image_key = -1;
+  m->image_serial++;
+  ncc_prepared_clear(&m->image);
+  NCC_TRY(ncc_prepared_create(m->pool, image, m->search.normalize, &m->image));
+  m->image_key = key;
+  m->counters.image_s += now_s() - t0;
+
+cleanup:
+  return status;
+}
+
+/** Answers what needs no engine. @return true if `result` is final. */
+static bool settle_without_engine(const ncc_matcher *m, const ncc_prepared *tmpl, const ncc_geometry *g,
+                                  ncc_result *result) {
+  if (!m->image.pixels.data || !tmpl->pixels.data) {
+    *result = no_answer(NCC_PAIR_UNREADABLE);
+  } else if (!m->image.finite || !tmpl->finite) {
+    *result = no_answer(NCC_PAIR_NONFINITE);
+  } else if (tmpl->flat) {
+    *result = no_answer(NCC_PAIR_FLAT);
+    result->peak = 0;
+    ncc_geometry_first(g, &result->y, &result->x);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+static ncc_status check_memory(const ncc_matcher *m, const ncc_geometry *g) {
+  if (m->config.memory_bytes <= 0) return NCC_OK;
+  int64_t bytes = 0;
+  ncc_status status = ncc_matcher_memory(&m->search, &m->config, g->image_rows, g->image_cols, NCC_F32,
+                                         g->template_rows, g->template_cols, &bytes);
+  if (status != NCC_OK || bytes <= m->config.memory_bytes) return status;
+  return ncc_error_set(
+      NCC_ERR_MEMORY_LIMIT, "an image of %lldx%lld with a template of %lldx%lld needs %.1f GiB, the limit is %.1f GiB",
+      (long long)g->image_rows, (long long)g->image_cols, (long long)g->template_rows, (long long)g->template_cols,
+      (double)bytes / (1 << 30), (double)m->config.memory_bytes / (1 << 30));
+}
+
+ncc_status ncc_matcher_match(ncc_matcher *m, int64_t image_key, const ncc_array *image, int64_t n,
+                             const ncc_array *templates, const ncc_rect *windows, ncc_result *results) {
+  ncc_status status = NCC_OK;
+  pending *order = NULL;
+  ncc_geometry g;
+  int64_t *indices = NULL;
+  for (int64_t i = 0; i < n; i++) results[i] = no_answer(NCC_PAIR_PENDING);
+  if (n == 0) return NCC_OK;
+  const bool seen = image_key >= 0 && image_key == m->image_key;
+  NCC_TRY(take_image(m, image_key, image));
+  order = malloc((size_t)n * sizeof *order);
+  NCC_CHECK(order, NCC_ERR_NOMEM, "out of memory for a group of %lld templates", (long long)n);
+  for (int64_t i = 0; i < n; i++)
+    order[i] = (pending){templates[i].rows, templates[i].cols, i, windows ? windows[i] : (ncc_rect){0}};
+  qsort(order, (size_t)n, sizeof *order, compare_pending);
+
+  for (int64_t i = 0; i < n;) {
+    // A run of templates with one geometry.
+    int64_t end = i + 1;
+    while (end < n && order[end].rows == order[i].rows && order[end].cols == order[i].cols &&
+           memcmp(&order[end].window, &order[i].window, sizeof(ncc_rect)) == 0)
+      end++;
+    const ncc_rect *window = windows ? &order[i].window : NULL;
+    if (ncc_geometry_create(&m->search, window, image->rows, image->cols, order[i].rows, order[i].cols, &g) != NCC_OK) {
+      for (; i < end; i++) {
+        results[order[i].index] = no_answer(NCC_PAIR_INVALID);
+        m->counters.pairs++;
+      }
+      continue;
+    }
+    NCC_TRY(check_memory(m, &g));
+    NCC_TRY(ncc_evaluator_reserve(m->evaluator, order[i].rows, order[i].cols));
+    int batch = m->engine->batch ? m->engine->batch(m->state, &g) : 1;
+    NCC_TRY(reserve_batch(m, batch));
+    free(indices);
+    indices = malloc((size_t)batch * sizeof *indices);
+    NCC_CHECK(indices, NCC_ERR_NOMEM, "out of memory for a batch of %d templates", batch);
+    bool image_stays = seen || end - i > 1;
+    while (i < end) {
+      int filled = 0;
+      for (; i < end && filled < batch; i++) {
+        int64_t index = order[i].index;
+        ncc_prepared *tmpl = &m->templates[filled];
+        if (ncc_stop_came(&m->config)) {
+          status = NCC_ERR_STOPPED;
+          goto cleanup;
+        }
+        double t0 = now_s();
+        ncc_prepared_clear(tmpl);
+        NCC_TRY(ncc_prepared_create(m->pool, &templates[index], m->search.normalize, tmpl));
+        m->counters.template_s += now_s() - t0;
+        if (settle_without_engine(m, tmpl, &g, &results[index])) {
+          m->counters.pairs++;
+        } else if (m->engine->match) {
+          NCC_TRY(m->engine->match(m->state, &m->search, &g, image, &templates[index], &results[index]));
+          m->counters.pairs++;
+        } else {
+          indices[filled] = index;
+          m->tasks[filled] = (ncc_task){&m->image, m->image_serial, image_stays, tmpl, &g, false};
+          filled++;
+        }
+      }
+      if (filled > 0) NCC_TRY(run_batch(m, filled, indices, results));
+    }
+  }
+
+cleanup:
+  free(order);
+  free(indices);
+  return status;
+}

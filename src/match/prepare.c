@@ -1,0 +1,163 @@
+/** Moments of an array with a fixed summation tree; see prepare.h.
+ *
+ *  Sums are taken about a provisional centre near the mean, so that one pass keeps full precision; where that centre
+ *  turns out bad (a second pass is cheap and rare) it is replaced by the mean found.
+ */
+#include "match/prepare.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/array.h"
+#include "base/error.h"
+#include "match/kernels/kernels.h"
+
+enum { ROWS_PER_ITEM = 32, SEGMENT = 1024 };
+
+typedef struct row_moments {
+  double s, q, lo, hi, bad;
+} row_moments;
+
+typedef struct moments_job {
+  const ncc_prepared *prepared;
+  const ncc_kernels *kernels;
+  double c;
+  row_moments *rows;
+} moments_job;
+
+void ncc_prepared_row(const ncc_prepared *prepared, int64_t row, int64_t col, int64_t n, double *out) {
+  ncc_kernels_get()->to_f64(prepared->pixels.dtype, ncc_array_at(&prepared->pixels, row, col), n, out);
+  if (prepared->scale != 1)
+    for (int64_t i = 0; i < n; i++) out[i] *= prepared->scale;
+}
+
+static void row_moments_get(const moments_job *job, int64_t row, row_moments *out) {
+  const ncc_array *pixels = &job->prepared->pixels;
+  *out = (row_moments){.lo = INFINITY, .hi = -INFINITY};
+  for (int64_t x = 0; x < pixels->cols; x += SEGMENT) {
+    int64_t n = pixels->cols - x < SEGMENT ? pixels->cols - x : SEGMENT;
+    ncc_lane_sums sums = {0};
+    job->kernels->moments(pixels->dtype, ncc_array_at(pixels, row, x), n, job->prepared->scale, job->c, &sums, &out->lo,
+                          &out->hi, &out->bad);
+    out->s += ncc_lanes_sum(sums.s);
+    out->q += ncc_lanes_sum(sums.q);
+  }
+}
+
+static void moments_item(void *context, int64_t item, int thread) {
+  (void)thread;
+  const moments_job *job = context;
+  int64_t end = (item + 1) * ROWS_PER_ITEM;
+  if (end > job->prepared->pixels.rows) end = job->prepared->pixels.rows;
+  for (int64_t row = item * ROWS_PER_ITEM; row < end; row++) row_moments_get(job, row, &job->rows[row]);
+}
+
+/** One pass over all rows about job->c, summed in order of rows. */
+static row_moments all_moments(ncc_pool *pool, moments_job *job) {
+  int64_t rows = job->prepared->pixels.rows;
+  row_moments total = {.lo = INFINITY, .hi = -INFINITY};
+  double s_lost = 0, q_lost = 0;
+  ncc_pool_run(pool, (rows + ROWS_PER_ITEM - 1) / ROWS_PER_ITEM, moments_item, job);
+  for (int64_t row = 0; row < rows; row++) {
+    const row_moments *r = &job->rows[row];
+    ncc_add_exactly(&total.s, &s_lost, r->s);
+    ncc_add_exactly(&total.q, &q_lost, r->q);
+    if (r->lo < total.lo) total.lo = r->lo;
+    if (r->hi > total.hi) total.hi = r->hi;
+    total.bad += r->bad;
+  }
+  total.s += s_lost;
+  total.q += q_lost;
+  return total;
+}
+
+/** A power of two that brings extreme float64 pixels to where squares and their sums are safe; 1 otherwise. */
+static double safe_scale(double lo, double hi) {
+  double largest = fmax(fabs(lo), fabs(hi));
+  int exponent = largest > 0 ? ilogb(largest) : 0;
+  if (abs(exponent) <= 256) return 1.0;
+  return ldexp(1.0, exponent < -1000 ? 1000 : -exponent);  // 2^1000 lifts the smallest denormal far enough
+}
+
+/** Rounds to 12 significant bits: sums of integers and of float32 pixels about such a centre are exact, so that a pixel
+ *  that equals the mean normalises to exactly 0, as the zeros outside the image do. */
+static double few_bits(double c) {
+  int exponent;
+  double fraction = frexp(c, &exponent);
+  return ldexp(rint(ldexp(fraction, 12)), exponent - 12);
+}
+
+static ncc_status find_moments(ncc_pool *pool, ncc_prepared *p) {
+  ncc_status status = NCC_OK;
+  const double n = (double)p->pixels.rows * (double)p->pixels.cols;
+  moments_job job = {.prepared = p, .kernels = ncc_kernels_get()};
+  job.rows = malloc((size_t)p->pixels.rows * sizeof *job.rows);
+  NCC_CHECK(job.rows, NCC_ERR_NOMEM, "out of memory for the moments of %lld rows", (long long)p->pixels.rows);
+  p->scale = 1;
+  if (p->pixels.dtype == NCC_F64) {
+    row_moments total = all_moments(pool, &job);
+    p->finite = total.bad == 0;
+    if (!p->finite) goto cleanup;
+    p->scale = safe_scale(total.lo, total.hi);
+  }
+  row_moments middle;
+  row_moments_get(&job, p->pixels.rows / 2, &middle);
+  p->finite = middle.bad == 0;
+  if (!p->finite) goto cleanup;
+  job.c = few_bits(middle.s / (double)p->pixels.cols);
+  row_moments total = all_moments(pool, &job);
+  p->finite = total.bad == 0;
+  if (!p->finite) goto cleanup;
+  p->ssd = total.q - total.s * total.s / n;
+  if (!(total.q <= 4 * p->ssd)) {
+    job.c += total.s / n;
+    total = all_moments(pool, &job);
+    p->ssd = total.q - total.s * total.s / n;
+  }
+  p->mean = job.c + total.s / n;
+  p->rest = (job.c - p->mean) + total.s / n;
+  p->lo = total.lo;
+  p->hi = total.hi;
+  p->flat = total.lo == total.hi;
+  if (p->flat || p->ssd < 0) p->ssd = 0;
+
+cleanup:
+  free(job.rows);
+  return status;
+}
+
+static ncc_status make_normalised(ncc_prepared *p) {
+  int64_t rows = p->pixels.rows, cols = p->pixels.cols;
+  double deviation = sqrt(p->ssd / ((double)rows * (double)cols));
+  p->normalised = calloc((size_t)(rows * cols), sizeof *p->normalised);
+  if (!p->normalised)
+    return ncc_error_set(NCC_ERR_NOMEM, "out of memory for a normalised copy of %lldx%lld pixels", (long long)rows,
+                         (long long)cols);
+  for (int64_t row = 0; row < rows && deviation > 0; row++) {
+    double *out = p->normalised + row * cols;
+    ncc_prepared_row(p, row, 0, cols, out);
+    for (int64_t x = 0; x < cols; x++) out[x] = ((out[x] - p->mean) - p->rest) / deviation;
+  }
+  p->pixels = (ncc_array){p->normalised, NCC_F64, rows, cols, cols};
+  return NCC_OK;
+}
+
+ncc_status ncc_prepared_create(ncc_pool *pool, const ncc_array *array, bool normalize, ncc_prepared *out) {
+  ncc_status status = NCC_OK;
+  *out = (ncc_prepared){.pixels = *array, .scale = 1};
+  if (!array->data) return NCC_OK;
+  NCC_TRY(find_moments(pool, out));
+  if (normalize && out->finite) {
+    NCC_TRY(make_normalised(out));
+    NCC_TRY(find_moments(pool, out));
+  }
+
+cleanup:
+  if (status != NCC_OK) ncc_prepared_clear(out);
+  return status;
+}
+
+void ncc_prepared_clear(ncc_prepared *prepared) {
+  free(prepared->normalised);
+  *prepared = (ncc_prepared){0};
+}

@@ -1,0 +1,30 @@
+/** What every engine and the judge need to know of an image or a template before matching: one pass over its pixels. */
+#ifndef NCC_PREPARE_H
+#define NCC_PREPARE_H
+
+#include "base/pool.h"
+#include "mpixcorr.h"
+
+/** Pixels and their moments. All moments are of `scale * pixel` and have the same bits on every machine. */
+typedef struct ncc_prepared {
+  ncc_array pixels;   /**< as given, or the normalised copy; data NULL: missing */
+  double *normalised; /**< the copy, owned; NULL without normalisation */
+  bool finite;        /**< no NaN, no Inf */
+  bool flat;          /**< all pixels equal */
+  double scale;       /**< exact power of two; 1 unless float64 pixels are so extreme that squares would overflow */
+  double lo, hi;      /**< smallest and largest */
+  double mean, rest;  /**< the mean is mean + rest: rest is what rounding to `mean` lost */
+  double ssd;         /**< sum of squares about the mean */
+} ncc_prepared;
+
+/** Looks at the pixels once; with `normalize` makes the normalised copy.
+ *  @param[in]  array  borrowed as long as `out` is used.
+ *  @param[out] out    freed by ncc_prepared_clear(). Missing and non-finite pixels are no error: see the fields.
+ *  @return NCC_OK; NCC_ERR_NOMEM. */
+ncc_status ncc_prepared_create(ncc_pool *pool, const ncc_array *array, bool normalize, ncc_prepared *out);
+void ncc_prepared_clear(ncc_prepared *prepared);
+
+/** n pixels of a row in float64, times scale. */
+void ncc_prepared_row(const ncc_prepared *prepared, int64_t row, int64_t col, int64_t n, double *out);
+
+#endif

@@ -1,0 +1,288 @@
+/** The reference engine: NCC by direct sums, slow and obvious; the oracle that every other engine is tested against.
+ *
+ *  It reads the stored pixels by itself and shares no numeric code with the other engines, the judge included; only the
+ *  integer geometry (which positions are searched) is common. Every sum is two-pass in long double around a pixel of
+ *  the window, so that 1-ulp ripples on large offsets survive. On x86-64 and AArch64 Linux a long double's exponent
+ *  also takes the squares of any float64, so nothing is scaled. Threads, memory bounds and counters do not exist here.
+ */
+#include "base/error.h"
+#include "match/engine.h"
+#include "match/geometry.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/** Positions within this of the maximum are ties, and the first of them in row-major order is the peak. */
+static const double TIE = 1e-12;
+
+static double half_to_double(uint16_t bits) {
+  int exponent = (bits >> 10) & 0x1f;
+  double fraction = bits & 0x3ff, magnitude;
+  if (exponent == 0) {
+    magnitude = ldexp(fraction, -24);
+  } else if (exponent == 0x1f) {
+    magnitude = fraction != 0 ? NAN : INFINITY;
+  } else {
+    magnitude = ldexp(1024 + fraction, exponent - 25);
+  }
+  return bits & 0x8000 ? -magnitude : magnitude;
+}
+
+static double read_pixel(const ncc_array *a, int64_t y, int64_t x) {
+  int64_t i = y * a->row_stride + x;
+  switch (a->dtype) {
+    case NCC_U8:
+      return ((const uint8_t *)a->data)[i];
+    case NCC_I8:
+      return ((const int8_t *)a->data)[i];
+    case NCC_U16:
+      return ((const uint16_t *)a->data)[i];
+    case NCC_I16:
+      return ((const int16_t *)a->data)[i];
+    case NCC_U32:
+      return ((const uint32_t *)a->data)[i];
+    case NCC_I32:
+      return ((const int32_t *)a->data)[i];
+    case NCC_F16:
+      return half_to_double(((const uint16_t *)a->data)[i]);
+    case NCC_F32:
+      return ((const float *)a->data)[i];
+    case NCC_F64:
+      return ((const double *)a->data)[i];
+    default:
+      return NAN;
+  }
+}
+
+static bool all_equal(const double *values, int64_t n) {
+  for (int64_t i = 1; i < n; ++i) {
+    if (values[i] != values[0]) return false;
+  }
+  return true;
+}
+
+/** Subtracts the mean and divides by the (population) standard deviation; only the quotient is rounded to float64. */
+static void normalize(double *values, int64_t n) {
+  if (all_equal(values, n)) {
+    for (int64_t i = 0; i < n; ++i) values[i] = 0;
+    return;
+  }
+  long double pivot = values[0], mean = 0, ssd = 0;
+  for (int64_t i = 0; i < n; ++i) mean += values[i] - pivot;
+  mean /= n;
+  for (int64_t i = 0; i < n; ++i) ssd += ((values[i] - pivot) - mean) * ((values[i] - pivot) - mean);
+  long double deviation = sqrtl(ssd / n);
+  for (int64_t i = 0; i < n; ++i) values[i] = (double)(((values[i] - pivot) - mean) / deviation);
+}
+
+/** Copies the pixels into [rows + 2 pad_y, cols + 2 pad_x] with zeros around; *finite tells whether all are.
+ *  Returns NULL when out of memory. */
+static double *load_padded(const ncc_array *a, bool normalized, int64_t pad_y, int64_t pad_x, bool *finite) {
+  int64_t cols = a->cols + 2 * pad_x;
+  double *pixels = malloc((size_t)(a->rows * a->cols) * sizeof *pixels);
+  double *padded = calloc((size_t)((a->rows + 2 * pad_y) * cols), sizeof *padded);
+  if (!pixels || !padded) {
+    free(pixels);
+    free(padded);
+    return NULL;
+  }
+  *finite = true;
+  for (int64_t y = 0; y < a->rows; ++y) {
+    for (int64_t x = 0; x < a->cols; ++x) {
+      double value = read_pixel(a, y, x);
+      pixels[y * a->cols + x] = value;
+      if (!isfinite(value)) *finite = false;
+    }
+  }
+  if (normalized && *finite) normalize(pixels, a->rows * a->cols);
+  for (int64_t y = 0; y < a->rows; ++y) {
+    for (int64_t x = 0; x < a->cols; ++x) padded[(y + pad_y) * cols + x + pad_x] = pixels[y * a->cols + x];
+  }
+  free(pixels);
+  return padded;
+}
+
+/** A template made mean-free. */
+typedef struct mean_free {
+  int64_t rows, cols;
+  long double *values; /**< [rows, cols], T - mean T */
+  long double ssd;
+} mean_free;
+
+/** NCC of one window. @param[in] window  first pixel of W in the padded image, `stride` pixels a row.
+ *  @return false where the response is 0 by rule: W is flat, or sqrt(ssd(W) ssd(T)) <= eps. */
+static bool window_ncc(const double *window, int64_t stride, const mean_free *t, double eps, double *value) {
+  *value = 0;
+  long double pivot = window[0], sum = 0;
+  bool flat = true;
+  for (int64_t y = 0; y < t->rows; ++y) {
+    const double *row = window + y * stride;
+    for (int64_t x = 0; x < t->cols; ++x) {
+      if (row[x] != window[0]) flat = false;
+      sum += row[x] - pivot;
+    }
+  }
+  if (flat) return false;
+
+  long double mean = sum / (t->rows * t->cols), ssd = 0, numerator = 0;
+  for (int64_t y = 0; y < t->rows; ++y) {
+    const double *row = window + y * stride;
+    for (int64_t x = 0; x < t->cols; ++x) {
+      long double deviation = (row[x] - pivot) - mean;
+      ssd += deviation * deviation;
+      numerator += deviation * t->values[y * t->cols + x];
+    }
+  }
+  long double denominator = sqrtl(ssd * t->ssd);
+  if (eps > 0 && denominator <= eps) return false;
+  *value = (double)fminl(1, fmaxl(-1, numerator / denominator));
+  return true;
+}
+
+/** The best of a map [rows, cols] (NaN: not searched) outside a square of half-width `radius` around (y0, x0); a
+ *  negative radius leaves nothing out. @return false where no position is left. */
+static bool best_of(const double *map, int64_t rows, int64_t cols, int64_t y0, int64_t x0, int64_t radius, int64_t *y,
+                    int64_t *x) {
+  double best = -INFINITY;
+  // First the maximum, then the first position that ties with it.
+  for (int pass = 0; pass < 2; ++pass) {
+    for (int64_t i = 0; i < rows; ++i) {
+      for (int64_t j = 0; j < cols; ++j) {
+        double value = map[i * cols + j];
+        if (isnan(value) || (llabs(i - y0) <= radius && llabs(j - x0) <= radius)) continue;
+        if (pass == 0) {
+          best = fmax(best, value);
+        } else if (value >= best - TIE) {
+          *y = i;
+          *x = j;
+          return true;
+        }
+      }
+    }
+  }
+  return false;
+}
+
+/** Vertex of the parabola through three equidistant values, as a shift from the middle one in [-0.5, 0.5]; 0 where a
+ *  neighbour was not searched (NaN) or the parabola is not strictly concave. */
+static double parabola_shift(double before, double middle, double after) {
+  double curvature = (middle - before) + (middle - after);
+  if (!(curvature > 0)) return 0;
+  return fmin(0.5, fmax(-0.5, (after - before) / (2 * curvature)));
+}
+
+static double map_at(const double *map, int64_t rows, int64_t cols, int64_t y, int64_t x) {
+  return y < 0 || y >= rows || x < 0 || x >= cols ? NAN : map[y * cols + x];
+}
+
+static void find_quality(const double *map, int64_t rows, int64_t cols, const ncc_geometry *g, int64_t y, int64_t x,
+                         ncc_result *out) {
+  double peak = map[y * cols + x];
+  out->subpixel_y =
+      (double)out->y + parabola_shift(map_at(map, rows, cols, y - 1, x), peak, map_at(map, rows, cols, y + 1, x));
+  out->subpixel_x =
+      (double)out->x + parabola_shift(map_at(map, rows, cols, y, x - 1), peak, map_at(map, rows, cols, y, x + 1));
+  int64_t second_y, second_x;
+  if (best_of(map, rows, cols, y, x, NCC_SECOND_RADIUS_PX, &second_y, &second_x)) {
+    out->second_y = g->search.y0 + second_y;
+    out->second_x = g->search.x0 + second_x;
+    out->second_peak = map[second_y * cols + second_x];
+  }
+}
+
+/** Matches one pair; see engine.h. It looks for bad pixels itself, whatever the matcher has rejected before. */
+static ncc_status reference_match(void *state, const ncc_search *search, const ncc_geometry *g, const ncc_array *image,
+                                  const ncc_array *tmpl, ncc_result *out) {
+  (void)state;
+  ncc_status status = NCC_OK;
+  int64_t m = tmpl->rows, n = tmpl->cols, stride = image->cols + 2 * (n - 1);
+  int64_t rows = g->search.y1 - g->search.y0, cols = g->search.x1 - g->search.x0;
+  double *padded = NULL, *template_pixels = NULL, *map = NULL;
+  mean_free t = {.rows = m, .cols = n};
+  bool image_finite, template_finite;
+
+  *out = (ncc_result){.y = -1,
+                      .x = -1,
+                      .peak = NAN,
+                      .subpixel_y = NAN,
+                      .subpixel_x = NAN,
+                      .second_y = -1,
+                      .second_x = -1,
+                      .second_peak = NAN,
+                      .status = NCC_PAIR_NONFINITE};
+  padded = load_padded(image, search->normalize, m - 1, n - 1, &image_finite);
+  template_pixels = load_padded(tmpl, search->normalize, 0, 0, &template_finite);
+  map = malloc((size_t)(rows * cols) * sizeof *map);
+  t.values = malloc((size_t)(m * n) * sizeof *t.values);
+  NCC_CHECK(padded && template_pixels && map && t.values, NCC_ERR_NOMEM, "reference engine: out of memory");
+  if (!image_finite || !template_finite) goto cleanup;
+
+  bool template_flat = all_equal(template_pixels, m * n);
+  long double pivot = template_pixels[0], sum = 0;
+  for (int64_t i = 0; i < m * n; ++i) sum += template_pixels[i] - pivot;
+  for (int64_t i = 0; i < m * n; ++i) {
+    t.values[i] = (template_pixels[i] - pivot) - sum / (m * n);
+    t.ssd += t.values[i] * t.values[i];
+  }
+
+  bool any = false;
+  for (int64_t y = g->search.y0; y < g->search.y1; ++y) {
+    int64_t x0, x1;
+    ncc_geometry_span(g, y, &x0, &x1);
+    double *map_row = map + (y - g->search.y0) * cols;
+    for (int64_t x = g->search.x0; x < g->search.x1; ++x) {
+      double *value = &map_row[x - g->search.x0];
+      if (x < x0 || x >= x1) {
+        *value = NAN;
+      } else if (template_flat) {
+        *value = 0;
+      } else if (window_ncc(padded + y * stride + x, stride, &t, search->eps, value)) {
+        any = true;
+      }
+    }
+  }
+
+  int64_t y, x;
+  NCC_CHECK(best_of(map, rows, cols, 0, 0, -1, &y, &x), NCC_ERR_INTERNAL, "reference engine: nothing to search");
+  out->y = g->search.y0 + y;
+  out->x = g->search.x0 + x;
+  out->peak = map[y * cols + x];
+  out->status = any ? NCC_PAIR_OK : NCC_PAIR_FLAT;
+  if (any && search->quality) find_quality(map, rows, cols, g, y, x, out);
+
+cleanup:
+  free(padded);
+  free(template_pixels);
+  free(map);
+  free(t.values);
+  return status;
+}
+
+static ncc_status reference_create(const ncc_engine_context *context, void **state) {
+  (void)context;
+  *state = NULL;
+  return NCC_OK;
+}
+
+static void reference_destroy(void *state) {
+  (void)state;
+}
+
+/** The padded image, its copy, the map and the template. */
+static int64_t reference_bytes(const ncc_geometry *g, int threads) {
+  (void)threads;
+  int64_t m = g->template_rows, n = g->template_cols, full_rows = g->image_rows + m - 1,
+          full_cols = g->image_cols + n - 1;
+  int64_t padded = (full_rows + m - 1) * (full_cols + n - 1);
+  return (padded + g->image_rows * g->image_cols + full_rows * full_cols + 2 * m * n) * (int64_t)sizeof(double) +
+         m * n * (int64_t)sizeof(long double);
+}
+
+const ncc_engine_ops *ncc_engine_reference(void) {
+  static const ncc_engine_ops ops = {.name = "reference",
+                                     .create = reference_create,
+                                     .destroy = reference_destroy,
+                                     .match = reference_match,
+                                     .bytes = reference_bytes};
+  return &ops;
+}

@@ -1,0 +1,304 @@
+#include "options/run.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <float.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- values that no kind of table.h describes --------------------------------------------------------- */
+
+/** Whole digits only; at most 10^9, so that no sum of crops and shapes can overflow. */
+static bool parse_crop_number(const char **text, int64_t *out) {
+  int64_t value = 0;
+  if (!isdigit((unsigned char)**text)) return false;
+  for (; isdigit((unsigned char)**text); ++*text) {
+    value = value * 10 + (**text - '0');
+    if (value > 1000000000) return false;
+  }
+  *out = value;
+  return true;
+}
+
+bool ncc_crop_parse(const char *text, void *target) {
+  ncc_search *search = target;
+  if (strcmp(text, "half") == 0) {
+    search->crop_half = true;
+    search->crop_x = search->crop_y = 0;
+    return true;
+  }
+  int64_t x, y;
+  if (!parse_crop_number(&text, &x) || *text++ != ',' || !parse_crop_number(&text, &y) || *text) return false;
+  search->crop_half = false;
+  search->crop_x = x;
+  search->crop_y = y;
+  return true;
+}
+
+void ncc_crop_format(const void *target, char *text, size_t text_bytes) {
+  const ncc_search *search = target;
+  if (search->crop_half)
+    snprintf(text, text_bytes, "half");
+  else
+    snprintf(text, text_bytes, "%" PRId64 ",%" PRId64, search->crop_x, search->crop_y);
+}
+
+static bool parse_on_bad_pair(const char *text, void *target) {
+  bool *skip = target;
+  *skip = strcmp(text, "skip") == 0;
+  return *skip || strcmp(text, "fail") == 0;
+}
+
+static void format_on_bad_pair(const void *target, char *text, size_t text_bytes) {
+  snprintf(text, text_bytes, "%s", *(const bool *)target ? "skip" : "fail");
+}
+
+static bool parse_max_failed(const char *text, void *target) {
+  ncc_run_options *options = (ncc_run_options *)((char *)target - offsetof(ncc_run_options, max_failed));
+  char *end;
+  errno = 0;
+  if (!isdigit((unsigned char)text[0])) return false;
+  options->max_failed.n = strtoll(text, &end, 10);
+  options->max_failed.given = true;
+  return errno == 0 && *end == '\0';
+}
+
+static void format_max_failed(const void *target, char *text, size_t text_bytes) {
+  const ncc_run_options *options =
+      (const ncc_run_options *)((const char *)target - offsetof(ncc_run_options, max_failed));
+  text[0] = '\0';
+  if (options->max_failed.given) snprintf(text, text_bytes, "%" PRId64, options->max_failed.n);
+}
+
+static bool parse_memory(const char *text, void *target) {
+  static const struct {
+    const char *unit;
+    int shift;
+  } units[] = {{"", 0}, {"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}};
+  char *end;
+  if (!isdigit((unsigned char)text[0])) return false;
+  double number = strtod(text, &end);
+  for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+    if (strcmp(end, units[i].unit) == 0) {
+      double bytes = number * (double)((int64_t)1 << units[i].shift);
+      if (!(bytes >= 1 && bytes < 0x1p62)) return false;
+      *(int64_t *)target = (int64_t)bytes;
+      return true;
+    }
+  return false;
+}
+
+static void format_memory(const void *target, char *text, size_t text_bytes) {
+  int64_t bytes = *(const int64_t *)target;
+  text[0] = '\0';
+  if (bytes > 0) snprintf(text, text_bytes, "%" PRId64, bytes);
+}
+
+/* ---- the table ----------------------------------------------------------------------------------------------- */
+
+#define AT(member) offsetof(ncc_run_options, member)
+
+static const ncc_operand run_operands[] = {
+    {"INPUT", AT(input), "HDF5 file with /images, /templates and /pairs"},
+    {"OUTPUT", AT(output), "HDF5 file to write; appears under this name only when it is complete"},
+    {NULL, 0, NULL},
+};
+
+static const ncc_option run_options[] = {
+    NCC_SEARCH_OPTION_ROWS(ncc_run_options, search){
+        .name = "quality",
+        .kind = NCC_OPTION_FLAG,
+        .offset = AT(search.quality),
+        .help = "also write sub-pixel positions and second peaks: the best more than 10 pixels from the first",
+        .changes_results = true},
+    {.name = "device",
+     .group = "how it is done (none of these changes a result)",
+     .kind = NCC_OPTION_CHOICE,
+     .offset = AT(device),
+     .argument = "auto|cpu|gpu",
+     .initial = "auto",
+     .help = "engine; 'gpu' without a usable GPU is an error, 'auto' takes GPUs where there are any"},
+    {.name = "gpus",
+     .kind = NCC_OPTION_INT,
+     .offset = AT(gpus),
+     .argument = "N",
+     .min = 1,
+     .max = 65536,
+     .default_words = "all",
+     .help = "at most N GPUs of each node; CUDA_VISIBLE_DEVICES is honoured, UUIDs included"},
+    {.name = "streams",
+     .kind = NCC_OPTION_INT,
+     .offset = AT(streams),
+     .argument = "N",
+     .min = 1,
+     .max = 16,
+     .default_words = "chosen",
+     .help = "batches in flight on one GPU"},
+    {.name = "threads",
+     .kind = NCC_OPTION_INT,
+     .offset = AT(threads),
+     .argument = "N",
+     .min = 1,
+     .max = 65536,
+     .default_words = "the cores that the rank is bound to, shared fairly",
+     .help = "CPU threads of a rank"},
+    {.name = "group",
+     .kind = NCC_OPTION_FLAG,
+     .offset = AT(group),
+     .initial = "on",
+     .default_words = "on",
+     .help = "sort pairs by image, so that an image is read and transformed once"},
+    {.name = "no-group", .kind = NCC_OPTION_NO, .offset = AT(group), .help = "keep the order of the input"},
+    {.name = "read",
+     .kind = NCC_OPTION_CHOICE,
+     .offset = AT(read),
+     .argument = "auto|root|all",
+     .initial = "auto",
+     .help = "who reads pixels: rank 0, which ships them with the work, or every rank"},
+    {.name = "fft-effort",
+     .kind = NCC_OPTION_CHOICE,
+     .offset = AT(fft_effort),
+     .argument = "measure|estimate|patient",
+     .initial = "measure",
+     .help = "how thoroughly FFTs are planned; rank 0 plans once for all, and plans are kept between runs"},
+    {.name = "wisdom",
+     .kind = NCC_OPTION_STRING,
+     .offset = AT(wisdom),
+     .argument = "FILE",
+     .default_words = "in the user's cache directory",
+     .help = "where FFT plans are kept"},
+    {.name = "memory",
+     .kind = NCC_OPTION_CUSTOM,
+     .offset = AT(memory_bytes),
+     .argument = "SIZE",
+     .default_words = "the cgroup's or scheduler's limit, shared by the node's ranks",
+     .expected = "a number of bytes, also with KiB, MiB, GiB or TiB",
+     .help = "bound on a rank's memory, such as 8GiB; what cannot fit is an error before any work",
+     .parse = parse_memory,
+     .format = format_memory},
+    {.name = "on-bad-pair",
+     .group = "input and output",
+     .kind = NCC_OPTION_CUSTOM,
+     .offset = AT(skip_bad_pairs),
+     .argument = "fail|skip",
+     .initial = "fail",
+     .expected = "one of fail|skip",
+     .help = "a pair whose ids or shapes are invalid: fail before any work, or mark it invalid and go on",
+     .parse = parse_on_bad_pair,
+     .format = format_on_bad_pair},
+    {.name = "overwrite",
+     .kind = NCC_OPTION_FLAG,
+     .offset = AT(overwrite),
+     .help = "replace an existing output or part; without this or --resume either is an error"},
+    {.name = "resume",
+     .kind = NCC_OPTION_FLAG,
+     .offset = AT(resume),
+     .help = "go on from a partial output; start afresh where there is none, do nothing where it is complete"},
+    {.name = "time-limit",
+     .kind = NCC_OPTION_DOUBLE,
+     .offset = AT(time_limit_s),
+     .argument = "S",
+     .min = 0.001,
+     .max = 1e9,
+     .default_words = "none, or what the batch system tells",
+     .help = "stop after S seconds, resumable"},
+    {.name = "max-failed",
+     .kind = NCC_OPTION_CUSTOM,
+     .offset = AT(max_failed),
+     .argument = "N",
+     .default_words = "no limit",
+     .expected = "a whole number of at least 0",
+     .help = "give up, resumable, once more than N pairs of this run are nonfinite, unreadable or uncertain",
+     .parse = parse_max_failed,
+     .format = format_max_failed},
+    {.name = "progress",
+     .kind = NCC_OPTION_CHOICE,
+     .offset = AT(progress),
+     .argument = "auto|bar|log|none",
+     .initial = "auto",
+     .help = "'auto' is a bar on a terminal, a line now and then in a log"},
+    {.name = "dry-run",
+     .kind = NCC_OPTION_FLAG,
+     .offset = AT(dry_run),
+     .help = "print what a run would do and need, for these ranks and threads, and stop; OUTPUT may be left out, and "
+             "nothing is written but the report"},
+    {.name = "report",
+     .kind = NCC_OPTION_STRING,
+     .offset = AT(report),
+     .argument = "FILE.json",
+     .default_words = "none",
+     .help = "write times, rates and counts of the run to a JSON file"},
+    {.name = NULL},
+};
+
+const ncc_command ncc_run_command = {
+    .name = "run",
+    .summary = "Correlate every pair of INPUT and write the peaks to OUTPUT, under mpirun or srun, or alone.",
+    .details =
+        "Exit codes: 0 done; 1 internal error; 2 usage; 3 input invalid; 4 output exists, is in use, or cannot\n"
+        "be written; 5 no such device; 6 done, but some pairs are nonfinite, unreadable, uncertain or invalid;\n"
+        "75 stopped early by a signal or a limit, go on with --resume.",
+    .operands = run_operands,
+    .options = run_options,
+    .optional = 1,
+};
+
+/* ---- the run's options --------------------------------------------------------------------------------------- */
+
+ncc_status ncc_run_options_parse(int argc, char **argv, ncc_run_options *options, bool *help) {
+  ncc_status status = NCC_OK;
+  *help = false;
+  memset(options, 0, sizeof *options);
+  options->command_line = ncc_command_line_quote(argc, argv); /* before getopt_long reorders it */
+  NCC_CHECK(options->command_line, NCC_ERR_NOMEM, "run: no memory for the command line");
+  NCC_TRY(ncc_command_parse(&ncc_run_command, argc, argv, options, help));
+  NCC_CHECK(*help || !options->resume || !options->overwrite, NCC_ERR_USAGE,
+            "run: --resume and --overwrite found, expected one of them");
+  NCC_CHECK(*help || options->output || options->dry_run, NCC_ERR_USAGE,
+            "run: OUTPUT is missing: expected INPUT OUTPUT, found 1 argument");
+cleanup:
+  return status;
+}
+
+void ncc_run_options_clear(ncc_run_options *options) {
+  free(options->command_line);
+  memset(options, 0, sizeof *options);
+}
+
+ncc_status ncc_run_options_describe(const ncc_run_options *options, char **out) {
+  return ncc_command_describe(&ncc_run_command, options, false, out);
+}
+
+ncc_status ncc_run_options_describe_results(const ncc_run_options *options, char **out) {
+  return ncc_command_describe(&ncc_run_command, options, true, out);
+}
+
+static void quote(FILE *stream, const char *word) {
+  const char *plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=,./:+@%";
+  if (word[0] && strspn(word, plain) == strlen(word)) {
+    fprintf(stream, " %s", word);
+    return;
+  }
+  fputs(" '", stream);
+  for (; *word; ++word) {
+    if (*word == '\'')
+      fputs("'\\''", stream);
+    else
+      fputc(*word, stream);
+  }
+  fputc('\'', stream);
+}
+
+char *ncc_command_line_quote(int argc, char *const *argv) {
+  char *text = NULL;
+  size_t size;
+  FILE *stream = open_memstream(&text, &size);
+  if (!stream) return NULL;
+  fputs("mpixcorr", stream);
+  for (int i = 0; i < argc; ++i) quote(stream, argv[i]);
+  const bool failed = ferror(stream);
+  if (fclose(stream) == 0 && !failed) return text;
+  free(text);
+  return NULL;
+}

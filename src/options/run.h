@@ -1,0 +1,120 @@
+/** The command line of `mpixcorr run`: one table of options gives parsing, --help, the man page and what is recorded.
+ */
+#ifndef NCC_OPTIONS_H
+#define NCC_OPTIONS_H
+
+#include <float.h>
+
+#include "mpixcorr.h"
+#include "options/table.h"
+
+typedef enum ncc_device { NCC_DEVICE_AUTO, NCC_DEVICE_CPU, NCC_DEVICE_GPU } ncc_device;
+typedef enum ncc_read_mode { NCC_READ_AUTO, NCC_READ_ROOT, NCC_READ_ALL } ncc_read_mode;
+typedef enum ncc_progress_mode {
+  NCC_PROGRESS_AUTO,
+  NCC_PROGRESS_BAR,
+  NCC_PROGRESS_LOG,
+  NCC_PROGRESS_NONE
+} ncc_progress_mode;
+
+/** Everything a run was asked for. Strings are borrowed from argv. Identical on all ranks: all parse the same argv. */
+typedef struct ncc_run_options {
+  const char *input, *output;
+  ncc_search search;
+  ncc_device device;
+  int gpus;    /**< at most so many of a node; 0: all */
+  int streams; /**< batches in flight on a GPU; 0: chosen */
+  int threads; /**< 0: the cores that the rank is bound to, shared fairly */
+  bool group;  /**< default true */
+  ncc_read_mode read;
+  bool skip_bad_pairs; /**< --on-bad-pair skip */
+  ncc_progress_mode progress;
+  const char *report; /**< file or NULL */
+  bool dry_run;       /**< `output` may be NULL then */
+  bool overwrite, resume;
+  double time_limit_s; /**< 0: none */
+  struct {
+    bool given;
+    int64_t n;
+  } max_failed; /**< pairs that may fail before the run gives up */
+  ncc_fft_effort fft_effort;
+  const char *wisdom;   /**< file, or NULL for the user's cache */
+  int64_t memory_bytes; /**< 0: the cgroup's or scheduler's limit shared by the node's ranks */
+  int64_t
+      handout_pairs;  /**< pairs of a hand-out at most; 0: the program's choice. For tests and benchmarks: no option */
+  char *command_line; /**< as typed, quoted; owned */
+} ncc_run_options;
+
+/** "X,Y" or "half" into the crop of an ncc_search, and back; for the table below. */
+bool ncc_crop_parse(const char *text, void *target);
+void ncc_crop_format(const void *target, char *text, size_t text_bytes);
+
+/** Rows of an option table that say what is searched, for every command that searches. `member` is an ncc_search. */
+#define NCC_SEARCH_OPTION_ROWS(type, member)                                                                          \
+  {.name = "crop",                                                                                                    \
+   .group = "what is searched",                                                                                       \
+   .kind = NCC_OPTION_CUSTOM,                                                                                         \
+   .offset = offsetof(type, member),                                                                                  \
+   .argument = "X,Y|half",                                                                                            \
+   .initial = "0,0",                                                                                                  \
+   .expected = "X,Y (whole numbers from 0 to 1000000000) or 'half'",                                                  \
+   .help =                                                                                                            \
+       "drop X columns left and right and Y rows top and bottom of the full correlation before the peak is "          \
+       "sought; 'half' is half of each template",                                                                     \
+   .changes_results = true,                                                                                           \
+   .parse = ncc_crop_parse,                                                                                           \
+   .format = ncc_crop_format},                                                                                        \
+      {.name = "min-overlap",                                                                                         \
+       .kind = NCC_OPTION_DOUBLE,                                                                                     \
+       .offset = offsetof(type, member.min_overlap),                                                                  \
+       .argument = "F",                                                                                               \
+       .initial = "0",                                                                                                \
+       .min = 0,                                                                                                      \
+       .max = 1,                                                                                                      \
+       .help =                                                                                                        \
+           "ignore positions where less than the fraction F of the template overlaps the image; 1 is the valid mode", \
+       .changes_results = true},                                                                                      \
+      {.name = "normalize",                                                                                           \
+       .kind = NCC_OPTION_FLAG,                                                                                       \
+       .offset = offsetof(type, member.normalize),                                                                    \
+       .help =                                                                                                        \
+           "subtract each image's and template's mean and divide by its standard deviation first; the NCC changes "   \
+           "only where a template overhangs the image, and --eps refers to the normalised values",                    \
+       .changes_results = true},                                                                                      \
+      {.name = "eps",                                                                                                 \
+       .kind = NCC_OPTION_DOUBLE,                                                                                     \
+       .offset = offsetof(type, member.eps),                                                                          \
+       .argument = "E",                                                                                               \
+       .min = 0,                                                                                                      \
+       .max = DBL_MAX,                                                                                                \
+       .default_words = "only windows whose pixels are all equal",                                                    \
+       .expected = "a number of at least 0",                                                                          \
+       .help =                                                                                                        \
+           "the response is 0 where sqrt(ssd(window) * ssd(template)) <= E, in pixel units; made for unit-energy "    \
+           "float images (1e-6 there), without effect on 8-bit tiles",                                                \
+       .changes_results = true},
+
+/** The table behind `mpixcorr run`. */
+extern const ncc_command ncc_run_command;
+
+/** Parses the command line of `run`, recording it as typed.
+ *  Collective: no; every rank gets the same.
+ *  @param[in]  argv     argv[0] is "run"; reordered.
+ *  @param[out] options  cleared by ncc_run_options_clear(), also after a failure.
+ *  @param[out] help     --help was asked for; nothing else was checked.
+ *  @return NCC_OK; NCC_ERR_USAGE; NCC_ERR_NOMEM. */
+ncc_status ncc_run_options_parse(int argc, char **argv, ncc_run_options *options, bool *help);
+
+/** Frees what the options own and zeroes them. */
+void ncc_run_options_clear(ncc_run_options *options);
+
+/** Every option in effect, "--name=value ...", for the output's attributes; malloc'd, caller frees. */
+ncc_status ncc_run_options_describe(const ncc_run_options *options, char **out);
+
+/** Those that may change a result, in canonical form: a run is resumed only by the same; malloc'd, caller frees. */
+ncc_status ncc_run_options_describe_results(const ncc_run_options *options, char **out);
+
+/** `mpixcorr` and the arguments as one would type them in a shell; malloc'd, caller frees; NULL without memory. */
+char *ncc_command_line_quote(int argc, char *const *argv);
+
+#endif

@@ -1,0 +1,82 @@
+/** What a run will need, told beforehand: geometries and their transforms, bytes to read, time, memory.
+ *
+ *  Arithmetic on catalog and plan alone: no MPI, no files. Nothing in a run depends on it. Time comes from handing out
+ *  the whole plan on paper (simulate.h).
+ */
+#ifndef NCC_FORECAST_H
+#define NCC_FORECAST_H
+
+#include "match/geometry.h"
+#include "plan/cost.h"
+#include "plan/schedule.h"
+#include "plan/simulate.h"
+
+/** All pairs of one image shape and one template shape. */
+typedef struct ncc_forecast_geometry {
+  ncc_object image, tmpl; /**< the first such pair's */
+  int64_t pairs;
+  ncc_geometry geometry; /**< of the first such pair */
+  bool windows_vary;     /**< other pairs are searched elsewhere */
+  int64_t fft_rows, fft_cols;
+  ncc_cost cost; /**< of the first such pair */
+} ncc_forecast_geometry;
+
+/** Pixels that a way of reading takes from the file. */
+typedef struct ncc_forecast_reading {
+  int64_t total_bytes;   /**< by all ranks */
+  int64_t rank_bytes;    /**< by the rank that reads most */
+  int64_t shipped_bytes; /**< in messages */
+} ncc_forecast_reading;
+
+/** Memory of one rank at its largest pair. */
+typedef struct ncc_forecast_memory {
+  int64_t program_bytes; /**< program, libraries, messages */
+  int64_t matcher_bytes; /**< spectra, statistics, work of all threads */
+  int64_t pixel_bytes;   /**< at work and read ahead */
+  int64_t table_bytes;   /**< pairs, plan and statuses: rank 0 only */
+  int64_t limit_bytes;   /**< what a rank may use */
+  int64_t node_bytes;    /**< what the job may use on rank 0's node */
+} ncc_forecast_memory;
+
+/** How an input file is best striped on Lustre. */
+typedef struct ncc_forecast_stripes {
+  int count;
+  int64_t size_bytes;
+} ncc_forecast_stripes;
+
+typedef struct ncc_forecast {
+  ncc_forecast_geometry *geometries; /**< [n_geometries], costliest first; owned */
+  int64_t n_geometries;
+  int64_t pairs;
+  int64_t distinct_bytes; /**< pixels of all images and templates that are needed, each counted once */
+  ncc_forecast_reading root, all;
+  ncc_forecast_memory memory;
+  ncc_forecast_stripes stripes;
+  double estimated_s; /**< handing out and computing, on these ranks and threads */
+  int64_t n_handouts;
+} ncc_forecast;
+
+/** How the work will be spread. */
+typedef struct ncc_forecast_options {
+  int ranks;
+  int threads;        /**< of a rank */
+  double crowding;    /**< threads for each core, where there are more than cores; else 1 */
+  int64_t file_bytes; /**< size of the input file */
+  bool root_reads;
+} ncc_forecast_options;
+
+/** Looks through all pairs with work that are not done. Time: linear in pairs.
+ *  @param[in,out] plan  nothing is left of it.
+ *  @param[in]  indices, done  as for ncc_plan_create().
+ *  @param[out] out  cleared by ncc_forecast_clear(), also after a failure; `memory` is the caller's to fill.
+ *  @return NCC_OK; NCC_ERR_NOMEM. */
+ncc_status ncc_forecast_create(const ncc_catalog *catalog, const ncc_search *search, const int64_t (*indices)[2],
+                               const uint8_t *done, ncc_plan *plan, const ncc_forecast_options *options,
+                               ncc_forecast *out);
+
+void ncc_forecast_clear(ncc_forecast *forecast);
+
+/** Sum of what one rank needs. */
+int64_t ncc_forecast_rank_bytes(const ncc_forecast *forecast);
+
+#endif
