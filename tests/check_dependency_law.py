@@ -20,7 +20,7 @@ LAW = {
     "io/base": ("src src/base", "hdf5"),
     "io/input": ("src src/base src/plan io/base", "hdf5"),
     "io/output": ("src src/base src/match src/plan src/options io/base io/input", "hdf5"),
-    "io/import": ("src src/base src/match/kernels src/plan io/base io/input", "hdf5 tiff png matio"),
+    "io/import": ("src src/base src/plan io/base io/input", "hdf5 tiff png matio"),
     "io/picture": ("src src/base src/match io/base", "hdf5 cairo"),
     "mpi/rank": ("src src/base src/match src/plan src/options io/input io/output gpu", "hwloc"),
     "mpi/start": ("src src/base src/match src/plan src/options io/base io/input mpi mpi/rank gpu", "mpi"),

@@ -9,6 +9,7 @@
 #include "check.h"
 #include "fake_matcher.h"
 #include "io/input/writer.h"
+#include "io/output/load.h"
 #include "io/output/output.h"
 #include "mpi/job.h"
 

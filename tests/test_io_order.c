@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "check.h"
+#include "io/output/load.h"
 #include "io/output/output.h"
 
 enum { ROWS = 1000, MOST_CALLS = 100000 };

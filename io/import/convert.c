@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "match/kernels/kernels.h"
+#include "base/array.h"
 
 enum { BLOCK = 1024 };
 
@@ -63,6 +63,7 @@ void ncc_convert_pixels(ncc_dtype from, const void *in, int64_t n, ncc_dtype to,
                         double *value) {
   double values[BLOCK], low, high;
   const bool integer = integer_range(to, &low, &high);
+  const ncc_array pixels = {.data = in, .dtype = from, .rows = 1, .cols = n, .row_stride = n};
   const double beyond = to == NCC_F16 ? 65520 : to == NCC_F32 ? 0x1.ffffffp127 : HUGE_VAL; /* rounds to infinity */
   *bad = -1;
   if (from == to) {
@@ -71,8 +72,8 @@ void ncc_convert_pixels(ncc_dtype from, const void *in, int64_t n, ncc_dtype to,
   }
   for (int64_t first = 0; first < n; first += BLOCK) {
     const int64_t m = n - first < BLOCK ? n - first : BLOCK;
-    ncc_kernels_get()->to_f64(from, (const char *)in + first * (int64_t)ncc_dtype_size(from), m, values);
     for (int64_t i = 0; i < m; i++) {
+      values[i] = ncc_array_value(&pixels, 0, first + i);
       const double v = integer ? nearbyint(values[i]) : fabs(values[i]);
       const bool held = integer ? v >= low && v <= high : !(v >= beyond) || isinf(v);
       if (held) continue;

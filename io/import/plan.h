@@ -1,12 +1,12 @@
 /** What is to be imported: which files become which objects, and the pairs. Private to io/.
  *
  *  Made from the table of pairs and the folder's names alone (plan.c and tiles.c); no pixel is read.
- * import.c carries it out.
+ *  import.c carries it out.
  */
 #ifndef NCC_IMPORT_PLAN_H
 #define NCC_IMPORT_PLAN_H
 
-#include "io/import/import.h"
+#include "io/input/input.h"
 
 /** A picture that becomes an image or template. */
 typedef struct ncc_import_file {

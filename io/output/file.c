@@ -408,52 +408,21 @@ static void warn_moved(hid_t file, const char *path, const ncc_output_spec *spec
   free(input);
 }
 
-static ncc_status match_slots(hid_t file, const char *path, ncc_output_layout *layout) {
+ncc_status ncc_output_file_slots(hid_t file, const char *path, int64_t offsets[NCC_SLOT_COUNT]) {
   ncc_status status = NCC_OK;
   hid_t space = -1, attribute = H5Aopen(file, slots_name, H5P_DEFAULT);
   hsize_t size = 0;
   space = attribute < 0 ? -1 : H5Aget_space(attribute);
   NCC_CHECK_H5(space >= 0 && H5Sget_simple_extent_npoints(space) == NCC_SLOT_COUNT &&
-                   H5Aread(attribute, H5T_NATIVE_INT64, layout->slots) >= 0 && H5Fget_filesize(file, &size) >= 0,
+                   H5Aread(attribute, H5T_NATIVE_INT64, offsets) >= 0 && H5Fget_filesize(file, &size) >= 0,
                NCC_ERR_INPUT, "%s: attribute %s cannot be read", path, slots_name);
   for (int i = 0; i < NCC_SLOT_COUNT; i++) {
-    NCC_CHECK(layout->slots[i] > 0 && layout->slots[i] <= (int64_t)size - (int64_t)slots[i].bytes, NCC_ERR_INPUT,
-              "%s: attribute %s: offset %" PRId64 " is outside the file", path, slots_name, layout->slots[i]);
+    NCC_CHECK(offsets[i] > 0 && offsets[i] <= (int64_t)size - (int64_t)slots[i].bytes, NCC_ERR_INPUT,
+              "%s: attribute %s: offset %" PRId64 " is outside the file", path, slots_name, offsets[i]);
   }
 cleanup:
   ncc_h5_close(&space);
   ncc_h5_close(&attribute);
-  return status;
-}
-
-ncc_status ncc_output_examine(const char *path) {
-  static const char *const texts[] = {"result_options", "input_fingerprint", "input_path", "input_modified"};
-  ncc_status status = NCC_OK;
-  ncc_output_layout layout;
-  ncc_h5_dataset set = {.id = -1, .type = -1};
-  char *text = NULL;
-  int64_t number, *pairs = NULL;
-  hid_t file = -1;
-  NCC_TRY(ncc_output_file_open(path, &file));
-  NCC_TRY(ncc_output_file_integer(file, path, "numerics_revision", -1, &number));
-  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-    NCC_TRY(ncc_output_file_text(file, path, texts[i], &text));
-    free(text);
-    text = NULL;
-  }
-  for (int i = 0; i < NCC_TABLE_COUNT; i++) {
-    if (H5Lexists(file, ncc_tables[i].name, H5P_DEFAULT) <= 0) continue;
-    NCC_TRY(ncc_h5_dataset_open(file, ncc_tables[i].name, path, ncc_tables[i].name, &set));
-    (void)H5Dget_offset(set.id);
-    ncc_h5_dataset_close(&set);
-  }
-  NCC_TRY(ncc_h5_read_integers(file, path, "/pairs", -1, 2, &number, &pairs));
-  NCC_TRY(match_slots(file, path, &layout));
-cleanup:
-  free(text);
-  free(pairs);
-  ncc_h5_dataset_close(&set);
-  ncc_h5_close(&file);
   return status;
 }
 
@@ -483,7 +452,7 @@ ncc_status ncc_output_file_match(const char *path, const ncc_output_spec *spec, 
               ", %" PRId64 ")",
               path, row, pairs[2 * row], pairs[2 * row + 1], catalog->pairs[row][0], catalog->pairs[row][1]);
   }
-  NCC_TRY(match_slots(file, path, layout));
+  NCC_TRY(ncc_output_file_slots(file, path, layout->slots));
   warn_moved(file, path, spec);
 cleanup:
   free(pairs);

@@ -8,7 +8,8 @@
 #define NCC_OUTPUT_FILE_H
 
 #include "io/base/h5.h"
-#include "io/output/output.h"
+#include "io/input/input.h"
+#include "io/output/run_info.h"
 
 enum { NCC_OUTPUT_FORMAT_VERSION = 1 };
 
@@ -95,6 +96,9 @@ ncc_status ncc_output_file_text(hid_t file, const char *path, const char *name, 
 
 /** Reads an integer attribute of the root group; `missing` where there is none. */
 ncc_status ncc_output_file_integer(hid_t file, const char *path, const char *name, int64_t missing, int64_t *value);
+
+/** Reads where the values lie that are filled in at the end. @return NCC_OK; NCC_ERR_INPUT. */
+ncc_status ncc_output_file_slots(hid_t file, const char *path, int64_t slots[NCC_SLOT_COUNT]);
 
 /** Writes all bytes at an offset, whatever the system call cuts short. @return false with errno. */
 bool ncc_output_file_pwrite(int fd, const void *data, size_t size, int64_t offset);

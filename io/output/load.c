@@ -1,4 +1,6 @@
-/** Loading outputs and parts for info, compare and table. Reads through HDF5 alone and never writes. */
+/** See load.h. Reads through HDF5 alone. */
+#include "io/output/load.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,6 +150,37 @@ ncc_status ncc_output_load(const char *path, ncc_output_data *out) {
 cleanup:
   ncc_h5_close(&file);
   if (status != NCC_OK) ncc_output_data_clear(out);
+  return status;
+}
+
+ncc_status ncc_output_examine(const char *path) {
+  static const char *const texts[] = {"result_options", "input_fingerprint", "input_path", "input_modified"};
+  ncc_status status = NCC_OK;
+  int64_t slots[NCC_SLOT_COUNT];
+  ncc_h5_dataset set = {.id = -1, .type = -1};
+  char *text = NULL;
+  int64_t number, *pairs = NULL;
+  hid_t file = -1;
+  NCC_TRY(ncc_output_file_open(path, &file));
+  NCC_TRY(ncc_output_file_integer(file, path, "numerics_revision", -1, &number));
+  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    NCC_TRY(ncc_output_file_text(file, path, texts[i], &text));
+    free(text);
+    text = NULL;
+  }
+  for (int i = 0; i < NCC_TABLE_COUNT; i++) {
+    if (H5Lexists(file, ncc_tables[i].name, H5P_DEFAULT) <= 0) continue;
+    NCC_TRY(ncc_h5_dataset_open(file, ncc_tables[i].name, path, ncc_tables[i].name, &set));
+    (void)H5Dget_offset(set.id);
+    ncc_h5_dataset_close(&set);
+  }
+  NCC_TRY(ncc_h5_read_integers(file, path, "/pairs", -1, 2, &number, &pairs));
+  NCC_TRY(ncc_output_file_slots(file, path, slots));
+cleanup:
+  free(text);
+  free(pairs);
+  ncc_h5_dataset_close(&set);
+  ncc_h5_close(&file);
   return status;
 }
 

@@ -10,33 +10,15 @@
 #define NCC_OUTPUT_H
 
 #include "io/input/input.h"
+#include "io/output/run_info.h"
 
 typedef struct ncc_output ncc_output;
 
 typedef enum ncc_output_mode { NCC_OUTPUT_NEW, NCC_OUTPUT_OVERWRITE, NCC_OUTPUT_RESUME } ncc_output_mode;
 
-/** What the output's attributes tell of a run, known at its start. Strings are borrowed. */
-typedef struct ncc_run_info {
-  const char *command_line;
-  const char *options;        /**< every option in effect, "--name=value ..." */
-  const char *result_options; /**< those that may change a result; compared on resume */
-  const char *commit;         /**< of the program */
-  const char *engine, *fft_library, *devices;
-  int ranks, nodes, threads;
-} ncc_run_info;
-
-/** What is known only at the end. */
-typedef struct ncc_run_timings {
-  double elapsed_s, reading_s, planning_s, computing_s, waiting_s, writing_s;
-} ncc_run_timings;
-
 /** Refuses early, before any work, what create would refuse: output or part exists, is in use, or its directory cannot
  *  be written. @return NCC_OK; NCC_ERR_OUTPUT naming the path and the reason. */
 ncc_status ncc_output_check(const char *path, ncc_output_mode mode);
-
-/** Opens in a part or an output all that resuming it would open: for a process of its own, which HDF5 may bring down
- * where the file is damaged. @return NCC_OK; NCC_ERR_INPUT. */
-ncc_status ncc_output_examine(const char *path);
 
 /** Creates OUTPUT.part, or opens it to resume.
  *  @param[in] quality  also has /subpixel, /second_coords, /second_peaks.
@@ -69,36 +51,5 @@ void ncc_output_spent(const ncc_output *output, int64_t *times, double *elapsed_
 /** Completes the file if nothing is pending and renames it to its name; else leaves OUTPUT.part, synced. Frees.
  *  @param[in] timings  NULL to leave the part as it is. */
 ncc_status ncc_output_close(ncc_output **output, const ncc_run_timings *timings);
-
-/** A finished or partial output, for info, compare and table. */
-typedef struct ncc_output_data {
-  int64_t n_pairs;
-  int64_t (*pairs)[2], (*coords)[2], (*offsets)[2];
-  double *peaks;
-  float *overlap;
-  uint8_t *status;
-  double (*subpixel)[2]; /**< NULL without --quality, as the next two */
-  int64_t (*second_coords)[2];
-  double *second_peaks;
-  bool complete; /**< no row is pending and the final attributes are filled */
-  int n_attributes;
-  struct {
-    char *name, *value; /**< numbers as text */
-  } * attributes;       /**< [n_attributes] of the root group, by name */
-  char *input_path;
-} ncc_output_data;
-
-/** Whether a file is an output (or part) of any version. @return NCC_OK; NCC_ERR_INPUT where it is no HDF5 file. */
-ncc_status ncc_output_recognise(const char *path, bool *is_output);
-
-/** Loads a whole output or part into memory.
- *  @return NCC_OK; NCC_ERR_INPUT with file, object, what was found and what was expected; NCC_ERR_NOMEM. */
-ncc_status ncc_output_load(const char *path, ncc_output_data *out);
-
-/** An attribute's value as text, or "". */
-const char *ncc_output_data_attribute(const ncc_output_data *data, const char *name);
-
-/** Frees what it owns and zeroes it. */
-void ncc_output_data_clear(ncc_output_data *data);
 
 #endif

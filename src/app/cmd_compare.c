@@ -8,6 +8,7 @@
 #include "app/commands.h"
 #include "app/compare.h"
 #include "app/report.h"
+#include "io/input/input.h"
 #include "options/table.h"
 
 #define AT(member) offsetof(compare_options, member)

@@ -7,7 +7,8 @@
 #include <sys/stat.h>
 
 #include "app/commands.h"
-#include "io/output/output.h"
+#include "io/input/input.h"
+#include "io/output/load.h"
 #include "options/table.h"
 
 typedef struct info_options {

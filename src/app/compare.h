@@ -2,7 +2,7 @@
 #ifndef NCC_COMPARE_H
 #define NCC_COMPARE_H
 
-#include "io/output/output.h"
+#include "io/output/load.h"
 
 /** Differing pairs that are shown. */
 enum { COMPARE_WORST = 10 };

@@ -2,7 +2,8 @@
 #ifndef NCC_PAIR_SOURCE_H
 #define NCC_PAIR_SOURCE_H
 
-#include "io/output/output.h"
+#include "io/input/input.h"
+#include "io/output/load.h"
 
 typedef struct ncc_pair_source ncc_pair_source;
 

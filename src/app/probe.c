@@ -11,7 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "io/output/output.h"
+#include "io/input/input.h"
+#include "io/output/load.h"
 #include "mpi/start/node_memory.h"
 
 enum { PATIENCE_S = 600, NAP_MS = 2 };
