@@ -146,8 +146,8 @@ static void copy_template(void *context, int64_t t, int thread) {
   for (int64_t r = 0; r < a->rows; r++) memcpy(out + r * row_bytes, ncc_array_at(a, r, 0), (size_t)row_bytes);
 }
 
-/** Bounds in the engine's units. The constant for cuFFT is twice the CPU engine's (see cpu/engine.c): no bound of its
- *  transforms has been published, nor measured yet. The judge measures every candidate's error. */
+/** Bounds in the engine's units. The constant for cuFFT is twice the CPU engine's (see match/cpu/peak.c): no bound of
+ * its transforms has been published, nor measured yet. The judge measures every candidate's error. */
 static void set_bounds(ncc_gpu_engine *e, const ncc_task *task, ncc_gpu_slot *slot, int64_t t) {
   const double points = (double)e->lengths.rows * (double)e->lengths.cols, eps = e->context->eps, slack = 4e-7;
   const double image_unit = e->centring.unit, tmpl_unit = ncc_template_unit(task->tmpl);

@@ -292,7 +292,7 @@ static ncc_status visit_tile(ncc_second_tier *t, const ncc_rect *tile) {
   t->mass = 0;
   const double area = (double)(t->tile.template_rows * t->tile.template_cols), norm_t = sqrt(task->tmpl->ssd);
   const double points = (double)t->rows * (double)t->cols;
-  // As cpu/engine.c with float64's unit, and the rounding of mean * S from prefix sums.
+  // As cpu/peak.c with float64's unit, and the rounding of mean * S from prefix sums.
   double error = (10 + log2(points) / 2) * 0x1p-52 * norm * norm_t;
   double sides = (double)(t->tile.template_rows + t->tile.template_cols);
   error += fabs(task->image->mean) * 4 * sides * 0x1p-53 * sqrt(area) * norm_t;

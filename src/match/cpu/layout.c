@@ -1,0 +1,89 @@
+/** How the CPU engine's arrays lie; see state.h. */
+#include <string.h>
+
+#include "base/error.h"
+#include "match/cpu/state.h"
+
+#define CACHED_BYTES ((int64_t)16 << 20) /* strips beyond that are not in any cache when they are read */
+
+/** Columns lie apart by whole lines, and not by a multiple of a page, which would share a few sets of the caches. */
+static int64_t column_stride(const ncc_fft_shape *shape) {
+  int64_t stride = ncc_cpu_round_up(shape->rows, 8);
+  return stride % 512 == 0 ? stride + 8 : stride;
+}
+
+static int64_t strip_stride(const ncc_fft_shape *shape) {
+  int64_t columns = ncc_cpu_round_up(shape->half, NCC_COLUMN_BATCH);
+  return NCC_ROW_BATCH * (columns % 64 == 0 ? columns + 8 : columns);
+}
+
+ncc_cpu_layout ncc_cpu_layout_choose(const ncc_geometry *g) {
+  ncc_cpu_layout l = {.geometry = *g, .shape = ncc_fft_shape_choose(g)};
+  l.geometry.exclude = (ncc_rect){0};
+  l.image_rows = g->trim.y1 - g->trim.y0;
+  l.image_cols = g->trim.x1 - g->trim.x0;
+  l.first_row = (g->search.y0 - g->trim.y0) / NCC_ROW_BATCH * NCC_ROW_BATCH;
+  l.product_rows = g->search.y1 - g->trim.y0 - l.first_row;
+  l.column_stride = column_stride(&l.shape);
+  l.strip_stride = strip_stride(&l.shape);
+  l.past_caches = ncc_cpu_strips_bytes(&l) > CACHED_BYTES;
+  return l;
+}
+
+ncc_status ncc_cpu_layout_plan(ncc_cpu_layout *l, ncc_fft_effort effort, double *planning_s) {
+  ncc_status status = ncc_fft_plans_get(&l->shape, effort, planning_s, &l->plans);
+  if (status != NCC_OK) return status;
+  l->column_cut = l->plans->column.cut;
+  l->column_cut.strip_stride = l->strip_stride;
+  l->column_cut.column_stride = l->column_stride;
+  l->row_cut = l->plans->row.cut;
+  l->row_cut.strip_stride = NCC_ROW_BATCH;
+  return NCC_OK;
+}
+
+int64_t ncc_cpu_strips_bytes(const ncc_cpu_layout *l) {
+  int64_t image = ncc_cpu_strips(l->image_rows), product = ncc_cpu_strips(l->product_rows);
+  return 8 * (image > product ? image : product) * l->strip_stride;
+}
+
+static int64_t longest_row(const ncc_geometry *g) {
+  return ncc_cpu_round_up(g->image_cols > g->template_cols ? g->image_cols : g->template_cols, 8);
+}
+
+static int64_t scratch_bytes(const ncc_cpu_layout *l) {
+  const int64_t bytes = 8 * longest_row(&l->geometry) + 8 * 2 * NCC_PACKED_ROWS * l->shape.row_stride +
+                        8 * 2 * (NCC_COLUMN_BATCH + 1) * l->column_stride + 4 * 2 * l->shape.row_stride;
+  return ncc_cpu_round_up(bytes, 64);
+}
+
+int64_t ncc_cpu_bytes(const ncc_geometry *g, int threads) {
+  const ncc_cpu_layout l = ncc_cpu_layout_choose(g);
+  int64_t spectrum = 8 * l.shape.half * l.column_stride;
+  int64_t template_strips = 8 * ncc_cpu_strips(g->template_rows) * l.strip_stride;
+  int64_t candidates = (int64_t)threads * NCC_CPU_CANDIDATES * (int64_t)sizeof(ncc_candidate);
+  int64_t prefix = 8 * (g->template_rows + 1) * (g->template_cols + 1);
+  return spectrum + ncc_cpu_strips_bytes(&l) + template_strips + ncc_stats_bytes(g) + ncc_cells_bytes(g) +
+         threads * scratch_bytes(&l) + candidates + prefix;
+}
+
+ncc_status ncc_cpu_reserve_scratch(ncc_cpu *e) {
+  ncc_status status = NCC_OK;
+  const ncc_cpu_layout *l = &e->layout;
+  const int64_t bytes = scratch_bytes(l);
+  NCC_TRY(ncc_buffer_reserve(&e->scratch_buffer, bytes * e->threads, "rows and columns in work"));
+  memset(e->scratch_buffer.data, 0, (size_t)(bytes * e->threads));
+  for (int t = 0; t < e->threads; t++) {
+    ncc_cpu_scratch *s = &e->scratch[t];
+    s->pixels = (double *)((char *)e->scratch_buffer.data + t * bytes);
+    s->rows = (ncc_c32 *)(s->pixels + longest_row(&l->geometry));
+    s->spectra = s->rows + NCC_PACKED_ROWS * l->shape.row_stride;
+    s->columns = s->spectra + NCC_PACKED_ROWS * l->shape.row_stride;
+    s->transformed = s->columns + NCC_COLUMN_BATCH * l->column_stride;
+    s->image_columns = s->transformed + l->column_stride;
+    s->image_transformed = s->image_columns + NCC_COLUMN_BATCH * l->column_stride;
+    s->maxima = (float *)(s->image_transformed + l->column_stride);
+  }
+
+cleanup:
+  return status;
+}

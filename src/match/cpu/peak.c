@@ -1,0 +1,193 @@
+/** What may be the peak of a product: rows are transformed back while in cache, compared block by block with lower
+ *  bounds of the root of ssd(W), and what may win is looked at one by one. No map is ever written.
+ *
+ *  Error bound of the numerators, in units of ||I - c|| ||T'||, both norms being Euclidean. Write F for the transform
+ *  of N = rows * cols points, computed with relative error e: ||F^a - Fa|| <= e ||Fa||. The spectra then multiply to
+ *  an error of (2e + 2u) |Fa||Fb| per point, and summing N of them with the inverse's own e gives, by Cauchy-Schwarz,
+ *  |error| <= (3e + 2u) ||a|| ||b|| for every output (u = 2^-24); rounding a and b themselves adds 2u. Higham
+ *  (Accuracy and Stability of Numerical Algorithms, 2nd ed., theorem 24.2) proves e <= log2(N) * (mu + gamma_4
+ *  (sqrt 2 + mu)), some 7 u log2 N; rounding errors being nearly independent, e in practice grows as u sqrt(log2 N)
+ *  (same, section 24.1; Schatzman 1996), measured 0.4 to 0.6 of that for FFTW. We take |error| <= (6 + log2(N) / 2)
+ *  2^-23 ||a|| ||b||, at 2^20 points 32 u. That is no proof in the worst case, and need not be: the judge measures the
+ *  error of every candidate, and a pair where one exceeds a quarter of the bound is done again in float64.
+ *  tests/test_bound.c measures the margin.
+ */
+#include "base/clock.h"
+#include "base/error.h"
+#include "match/cpu/state.h"
+
+enum { MOST_SETTLED = 256 }; /* windows summed one by one */
+
+/** What a numerator must reach, over the root of its ssd, to win. */
+static double threshold_now(const ncc_cpu_search *s) {
+  const double slack = s->bounds.relative_slack + s->bounds.absolute_slack;
+  return (atomic_load_explicit(&s->best, memory_order_relaxed) - 4 * slack - NCC_MARGIN) / s->bounds.inv_norm;
+}
+
+/** Looks at positions [from, to) of full row y one by one, by the map. row[2 * x] is the numerator at full column x. */
+static void look_at_map(ncc_cpu *e, ncc_proposal *found, int64_t y, int64_t from, int64_t to, const float *row) {
+  ncc_cpu_search *s = &e->search;
+  const ncc_stats *stats = &e->windows.stats;
+  const int64_t at = y - stats->y0;
+  const float *strip = stats->ssd + NCC_BLOCK_ROWS * (at / NCC_BLOCK_ROWS * stats->stride - stats->x0);
+  const float *ssd = strip + at % NCC_BLOCK_ROWS;  // value of full x: ssd[8 * x]
+  const double threshold = threshold_now(s);
+  for (int64_t x = from; x < to; x++) {
+    double reach = (double)row[2 * x] + s->bounds.error;
+    if (threshold > 0 && (reach < 0 || reach * reach < threshold * threshold * (double)fabsf(ssd[NCC_BLOCK_ROWS * x])))
+      continue;
+    ncc_proposal_consider(found, &s->bounds, y, x, (double)row[2 * x], (double)ssd[NCC_BLOCK_ROWS * x], &s->best);
+  }
+}
+
+/** The same within one block, of whose ssd bounds are known; `lower` is that of its root. */
+static void look_by_cells(ncc_cpu *e, ncc_proposal *found, int64_t y, int64_t from, int64_t to, const float *row,
+                          double lower) {
+  ncc_cpu_search *s = &e->search;
+  double threshold = threshold_now(s), most = -1;
+  for (int64_t x = from; x < to; x++) {
+    if (threshold > 0 && (double)row[2 * x] + s->bounds.error < threshold * lower) continue;
+    if (most < 0) most = ncc_cells_ceiling(&e->windows.cells, y, x);
+    ncc_proposal_consider_between(found, &s->bounds, y, x, (double)row[2 * x], lower * lower, most, &s->best);
+    threshold = threshold_now(s);
+  }
+}
+
+/** The blocks of a strip whose largest numerator over their smallest denominator can reach the best lower bound.
+ *  @return how many. */
+static int64_t blocks_that_reach(const ncc_cpu *e, const float *maxima, const float *lower, int32_t *blocks) {
+  const int64_t count = e->windows.stats.stride / NCC_BLOCK_COLS;
+  const double threshold = threshold_now(&e->search);
+  int64_t reached = 0;
+  for (int64_t b = 0; b < count; b++) {
+    blocks[reached] = (int32_t)b;
+    reached += !(threshold > 0 && (double)maxima[b] + e->search.bounds.error < threshold * (double)lower[b]);
+  }
+  return reached;
+}
+
+/** Looks at what is searched of some blocks in full row y. */
+static void look_at_row(ncc_cpu *e, ncc_proposal *found, int64_t y, const float *row, const float *lower,
+                        const int32_t *blocks, int64_t count) {
+  int64_t segments[2][2];
+  const int segment_count = ncc_geometry_segments(e->task->geometry, y, segments);
+  for (int64_t h = 0; h < count; h++) {
+    const int64_t b0 = e->windows.stats.x0 + blocks[h] * NCC_BLOCK_COLS, b1 = b0 + NCC_BLOCK_COLS;
+    for (int i = 0; i < segment_count; i++) {
+      const int64_t from = b0 > segments[i][0] ? b0 : segments[i][0], to = b1 < segments[i][1] ? b1 : segments[i][1];
+      if (from >= to) continue;
+      if (e->windows.known == NCC_CPU_BY_CELLS)
+        look_by_cells(e, found, y, from, to, row, (double)lower[blocks[h]]);
+      else
+        look_at_map(e, found, y, from, to, row);
+    }
+  }
+}
+
+static void strip_item(void *context, int64_t turn, int thread) {
+  ncc_cpu *e = context;
+  if (ncc_cpu_stopped(e)) return;
+  ncc_cpu_scratch *s = &e->scratch[thread];
+  const ncc_cpu_layout *l = &e->layout;
+  const ncc_stats *stats = &e->windows.stats;
+  const ncc_rect *trim = &l->geometry.trim;
+  // From the middle on: a good lower bound comes early there, while bounds are wide at the rims.
+  const int64_t strips = ncc_cpu_strips(l->product_rows), strip = (turn + strips / 2) % strips;
+  const int64_t first = strip * NCC_ROW_BATCH, left = l->product_rows - first, y0 = trim->y0 + l->first_row + first;
+  const int64_t stride = l->shape.row_stride, blocks = stats->stride / NCC_BLOCK_COLS;
+  const int rows = left < NCC_ROW_BATCH ? (int)left : NCC_ROW_BATCH, packed = (rows + 1) / 2;
+  ncc_cpu_rows_inverse(e, s, (const ncc_c32 *)e->strips.data + strip * l->strip_stride, packed);
+  if (e->image.centring.centre != 0)
+    for (int r = 0; r < rows; r++)
+      if (y0 + r >= l->geometry.search.y0)
+        ncc_cpu_product_add_overhang(e, y0 + r, (float *)(s->rows + r / 2 * stride) + r % 2);
+  e->kernels->block_max((const ncc_c32 *)s->rows + (stats->x0 - trim->x0), stride, packed, stats->stride, s->maxima);
+
+  const float *lower = stats->floor + (y0 - stats->y0) / NCC_BLOCK_ROWS * blocks;
+  int32_t *reached = (int32_t *)(s->maxima + stride);
+  const int64_t count = blocks_that_reach(e, s->maxima, lower, reached);
+  for (int r = 0; r < rows && count > 0; r++)
+    look_at_row(e, &s->found, y0 + r, (const float *)(s->rows + r / 2 * stride - trim->x0) + r % 2, lower, reached,
+                count);
+}
+
+static ncc_status search(ncc_cpu *e, ncc_proposal *out) {
+  ncc_status status = NCC_OK;
+  e->search.best = -2;
+  for (int t = 0; t < e->threads; t++) ncc_proposal_reset(&e->scratch[t].found);
+  ncc_pool_run(e->context->pool, ncc_cpu_strips(e->layout.product_rows), strip_item, e);
+  if (ncc_cpu_stopped(e)) return NCC_ERR_STOPPED;
+  for (int t = 0; t < e->threads; t++) NCC_TRY(ncc_proposal_merge(out, &e->scratch[t].found));
+  NCC_TRY(ncc_proposal_finish(out));
+
+cleanup:
+  return status;
+}
+
+typedef struct settle_job {
+  const ncc_cells *cells;
+  const ncc_candidate *items;
+  double ssd[MOST_SETTLED];
+} settle_job;
+
+static void settle_item(void *context, int64_t item, int thread) {
+  (void)thread;
+  settle_job *job = context;
+  job->ssd[item] = ncc_cells_ssd(job->cells, job->items[item].y, job->items[item].x);
+}
+
+/** More windows than that are summed together sooner than one by one. */
+static int64_t most_settled(const ncc_cpu_layout *l) {
+  const int64_t area = l->geometry.template_rows * l->geometry.template_cols;
+  const int64_t count = 4 * l->image_rows * l->image_cols / area;
+  return count < MOST_SETTLED ? count : MOST_SETTLED;
+}
+
+/** Settles what bounds by cells have left, by ssd of these few windows; where they are many, by that of all. */
+static ncc_status settle(ncc_cpu *e, ncc_proposal *p) {
+  ncc_status status = NCC_OK;
+  const ncc_bounds *bounds = &e->search.bounds;
+  if (p->count > most_settled(&e->layout) || p->cut_y != INT64_MAX) {
+    NCC_TRY(ncc_cpu_windows_give_bounds_up(e));
+    ncc_proposal_reset(p);
+    return search(e, p);
+  }
+  settle_job job = {.cells = &e->windows.cells, .items = p->items};
+  const int64_t count = p->count;
+  ncc_pool_run(e->context->pool, count, settle_item, &job);
+  ncc_proposal_reset(p);
+  for (int64_t i = 0; i < count; i++) {
+    const ncc_candidate c = p->items[i];  // before its place is taken
+    ncc_proposal_consider(p, bounds, c.y, c.x, c.numerator / bounds->to_evaluation, job.ssd[i], &e->search.best);
+  }
+  NCC_TRY(ncc_proposal_finish(p));
+
+cleanup:
+  return status;
+}
+
+ncc_status ncc_cpu_search_run(ncc_cpu *e, ncc_proposal *out) {
+  ncc_status status = NCC_OK;
+  const ncc_task *task = e->task;
+  const ncc_centring *image = &e->image.centring;
+  const double t0 = ncc_clock_s(), points = ncc_cpu_points(e), tmpl_unit = e->tmpl.unit;
+  const double error = (6 + log2(points) / 2) * 0x1p-23 * image->norm * image->unit * sqrt(task->tmpl->ssd) * tmpl_unit;
+  const double slack = 4e-7;  // ssd, numerator and its correction are rounded to float32
+  const double rounding = image->centre != 0 ? slack : 0;
+  ncc_bounds *bounds = &e->search.bounds;
+  *bounds = ncc_bounds_create(task->image, task->tmpl, e->windows.stats.unit, tmpl_unit, e->context->eps,
+                              error * points, slack, rounding);
+  // ssd is in units of stats.unit^2, numerators in image->unit * tmpl_unit * points.
+  bounds->inv_norm *= e->windows.stats.unit / (image->unit * points);
+  bounds->to_evaluation = 1 / (image->unit * tmpl_unit * points);
+  if (e->windows.known == NCC_CPU_BY_CELLS && e->windows.cells.least <= bounds->zero_hi)  // some windows may be zeroed
+    NCC_TRY(ncc_cpu_windows_give_bounds_up(e));
+  NCC_TRY(search(e, out));
+  if (e->windows.known == NCC_CPU_BY_CELLS) NCC_TRY(settle(e, out));
+  out->error = error / (image->unit * tmpl_unit);
+  out->rounding = rounding;
+  e->context->counters->peak_s += ncc_clock_s() - t0;
+
+cleanup:
+  return status;
+}

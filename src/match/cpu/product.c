@@ -1,0 +1,118 @@
+/** The numerators of all positions: the image's spectrum times that of a template, back in rows. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "match/cpu/state.h"
+
+/** Rows of the template in reversed order, each reversed: a convolution with these is the correlation. */
+static void template_rows_item(void *context, int64_t strip, int thread) {
+  ncc_cpu *e = context;
+  const ncc_prepared *tmpl = e->task->tmpl;
+  const ncc_geometry *g = &e->layout.geometry;
+  const int64_t first = strip * NCC_ROW_BATCH, left = g->template_rows - first;
+  const ncc_cpu_rows rows = {.prepared = tmpl,
+                             .first = g->template_rows - 1 - first,
+                             .step = -1,
+                             .count = left < NCC_ROW_BATCH ? left : NCC_ROW_BATCH,
+                             .n = g->template_cols,
+                             .c = tmpl->mean,
+                             .rest = tmpl->rest,
+                             .unit = e->tmpl.unit,
+                             .reversed = true};
+  ncc_cpu_rows_forward(e, &e->scratch[thread], &rows, (ncc_c32 *)e->tmpl.strips.data + strip * e->layout.strip_stride);
+}
+
+/** A block of columns: forward, times the image's spectrum, and back to strips, part by part, which stay in the first
+ *  cache. An image that is kept as rows leaves the strips here, where the product then goes. */
+static void columns_item(void *context, int64_t turn, int thread) {
+  ncc_cpu *e = context;
+  ncc_cpu_scratch *s = &e->scratch[thread];
+  const ncc_cpu_layout *l = &e->layout;
+  const ncc_cut_plan *plan = &l->plans->column;
+  const int64_t first = ncc_cpu_first_column(e, turn), stride = l->column_stride, length = l->column_cut.length;
+  const bool as_rows = e->image.form == NCC_CPU_ROWS;
+  if (first >= l->shape.half || ncc_cpu_stopped(e)) return;
+  if (as_rows) ncc_cpu_take_columns(e, &e->strips, l->image_rows, first, s->image_columns);
+  const int64_t columns = ncc_cpu_take_columns(e, &e->tmpl.strips, l->geometry.template_rows, first, s->columns);
+  const ncc_c32 *spectra = (const ncc_c32 *)e->image.spectrum.data + first * stride;
+  for (int64_t j = 0; j < columns; j++)
+    for (int k = 0; k < l->column_cut.parts; k++) {
+      const int64_t at = j * stride + k * length;
+      const ncc_c32 *factors = spectra + at;
+      if (as_rows) {
+        fftwf_execute_dft(plan->forward, s->image_columns + at, s->image_transformed);
+        factors = (const ncc_c32 *)s->image_transformed;
+      }
+      fftwf_execute_dft(plan->forward, s->columns + at, s->transformed);
+      e->kernels->cut->multiply(s->transformed, factors, length);
+      fftwf_execute_dft(plan->inverse, s->transformed, s->columns + at);
+    }
+  e->kernels->cut->join_strips(&l->column_cut, (const ncc_c32 *)s->columns, columns, l->first_row / NCC_ROW_BATCH,
+                               ncc_cpu_strips(l->product_rows), (ncc_c32 *)e->strips.data + first * NCC_ROW_BATCH,
+                               l->past_caches && !as_rows);  // else these lines have just been read
+}
+
+/** Prefix sums of T' in both directions, in template coordinates. */
+static ncc_status make_prefix(ncc_cpu *e) {
+  ncc_status status = NCC_OK;
+  const ncc_prepared *tmpl = e->task->tmpl;
+  const int64_t m = e->layout.geometry.template_rows, n = e->layout.geometry.template_cols, stride = n + 1;
+  NCC_TRY(ncc_buffer_reserve(&e->tmpl.prefix, 8 * (m + 1) * stride, "prefix sums of a template"));
+  double *prefix = e->tmpl.prefix.data, *pixels = e->scratch[0].pixels;
+  memset(prefix, 0, (size_t)stride * sizeof *prefix);
+  for (int64_t r = 0; r < m; r++) {
+    ncc_prepared_row(tmpl, r, 0, n, pixels);
+    double sum = 0, *row = prefix + (r + 1) * stride, *above = prefix + r * stride;
+    row[0] = 0;
+    for (int64_t c = 0; c < n; c++) {
+      sum += ((pixels[c] - tmpl->mean) - tmpl->rest) * e->tmpl.unit;
+      row[c + 1] = above[c + 1] + sum;
+    }
+  }
+
+cleanup:
+  return status;
+}
+
+void ncc_cpu_product_add_overhang(const ncc_cpu *e, int64_t y, float *row) {
+  const ncc_geometry *g = &e->layout.geometry;
+  const int64_t m = g->template_rows, n = g->template_cols, M = g->image_rows, N = g->image_cols;
+  const int64_t top = y - m + 1 < 0 ? m - 1 - y : 0, bottom = y < M ? m : M - 1 - y + m;  // template rows [top, bottom)
+  const double *prefix = e->tmpl.prefix.data, *upper = prefix + top * (n + 1), *lower = prefix + bottom * (n + 1);
+  const ncc_centring *centring = &e->image.centring;
+  const double scale = centring->centre * centring->unit * ncc_cpu_points(e);
+  const bool rows_inside = top == 0 && bottom == m;
+  for (int64_t x = g->search.x0; x < g->search.x1; x++) {
+    if (rows_inside && x >= n - 1 && x < N) {
+      x = N - 1;
+      continue;
+    }
+    int64_t left = x - n + 1 < 0 ? n - 1 - x : 0, right = x < N ? n : N - 1 - x + n;
+    double sum = (lower[right] - upper[right]) - (lower[left] - upper[left]);
+    row[2 * (x - g->trim.x0)] += (float)(scale * sum);
+  }
+}
+
+ncc_status ncc_cpu_product_make(ncc_cpu *e) {
+  ncc_status status = NCC_OK;
+  const ncc_cpu_layout *l = &e->layout;
+  const ncc_geometry *g = &l->geometry;
+  ncc_counters *counters = e->context->counters;
+  double t0 = ncc_clock_s();
+  e->tmpl.unit = ncc_template_unit(e->task->tmpl);
+  NCC_TRY(ncc_buffer_reserve(&e->tmpl.strips, 8 * ncc_cpu_strips(g->template_rows) * l->strip_stride,
+                             "rows of a template"));
+  if (e->image.centring.centre != 0) NCC_TRY(make_prefix(e));
+  ncc_pool_run(e->context->pool, ncc_cpu_strips(g->template_rows), template_rows_item, e);
+  double t1 = ncc_clock_s();
+  counters->template_s += t1 - t0;
+  ncc_pool_run(e->context->pool, ncc_cpu_column_turns(e), columns_item, e);
+  counters->columns_s += ncc_clock_s() - t1;
+  double rows = (double)(g->template_rows + g->search.y1 - g->search.y0);
+  counters->fft_floor_s +=
+      rows / 2 * ncc_fft_cost_s(l->shape.cols) + 2.0 * (double)l->shape.half * ncc_fft_cost_s(l->shape.rows);
+
+cleanup:
+  return status;
+}

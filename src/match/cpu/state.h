@@ -1,0 +1,190 @@
+/** What the stages of the CPU engine hand to each other, and who makes it:
+ *
+ *    layout     (layout.c)   how arrays lie for a geometry
+ *    image      (image.c)    an image, transformed
+ *    windows    (windows.c)  what is known of ssd(W), and the policy of how much that should be
+ *    product    (product.c)  the image's spectrum times a template's, back in rows
+ *    search     (peak.c)     what the product proposes
+ *
+ *  engine.c calls them in that order. transform.c holds what image and product share. Within a stage the threads of the
+ *  pool work on strips or blocks of columns; what they share is only read, but for search.best.
+ */
+#ifndef NCC_CPU_STATE_H
+#define NCC_CPU_STATE_H
+
+#include "base/buffer.h"
+#include "match/cells.h"
+#include "match/engine.h"
+#include "match/fft.h"
+#include "match/stats.h"
+
+enum {
+  NCC_PACKED_ROWS = NCC_ROW_BATCH / 2,
+  NCC_COLUMN_BATCH = 8,
+  NCC_CPU_CANDIDATES = 16384, /**< room for a thread to start with */
+};
+
+/** Lengths and strides for one geometry. A strip is eight rows of half spectra, column by column: what a batch of rows
+ *  writes and reads in one go, and what a block of columns visits in runs of half a KiB. */
+typedef struct ncc_cpu_layout {
+  ncc_geometry geometry; /**< `exclude` is empty */
+  ncc_fft_shape shape;
+  const ncc_fft_plans *plans;     /**< not owned; NULL before they are wanted */
+  ncc_cut column_cut, row_cut;    /**< as planned, with the strides of this layout */
+  int64_t image_rows, image_cols; /**< of the trimmed image */
+  int64_t first_row;              /**< first row of the product in trimmed coordinates, a multiple of the batch */
+  int64_t product_rows;           /**< rows of the product from there to the end of the search */
+  int64_t column_stride;          /**< complex numbers from column to column */
+  int64_t strip_stride;           /**< complex numbers from strip to strip */
+  bool past_caches;               /**< strips are written past the caches, which they do not fit */
+} ncc_cpu_layout;
+
+/** Scratch of a thread. */
+typedef struct ncc_cpu_scratch {
+  double *pixels;                             /**< a row in float64 */
+  ncc_c32 *rows, *spectra;                    /**< NCC_PACKED_ROWS packed rows, and their transforms */
+  ncc_c32 *columns, *transformed;             /**< NCC_COLUMN_BATCH columns, and a part of one transformed */
+  ncc_c32 *image_columns, *image_transformed; /**< likewise of an image that is kept as rows */
+  float *maxima;                              /**< block maxima of a batch, and the blocks that may matter */
+  ncc_proposal found;
+} ncc_cpu_scratch;
+
+/** What is kept of the current image. */
+typedef enum ncc_cpu_form {
+  NCC_CPU_NOTHING,
+  NCC_CPU_ROWS,     /**< spectra of its rows, in ncc_cpu.strips: for one template, whose product overwrites them */
+  NCC_CPU_SPECTRUM, /**< its whole spectrum: for any number of templates */
+} ncc_cpu_form;
+
+typedef struct ncc_cpu_image {
+  ncc_cpu_form form;
+  int64_t serial; /**< of ncc_task; meaningless while the form is nothing */
+  ncc_centring centring;
+  ncc_buffer spectrum; /**< columns of the transform */
+} ncc_cpu_image;
+
+/** What is known of ssd(W). */
+typedef enum ncc_cpu_known {
+  NCC_CPU_UNKNOWN,
+  NCC_CPU_BY_CELLS, /**< bounds in blocks (cells.h), much cheaper, for a lone template */
+  NCC_CPU_MAPPED,   /**< ssd of every window (stats.h) */
+} ncc_cpu_known;
+
+/** The knowledge of the current image and geometry, and the policy: bounds by cells for a lone template, where they may
+ *  serve and have not been in vain just now; else the map. */
+typedef struct ncc_cpu_windows {
+  ncc_cpu_known known;
+  ncc_stats stats; /**< by cells: its lower bounds alone */
+  ncc_cells cells;
+  int vain; /**< images in a row for which bounds by cells did not serve */
+  int pass; /**< images that still go without trying them */
+} ncc_cpu_windows;
+
+/** A template, transformed for the product. */
+typedef struct ncc_cpu_template {
+  double unit; /**< power of two: mean-free pixels times this are of order 1 */
+  ncc_buffer strips;
+  ncc_buffer prefix; /**< doubles [m + 1][n + 1]: prefix sums of T', where the image is centred */
+} ncc_cpu_template;
+
+/** A search of the product. */
+typedef struct ncc_cpu_search {
+  ncc_bounds bounds;
+  _Atomic double best; /**< largest lower bound so far */
+} ncc_cpu_search;
+
+typedef struct ncc_cpu {
+  const ncc_engine_context *context;
+  const ncc_kernels *kernels;
+  int threads;
+  ncc_cpu_scratch *scratch; /**< [threads] */
+  ncc_buffer scratch_buffer;
+  const ncc_task *task; /**< the one at work */
+  ncc_cpu_layout layout;
+  ncc_cpu_image image;
+  ncc_cpu_windows windows;
+  ncc_cpu_template tmpl;
+  ncc_buffer strips; /**< of the image's rows, then of the product */
+  ncc_cpu_search search;
+} ncc_cpu;
+
+/** Asked item by item, as one stage of a huge pair takes seconds. What a stage has left unfinished is not used. */
+static inline bool ncc_cpu_stopped(const ncc_cpu *e) {
+  return ncc_stop_came(e->context->config);
+}
+
+static inline int64_t ncc_cpu_round_up(int64_t value, int64_t unit) {
+  return (value + unit - 1) / unit * unit;
+}
+
+/** By so much are numerators too large, in units of the image and the template: FFTW's inverse is not divided by the
+ *  number of points, and unpacking spectra leaves a factor of two for each of the two. */
+static inline double ncc_cpu_points(const ncc_cpu *e) {
+  return 4.0 * (double)e->layout.shape.rows * (double)e->layout.shape.cols;
+}
+
+/** Strips that hold so many rows. */
+static inline int64_t ncc_cpu_strips(int64_t rows) {
+  return (rows + NCC_ROW_BATCH - 1) / NCC_ROW_BATCH;
+}
+
+// ---- layout.c
+
+/** Everything but the plans. */
+ncc_cpu_layout ncc_cpu_layout_choose(const ncc_geometry *g);
+/** Finds or makes the plans; see ncc_fft_plans_get(). */
+ncc_status ncc_cpu_layout_plan(ncc_cpu_layout *l, ncc_fft_effort effort, double *planning_s);
+/** Bytes of the strips, which serve the image first and the product then. */
+int64_t ncc_cpu_strips_bytes(const ncc_cpu_layout *l);
+/** Bytes of all arrays of an engine. */
+int64_t ncc_cpu_bytes(const ncc_geometry *g, int threads);
+/** Makes room for every thread's scratch, in zeros. */
+ncc_status ncc_cpu_reserve_scratch(ncc_cpu *e);
+
+// ---- transform.c
+
+/** What a batch of rows is made of: `count` rows of `n` pixels, from row `first` on in steps of `step`. */
+typedef struct ncc_cpu_rows {
+  const ncc_prepared *prepared;
+  int64_t first, step, count, x0, n;
+  double c, rest, unit; /**< see ncc_kernels.pack_rows */
+  bool reversed;
+} ncc_cpu_rows;
+
+/** Transforms up to eight rows to a strip; missing rows become zeros. */
+void ncc_cpu_rows_forward(const ncc_cpu *e, ncc_cpu_scratch *s, const ncc_cpu_rows *rows, ncc_c32 *strip);
+/** From a strip of the product to packed rows in s->rows, `packed` of them. */
+void ncc_cpu_rows_inverse(const ncc_cpu *e, ncc_cpu_scratch *s, const ncc_c32 *strip, int packed);
+/** Blocks of columns, a multiple of the threads: those past the last column are empty. */
+int64_t ncc_cpu_column_turns(const ncc_cpu *e);
+/** First column of the block whose turn it is; beyond the last column: nothing to do. */
+int64_t ncc_cpu_first_column(const ncc_cpu *e, int64_t turn);
+/** Takes a block of columns out of `rows` rows in strips, ready for transforms of their parts. @return how many. */
+int64_t ncc_cpu_take_columns(const ncc_cpu *e, const ncc_buffer *strips, int64_t rows, int64_t first, ncc_c32 *out);
+
+// ---- image.c, windows.c, product.c, peak.c
+
+/** Prepares the image of e->task for its geometry as far as that is not done already. */
+ncc_status ncc_cpu_image_prepare(ncc_cpu *e);
+
+/** Before an image is prepared: settles what is to be known. @param[in] lone  one template is expected
+ *  @param[in] same  image and geometry are those of before */
+ncc_status ncc_cpu_windows_begin(ncc_cpu_windows *w, const ncc_prepared *image, const ncc_geometry *g, bool lone,
+                                 bool same);
+/** While a strip of the image's rows is in cache: what bounds by cells need of it. */
+void ncc_cpu_windows_add_strip(ncc_cpu_windows *w, int64_t strip);
+/** After all strips. */
+ncc_status ncc_cpu_windows_finish(ncc_cpu *e);
+/** ssd of every window after all, as bounds by cells do not serve. */
+ncc_status ncc_cpu_windows_give_bounds_up(ncc_cpu *e);
+
+/** The product of the prepared image and the template of e->task, in strips. */
+ncc_status ncc_cpu_product_make(ncc_cpu *e);
+/** Adds centre * S to the numerators of full row y, which lie two floats apart, S being the sum of T' over the overlap:
+ *  0 inside the image. */
+void ncc_cpu_product_add_overhang(const ncc_cpu *e, int64_t y, float *row);
+
+/** Searches the product for what may be the peak. @param[in,out] out  reset before, finished after. */
+ncc_status ncc_cpu_search_run(ncc_cpu *e, ncc_proposal *out);
+
+#endif

@@ -1,0 +1,69 @@
+/** What image, template and product share of their transforms; see state.h. */
+#include <string.h>
+
+#include "base/array.h"
+#include "match/cpu/state.h"
+
+/** Transforms a packed row, of whose points `filled` are not zero; `row` is lost. */
+static void row_forward(const ncc_cpu *e, ncc_c32 *row, int64_t filled, ncc_c32 *spectrum) {
+  const ncc_cut *cut = &e->layout.row_cut;
+  if (cut->parts > 1) e->kernels->cut->split_strips(cut, (const ncc_c32 *)row, ncc_cpu_strips(filled), 1, row);
+  for (int k = 0; k < cut->parts; k++)
+    fftwf_execute_dft(e->layout.plans->row.forward, row + k * cut->length, spectrum + k * (cut->length + NCC_PART_GAP));
+}
+
+static void row_inverse(const ncc_cpu *e, ncc_c32 *spectrum, ncc_c32 *row) {
+  const ncc_cut *cut = &e->layout.row_cut;
+  for (int k = 0; k < cut->parts; k++)
+    fftwf_execute_dft(e->layout.plans->row.inverse, spectrum + k * (cut->length + NCC_PART_GAP), row + k * cut->length);
+  if (cut->parts > 1)
+    e->kernels->cut->join_strips(cut, (const ncc_c32 *)row, 1, 0, ncc_cpu_strips(e->layout.shape.cols), row, false);
+}
+
+void ncc_cpu_rows_forward(const ncc_cpu *e, ncc_cpu_scratch *s, const ncc_cpu_rows *rows, ncc_c32 *strip) {
+  const ncc_fft_shape *shape = &e->layout.shape;
+  const ncc_array *pixels = &rows->prepared->pixels;
+  // A power of two commutes with rounding: scaled pixels less a scaled mean are pixels less the mean, scaled.
+  const double scale = rows->prepared->scale;
+  for (int r = 0; r < NCC_PACKED_ROWS; r++) {
+    ncc_c32 *row = s->rows + r * shape->row_stride;
+    int64_t filled = 0, at = rows->first + 2 * r * rows->step;
+    if (2 * r < rows->count) {
+      filled = rows->n;
+      const void *a = ncc_array_at(pixels, at, rows->x0);
+      const void *b = 2 * r + 1 < rows->count ? ncc_array_at(pixels, at + rows->step, rows->x0) : NULL;
+      e->kernels->pack_rows(pixels->dtype, a, b, rows->n, rows->c / scale, rows->rest / scale, rows->unit * scale,
+                            rows->reversed, row);
+    }
+    memset(row + filled, 0, (size_t)(shape->cols - filled) * sizeof *row);
+    row_forward(e, row, filled, s->spectra + r * shape->row_stride);
+  }
+  const ncc_cut *cut = &e->layout.row_cut;
+  e->kernels->unpack_spectra(s->spectra, shape->row_stride, cut->parts, cut->length, strip, e->layout.past_caches);
+}
+
+void ncc_cpu_rows_inverse(const ncc_cpu *e, ncc_cpu_scratch *s, const ncc_c32 *strip, int packed) {
+  const ncc_cut *cut = &e->layout.row_cut;
+  const int64_t stride = e->layout.shape.row_stride;
+  e->kernels->pack_spectra(strip, cut->parts, cut->length, s->spectra, stride);
+  for (int r = 0; r < packed; r++) row_inverse(e, s->spectra + r * stride, s->rows + r * stride);
+}
+
+int64_t ncc_cpu_column_turns(const ncc_cpu *e) {
+  const int64_t blocks = (e->layout.shape.half + NCC_COLUMN_BATCH - 1) / NCC_COLUMN_BATCH;
+  return ncc_cpu_round_up(blocks, e->threads);
+}
+
+/** Threads work far apart: in neighbouring blocks each would have lines prefetched that the other is writing, and two
+ *  threads be no faster than one. */
+int64_t ncc_cpu_first_column(const ncc_cpu *e, int64_t turn) {
+  const int64_t each = ncc_cpu_column_turns(e) / e->threads;
+  return (turn % e->threads * each + turn / e->threads) * NCC_COLUMN_BATCH;
+}
+
+int64_t ncc_cpu_take_columns(const ncc_cpu *e, const ncc_buffer *strips, int64_t rows, int64_t first, ncc_c32 *out) {
+  const int64_t left = e->layout.shape.half - first, columns = left < NCC_COLUMN_BATCH ? left : NCC_COLUMN_BATCH;
+  e->kernels->cut->split_strips(&e->layout.column_cut, (const ncc_c32 *)strips->data + first * NCC_ROW_BATCH,
+                                ncc_cpu_strips(rows), columns, out);
+  return columns;
+}
