@@ -216,7 +216,7 @@ class Running:
 
 def tables(path="out.h5"):
     with h5py.File(path, "r") as file:
-        return {name: file[name][()].tobytes() for name in file}
+        return {name: file[name][()].tobytes() for name in file if name != "run"}
 
 
 def pending(path="out.h5.part"):

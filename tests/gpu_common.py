@@ -26,7 +26,7 @@ def tables(path):
     """Every dataset's bytes, those in groups included."""
     found = {}
     with h5py.File(path, "r") as file:
-        file.visititems(lambda name, item: found.update({name: item[()].tobytes()}) if hasattr(item, "dtype") else None)
+        file.visititems(lambda name, item: found.update({name: item[()].tobytes()}) if hasattr(item, "dtype") and name != "run" else None)
     return found
 
 

@@ -49,7 +49,8 @@ def expected_rows(pairs):
 
 def read(path):
     with h5py.File(path, "r") as file:
-        return {name: file[name][()] for name in file}, dict(file.attrs)
+        known = dict(file.attrs) | {name: file["run"][name] for name in file["run"].dtype.names}
+        return {name: file[name][()] for name in file if name != "run"}, known
 
 
 def data_bytes(path):
@@ -77,7 +78,7 @@ def datasets_and_types():
     assert sorted(os.listdir(".")) == ["in.h5", "out.h5"]
     expected = expected_rows(pairs)
     with h5py.File("out.h5") as file:
-        assert sorted(file) == sorted(TABLES)
+        assert sorted(file) == sorted([*TABLES, "run"])
         for name, table in expected.items():
             np.testing.assert_array_equal(file[name][()], table, name)
             assert file[name].chunks is None
@@ -99,7 +100,7 @@ def attributes():
     run("in.h5", "out.h5", "new")
     attrs = read("out.h5")[1]
     print("   ", attrs)
-    expected = {"format": b"mpixcorr output", "format_version": 1, "program": b"mpixcorr", "program_commit": b"0123456",
+    expected = {"format": b"mpixcorr output", "format_version": 2, "program": b"mpixcorr", "program_commit": b"0123456",
                 "command_line": b"io_tool write", "options": b"--all=1", "result_options": b"--eps=0", "ranks": 3,
                 "nodes": 2, "threads_per_rank": 1, "devices": b"cpu", "engine": b"none", "fft_library": b"none",
                 "input_size_bytes": os.path.getsize("in.h5"), "elapsed_s": 1.5, "reading_s": 0.25,
@@ -246,7 +247,7 @@ def resume_refuses_what_does_not_fit():
         file["pairs"][3] = [0, 5]
         file["pairs"][4] = [0, 5]
     check("/pairs row ")
-    for name, value, words in (("format_version", 2, ["format version 2 found", "up to version 1"]),
+    for name, value, words in (("format_version", 3, ["format version 3 found", "reads version 2"]),
                                ("numerics_revision", 999, ["numerics revision 999"]),
                                ("format", np.bytes_("other"), ["not an output file"])):
         shutil.copy("good", "out.h5.part")

@@ -207,18 +207,25 @@ def parts():
             raw.seek(file["status"].id.get_offset())
             raw.write(b"\7")
 
-    def place_of_mark(place):
+    def place_of_run(place):
         def change(file):
-            places = file.attrs["placeholder_offsets"]
-            places[-1] = place
-            file.attrs.modify("placeholder_offsets", places)
+            file.flush()
+            with open(file.filename, "r+b") as raw:
+                data, old = raw.read(), file["run"].id.get_offset().to_bytes(8, "little")
+                assert data.count(old) == 1
+                raw.seek(data.index(old))
+                raw.write(place.to_bytes(8, "little"))
         return change
 
-    for place in (2**40, 2**63 - 1, 0, -8):
-        CASES.append((f"a part whose mark lies at byte {place}", changed(place_of_mark(place)),
-                      ("output.h5.part", "outside the file"), ["--resume"]))
+    for place in (2**40, 2**63 - 1):
+        CASES.append((f"a part whose record lies at byte {place}", changed(place_of_run(place)),
+                      ("output.h5.part", "/run"), ["--resume"]))
     CASES.append(("a finished output with a pending row", pending_output, ("output.h5", "rows are pending"), ["--resume"]))
-    for name, change, word in (("a newer format", attribute("format_version", np.int64(2)), "format version 2 found"),
+    for name, change, word in (("a newer format", attribute("format_version", np.int64(3)), "format version 3 found"),
+                               ("an older format", attribute("format_version", np.int64(1)), "format version 1 found"),
+                               ("no record", lambda file: file.__delitem__("run"), "/run"),
+                               ("a record of numbers", lambda file: (file.__delitem__("run"), file.__setitem__(
+                                   "run", np.zeros(3))), "/run"),
                                ("another format", attribute("format", np.bytes_(b"other")), "not an output file"),
                                ("other numerics", attribute("numerics_revision", np.int64(99)), "revision 99"),
                                ("no coords", lambda file: file.__delitem__("coords"), "/coords"),

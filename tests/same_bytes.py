@@ -76,7 +76,7 @@ def run(ranks, options, input, output, report):
         sys.exit(f"{ranks} ranks, {options}: exit {done.returncode}: {done.stdout}{done.stderr}")
     with h5py.File(output, "r") as file:
         results = {}
-        file.visititems(lambda name, item: results.update({name: item[()].tobytes()}) if hasattr(item, "dtype") else None)
+        file.visititems(lambda name, item: results.update({name: item[()].tobytes()}) if hasattr(item, "dtype") and name != "run" else None)
     with open(report) as file:
         return results, json.load(file)
 

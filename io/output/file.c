@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,17 +23,8 @@ const ncc_table ncc_tables[NCC_TABLE_COUNT] = {
 #undef TABLE
 };
 
-static const struct {
-  const char *name;
-  size_t bytes;
-} slots[NCC_SLOT_COUNT] = {
-#define SLOT(id, name, bytes) [id] = {name, bytes},
-    NCC_SLOT_LIST(SLOT)
-#undef SLOT
-};
-
 const char ncc_output_format_name[] = "mpixcorr output";
-static const char slots_name[] = "placeholder_offsets";
+const char ncc_output_record_name[] = "/run";
 
 /** Attributes live in object header messages of at most 64 KiB. */
 enum { TEXT_LIMIT = 32000 };
@@ -84,12 +74,30 @@ static hid_t make_text_type(size_t size) {
   return type;
 }
 
+hid_t ncc_output_record_type(void) {
+#define FIELD(member) #member, offsetof(ncc_output_record, member)
+#define TIMING(member) #member, offsetof(ncc_output_record, timings.member)
+  hid_t type = H5Tcreate(H5T_COMPOUND, sizeof(ncc_output_record)), text = make_text_type(32);
+  H5Tinsert(type, FIELD(end_time), text);
+  H5Tinsert(type, TIMING(elapsed_s), H5T_IEEE_F64LE);
+  H5Tinsert(type, TIMING(reading_s), H5T_IEEE_F64LE);
+  H5Tinsert(type, TIMING(planning_s), H5T_IEEE_F64LE);
+  H5Tinsert(type, TIMING(computing_s), H5T_IEEE_F64LE);
+  H5Tinsert(type, TIMING(waiting_s), H5T_IEEE_F64LE);
+  H5Tinsert(type, TIMING(writing_s), H5T_IEEE_F64LE);
+  H5Tinsert(type, FIELD(resumes), H5T_STD_I64LE);
+  H5Tinsert(type, FIELD(complete), H5T_STD_I64LE);
+  ncc_h5_close(&text);
+  return type;
+#undef FIELD
+#undef TIMING
+}
+
 /* ---- building ----------------------------------------------------------------------------------------------- */
 
-static ncc_status put_attribute(hid_t file, const char *path, const char *name, hid_t type, hsize_t n,
-                                const void *value) {
+static ncc_status put_attribute(hid_t file, const char *path, const char *name, hid_t type, const void *value) {
   ncc_status status = NCC_OK;
-  hid_t space = n ? H5Screate_simple(1, &n, NULL) : H5Screate(H5S_SCALAR);
+  hid_t space = H5Screate(H5S_SCALAR);
   hid_t attribute = H5Acreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
   NCC_CHECK_H5(attribute >= 0 && H5Awrite(attribute, type, value) >= 0, NCC_ERR_OUTPUT,
                "%s: attribute %s cannot be written", path, name);
@@ -105,7 +113,7 @@ static ncc_status put_text(hid_t file, const char *path, const char *name, const
   char *clipped = strndup(value ? value : "", TEXT_LIMIT);
   NCC_CHECK(clipped, NCC_ERR_NOMEM, "%s: no memory", path);
   type = make_text_type(strlen(clipped) + 1);
-  NCC_TRY(put_attribute(file, path, name, type, 0, clipped));
+  NCC_TRY(put_attribute(file, path, name, type, clipped));
 cleanup:
   ncc_h5_close(&type);
   free(clipped);
@@ -113,7 +121,7 @@ cleanup:
 }
 
 static ncc_status put_integer(hid_t file, const char *path, const char *name, int64_t value) {
-  return put_attribute(file, path, name, H5T_STD_I64LE, 0, &value);
+  return put_attribute(file, path, name, H5T_STD_I64LE, &value);
 }
 
 /** Attributes known at the start. */
@@ -150,26 +158,22 @@ cleanup:
   return status;
 }
 
-/** Random bytes in place of the values that are filled later: HDF5 does not tell where an attribute lies, so its bytes
- *  are looked for once. */
-typedef struct markers {
-  unsigned char slots[NCC_SLOT_COUNT][32];
-  unsigned char offsets[NCC_SLOT_COUNT * sizeof(int64_t)];
-} markers;
-
-static ncc_status put_markers(hid_t file, const char *path, markers *m) {
+/** The record of an unfinished run. */
+static ncc_status put_record(hid_t file, const char *path, int64_t *offset) {
   ncc_status status = NCC_OK;
-  hid_t text = make_text_type(32);
-  NCC_CHECK(getrandom(m, sizeof *m, 0) == (ssize_t)sizeof *m, NCC_ERR_INTERNAL, "%s: no random numbers", path);
-  for (int i = 0; i < NCC_SLOT_COUNT; i++) {
-    hid_t type = slots[i].bytes == 32                              ? text
-                 : i == NCC_SLOT_RESUMES || i == NCC_SLOT_COMPLETE ? H5T_STD_I64LE
-                                                                   : H5T_IEEE_F64LE;
-    NCC_TRY(put_attribute(file, path, slots[i].name, type, 0, m->slots[i]));
-  }
-  NCC_TRY(put_attribute(file, path, slots_name, H5T_STD_I64LE, NCC_SLOT_COUNT, m->offsets));
+  const ncc_output_record none = {.timings = {NAN, NAN, NAN, NAN, NAN, NAN}};
+  hid_t type = ncc_output_record_type(), space = H5Screate(H5S_SCALAR), set = -1;
+  set = H5Dcreate2(file, ncc_output_record_name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+  NCC_CHECK_H5(set >= 0 && H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, &none) >= 0, NCC_ERR_OUTPUT,
+               "%s: %s cannot be written", path, ncc_output_record_name);
+  const haddr_t address = H5Dget_offset(set);
+  NCC_CHECK_H5(address != HADDR_UNDEF, NCC_ERR_INTERNAL, "%s: %s has no place in the file", path,
+               ncc_output_record_name);
+  *offset = (int64_t)address;
 cleanup:
-  ncc_h5_close(&text);
+  ncc_h5_close(&set);
+  ncc_h5_close(&space);
+  ncc_h5_close(&type);
   return status;
 }
 
@@ -219,64 +223,14 @@ bool ncc_output_file_pwrite(int fd, const void *data, size_t size, int64_t offse
   return true;
 }
 
-/** Offset of a marker's only occurrence, or -1. */
-static int64_t find_marker(const unsigned char *head, size_t size, const unsigned char *marker, size_t bytes) {
-  const unsigned char *first = memmem(head, size, marker, bytes);
-  if (!first || memmem(first + 1, size - (size_t)(first + 1 - head), marker, bytes)) return -1;
-  return first - head;
-}
-
-/** Finds the markers in the closed file and puts the values of an unfinished run in their places. */
-static ncc_status fill_markers(const char *path, const markers *m, ncc_output_layout *layout) {
-  ncc_status status = NCC_OK;
-  // Attributes were created before any dataset, so they lie below the first of them.
-  int64_t end = INT64_MAX;
-  for (int i = 0; i < NCC_TABLE_COUNT; i++) {
-    if (layout->tables[i] >= 0 && layout->tables[i] < end) end = layout->tables[i];
-  }
-  unsigned char *head = NULL;
-  int fd = open(path, O_RDWR | O_CLOEXEC);
-  NCC_CHECK(fd >= 0, NCC_ERR_OUTPUT, "%s: cannot be opened: %s", path, strerror(errno));
-  off_t file_end = lseek(fd, 0, SEEK_END);
-  if (file_end < end) end = file_end;
-  head = malloc((size_t)end);
-  NCC_CHECK(head, NCC_ERR_NOMEM, "%s: no memory", path);
-  NCC_CHECK(pread(fd, head, (size_t)end, 0) == end, NCC_ERR_OUTPUT, "%s: cannot be read back: %s", path,
-            strerror(errno));
-  for (int i = 0; i < NCC_SLOT_COUNT; i++) {
-    static const char no_text[32] = "";
-    static const int64_t zero = 0;
-    const double not_a_number = NAN;
-    const void *initial = slots[i].bytes == 32                              ? (const void *)no_text
-                          : i == NCC_SLOT_RESUMES || i == NCC_SLOT_COMPLETE ? (const void *)&zero
-                                                                            : (const void *)&not_a_number;
-    layout->slots[i] = find_marker(head, (size_t)end, m->slots[i], slots[i].bytes);
-    NCC_CHECK(layout->slots[i] >= 0, NCC_ERR_INTERNAL, "%s: attribute %s was not found where HDF5 should have put it",
-              path, slots[i].name);
-    NCC_CHECK(ncc_output_file_pwrite(fd, initial, slots[i].bytes, layout->slots[i]), NCC_ERR_OUTPUT,
-              "%s: cannot be written: %s", path, strerror(errno));
-  }
-  int64_t place = find_marker(head, (size_t)end, m->offsets, sizeof m->offsets);
-  NCC_CHECK(place >= 0, NCC_ERR_INTERNAL, "%s: attribute %s was not found where HDF5 should have put it", path,
-            slots_name);
-  NCC_CHECK(ncc_output_file_pwrite(fd, layout->slots, sizeof layout->slots, place), NCC_ERR_OUTPUT,
-            "%s: cannot be written: %s", path, strerror(errno));
-  NCC_CHECK(fsync(fd) == 0, NCC_ERR_OUTPUT, "%s: cannot be synced: %s", path, strerror(errno));
-cleanup:
-  free(head);
-  if (fd >= 0) close(fd);
-  return status;
-}
-
 ncc_status ncc_output_file_build(const char *path, const ncc_output_spec *spec, ncc_output_layout *layout) {
   ncc_status status = NCC_OK;
-  markers m;
   hid_t file = -1;
   *layout = (ncc_output_layout){.n_pairs = spec->catalog->n_pairs, .quality = spec->quality};
   for (int i = 0; i < NCC_TABLE_COUNT; i++) layout->tables[i] = -1;
   NCC_TRY(ncc_h5_create_file(path, &file));
   NCC_TRY(put_known(file, path, spec));
-  NCC_TRY(put_markers(file, path, &m));
+  NCC_TRY(put_record(file, path, &layout->record));
   for (int i = 0; i < NCC_TABLE_COUNT; i++) {
     if (ncc_tables[i].quality && !spec->quality) continue;
     NCC_TRY(put_table(file, path, spec, (ncc_table_id)i, &layout->tables[i]));
@@ -284,7 +238,7 @@ ncc_status ncc_output_file_build(const char *path, const ncc_output_spec *spec, 
   herr_t closed = H5Fclose(file);
   file = -1;
   NCC_CHECK_H5(closed >= 0, NCC_ERR_OUTPUT, "%s: cannot be completed", path);
-  NCC_TRY(fill_markers(path, &m, layout));
+  NCC_TRY(ncc_file_sync(path));
 cleanup:
   ncc_h5_close(&file);
   if (status != NCC_OK) unlink(path);
@@ -341,9 +295,9 @@ ncc_status ncc_output_file_open(const char *path, hid_t *out) {
   NCC_CHECK(format && strcmp(format, ncc_output_format_name) == 0, NCC_ERR_INPUT, "%s: not an output file of mpixcorr",
             path);
   NCC_TRY(ncc_output_file_integer(*out, path, "format_version", -1, &version));
-  NCC_CHECK(version >= 1 && version <= NCC_OUTPUT_FORMAT_VERSION, NCC_ERR_INPUT,
-            "%s: format version %" PRId64 " found, this program (%s) reads up to version %d", path, version,
-            ncc_version(), NCC_OUTPUT_FORMAT_VERSION);
+  NCC_CHECK(version == NCC_OUTPUT_FORMAT_VERSION, NCC_ERR_INPUT,
+            "%s: format version %" PRId64 " found, this program (%s) reads version %d", path, version, ncc_version(),
+            NCC_OUTPUT_FORMAT_VERSION);
 cleanup:
   free(format);
   if (status != NCC_OK) ncc_h5_close(out);
@@ -363,11 +317,8 @@ static ncc_status match_table(hid_t file, const char *path, ncc_table_id id, int
   NCC_CHECK(fits, NCC_ERR_INPUT,
             "%s: %s: %s of shape %s found, which is not what this run would write for %" PRId64 " pairs", path,
             table->name, set.type_text, set.shape_text, n);
-  if (n > 0) {
-    haddr_t address = H5Dget_offset(set.id);
-    NCC_CHECK_H5(address != HADDR_UNDEF, NCC_ERR_INPUT, "%s: %s has no place in the file", path, table->name);
-    *offset = (int64_t)address;
-  }
+  NCC_CHECK(n == 0 || set.offset > 0, NCC_ERR_INPUT, "%s: %s has no place in the file", path, table->name);
+  if (n > 0) *offset = set.offset;
 cleanup:
   ncc_h5_dataset_close(&set);
   ncc_h5_close(&type);
@@ -408,21 +359,22 @@ static void warn_moved(hid_t file, const char *path, const ncc_output_spec *spec
   free(input);
 }
 
-ncc_status ncc_output_file_slots(hid_t file, const char *path, int64_t offsets[NCC_SLOT_COUNT]) {
+ncc_status ncc_output_file_find_record(hid_t file, const char *path, int64_t *offset) {
   ncc_status status = NCC_OK;
-  hid_t space = -1, attribute = H5Aopen(file, slots_name, H5P_DEFAULT);
+  ncc_h5_dataset set;
   hsize_t size = 0;
-  space = attribute < 0 ? -1 : H5Aget_space(attribute);
-  NCC_CHECK_H5(space >= 0 && H5Sget_simple_extent_npoints(space) == NCC_SLOT_COUNT &&
-                   H5Aread(attribute, H5T_NATIVE_INT64, offsets) >= 0 && H5Fget_filesize(file, &size) >= 0,
-               NCC_ERR_INPUT, "%s: attribute %s cannot be read", path, slots_name);
-  for (int i = 0; i < NCC_SLOT_COUNT; i++) {
-    NCC_CHECK(offsets[i] > 0 && offsets[i] <= (int64_t)size - (int64_t)slots[i].bytes, NCC_ERR_INPUT,
-              "%s: attribute %s: offset %" PRId64 " is outside the file", path, slots_name, offsets[i]);
-  }
+  hid_t type = ncc_output_record_type();
+  NCC_TRY(ncc_h5_dataset_open(file, ncc_output_record_name, path, ncc_output_record_name, &set));
+  NCC_CHECK(H5Tequal(set.type, type) > 0 && set.rank == 0, NCC_ERR_INPUT,
+            "%s: %s: %s of shape %s found, which is not what this program writes", path, ncc_output_record_name,
+            set.type_text, set.shape_text);
+  NCC_CHECK_H5(H5Fget_filesize(file, &size) >= 0, NCC_ERR_INPUT, "%s: size unknown", path);
+  NCC_CHECK(set.offset > 0 && set.offset <= (int64_t)size - (int64_t)sizeof(ncc_output_record), NCC_ERR_INPUT,
+            "%s: %s: place %" PRId64 " found, expected one in the file", path, ncc_output_record_name, set.offset);
+  *offset = set.offset;
 cleanup:
-  ncc_h5_close(&space);
-  ncc_h5_close(&attribute);
+  ncc_h5_dataset_close(&set);
+  ncc_h5_close(&type);
   return status;
 }
 
@@ -452,7 +404,7 @@ ncc_status ncc_output_file_match(const char *path, const ncc_output_spec *spec, 
               ", %" PRId64 ")",
               path, row, pairs[2 * row], pairs[2 * row + 1], catalog->pairs[row][0], catalog->pairs[row][1]);
   }
-  NCC_TRY(ncc_output_file_slots(file, path, layout->slots));
+  NCC_TRY(ncc_output_file_find_record(file, path, &layout->record));
   warn_moved(file, path, spec);
 cleanup:
   free(pairs);

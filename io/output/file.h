@@ -1,8 +1,8 @@
 /** The output file as HDF5: its datasets and attributes, and where their bytes lie. Private to io/.
  *
  *  HDF5 touches the file only while it is built under a temporary name, and to read. The old object header format has
- *  no checksums, and contiguous datasets and fixed-size attributes never move: so rows, statuses and the final
- *  attributes are overwritten in place by pwrite, and a crash at any moment leaves a valid HDF5 file.
+ *  no checksums, and contiguous datasets never move: so rows, statuses and the record of the run are overwritten in
+ * place by pwrite, and a crash at any moment leaves a valid HDF5 file.
  */
 #ifndef NCC_OUTPUT_FILE_H
 #define NCC_OUTPUT_FILE_H
@@ -11,7 +11,7 @@
 #include "io/input/input.h"
 #include "io/output/run_info.h"
 
-enum { NCC_OUTPUT_FORMAT_VERSION = 1 };
+enum { NCC_OUTPUT_FORMAT_VERSION = 2 };
 
 /** The root attribute `format` of every output. */
 extern const char ncc_output_format_name[];
@@ -44,31 +44,25 @@ typedef struct ncc_table {
 
 extern const ncc_table ncc_tables[NCC_TABLE_COUNT];
 
-/** Every attribute that is filled in place: enumerator, name, bytes. Numbers are float64 or int64. */
-#define NCC_SLOT_LIST(X)                  \
-  X(NCC_SLOT_END_TIME, "end_time", 32)    \
-  X(NCC_SLOT_ELAPSED, "elapsed_s", 8)     \
-  X(NCC_SLOT_READING, "reading_s", 8)     \
-  X(NCC_SLOT_PLANNING, "planning_s", 8)   \
-  X(NCC_SLOT_COMPUTING, "computing_s", 8) \
-  X(NCC_SLOT_WAITING, "waiting_s", 8)     \
-  X(NCC_SLOT_WRITING, "writing_s", 8)     \
-  X(NCC_SLOT_RESUMES, "resumes", 8)       \
-  X(NCC_SLOT_COMPLETE, "complete", 8)
+/** The dataset /run, one record: what is not known before the end. HDF5 tells where it lies, so that it is filled in
+ *  place; its members are told among the root attributes. */
+typedef struct ncc_output_record {
+  char end_time[32]; /**< UTC; empty until then */
+  ncc_run_timings timings;
+  int64_t resumes, complete;
+} ncc_output_record;
 
-typedef enum ncc_slot_id {
-#define NCC_SLOT_ENUM(id, name, bytes) id,
-  NCC_SLOT_LIST(NCC_SLOT_ENUM)
-#undef NCC_SLOT_ENUM
-      NCC_SLOT_COUNT
-} ncc_slot_id;
+extern const char ncc_output_record_name[];
+
+/** The HDF5 type of the record, in the file and in memory; to be closed. */
+hid_t ncc_output_record_type(void);
 
 /** Where the bytes lie in the file. */
 typedef struct ncc_output_layout {
   int64_t n_pairs;
   bool quality;
   int64_t tables[NCC_TABLE_COUNT]; /**< of the first row; -1: no such dataset, or no rows */
-  int64_t slots[NCC_SLOT_COUNT];   /**< of the attribute's value */
+  int64_t record;                  /**< of /run */
 } ncc_output_layout;
 
 /** What a part is built from, and what a resumed one must agree with. All borrowed. */
@@ -97,8 +91,8 @@ ncc_status ncc_output_file_text(hid_t file, const char *path, const char *name, 
 /** Reads an integer attribute of the root group; `missing` where there is none. */
 ncc_status ncc_output_file_integer(hid_t file, const char *path, const char *name, int64_t missing, int64_t *value);
 
-/** Reads where the values lie that are filled in at the end. @return NCC_OK; NCC_ERR_INPUT. */
-ncc_status ncc_output_file_slots(hid_t file, const char *path, int64_t slots[NCC_SLOT_COUNT]);
+/** Finds /run. @param[out] offset  of its bytes. @return NCC_OK; NCC_ERR_INPUT. */
+ncc_status ncc_output_file_find_record(hid_t file, const char *path, int64_t *offset);
 
 /** Writes all bytes at an offset, whatever the system call cuts short. @return false with errno. */
 bool ncc_output_file_pwrite(int fd, const void *data, size_t size, int64_t offset);

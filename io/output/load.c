@@ -94,26 +94,67 @@ cleanup:
   return status;
 }
 
-static herr_t gather(hid_t file, const char *name, const H5A_info_t *info, void *client) {
-  gathering *g = client;
-  ncc_output_data *data = g->data;
-  (void)info;
+/** Adds a name and its value, which is then the list's. */
+static ncc_status keep(const char *path, ncc_output_data *data, const char *name, char *value) {
+  ncc_status status = NCC_OK;
+  char *copy = strdup(name);
   void *larger = realloc(data->attributes, (size_t)(data->n_attributes + 1) * sizeof *data->attributes);
-  if (!larger) {
-    g->status = ncc_error_set(NCC_ERR_NOMEM, "%s: no memory", g->path);
-    return 1;
-  }
-  data->attributes = larger;
-  char *copy = strdup(name), *value = NULL;
-  g->status =
-      copy ? attribute_text(file, g->path, name, &value) : ncc_error_set(NCC_ERR_NOMEM, "%s: no memory", g->path);
-  if (g->status != NCC_OK) {
-    free(copy);
-    return 1;
-  }
+  if (larger) data->attributes = larger;
+  NCC_CHECK(copy && larger && value, NCC_ERR_NOMEM, "%s: no memory", path);
   data->attributes[data->n_attributes].name = copy;
   data->attributes[data->n_attributes++].value = value;
-  return 0;
+cleanup:
+  if (status != NCC_OK) {
+    free(copy);
+    free(value);
+  }
+  return status;
+}
+
+static herr_t gather(hid_t file, const char *name, const H5A_info_t *info, void *client) {
+  gathering *g = client;
+  char *value = NULL;
+  (void)info;
+  g->status = attribute_text(file, g->path, name, &value);
+  if (g->status == NCC_OK) g->status = keep(g->path, g->data, name, value);
+  return g->status != NCC_OK;
+}
+
+static int compare_names(const void *a, const void *b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/** Reads /run; its members are told among the attributes. */
+static ncc_status load_record(hid_t file, const char *path, ncc_output_data *data) {
+  ncc_status status = NCC_OK;
+  ncc_output_record record = {.complete = 0};
+  ncc_h5_dataset set = {.id = -1, .type = -1};
+  hid_t type = ncc_output_record_type();
+  int64_t place;
+  NCC_TRY(ncc_output_file_find_record(file, path, &place));
+  NCC_TRY(ncc_h5_dataset_open(file, ncc_output_record_name, path, ncc_output_record_name, &set));
+  NCC_CHECK_H5(H5Dread(set.id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, &record) >= 0, NCC_ERR_INPUT,
+               "%s: %s: cannot be read", path, ncc_output_record_name);
+  for (unsigned i = 0; i < (unsigned)H5Tget_nmembers(type); i++) {
+    const char *from = (const char *)&record + H5Tget_member_offset(type, i);
+    const H5T_class_t class = H5Tget_member_class(type, i);
+    char *name = H5Tget_member_name(type, i), *value = NULL;
+    double real;
+    int64_t integer;
+    memcpy(&real, from, sizeof real);
+    memcpy(&integer, from, sizeof integer);
+    const int printed = class == H5T_STRING    ? asprintf(&value, "%.31s", from)
+                        : class == H5T_INTEGER ? asprintf(&value, "%" PRId64, integer)
+                                               : asprintf(&value, "%.6g", real);
+    status = keep(path, data, name ? name : "", printed < 0 ? NULL : value);
+    H5free_memory(name);
+    NCC_TRY(status);
+  }
+  data->complete = record.complete == 1;
+cleanup:
+  ncc_h5_dataset_close(&set);
+  ncc_h5_close(&type);
+  return status;
 }
 
 ncc_status ncc_output_load(const char *path, ncc_output_data *out) {
@@ -133,9 +174,7 @@ ncc_status ncc_output_load(const char *path, ncc_output_data *out) {
     NCC_TRY(load_table(file, path, NCC_TABLE_SECOND_COORDS, H5T_NATIVE_INT64, n, NULL, (void **)&out->second_coords));
     NCC_TRY(load_table(file, path, NCC_TABLE_SECOND_PEAKS, H5T_NATIVE_DOUBLE, n, NULL, (void **)&out->second_peaks));
   }
-  int64_t marked;
-  NCC_TRY(ncc_output_file_integer(file, path, "complete", 0, &marked));
-  out->complete = marked == 1;
+  NCC_TRY(load_record(file, path, out));
   for (int64_t row = 0; row < n; row++) {
     NCC_CHECK(out->status[row] < NCC_PAIR_STATUS_COUNT, NCC_ERR_INPUT,
               "%s: /status row %" PRId64 ": %d found, expected 0 to %d", path, row, out->status[row],
@@ -146,6 +185,7 @@ ncc_status ncc_output_load(const char *path, ncc_output_data *out) {
   herr_t walked = H5Aiterate2(file, H5_INDEX_NAME, H5_ITER_INC, NULL, gather, &g);
   NCC_TRY(g.status);
   NCC_CHECK_H5(walked >= 0, NCC_ERR_INPUT, "%s: attributes cannot be listed", path);
+  qsort(out->attributes, (size_t)out->n_attributes, sizeof *out->attributes, compare_names);
   NCC_TRY(ncc_output_file_text(file, path, "input_path", &out->input_path));
 cleanup:
   ncc_h5_close(&file);
@@ -156,7 +196,7 @@ cleanup:
 ncc_status ncc_output_examine(const char *path) {
   static const char *const texts[] = {"result_options", "input_fingerprint", "input_path", "input_modified"};
   ncc_status status = NCC_OK;
-  int64_t slots[NCC_SLOT_COUNT];
+  int64_t place;
   ncc_h5_dataset set = {.id = -1, .type = -1};
   char *text = NULL;
   int64_t number, *pairs = NULL;
@@ -175,7 +215,7 @@ ncc_status ncc_output_examine(const char *path) {
     ncc_h5_dataset_close(&set);
   }
   NCC_TRY(ncc_h5_read_integers(file, path, "/pairs", -1, 2, &number, &pairs));
-  NCC_TRY(ncc_output_file_slots(file, path, slots));
+  NCC_TRY(ncc_output_file_find_record(file, path, &place));
 cleanup:
   free(text);
   free(pairs);

@@ -101,9 +101,9 @@ static int64_t count_pending(const ncc_output *output) {
   return pending;
 }
 
-/** Adds one to the attribute that counts resumed runs. */
+/** Adds one to the count of resumed runs. */
 static ncc_status count_resume(ncc_output *output) {
-  int64_t resumes = 0, offset = output->layout.slots[NCC_SLOT_RESUMES];
+  int64_t resumes = 0, offset = output->layout.record + (int64_t)offsetof(ncc_output_record, resumes);
   if (pread(output->fd, &resumes, sizeof resumes, offset) != (ssize_t)sizeof resumes || (resumes++, false) ||
       !ncc_output_file_pwrite(output->fd, &resumes, sizeof resumes, offset)) {
     return ncc_error_set(NCC_ERR_OUTPUT, "%s: cannot be written: %s", output->part, strerror(errno));
@@ -275,24 +275,17 @@ void ncc_output_spent(const ncc_output *output, int64_t *times, double *elapsed_
   if (output->writer) ncc_row_writer_spent(output->writer, times, elapsed_s);
 }
 
-static bool fill_slot(const ncc_output *output, ncc_slot_id slot, const void *value, size_t size) {
-  return ncc_output_file_pwrite(output->fd, value, size, output->layout.slots[slot]);
-}
-
-/** Final attributes, then the mark of completeness, then the name; each durable before the next. */
-static ncc_status complete(ncc_output *output, const ncc_run_timings *t) {
+/** The record of the run, then the mark of completeness, then the name; each durable before the next. */
+static ncc_status complete(ncc_output *output, const ncc_run_timings *timings) {
   ncc_status status = NCC_OK;
-  const int64_t one = 1;
-  char end[32] = "";
-  ncc_file_time_text(time(NULL), end, sizeof end);
-  bool filled = fill_slot(output, NCC_SLOT_END_TIME, end, sizeof end) &&
-                fill_slot(output, NCC_SLOT_ELAPSED, &t->elapsed_s, sizeof(double)) &&
-                fill_slot(output, NCC_SLOT_READING, &t->reading_s, sizeof(double)) &&
-                fill_slot(output, NCC_SLOT_PLANNING, &t->planning_s, sizeof(double)) &&
-                fill_slot(output, NCC_SLOT_COMPUTING, &t->computing_s, sizeof(double)) &&
-                fill_slot(output, NCC_SLOT_WAITING, &t->waiting_s, sizeof(double)) &&
-                fill_slot(output, NCC_SLOT_WRITING, &t->writing_s, sizeof(double)) && fsync(output->fd) == 0 &&
-                fill_slot(output, NCC_SLOT_COMPLETE, &one, sizeof one) && fsync(output->fd) == 0;
+  const int64_t one = 1, place = output->layout.record;
+  ncc_output_record record = {.timings = *timings};
+  ncc_file_time_text(time(NULL), record.end_time, sizeof record.end_time);
+  bool filled =
+      ncc_output_file_pwrite(output->fd, &record, offsetof(ncc_output_record, resumes), place) &&
+      fsync(output->fd) == 0 &&
+      ncc_output_file_pwrite(output->fd, &one, sizeof one, place + (int64_t)offsetof(ncc_output_record, complete)) &&
+      fsync(output->fd) == 0;
   NCC_CHECK(filled, NCC_ERR_OUTPUT, "%s: cannot be completed: %s", output->part, strerror(errno));
   int fd = output->fd;
   output->fd = -1;

@@ -1,10 +1,10 @@
 /** The HDF5 output file, safe against any crash.
  *
- *  Only rank 0 writes. `OUTPUT.part` is built complete under a temporary name (contiguous, early-allocated datasets,
- *  final attributes as fixed-size placeholders), synced, renamed to OUTPUT.part and closed as HDF5: from then on no
- *  metadata changes. Rows go by pwrite at the datasets' offsets; after fdatasync their status turns from `pending`.
- * When nothing is pending the placeholders are filled in place, the file is synced, renamed to OUTPUT and the directory
- *  synced. A lock on a sidecar file refuses a second run.
+ *  Only rank 0 writes. `OUTPUT.part` is built complete under a temporary name (contiguous, early-allocated datasets),
+ *  synced, renamed to OUTPUT.part and closed as HDF5: from then on no metadata changes. Rows go by pwrite at the
+ *  datasets' offsets; after fdatasync their status turns from `pending`. When nothing is pending the record of the run
+ * is filled in place, the file is synced, renamed to OUTPUT and the directory synced. A lock on a sidecar file refuses
+ * a second run.
  */
 #ifndef NCC_OUTPUT_H
 #define NCC_OUTPUT_H

@@ -15,7 +15,7 @@ from ._match import Result
 Path = Union[str, "os.PathLike[str]"]
 
 #: Newest format of output files that read_output() knows.
-_OUTPUT_FORMAT = 1
+_OUTPUT_FORMAT = 2
 
 
 def _h5py() -> Any:

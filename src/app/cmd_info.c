@@ -163,11 +163,8 @@ static ncc_status print_output(const char *path) {
   NCC_TRY(print_peaks(&data));
   if (data.subpixel) printf("  quality    sub-pixel positions and second peaks\n");
   printf("  run\n");
-  for (int i = 0; i < data.n_attributes; ++i) {
-    /* what only --resume needs */
-    if (strcmp(data.attributes[i].name, "placeholder_offsets") == 0) continue;
+  for (int i = 0; i < data.n_attributes; ++i)
     printf("    %-22s %s\n", data.attributes[i].name, data.attributes[i].value);
-  }
 cleanup:
   ncc_output_data_clear(&data);
   return status;
