@@ -5,18 +5,12 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "plan/cost.h"
 
 enum { FEW = 2, MANY = 12, ROUNDS = 7 };
-
-static double cpu_s(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /** Smooth noise with a slope: pixels of which few windows look alike. */
 static ncc_array make_array(int64_t rows, int64_t cols, uint32_t seed) {
@@ -35,12 +29,12 @@ static ncc_status measure(ncc_matcher *matcher, const ncc_array *image, const nc
                           double *least) {
   ncc_status status = NCC_OK;
   ncc_result results[MANY];
-  const double began_s = cpu_s();
+  const double began_s = ncc_clock_process_cpu_s();
   double took_s = 0;
   int times = 0;
   for (; took_s < 0.01; times++) {
     NCC_TRY(ncc_matcher_match(matcher, -1, image, n, templates, NULL, results));
-    took_s = cpu_s() - began_s;
+    took_s = ncc_clock_process_cpu_s() - began_s;
   }
   if (*least == 0 || took_s / times < *least) *least = took_s / times;
 cleanup:

@@ -6,22 +6,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-static double now_s(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+#include "base/clock.h"
 
 /** Best of several rounds, seconds of one execution. */
 static double time_plan(fftwf_plan plan, double work) {
   double best = 1e9;
   long repeat = (long)(2e5 / work) + 1;
   for (int round = 0; round < 7; round++) {
-    double t0 = now_s();
+    double t0 = ncc_clock_thread_cpu_s();
     for (long i = 0; i < repeat; i++) fftwf_execute(plan);
-    double t = (now_s() - t0) / (double)repeat;
+    double t = (ncc_clock_thread_cpu_s() - t0) / (double)repeat;
     if (t < best) best = t;
   }
   return best;

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/version.h"
 #include "match/fft.h"
 
@@ -17,27 +17,20 @@ static const char usage[] =
     "  --crop X,Y|half    as in mpixcorr run (default: 0,0)\n"
     "  --templates N      templates of an image, over which its transform is shared (default: 1)\n";
 
-/** Seconds that this thread has run: others on the machine do not count. */
-static double now_s(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /** Seconds of one execution: the median of rounds of about 10 ms each. */
 static double measure(fftwf_plan plan) {
   enum { ROUNDS = 15 };
   double seconds[ROUNDS];
   long repeat = 1;
   for (double took = 0; took < 0.01; repeat *= 2) {
-    double t0 = now_s();
+    double t0 = ncc_clock_thread_cpu_s();
     for (long i = 0; i < repeat; i++) fftwf_execute(plan);
-    took = now_s() - t0;
+    took = ncc_clock_thread_cpu_s() - t0;
   }
   for (int round = 0; round < ROUNDS; round++) {
-    double t0 = now_s();
+    double t0 = ncc_clock_thread_cpu_s();
     for (long i = 0; i < repeat; i++) fftwf_execute(plan);
-    double s = (now_s() - t0) / (double)repeat;
+    double s = (ncc_clock_thread_cpu_s() - t0) / (double)repeat;
     int at = round;
     for (; at > 0 && seconds[at - 1] > s; at--) seconds[at] = seconds[at - 1];
     seconds[at] = s;

@@ -7,18 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/version.h"
 #include "match/fft.h"
 #include "mpixcorr.h"
 #include "synth/series.h"
-
-static double now_s(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /** Images, their templates and where these belong. */
 typedef struct sample {
@@ -174,10 +168,10 @@ int main(int argc, char **argv) {
   NCC_TRY(ncc_matcher_create(&search, &config, &matcher));
   NCC_TRY(match_all(matcher, &s, results, &wrong));
   const ncc_counters before = *ncc_matcher_counters(matcher);
-  const double t0 = now_s();
+  const double t0 = ncc_clock_s();
   do NCC_TRY(match_all(matcher, &s, results, &wrong));
-  while (now_s() - t0 < seconds);
-  const double elapsed_s = now_s() - t0;
+  while (ncc_clock_s() - t0 < seconds);
+  const double elapsed_s = ncc_clock_s() - t0;
   const ncc_counters counters = difference(&before, ncc_matcher_counters(matcher));
   if (json)
     print_json(&counters, elapsed_s, wrong, config.threads);

@@ -2,6 +2,7 @@
 #ifndef NCC_GPU_DEVICE_MATH_CUH
 #define NCC_GPU_DEVICE_MATH_CUH
 
+#include "base/arithmetic.h"
 #include "gpu/launch.h"
 #include "mpixcorr.h"
 
@@ -36,13 +37,6 @@ __device__ __forceinline__ double ncc_load_pixel(const void *pixels, int64_t dty
   }
 }
 
-__device__ __forceinline__ int64_t ncc_min64(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-__device__ __forceinline__ int64_t ncc_max64(int64_t a, int64_t b) {
-  return a > b ? a : b;
-}
-
 /** Floats as unsigned integers of the same order, all above 0. */
 __device__ __forceinline__ unsigned ncc_ordered(float value) {
   unsigned bits = __float_as_uint(value);
@@ -54,10 +48,10 @@ __device__ __forceinline__ float ncc_unordered(unsigned key) {
 
 /** Blocks of `threads` for n elements, and a dimension of the grid that loops take in strides. */
 static inline unsigned ncc_blocks(int64_t n, int64_t threads) {
-  return (unsigned)((n + threads - 1) / threads);
+  return (unsigned)ncc_ceil_div(n, threads);
 }
 static inline unsigned ncc_strided(int64_t n) {
-  return (unsigned)(n < 32768 ? n : 32768);
+  return (unsigned)ncc_min(n, 32768);
 }
 
 #endif

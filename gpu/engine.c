@@ -8,25 +8,16 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/arithmetic.h"
 #include "base/array.h"
+#include "base/clock.h"
 #include "gpu/state.h"
 
 enum { DEFAULT_STREAMS = 3, MOST_TASKS = 256 };
 
 #define BATCH_BYTES ((int64_t)1 << 30)       /* spectra of a batch: larger ones gain nothing */
 #define TASK_PIXELS_BYTES ((int64_t)1 << 28) /* float64 copies that --normalize makes of a call's templates */
-
-double ncc_gpu_now_s(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int64_t max64(int64_t a, int64_t b) {
-  return a > b ? a : b;
-}
 
 ncc_gpu_shape ncc_gpu_shape_of(const ncc_geometry *g) {
   return (ncc_gpu_shape){.image_rows = g->image_rows,
@@ -197,11 +188,11 @@ static ncc_status configure(ncc_gpu_engine *e, const ncc_geometry *geometry, ncc
   g.exclude = (ncc_rect){0};
   const ncc_rect *trim = &g.trim, *search = &g.search;
   ncc_gpu_lengths l;
-  l.rows = ncc_gpu_fft_length(max64(
+  l.rows = ncc_gpu_fft_length(ncc_max(
       2, ncc_geometry_min_fft(trim->y1 - trim->y0, g.template_rows, search->y0 - trim->y0, search->y1 - 1 - trim->y0)));
-  l.cols = ncc_gpu_fft_length(max64(
+  l.cols = ncc_gpu_fft_length(ncc_max(
       2, ncc_geometry_min_fft(trim->x1 - trim->x0, g.template_cols, search->x0 - trim->x0, search->x1 - 1 - trim->x0)));
-  l.half = (l.cols / 2 + 1 + 7) / 8 * 8;
+  l.half = ncc_round_up(l.cols / 2 + 1, 8);
   const int64_t each = template_bytes(&g, &l), image = ncc_gpu_image_bytes(&g, &l, dtype);
   int64_t budget = 0;
   e->geometry = g;
@@ -213,9 +204,8 @@ static ncc_status configure(ncc_gpu_engine *e, const ncc_geometry *geometry, ncc
     e->batch /= 2;
   if (e->active * each + image > budget) e->active = 1;
   // A quarter of what is left is for spectra of templates that come again.
-  e->cached = (int)((budget - image - e->active * e->batch * each) / 4 / (8 * l.rows * l.half));
-  if (e->cached < 0) e->cached = 0;
-  if (e->cached > NCC_GPU_CACHED) e->cached = NCC_GPU_CACHED;
+  const int64_t spare = budget - image - e->active * e->batch * each;
+  e->cached = (int)ncc_clamp(spare / 4 / (8 * l.rows * l.half), 0, NCC_GPU_CACHED);
   e->configured = true;
 
 cleanup:
@@ -261,9 +251,9 @@ static ncc_status run_batches(ncc_gpu_engine *e, int64_t n, const ncc_task *task
       if (ncc_stop_came(e->context->config)) return NCC_ERR_STOPPED;
       int64_t count = e->batch;
       while (count > n - next) count /= 2;
-      double t0 = ncc_gpu_now_s();
+      double t0 = ncc_clock_s();
       NCC_TRY(ncc_gpu_submit(e, &e->slots[(e->submitted - origin) % e->active], tasks + next, count));
-      e->context->counters->template_s += ncc_gpu_now_s() - t0;
+      e->context->counters->template_s += ncc_clock_s() - t0;
       next += count;
     }
     ncc_gpu_slot *slot = &e->slots[(e->collected - origin) % e->active];
@@ -325,8 +315,7 @@ static int gpu_batch(void *state, const ncc_geometry *geometry) {
   ncc_gpu_engine *e = state;
   // An error will come up again in propose(), which reports it.
   if (cudaSetDevice(e->place.device) != cudaSuccess || configure(e, geometry, NCC_F64) != NCC_OK) return 1;
-  int64_t tasks = 2 * (int64_t)e->active * e->batch;
-  if (tasks > MOST_TASKS) tasks = MOST_TASKS;
+  int64_t tasks = ncc_min(2 * (int64_t)e->active * e->batch, MOST_TASKS);
   while (tasks > 1 && 8 * tasks * geometry->template_rows * geometry->template_cols > TASK_PIXELS_BYTES) tasks /= 2;
   return (int)tasks;
 }

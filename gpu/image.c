@@ -2,22 +2,15 @@
  */
 #include <string.h>
 
+#include "base/arithmetic.h"
 #include "base/array.h"
+#include "base/clock.h"
 #include "gpu/state.h"
 
 enum { CHUNK_BYTES = 8 << 20, SPAN_BYTES = 2 * sizeof(int64_t) };
 
 #define SUMS_BYTES ((int64_t)64 << 20) /* scratch of window sums, about */
 
-static int64_t min64(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-static int64_t max64(int64_t a, int64_t b) {
-  return a > b ? a : b;
-}
-static int64_t round_up(int64_t value, int64_t unit) {
-  return (value + unit - 1) / unit * unit;
-}
 static int64_t trim_rows(const ncc_geometry *g) {
   return g->trim.y1 - g->trim.y0;
 }
@@ -26,15 +19,15 @@ static int64_t trim_cols(const ncc_geometry *g) {
 }
 
 static int64_t ssd_stride(const ncc_geometry *g) {
-  return round_up(g->search.x1 - g->search.x0, 32);
+  return ncc_round_up(g->search.x1 - g->search.x0, 32);
 }
 
 /** Rows that are summed at a time: blocks as high as the template, within reason, and many of them at once. */
 static void choose_bands(const ncc_geometry *g, ncc_gpu_stats *s) {
   int64_t rows = g->search.y1 - g->search.y0, width = g->search.x1 - g->search.x0 + g->template_cols - 1;
-  s->block_rows = max64(64, min64(256, g->template_rows));
-  s->band_rows = max64(1, SUMS_BYTES / (16 * width) / s->block_rows) * s->block_rows;
-  s->band_rows = min64(s->band_rows, round_up(rows, s->block_rows));
+  s->block_rows = ncc_max(64, ncc_min(256, g->template_rows));
+  s->band_rows = ncc_max(1, SUMS_BYTES / (16 * width) / s->block_rows) * s->block_rows;
+  s->band_rows = ncc_min(s->band_rows, ncc_round_up(rows, s->block_rows));
 }
 
 int64_t ncc_gpu_image_bytes(const ncc_geometry *g, const ncc_gpu_lengths *lengths, ncc_dtype dtype) {
@@ -68,10 +61,10 @@ static ncc_status upload(ncc_gpu_engine *e, const ncc_prepared *image) {
   cudaStream_t stream = e->slots[0].stream;
   copy_job job = {.pixels = &image->pixels, .g = g};
   job.row_bytes = trim_cols(g) * (int64_t)ncc_dtype_size(image->pixels.dtype);
-  const int64_t rows_at_once = max64(1, CHUNK_BYTES / job.row_bytes);
+  const int64_t rows_at_once = ncc_max(1, CHUNK_BYTES / job.row_bytes);
   int turn = 0;
   for (int64_t rows; job.first < trim_rows(g); job.first += rows, turn ^= 1) {
-    rows = min64(rows_at_once, trim_rows(g) - job.first);
+    rows = ncc_min(rows_at_once, trim_rows(g) - job.first);
     NCC_TRY_CUDA(place, cudaEventSynchronize(e->chunk_free[turn]));
     NCC_TRY(ncc_gpu_reserve(place, &e->chunks[turn], rows_at_once * job.row_bytes));
     job.out = e->chunks[turn].data;
@@ -175,7 +168,7 @@ ncc_status ncc_gpu_prepare_image(ncc_gpu_engine *e, const ncc_task *task) {
   ncc_status status = NCC_OK;
   if (e->serial == task->image_serial) return NCC_OK;
   ncc_counters *counters = e->context->counters;
-  double t0 = ncc_gpu_now_s(), planned_s = counters->planning_s;
+  double t0 = ncc_clock_s(), planned_s = counters->planning_s;
   e->centring = ncc_centring_choose(task->image);
   NCC_TRY(reserve(e, task->image->pixels.dtype));
   NCC_TRY(upload(e, task->image));
@@ -184,7 +177,7 @@ ncc_status ncc_gpu_prepare_image(ncc_gpu_engine *e, const ncc_task *task) {
   NCC_TRY_CUDA(&e->place, cudaEventRecord(e->image_ready, e->slots[0].stream));
   e->serial = task->image_serial;
   counters->images++;
-  counters->image_s += ncc_gpu_now_s() - t0 - (counters->planning_s - planned_s);
+  counters->image_s += ncc_clock_s() - t0 - (counters->planning_s - planned_s);
 
 cleanup:
   return status;

@@ -4,6 +4,7 @@
  *  position that the host would keep is therefore never missed, and the host looks again in float64. Maxima, minima and
  *  counts by atomics do not depend on their order.
  */
+#include "base/arithmetic.h"
 #include "gpu/device_math.cuh"
 #include "gpu/launchers.h"
 
@@ -19,7 +20,7 @@ enum {
 #define MARGIN 1e-6f
 
 int64_t ncc_gpu_tiles(const ncc_gpu_shape *shape) {
-  return ((shape->rows + TILE - 1) / TILE) * ((shape->cols + TILE - 1) / TILE);
+  return ncc_ceil_div(shape->rows, TILE) * ncc_ceil_div(shape->cols, TILE);
 }
 
 /** The sum of T' over the overlap at full (y, x), where the template overhangs the image; else 0. */
@@ -72,9 +73,9 @@ __global__ void bounds_kernel(ncc_gpu_peaks p) {
   float *lowers = uppers + TILE_THREADS;
   const int thread = (int)(threadIdx.y * TILE + threadIdx.x);
   const int64_t col = (int64_t)blockIdx.x * TILE + threadIdx.x;
-  const int64_t tiles_across = (p.shape.cols + TILE - 1) / TILE, tiles_down = (p.shape.rows + TILE - 1) / TILE;
+  const int64_t tiles_across = ncc_ceil_div(p.shape.cols, TILE), tiles_down = ncc_ceil_div(p.shape.rows, TILE);
   const int64_t start = p.first + (int64_t)blockIdx.z * TEMPLATES_PER_BLOCK;
-  const int64_t last = ncc_min64(p.after, start + TEMPLATES_PER_BLOCK);
+  const int64_t last = ncc_min(p.after, start + TEMPLATES_PER_BLOCK);
   for (int64_t down = blockIdx.y; down < tiles_down; down += gridDim.y) {
     float ssd[ROWS_PER_THREAD];
     for (int i = 0; i < ROWS_PER_THREAD; i++) {
@@ -123,7 +124,7 @@ __global__ void bounds_kernel(ncc_gpu_peaks p) {
 /** Reads 4 bytes a tile; tiles that reach the best are read again, and candidates written, 16 bytes each. */
 __global__ void list_kernel(ncc_gpu_peaks p) {
   const int64_t col = (int64_t)blockIdx.x * TILE + threadIdx.x, t = p.first + blockIdx.z;
-  const int64_t tiles_across = (p.shape.cols + TILE - 1) / TILE, tiles_down = (p.shape.rows + TILE - 1) / TILE;
+  const int64_t tiles_across = ncc_ceil_div(p.shape.cols, TILE), tiles_down = ncc_ceil_div(p.shape.rows, TILE);
   ncc_gpu_head *head = p.heads + t;
   float best = head->best ? ncc_unordered(head->best) : -2;
   if (head->zero) best = fmaxf(best, 0);
@@ -153,7 +154,7 @@ __global__ void list_kernel(ncc_gpu_peaks p) {
 
 cudaError_t ncc_gpu_find_peaks(cudaStream_t stream, const ncc_gpu_peaks *peaks) {
   const unsigned across = ncc_blocks(peaks->shape.cols, TILE);
-  const unsigned down = ncc_strided((peaks->shape.rows + TILE - 1) / TILE);
+  const unsigned down = ncc_strided(ncc_ceil_div(peaks->shape.rows, TILE));
   const dim3 block(TILE, TILE_LINES);
   NCC_LAUNCH(bounds_kernel, dim3(across, down, ncc_blocks(peaks->after - peaks->first, TEMPLATES_PER_BLOCK)), block,
              2 * TILE_THREADS * sizeof(float), stream, *peaks);

@@ -1,4 +1,5 @@
 /** cuFFT plans: 1-D, batched, in place, with a work area that they share. */
+#include "base/clock.h"
 #include "gpu/state.h"
 
 int64_t ncc_gpu_fft_length(int64_t least) {
@@ -28,7 +29,7 @@ ncc_status ncc_gpu_plan(const ncc_gpu_place *place, cudaStream_t stream, ncc_gpu
     }
     if (plans->entries[i].used < plans->entries[at].used) at = i;
   }
-  double t0 = ncc_gpu_now_s();
+  double t0 = ncc_clock_s();
   if (plans->entries[at].used) {
     plans->entries[at].used = 0;
     NCC_TRY_CUDA(place, cudaStreamSynchronize(stream));
@@ -50,7 +51,7 @@ ncc_status ncc_gpu_plan(const ncc_gpu_place *place, cudaStream_t stream, ncc_gpu
   plans->entries[at].handle = *out;
   plans->entries[at].used = ++plans->clock;
   made = false;
-  *planning_s += ncc_gpu_now_s() - t0;
+  *planning_s += ncc_clock_s() - t0;
 
 cleanup:
   if (made) cufftDestroy(*out);

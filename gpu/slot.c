@@ -3,12 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/arithmetic.h"
 #include "base/array.h"
+#include "base/clock.h"
 #include "gpu/state.h"
-
-static int64_t round_up(int64_t value, int64_t unit) {
-  return (value + unit - 1) / unit * unit;
-}
 
 static int64_t pixel_bytes(const ncc_prepared *p) {
   return p->pixels.rows * p->pixels.cols * (int64_t)ncc_dtype_size(p->pixels.dtype);
@@ -27,7 +25,7 @@ ncc_status ncc_gpu_slot_reserve(ncc_gpu_engine *e, ncc_gpu_slot *slot, int64_t c
   const ncc_gpu_place *place = &e->place;
   const ncc_geometry *g = &e->geometry;
   const ncc_gpu_shape shape = ncc_gpu_shape_of(g);
-  const int64_t tasks = round_up(count * (int64_t)sizeof(ncc_gpu_task), 256);
+  const int64_t tasks = ncc_round_up(count * (int64_t)sizeof(ncc_gpu_task), 256);
   const int64_t item = (int64_t)sizeof(ncc_gpu_item), head = (int64_t)sizeof(ncc_gpu_head);
   double *planning_s = &e->context->counters->planning_s;
   cufftHandle plan;
@@ -240,9 +238,9 @@ cleanup:
 static ncc_status upload(ncc_gpu_engine *e, ncc_gpu_slot *slot, const ncc_task *tasks, int64_t count, bool *cached) {
   ncc_status status = NCC_OK;
   const ncc_gpu_place *place = &e->place;
-  const int64_t head = round_up(count * (int64_t)sizeof(ncc_gpu_task), 256);
+  const int64_t head = ncc_round_up(count * (int64_t)sizeof(ncc_gpu_task), 256);
   int64_t bytes = head;
-  for (int64_t t = 0; t < count; t++) bytes += round_up(pixel_bytes(tasks[t].tmpl), 256);
+  for (int64_t t = 0; t < count; t++) bytes += ncc_round_up(pixel_bytes(tasks[t].tmpl), 256);
   NCC_TRY(ncc_gpu_reserve(place, &slot->staging, bytes));
   NCC_TRY(ncc_gpu_reserve(place, &slot->staged, bytes));
   ncc_gpu_task *staged = slot->staging.data;
@@ -251,7 +249,7 @@ static ncc_status upload(ncc_gpu_engine *e, ncc_gpu_slot *slot, const ncc_task *
     set_bounds(e, &tasks[t], slot, t);
     staged[t] = make_task(e, &tasks[t], &slot->bounds[t], offset);
     slot->tmpls[t] = tasks[t].tmpl;
-    offset += round_up(pixel_bytes(tasks[t].tmpl), 256);
+    offset += ncc_round_up(pixel_bytes(tasks[t].tmpl), 256);
   }
   *cached = use_cache(e, tasks, count, staged);
   if (*cached && e->centring.centre == 0) {
@@ -335,7 +333,7 @@ static ncc_status take_candidates(ncc_gpu_engine *e, ncc_gpu_slot *slot, int64_t
   const ncc_gpu_head head = ((const ncc_gpu_head *)slot->results.data)[t];
   const ncc_gpu_item *items =
       (const ncc_gpu_item *)((const ncc_gpu_head *)slot->results.data + slot->count) + t * NCC_GPU_FIRST_ITEMS;
-  const int64_t n = head.count < NCC_GPU_LIST ? head.count : NCC_GPU_LIST;
+  const int64_t n = ncc_min(head.count, NCC_GPU_LIST);
   if (n > NCC_GPU_FIRST_ITEMS) {
     NCC_TRY(ncc_gpu_reserve(place, &slot->rest, NCC_GPU_LIST * (int64_t)sizeof *items));
     NCC_TRY_CUDA(place, cudaMemcpyAsync(slot->rest.data, (const ncc_gpu_item *)slot->items.data + t * NCC_GPU_LIST,
@@ -370,13 +368,13 @@ cleanup:
 
 ncc_status ncc_gpu_collect(ncc_gpu_engine *e, ncc_gpu_slot *slot, int64_t first, int64_t n, ncc_proposal *proposals) {
   ncc_status status = NCC_OK;
-  double t0 = ncc_gpu_now_s();
+  double t0 = ncc_clock_s();
   e->place.batch = slot->batch;
   NCC_TRY_CUDA(&e->place, cudaEventSynchronize(slot->done));
-  double t1 = ncc_gpu_now_s();
+  double t1 = ncc_clock_s();
   e->context->counters->columns_s += t1 - t0;
   for (int64_t t = 0; t < n; t++) NCC_TRY(take_candidates(e, slot, first + t, &proposals[t]));
-  e->context->counters->peak_s += ncc_gpu_now_s() - t1;
+  e->context->counters->peak_s += ncc_clock_s() - t1;
 
 cleanup:
   return status;

@@ -128,8 +128,6 @@ typedef struct ncc_gpu_engine {
   uint64_t seen[NCC_GPU_SEEN];
 } ncc_gpu_engine;
 
-double ncc_gpu_now_s(void);
-
 /** Transforms of `count` interleaved templates: rows of `rows` in time, and columns. */
 ncc_gpu_transform ncc_gpu_rows(const ncc_gpu_engine *e, cufftType type, int64_t count, int64_t rows);
 ncc_gpu_transform ncc_gpu_columns(const ncc_gpu_engine *e, int64_t count);

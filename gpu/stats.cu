@@ -11,6 +11,7 @@
  *  Bytes of one image, searched positions P: (1) 2 to 3 pixels read and 16 bytes written a position, (2) 16 read and
  *  written, (3) 32 read and 4 written; some 40 float64 operations a position. Shared by all templates of one shape.
  */
+#include "base/arithmetic.h"
 #include "gpu/device_math.cuh"
 #include "gpu/launchers.h"
 #include "match/ssd.h"
@@ -56,7 +57,7 @@ __global__ void columns_kernel(band b) {
   if (b.what != MOMENTS && *s.unknown == 0) return;
   const int64_t j = (int64_t)blockIdx.x * blockDim.x + threadIdx.x, block = blockIdx.y;
   if (j >= b.width) return;
-  const int64_t first = b.first + block * s.block_rows, end = ncc_min64(first + s.block_rows, b.end);
+  const int64_t first = b.first + block * s.block_rows, end = ncc_min(first + s.block_rows, b.end);
   const int64_t col = b.base + j - s.trim_x0,
                 origin = s.shape.y0 - s.trim_y0; /* row y of the search is row y + origin of the image */
   const bool inside = col >= 0 && col < s.trim_cols;
@@ -89,7 +90,7 @@ __global__ void mass_kernel(band b) {
   const int64_t segment = (int64_t)blockIdx.x * blockDim.x + threadIdx.x, block = blockIdx.y;
   if (segment >= b.segments) return;
   double sum = 0;
-  for (int64_t j = segment * b.segment; j < ncc_min64((segment + 1) * b.segment, b.width); j++)
+  for (int64_t j = segment * b.segment; j < ncc_min((segment + 1) * b.segment, b.width); j++)
     sum += b.mass[block * b.width + j];
   b.block_mass[block * b.segments + segment] = sum;
 }
@@ -101,7 +102,7 @@ __global__ void segments_kernel(band b) {
   NCC_SHARED(double2, scan);
   if (b.what != MOMENTS && *b.s.unknown == 0) return;
   const int thread = (int)threadIdx.x;
-  const int64_t from = (int64_t)blockIdx.x * b.segment, to = ncc_min64(from + b.segment, b.width);
+  const int64_t from = (int64_t)blockIdx.x * b.segment, to = ncc_min(from + b.segment, b.width);
   for (int64_t row = blockIdx.y; row < b.end - b.first; row += gridDim.y) {
     double2 *sums = b.sums + row * b.width, carry;
     carry.x = carry.y = 0;
@@ -180,7 +181,7 @@ __device__ float doubt(const band &b, float ssd, double overlap, int64_t block, 
 }
 
 __device__ __forceinline__ int64_t overlap_1d(int64_t image, int64_t tmpl, int64_t p) {
-  return ncc_min64(p, image - 1) - ncc_max64(p - tmpl + 1, 0) + 1;
+  return ncc_min(p, image - 1) - ncc_max(p - tmpl + 1, 0) + 1;
 }
 
 __global__ void ssd_kernel(band b) {
@@ -237,7 +238,7 @@ __global__ void flat_kernel(band b) {
 /* ---- launching -------------------------------------------------------------------------------------------------- */
 
 int64_t ncc_gpu_stats_segment(int64_t tmpl_cols) {
-  return tmpl_cols >= SCAN_THREADS ? tmpl_cols : (SCAN_THREADS + tmpl_cols - 1) / tmpl_cols * tmpl_cols;
+  return ncc_round_up(ncc_max(tmpl_cols, SCAN_THREADS), tmpl_cols);
 }
 
 static int64_t width_of(const ncc_gpu_stats *s) {
@@ -246,7 +247,7 @@ static int64_t width_of(const ncc_gpu_stats *s) {
 
 static int64_t segments_of(const ncc_gpu_stats *s) {
   const int64_t segment = ncc_gpu_stats_segment(s->shape.tmpl_cols);
-  return (width_of(s) + segment - 1) / segment;
+  return ncc_ceil_div(width_of(s), segment);
 }
 
 int64_t ncc_gpu_stats_scratch(const ncc_gpu_stats *s) {
@@ -255,7 +256,7 @@ int64_t ncc_gpu_stats_scratch(const ncc_gpu_stats *s) {
 }
 
 static cudaError_t sum_windows(cudaStream_t stream, const band *b) {
-  const int64_t rows = b->end - b->first, blocks = (rows + b->s.block_rows - 1) / b->s.block_rows;
+  const int64_t rows = b->end - b->first, blocks = ncc_ceil_div(rows, b->s.block_rows);
   if (b->high == 0 || b->wide == 0) return cudaSuccess;
   NCC_LAUNCH_PLAIN(columns_kernel, dim3(ncc_blocks(b->width, 128), (unsigned)blocks), dim3(128), stream, *b);
   cudaError_t code = cudaGetLastError();
@@ -287,7 +288,7 @@ static cudaError_t run_pass(cudaStream_t stream, const ncc_gpu_stats *s, quantit
   b.limit = (float)(NCC_SSD_WELL_ABOVE * 0x1p-49 * (double)(s->shape.tmpl_rows * s->shape.tmpl_cols) * s->largest *
                     s->largest * s->unit * s->unit);
   for (b.first = 0; b.first < s->shape.rows; b.first = b.end) {
-    b.end = b.first + s->band_rows < s->shape.rows ? b.first + s->band_rows : s->shape.rows;
+    b.end = ncc_min(b.first + s->band_rows, s->shape.rows);
     cudaError_t code = sum_windows(stream, &b);
     if (code != cudaSuccess) return code;
     const dim3 grid(ncc_blocks(s->shape.cols, 128), ncc_strided(b.end - b.first));

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arithmetic.h"
 #include "base/clock.h"
 #include "base/version.h"
 #include "match/fft.h"
@@ -166,10 +167,6 @@ cleanup:
   return status;
 }
 
-static int64_t min_i64(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-
 /** The memory of the geometry that needs most. */
 static ncc_status forecast_memory(const ncc_root *root, const ncc_memory *memory, ncc_forecast *f) {
   ncc_status status = NCC_OK;
@@ -184,8 +181,8 @@ static ncc_status forecast_memory(const ncc_root *root, const ncc_memory *memory
     if (i == 0 || need.matcher_bytes + need.pixel_bytes > f->memory.matcher_bytes + f->memory.pixel_bytes)
       f->memory = need;
   }
-  if (f->memory.pixel_bytes < min_i64(memory->pixel_bytes, f->distinct_bytes))
-    f->memory.pixel_bytes = min_i64(memory->pixel_bytes, f->distinct_bytes);
+  if (f->memory.pixel_bytes < ncc_min(memory->pixel_bytes, f->distinct_bytes))
+    f->memory.pixel_bytes = ncc_min(memory->pixel_bytes, f->distinct_bytes);
   size_t pair_bytes = sizeof *catalog->pairs + sizeof *root->indices + sizeof(int64_t) + 1; /* plan, status */
   if (catalog->windows) pair_bytes += sizeof *catalog->windows;
   f->memory.table_bytes = catalog->n_pairs * (int64_t)pair_bytes + header->groups * 32;

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 #define INTERVAL_S 5.0  // rows wait no longer than this; MPIXCORR_SYNC_S replaces it
 enum {
   BATCH_ROWS = 1 << 16,      // nor in larger numbers than this while the thread is idle
@@ -46,12 +48,6 @@ struct ncc_row_writer {
   bool stop;
   int error; /**< errno of the first failure, or 0; nothing is written after it */
 };
-
-static double now_s(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static double interval_s(void) {
   const char *text = getenv("MPIXCORR_SYNC_S");
@@ -115,8 +111,7 @@ static int write_batch(const ncc_row_writer *writer, row_buffer *batch) {
 static bool is_due(const ncc_row_writer *writer) {
   if (writer->filling.count == 0) return false;
   if (writer->stop || writer->wanted > writer->durable || writer->filling.count >= BATCH_ROWS) return true;
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  const struct timespec now = ncc_clock_after(0);
   return now.tv_sec > writer->first_due.tv_sec ||
          (now.tv_sec == writer->first_due.tv_sec && now.tv_nsec >= writer->first_due.tv_nsec);
 }
@@ -139,10 +134,10 @@ static void *run_thread(void *argument) {
     int64_t taken = writer->taken;
     bool failed = writer->error != 0;
     pthread_mutex_unlock(&writer->mutex);
-    const double started_s = now_s();
+    const double started_s = ncc_clock_s();
     int error = failed ? 0 : write_batch(writer, &batch);
     pthread_mutex_lock(&writer->mutex);
-    writer->elapsed_s += now_s() - started_s;
+    writer->elapsed_s += ncc_clock_s() - started_s;
     writer->times++;
     writer->draining.count = 0;
     writer->durable = taken;
@@ -211,10 +206,7 @@ ncc_status ncc_row_writer_put(ncc_row_writer *writer, int64_t n, const ncc_outpu
     buffer->capacity = capacity;
   }
   if (buffer->count == 0) {
-    clock_gettime(CLOCK_MONOTONIC, &writer->first_due);
-    const int64_t due_ns = writer->first_due.tv_nsec + (int64_t)(1e9 * writer->interval_s);
-    writer->first_due.tv_sec += due_ns / 1000000000;
-    writer->first_due.tv_nsec = due_ns % 1000000000;
+    writer->first_due = ncc_clock_after(writer->interval_s);
   }
   memcpy(buffer->rows + buffer->count, rows, (size_t)n * sizeof *rows);
   bool wake = buffer->count == 0 || buffer->count + n >= BATCH_ROWS;

@@ -442,11 +442,7 @@ ncc_handout *ncc_lane_take(ncc_lane *lane) {
 }
 
 void ncc_lane_wait(ncc_lane *lane, int timeout_us) {
-  struct timespec until;
-  clock_gettime(CLOCK_MONOTONIC, &until);
-  until.tv_nsec += 1000L * timeout_us;
-  until.tv_sec += until.tv_nsec / 1000000000;
-  until.tv_nsec %= 1000000000;
+  const struct timespec until = ncc_clock_after(1e-6 * timeout_us);
   pthread_mutex_lock(&lane->mutex);
   if (!lane->finished.first) pthread_cond_timedwait(&lane->finished_some, &lane->mutex, &until);
   pthread_mutex_unlock(&lane->mutex);

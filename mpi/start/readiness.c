@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arithmetic.h"
 #include "base/clock.h"
 #include "match/fft.h"
 #include "mpi/rank/pixels.h"
@@ -69,13 +70,6 @@ ncc_status ncc_memory_need(const ncc_run_options *options, int threads, bool shi
                             &out->matcher_bytes);
 }
 
-static int64_t min_i64(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-static int64_t max_i64(int64_t a, int64_t b) {
-  return a > b ? a : b;
-}
-
 ncc_status ncc_memory_divide(const ncc_catalog *catalog, const int64_t (*indices)[2], const ncc_run_options *options,
                              int threads, bool shipped, ncc_memory *memory) {
   ncc_status status = NCC_OK;
@@ -97,14 +91,14 @@ ncc_status ncc_memory_divide(const ncc_catalog *catalog, const int64_t (*indices
               " need %.2f GiB a rank, the limit is %.2f GiB%s",
               catalog->path, image->rows, image->cols, tmpl->rows, tmpl->cols, (double)bytes / (1 << 30),
               (double)limit_bytes / (1 << 30), options->memory_bytes > 0 ? " (--memory)" : "");
-    matcher_bytes = max_i64(matcher_bytes, need.matcher_bytes);
-    pixel_bytes = max_i64(pixel_bytes, need.pixel_bytes);
+    matcher_bytes = ncc_max(matcher_bytes, need.matcher_bytes);
+    pixel_bytes = ncc_max(pixel_bytes, need.pixel_bytes);
   }
   // Half of the memory at most, because the system's own cache of the file serves all ranks of a node.
-  int64_t room_bytes = min_i64(limit_bytes - NCC_PROGRAM_BYTES - matcher_bytes, limit_bytes / 2);
-  memory->chunk_bytes = max_i64(room_bytes / 16, 0);
-  memory->pixel_bytes = max_i64(room_bytes - 2 * memory->chunk_bytes, pixel_bytes);
-  memory->handout_bytes = min_i64(HANDOUT_BYTES, memory->pixel_bytes / 8);
+  int64_t room_bytes = ncc_min(limit_bytes - NCC_PROGRAM_BYTES - matcher_bytes, limit_bytes / 2);
+  memory->chunk_bytes = ncc_max(room_bytes / 16, 0);
+  memory->pixel_bytes = ncc_max(room_bytes - 2 * memory->chunk_bytes, pixel_bytes);
+  memory->handout_bytes = ncc_min(HANDOUT_BYTES, memory->pixel_bytes / 8);
 cleanup:
   free(shapes);
   return status;

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "io/input/input.h"
 #include "io/output/load.h"
 #include "mpi/start/node_memory.h"
@@ -89,13 +90,11 @@ static ncc_status probe(char *command, const char *path, bool is_part) {
   const int64_t most_mib = wish("MPIXCORR_PROBE_MIB", ncc_memory_node_bytes() >> 21); /* half the node's memory */
   if (access(path, R_OK) != 0) return NCC_OK;                                         /* the caller will say why */
   if (start(command, path, &child) != 0) return NCC_OK;                               /* no reason to refuse a run */
-  struct timespec begin, now;
-  clock_gettime(CLOCK_MONOTONIC, &begin);
+  const double begin_s = ncc_clock_s();
   for (;;) {
     ended = waitpid(child, &how, WNOHANG);
     if (ended == child || (ended < 0 && errno != EINTR)) break;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    if (now.tv_sec - begin.tv_sec > patience_s) {
+    if (ncc_clock_s() - begin_s > (double)patience_s) {
       end_child(child);
       return ncc_error_set(NCC_ERR_INPUT, "%s: cannot be opened: HDF5 has not come to an end after %lld s, in a trial",
                            path, (long long)patience_s);

@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include "base/arithmetic.h"
 #include "base/error.h"
 
 ncc_status ncc_buffer_reserve(ncc_buffer *buffer, int64_t bytes, const char *what) {
@@ -11,7 +12,7 @@ ncc_status ncc_buffer_reserve(ncc_buffer *buffer, int64_t bytes, const char *wha
   ncc_buffer_free(buffer);
   // Whole pages; huge ones where there is something to gain.
   int64_t unit = bytes >= huge ? huge : 4096;
-  bytes = (bytes + unit - 1) / unit * unit;
+  bytes = ncc_round_up(bytes, unit);
   void *data = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (data == MAP_FAILED)
     return ncc_error_set(NCC_ERR_NOMEM, "out of memory for %lld MiB of %s", (long long)(bytes >> 20), what);

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/arithmetic.h"
 #include "base/array.h"
 #include "base/error.h"
 #include "match/kernels/kernels.h"
@@ -38,10 +39,6 @@ static int64_t reach_count(reach r) {
   return r.last - r.first + 1;
 }
 
-static int64_t ceil_div(int64_t value, int64_t unit) {
-  return (value + unit - 1) / unit;
-}
-
 /** Cells of a rectangle that lie on the image, of `count`: [*first, *end). */
 static void clip(reach r, int64_t block, int64_t count, int64_t *first, int64_t *end) {
   *first = block + r.first > 0 ? block + r.first : 0;
@@ -56,7 +53,7 @@ static bool serves(int64_t extent, int64_t cell, int64_t y0, int64_t y1, int64_t
   if (4 * cell * count < 3 * extent) return false;
   for (int i = 0; i < 2; i++) {
     int64_t first, end;
-    clip(r, blocks[i], ceil_div(t1 - t0, cell), &first, &end);
+    clip(r, blocks[i], ncc_ceil_div(t1 - t0, cell), &first, &end);
     if (8 * (end - first - 1) < count) return false;  // the last cell may be cut
   }
   return true;
@@ -68,7 +65,8 @@ bool ncc_cells_serve(const ncc_geometry *g) {
 }
 
 int64_t ncc_cells_bytes(const ncc_geometry *g) {
-  return 16 * (ceil_div(g->trim.y1 - g->trim.y0, CELL_ROWS) + 1) * (ceil_div(g->trim.x1 - g->trim.x0, CELL_COLS) + 1);
+  return 16 * (ncc_ceil_div(g->trim.y1 - g->trim.y0, CELL_ROWS) + 1) *
+         (ncc_ceil_div(g->trim.x1 - g->trim.x0, CELL_COLS) + 1);
 }
 
 ncc_status ncc_cells_begin(const ncc_prepared *image, const ncc_geometry *g, ncc_cells *cells) {
@@ -76,8 +74,8 @@ ncc_status ncc_cells_begin(const ncc_prepared *image, const ncc_geometry *g, ncc
   cells->image = image;
   cells->geometry = *g;
   cells->centring = ncc_stats_centring_choose(image, g->template_rows, g->template_cols);
-  cells->rows = ceil_div(g->trim.y1 - g->trim.y0, CELL_ROWS);
-  cells->cols = ceil_div(g->trim.x1 - g->trim.x0, CELL_COLS);
+  cells->rows = ncc_ceil_div(g->trim.y1 - g->trim.y0, CELL_ROWS);
+  cells->cols = ncc_ceil_div(g->trim.x1 - g->trim.x0, CELL_COLS);
   NCC_TRY(ncc_buffer_reserve(&cells->buffer, ncc_cells_bytes(g), "sums of cells"));
   cells->sums = cells->buffer.data;
   cells->squares = cells->sums + (cells->rows + 1) * (cells->cols + 1);

@@ -10,6 +10,7 @@
 #include <mkl_service.h>
 #endif
 
+#include "base/clock.h"
 #include "base/error.h"
 
 /** Measured costs in cache on the reference machine (one core, AVX-512 server, Debian's FFTW), by bench/fft_costs.c. */
@@ -168,8 +169,7 @@ static double try_parts(const ncc_cut *c, plan_pair pair, ncc_c32 *strips, ncc_c
   const int64_t n_strips = (c->parts * c->length + 7) / 8;
   double least = INFINITY;
   for (int trial = 0; trial < TRIALS; trial++) {
-    struct timespec t0, t1;
-    clock_gettime(CLOCK_MONOTONIC, &t0);
+    const double t0 = ncc_clock_s();
     kernels->split_strips(c, strips, n_strips, TRIAL_COLUMNS, columns);
     for (int j = 0; j < TRIAL_COLUMNS; j++)
       for (int k = 0; k < c->parts; k++) {
@@ -178,8 +178,7 @@ static double try_parts(const ncc_cut *c, plan_pair pair, ncc_c32 *strips, ncc_c
         fftwf_execute_dft(pair.inverse, spectrum, part);
       }
     kernels->join_strips(c, (const ncc_c32 *)columns, TRIAL_COLUMNS, 0, n_strips, strips, false);
-    clock_gettime(CLOCK_MONOTONIC, &t1);
-    least = fmin(least, (double)(t1.tv_sec - t0.tv_sec) + 1e-9 * (double)(t1.tv_nsec - t0.tv_nsec));
+    least = fmin(least, ncc_clock_s() - t0);
   }
   return least;
 }
@@ -256,13 +255,12 @@ cleanup:
 ncc_status ncc_fft_plans_get(const ncc_fft_shape *shape, ncc_fft_effort effort, double *planning_s,
                              const ncc_fft_plans **out) {
   ncc_status status = NCC_OK;
-  struct timespec t0, t1;
   ncc_fft_lock();
   plan_entry *entry = entries;
   while (entry && !(entry->plans.rows == shape->rows && entry->plans.cols == shape->cols && entry->effort == effort))
     entry = entry->next;
   if (!entry) {
-    clock_gettime(CLOCK_MONOTONIC, &t0);
+    const double t0 = ncc_clock_s();
     entry = calloc(1, sizeof *entry);
     NCC_CHECK(entry, NCC_ERR_NOMEM, "out of memory for FFT plans");
     entry->effort = effort;
@@ -273,8 +271,7 @@ ncc_status ncc_fft_plans_get(const ncc_fft_shape *shape, ncc_fft_effort effort, 
     }
     entry->next = entries;
     entries = entry;
-    clock_gettime(CLOCK_MONOTONIC, &t1);
-    if (planning_s) *planning_s += (double)(t1.tv_sec - t0.tv_sec) + 1e-9 * (double)(t1.tv_nsec - t0.tv_nsec);
+    if (planning_s) *planning_s += ncc_clock_s() - t0;
   }
   *out = &entry->plans;
 

@@ -1,18 +1,12 @@
 /** Full-mode geometry; see geometry.h. */
 #include "match/geometry.h"
 
+#include "base/arithmetic.h"
 #include "base/error.h"
-
-static int64_t max64(int64_t a, int64_t b) {
-  return a > b ? a : b;
-}
-static int64_t min64(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
 
 /** Overlap of template and image in one direction at full coordinate p. */
 static int64_t overlap_1d(int64_t image, int64_t tmpl, int64_t p) {
-  return min64(p, image - 1) - max64(p - tmpl + 1, 0) + 1;
+  return ncc_min(p, image - 1) - ncc_max(p - tmpl + 1, 0) + 1;
 }
 
 /** First coordinate at which the overlap in one direction reaches `need` (1 .. tmpl); the last is its mirror image. */
@@ -49,8 +43,8 @@ void ncc_geometry_span(const ncc_geometry *g, int64_t y, int64_t *x0, int64_t *x
     return;
   }
   // The overlap rises, stays and falls along a row, symmetrically about the middle of 0 .. N+n-2.
-  *x0 = max64(*x0, first_with_overlap(need));
-  *x1 = min64(*x1, g->image_cols + g->template_cols - 1 - first_with_overlap(need));
+  *x0 = ncc_max(*x0, first_with_overlap(need));
+  *x1 = ncc_min(*x1, g->image_cols + g->template_cols - 1 - first_with_overlap(need));
 }
 
 int ncc_geometry_segments(const ncc_geometry *g, int64_t y, int64_t segments[2][2]) {
@@ -100,7 +94,7 @@ bool ncc_geometry_equal(const ncc_geometry *a, const ncc_geometry *b) {
 
 int64_t ncc_geometry_min_fft(int64_t image, int64_t tmpl, int64_t first, int64_t last) {
   // Linear correlation fills 0 .. image+tmpl-2; index i also lands on i - L. Keep that away from [first, last].
-  return max64(max64(image + tmpl - 1 - first, last + 1), max64(image, tmpl));
+  return ncc_max(ncc_max(image + tmpl - 1 - first, last + 1), ncc_max(image, tmpl));
 }
 
 static bool row_has_position(const ncc_geometry *g, int64_t y) {
@@ -113,7 +107,7 @@ static bool row_has_position(const ncc_geometry *g, int64_t y) {
  *  overlap of rows grows towards the row where it is largest, and with it the permitted columns, which are nested. So
  *  halving finds the border, whatever size a file declares. @return false if no position is left. */
 static bool drop_empty_border(ncc_geometry *g) {
-  const int64_t best = min64(max64(g->template_rows - 1, g->search.y0), g->search.y1 - 1);
+  const int64_t best = ncc_min(ncc_max(g->template_rows - 1, g->search.y0), g->search.y1 - 1);
   int64_t x0, x1, above = g->search.y0 - 1, top = best, last = best, below = g->search.y1;
   ncc_geometry_span(g, best, &x0, &x1);
   if (x0 >= x1) return false;
@@ -161,17 +155,17 @@ ncc_status ncc_geometry_create(const ncc_search *search, const ncc_rect *window,
               "correlation of %lld rows and %lld columns",
               (long long)window->y0, (long long)window->x0, (long long)window->y1, (long long)window->x1,
               (long long)full_rows, (long long)full_cols);
-    g.search.y0 = max64(g.search.y0, window->y0);
-    g.search.x0 = max64(g.search.x0, window->x0);
-    g.search.y1 = min64(g.search.y1, window->y1);
-    g.search.x1 = min64(g.search.x1, window->x1);
+    g.search.y0 = ncc_max(g.search.y0, window->y0);
+    g.search.x0 = ncc_max(g.search.x0, window->x0);
+    g.search.y1 = ncc_min(g.search.y1, window->y1);
+    g.search.x1 = ncc_min(g.search.x1, window->x1);
     NCC_CHECK(g.search.y0 < g.search.y1 && g.search.x0 < g.search.x1, NCC_ERR_SHAPE,
               "crop and search window leave no position");
   }
   if (g.min_overlap > 0)
     NCC_CHECK(drop_empty_border(&g), NCC_ERR_SHAPE, "a minimum overlap of %g leaves no position", g.min_overlap);
-  g.trim = (ncc_rect){max64(0, g.search.y0 - template_rows + 1), max64(0, g.search.x0 - template_cols + 1),
-                      min64(image_rows, g.search.y1), min64(image_cols, g.search.x1)};
+  g.trim = (ncc_rect){ncc_max(0, g.search.y0 - template_rows + 1), ncc_max(0, g.search.x0 - template_cols + 1),
+                      ncc_min(image_rows, g.search.y1), ncc_min(image_cols, g.search.x1)};
   *out = g;
 
 cleanup:

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "match/engine.h"
 #include "match/judge.h"
@@ -40,12 +40,6 @@ struct ncc_matcher {
 };
 
 static ncc_status decide_task(void *user, int64_t i);
-
-static double now_s(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 const char *ncc_engine_name(const ncc_engine_ops *engine) {
   return engine->name;
@@ -164,16 +158,16 @@ static ncc_status decide(ncc_matcher *m, const ncc_task *task, ncc_proposal *pro
   ncc_case c = {m->evaluator,   task->image,   task->tmpl,
                 task->geometry, m->search.eps, ncc_certify_limit(task->geometry, 1),
                 &m->counters};
-  double t0 = now_s();
+  double t0 = ncc_clock_s();
   bool holds = ncc_certify(&c, proposal, result);
-  double t1 = now_s();
+  double t1 = ncc_clock_s();
   m->counters.certify_s += t1 - t0;
   if (!holds) {
     m->counters.second_tier++;
     NCC_TRY(ncc_second_tier_propose(m->second_tier, task, proposal));
     c.most_px = ncc_certify_limit(task->geometry, 2);
     ncc_certify(&c, proposal, result);
-    m->counters.second_tier_s += now_s() - t1;
+    m->counters.second_tier_s += ncc_clock_s() - t1;
   }
 
 cleanup:
@@ -187,9 +181,9 @@ static ncc_status add_quality(ncc_matcher *m, const ncc_task *task, ncc_proposal
   result->second_y = result->second_x = -1;
   if (result->status != NCC_PAIR_OK) return NCC_OK;
   ncc_case c = {m->evaluator, task->image, task->tmpl, task->geometry, m->search.eps, 0, &m->counters};
-  double t0 = now_s();
+  double t0 = ncc_clock_s();
   ncc_subpixel(&c, result);
-  m->counters.certify_s += now_s() - t0;
+  m->counters.certify_s += ncc_clock_s() - t0;
 
   ncc_geometry elsewhere = *task->geometry;
   const int64_t r = NCC_SECOND_RADIUS_PX;
@@ -294,13 +288,13 @@ static ncc_status take_image(ncc_matcher *m, int64_t key, const ncc_array *image
     if (!m->image.normalised) m->image.pixels = *image;  // the same pixels, perhaps elsewhere
     return NCC_OK;
   }
-  double t0 = now_s();
+  double t0 = ncc_clock_s();
   m->image_key = -1;
   m->image_serial++;
   ncc_prepared_clear(&m->image);
   NCC_TRY(ncc_prepared_create(m->pool, image, m->search.normalize, &m->image));
   m->image_key = key;
-  m->counters.image_s += now_s() - t0;
+  m->counters.image_s += ncc_clock_s() - t0;
 
 cleanup:
   return status;
@@ -382,10 +376,10 @@ ncc_status ncc_matcher_match(ncc_matcher *m, int64_t image_key, const ncc_array 
           status = NCC_ERR_STOPPED;
           goto cleanup;
         }
-        double t0 = now_s();
+        double t0 = ncc_clock_s();
         ncc_prepared_clear(tmpl);
         NCC_TRY(ncc_prepared_create(m->pool, &templates[index], m->search.normalize, tmpl));
-        m->counters.template_s += now_s() - t0;
+        m->counters.template_s += ncc_clock_s() - t0;
         if (settle_without_engine(m, tmpl, &g, &results[index])) {
           m->counters.pairs++;
         } else if (m->engine->match) {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arithmetic.h"
 #include "base/buffer.h"
 #include "base/error.h"
 #include "match/fft.h"
@@ -93,16 +94,9 @@ void ncc_second_tier_destroy(ncc_second_tier **tier) {
 static int64_t tile_side(int64_t tmpl) {
   return tmpl > TILE ? tmpl : TILE;
 }
-static int64_t min64(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-static int64_t max64(int64_t a, int64_t b) {
-  return a > b ? a : b;
-}
-
 int64_t ncc_second_tier_bytes(const ncc_geometry *g) {
-  int64_t rows = min64(tile_side(g->template_rows), g->search.y1 - g->search.y0) + 2 * g->template_rows;
-  int64_t cols = min64(tile_side(g->template_cols), g->search.x1 - g->search.x0) + 2 * g->template_cols;
+  int64_t rows = ncc_min(tile_side(g->template_rows), g->search.y1 - g->search.y0) + 2 * g->template_rows;
+  int64_t cols = ncc_min(tile_side(g->template_cols), g->search.x1 - g->search.x0) + 2 * g->template_cols;
   int64_t transform = 8 * (rows + rows / 8 + 16) * (cols + cols / 8 + 32);
   return 2 * transform + 8 * (g->template_rows + 1) * (g->template_cols + 1) + 32 * cols +
          CANDIDATES * (int64_t)sizeof(ncc_candidate);
@@ -112,10 +106,10 @@ int64_t ncc_second_tier_bytes(const ncc_geometry *g) {
 static ncc_geometry tile_geometry(const ncc_geometry *g, const ncc_rect *tile) {
   ncc_geometry t = *g;
   t.search = *tile;
-  t.trim.y0 = max64(0, tile->y0 - g->template_rows + 1);
-  t.trim.x0 = max64(0, tile->x0 - g->template_cols + 1);
-  t.trim.y1 = min64(g->image_rows, tile->y1);
-  t.trim.x1 = min64(g->image_cols, tile->x1);
+  t.trim.y0 = ncc_max(0, tile->y0 - g->template_rows + 1);
+  t.trim.x0 = ncc_max(0, tile->x0 - g->template_cols + 1);
+  t.trim.y1 = ncc_min(g->image_rows, tile->y1);
+  t.trim.x1 = ncc_min(g->image_cols, tile->x1);
   return t;
 }
 
@@ -159,9 +153,9 @@ static ncc_status transform(ncc_second_tier *t, double *norm) {
   const int64_t m = g->template_rows, n = g->template_cols;
   fftw_plan forward = NULL, inverse = NULL;
   t->rows = ncc_fft_length(
-      max64(2, ncc_geometry_min_fft(trim->y1 - trim->y0, m, g->search.y0 - trim->y0, g->search.y1 - 1 - trim->y0)));
+      ncc_max(2, ncc_geometry_min_fft(trim->y1 - trim->y0, m, g->search.y0 - trim->y0, g->search.y1 - 1 - trim->y0)));
   t->cols = ncc_fft_length(
-      max64(2, ncc_geometry_min_fft(trim->x1 - trim->x0, n, g->search.x0 - trim->x0, g->search.x1 - 1 - trim->x0)));
+      ncc_max(2, ncc_geometry_min_fft(trim->x1 - trim->x0, n, g->search.x0 - trim->x0, g->search.x1 - 1 - trim->x0)));
   t->stride = 2 * (t->cols / 2 + 1);
   NCC_TRY(ncc_buffer_reserve(&t->image, 8 * t->rows * t->stride, "the second tier"));
   NCC_TRY(ncc_buffer_reserve(&t->tmpl, 8 * t->rows * t->stride, "the second tier"));
@@ -244,11 +238,11 @@ static void visit_row(void *context, int64_t y, const uint8_t *flat) {
   int64_t segments[2][2];
   int count = ncc_geometry_segments(g, y, segments);
   const double *numerators = (double *)t->image.data + (y - trim->y0) * t->stride - trim->x0;
-  int64_t rows_overlap = min64(y, g->image_rows - 1) - max64(y - m + 1, 0) + 1;
+  int64_t rows_overlap = ncc_min(y, g->image_rows - 1) - ncc_max(y - m + 1, 0) + 1;
   dd s = {0, 0}, q = {0, 0};
   int64_t left = trim->x0, right = trim->x0 - 1;  // columns in the sums: [left, right]
   for (int64_t x = g->search.x0; x < g->search.x1; x++) {
-    int64_t want_left = max64(x - n + 1, 0), want_right = min64(x, g->image_cols - 1);
+    int64_t want_left = ncc_max(x - n + 1, 0), want_right = ncc_min(x, g->image_cols - 1);
     for (; right < want_right; right++) {
       s = dd_add(s, t->s[right + 1 - trim->x0]);
       q = dd_add(q, t->q[right + 1 - trim->x0]);
@@ -313,7 +307,7 @@ ncc_status ncc_second_tier_visit(ncc_second_tier *t, const ncc_task *task, const
   for (int64_t y = g->search.y0; y < g->search.y1; y += height)
     for (int64_t x = g->search.x0; x < g->search.x1; x += width) {
       NCC_CHECK(!ncc_stop_came(t->context->config), NCC_ERR_STOPPED, "stopped");
-      ncc_rect tile = {y, x, min64(y + height, g->search.y1), min64(x + width, g->search.x1)};
+      ncc_rect tile = {y, x, ncc_min(y + height, g->search.y1), ncc_min(x + width, g->search.x1)};
       NCC_TRY(visit_tile(t, &tile));
     }
 

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arithmetic.h"
 #include "base/array.h"
 #include "base/error.h"
 #include "match/kernels/kernels.h"
@@ -47,21 +48,17 @@ typedef struct stats_scratch {
   ncc_strip_sums sums;
 } stats_scratch;
 
-static int64_t round_up(int64_t value, int64_t unit) {
-  return (value + unit - 1) / unit * unit;
-}
-
 static int64_t mass_blocks(const stats_job *job) {
   return job->width / job->g->template_cols + 2;
 }
 
 static int64_t scratch_doubles(const stats_job *job) {
-  return round_up(3 * round_up(job->n, 8) + mass_blocks(job) + 16 * job->width, 8);
+  return ncc_round_up(3 * ncc_round_up(job->n, 8) + mass_blocks(job) + 16 * job->width, 8);
 }
 
 static stats_scratch scratch_of(const stats_job *job, int thread) {
-  double *p = (double *)job->stats->scratch.data + 2 * round_up(job->n_out, 8) + thread * job->scratch_stride;
-  int64_t n = round_up(job->n, 8);
+  double *p = (double *)job->stats->scratch.data + 2 * ncc_round_up(job->n_out, 8) + thread * job->scratch_stride;
+  int64_t n = ncc_round_up(job->n, 8);
   stats_scratch s = {.s = p, .q = p + n, .mass = p + 2 * n};
   s.sums = (ncc_strip_sums){.sums = p + 3 * n,
                             .squares = p + 3 * n + 8 * job->width,
@@ -78,7 +75,7 @@ static void layout(const ncc_geometry *g, ncc_stats *stats) {
   stats->y0 = g->search.y0 - first_row % NCC_BLOCK_ROWS;
   stats->x0 = g->search.x0 - first_col % NCC_BLOCK_COLS;
   stats->strips = (g->search.y1 - stats->y0 + NCC_BLOCK_ROWS - 1) / NCC_BLOCK_ROWS;
-  stats->stride = round_up(g->search.x1 - stats->x0, NCC_BLOCK_COLS);
+  stats->stride = ncc_round_up(g->search.x1 - stats->x0, NCC_BLOCK_COLS);
 }
 
 static int64_t floor_count(const ncc_stats *stats) {
@@ -110,7 +107,7 @@ static const void *row_pixels(const stats_job *job, int64_t row) {
 
 /** Column sums of the windows that end above row y, from nothing. */
 static void build(const stats_job *job, const stats_scratch *t, int64_t y) {
-  memset(t->s, 0, (size_t)(3 * round_up(job->n, 8)) * sizeof(double));
+  memset(t->s, 0, (size_t)(3 * ncc_round_up(job->n, 8)) * sizeof(double));
   for (int64_t row = y - job->g->template_rows; row < y; row += 8) {
     ncc_strip_rows rows = {0};
     for (int r = 0; r < 8 && row + r < y; r++) rows.in[r] = row_pixels(job, row + r);
@@ -355,10 +352,10 @@ ncc_status ncc_stats_create(ncc_pool *pool, const ncc_prepared *image, const ncc
   job.scratch_stride = scratch_doubles(&job);
   NCC_TRY(
       ncc_buffer_reserve(&stats->ssd_buffer, 4 * NCC_BLOCK_ROWS * stats->strips * stats->stride, "window statistics"));
-  NCC_TRY(ncc_buffer_reserve(&stats->scratch, 8 * (2 * round_up(job.n_out, 8) + threads * job.scratch_stride),
+  NCC_TRY(ncc_buffer_reserve(&stats->scratch, 8 * (2 * ncc_round_up(job.n_out, 8) + threads * job.scratch_stride),
                              "window sums"));
   stats->ssd = stats->ssd_buffer.data;
-  double *overlap_cols = stats->scratch.data, *inverse_cols = overlap_cols + round_up(job.n_out, 8);
+  double *overlap_cols = stats->scratch.data, *inverse_cols = overlap_cols + ncc_round_up(job.n_out, 8);
   for (int64_t i = 0; i < job.n_out; i++) {
     int64_t x = g->search.x0 + i, left = x - g->template_cols + 1 > 0 ? x - g->template_cols + 1 : 0;
     overlap_cols[i] = (double)((x < g->image_cols - 1 ? x : g->image_cols - 1) - left + 1);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arithmetic.h"
 #include "base/error.h"
 #include "plan/cost.h"
 
@@ -60,13 +61,6 @@ struct ncc_plan {
   int64_t seen;
 };
 
-static int64_t min_i64(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-static int64_t max_i64(int64_t a, int64_t b) {
-  return a > b ? a : b;
-}
-
 /* ---- building --------------------------------------------------------------------------------------------------- */
 
 static bool has_work(const int64_t (*indices)[2], const uint8_t *done, int64_t row) {
@@ -81,7 +75,7 @@ static ncc_status make_order(ncc_plan *plan, const ncc_catalog *catalog, const i
   int64_t pairs = 0;
   for (int64_t row = 0; row < catalog->n_pairs; row++) pairs += has_work(indices, done, row);
   plan->pairs = pairs;
-  plan->order = malloc((size_t)max_i64(pairs, 1) * sizeof *plan->order);
+  plan->order = malloc((size_t)ncc_max(pairs, 1) * sizeof *plan->order);
   NCC_CHECK(plan->order, NCC_ERR_NOMEM, "out of memory for the plan of %lld pairs", (long long)pairs);
   if (!plan->options.group) {
     int64_t at = 0;
@@ -162,7 +156,7 @@ static ncc_status add_kind(ncc_plan *plan, const ncc_cost *cost, int64_t image_b
                            int32_t *index) {
   ncc_status status = NCC_OK;
   if (plan->n_kinds == plan->kind_capacity) {
-    int64_t capacity = max_i64(16, 2 * plan->kind_capacity);
+    int64_t capacity = ncc_max(16, 2 * plan->kind_capacity);
     kind *grown = realloc(plan->kinds, (size_t)capacity * sizeof *grown);
     NCC_CHECK(grown, NCC_ERR_NOMEM, "out of memory for the plan of %lld geometries", (long long)capacity);
     plan->kinds = grown;
@@ -171,7 +165,7 @@ static ncc_status add_kind(ncc_plan *plan, const ncc_cost *cost, int64_t image_b
   kind k = {.image_s = cost->image_s, .pair_s = cost->pair_s, .image_bytes = image_bytes, .pair_bytes = pair_bytes};
   k.max_count = plan->options.max_pairs > 0 ? plan->options.max_pairs : INT64_MAX;
   if (plan->options.max_bytes > 0)
-    k.max_count = min_i64(k.max_count, max_i64(1, (plan->options.max_bytes - image_bytes) / max_i64(1, pair_bytes)));
+    k.max_count = ncc_min(k.max_count, ncc_max(1, (plan->options.max_bytes - image_bytes) / ncc_max(1, pair_bytes)));
   *index = (int32_t)plan->n_kinds;
   plan->kinds[plan->n_kinds++] = k;
 cleanup:
@@ -210,7 +204,7 @@ static ncc_status make_group(ncc_plan *plan, const source *s, int64_t first, int
   *out = (group){.next = first, .end = end};
   for (int64_t i = first; i < end; i++) {
     const ncc_object tmpl = template_of(s, order[i]);
-    pair_bytes = max_i64(pair_bytes, object_bytes(&tmpl));
+    pair_bytes = ncc_max(pair_bytes, object_bytes(&tmpl));
     mixed = mixed || !same_geometry(s, order[first], order[i]);
   }
   const ncc_object image = image_of(s, order[first]);
@@ -256,7 +250,7 @@ static ncc_status make_groups(ncc_plan *plan, const source *s) {
   int64_t n = 0;
   bool sorted = true;
   for (int64_t i = 0; i < plan->pairs; i++) n += i == 0 || indices[plan->order[i]][0] != indices[plan->order[i - 1]][0];
-  plan->groups = malloc((size_t)max_i64(n, 1) * sizeof *plan->groups);
+  plan->groups = malloc((size_t)ncc_max(n, 1) * sizeof *plan->groups);
   NCC_CHECK(plan->groups, NCC_ERR_NOMEM, "out of memory for the plan of %lld groups", (long long)n);
   for (int64_t first = 0, end; first < plan->pairs; first = end) {
     int64_t image = indices[plan->order[first]][0];
@@ -405,9 +399,9 @@ bool ncc_plan_next(ncc_plan *plan, int rank, double limit_s, ncc_chunk *chunk) {
   const double image_s = real_image_s(plan, k), pair_s = real_pair_s(plan, k);
   int64_t left = g->end - g->next;
   double budget_s = prepare ? fmax(limit_s - image_s, image_s) : limit_s; /* half of it at least is not setup */
-  int64_t count = budget_s >= (double)left * pair_s ? left : max_i64(1, (int64_t)(budget_s / pair_s));
+  int64_t count = budget_s >= (double)left * pair_s ? left : ncc_max(1, (int64_t)(budget_s / pair_s));
   if (left - count < count / 4) count = left; /* no crumbs */
-  count = min_i64(count, k->max_count);
+  count = ncc_min(count, k->max_count);
   *chunk = (ncc_chunk){.id = plan->next_id++, .first = g->next, .count = count};
   chunk->cost = (ncc_plan_cost){.seconds = (double)count * pair_s + (prepare ? image_s : 0),
                                 .image_s = prepare ? k->image_s : 0,
@@ -428,7 +422,7 @@ ncc_status ncc_plan_take(ncc_plan *plan, int rank, int64_t n_given, ncc_plan_wor
   work->cost = (ncc_plan_cost){.kind = -1};
   while (work->cost.seconds < share_s && work->n_pairs < max_pairs && work->bytes < max_bytes) {
     if (work->n_chunks == work->capacity) {
-      int64_t capacity = max_i64(64, 2 * work->capacity);
+      int64_t capacity = ncc_max(64, 2 * work->capacity);
       ncc_chunk *grown = realloc(work->chunks, (size_t)capacity * sizeof *grown);
       NCC_CHECK(grown, NCC_ERR_NOMEM, "out of memory for %lld chunks", (long long)capacity);
       work->chunks = grown;
@@ -461,7 +455,7 @@ void ncc_plan_work_clear(ncc_plan_work *work) {
 
 ncc_status ncc_plan_return(ncc_plan *plan, const ncc_chunk *chunk) {
   if (plan->n_returned == plan->returned_capacity) {
-    int64_t capacity = max_i64(16, 2 * plan->returned_capacity);
+    int64_t capacity = ncc_max(16, 2 * plan->returned_capacity);
     ncc_chunk *grown = realloc(plan->returned, (size_t)capacity * sizeof *grown);
     if (!grown) return ncc_error_set(NCC_ERR_NOMEM, "out of memory for %lld returned chunks", (long long)capacity);
     plan->returned = grown;
