@@ -8,12 +8,12 @@
 
 /** Columns lie apart by whole lines, and not by a multiple of a page, which would share a few sets of the caches. */
 static int64_t column_stride(const ncc_fft_shape *shape) {
-  int64_t stride = ncc_cpu_round_up(shape->rows, 8);
+  int64_t stride = ncc_round_up(shape->rows, 8);
   return stride % 512 == 0 ? stride + 8 : stride;
 }
 
 static int64_t strip_stride(const ncc_fft_shape *shape) {
-  int64_t columns = ncc_cpu_round_up(shape->half, NCC_COLUMN_BATCH);
+  int64_t columns = ncc_round_up(shape->half, NCC_COLUMN_BATCH);
   return NCC_ROW_BATCH * (columns % 64 == 0 ? columns + 8 : columns);
 }
 
@@ -47,13 +47,13 @@ int64_t ncc_cpu_strips_bytes(const ncc_cpu_layout *l) {
 }
 
 static int64_t longest_row(const ncc_geometry *g) {
-  return ncc_cpu_round_up(g->image_cols > g->template_cols ? g->image_cols : g->template_cols, 8);
+  return ncc_round_up(ncc_max(g->image_cols, g->template_cols), 8);
 }
 
 static int64_t scratch_bytes(const ncc_cpu_layout *l) {
   const int64_t bytes = 8 * longest_row(&l->geometry) + 8 * 2 * NCC_PACKED_ROWS * l->shape.row_stride +
                         8 * 2 * (NCC_COLUMN_BATCH + 1) * l->column_stride + 4 * 2 * l->shape.row_stride;
-  return ncc_cpu_round_up(bytes, 64);
+  return ncc_round_up(bytes, 64);
 }
 
 int64_t ncc_cpu_bytes(const ncc_geometry *g, int threads) {

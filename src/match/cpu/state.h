@@ -12,6 +12,7 @@
 #ifndef NCC_CPU_STATE_H
 #define NCC_CPU_STATE_H
 
+#include "base/arithmetic.h"
 #include "base/buffer.h"
 #include "match/cells.h"
 #include "match/engine.h"
@@ -113,10 +114,6 @@ static inline bool ncc_cpu_stopped(const ncc_cpu *e) {
   return ncc_stop_came(e->context->config);
 }
 
-static inline int64_t ncc_cpu_round_up(int64_t value, int64_t unit) {
-  return (value + unit - 1) / unit * unit;
-}
-
 /** By so much are numerators too large, in units of the image and the template: FFTW's inverse is not divided by the
  *  number of points, and unpacking spectra leaves a factor of two for each of the two. */
 static inline double ncc_cpu_points(const ncc_cpu *e) {
@@ -125,7 +122,7 @@ static inline double ncc_cpu_points(const ncc_cpu *e) {
 
 /** Strips that hold so many rows. */
 static inline int64_t ncc_cpu_strips(int64_t rows) {
-  return (rows + NCC_ROW_BATCH - 1) / NCC_ROW_BATCH;
+  return ncc_ceil_div(rows, NCC_ROW_BATCH);
 }
 
 // ---- layout.c

@@ -51,7 +51,7 @@ void ncc_cpu_rows_inverse(const ncc_cpu *e, ncc_cpu_scratch *s, const ncc_c32 *s
 
 int64_t ncc_cpu_column_turns(const ncc_cpu *e) {
   const int64_t blocks = (e->layout.shape.half + NCC_COLUMN_BATCH - 1) / NCC_COLUMN_BATCH;
-  return ncc_cpu_round_up(blocks, e->threads);
+  return ncc_round_up(blocks, e->threads);
 }
 
 /** Threads work far apart: in neighbouring blocks each would have lines prefetched that the other is writing, and two
