@@ -20,17 +20,21 @@ ncc_status ncc_comm_error(int code, const char *call) {
 ncc_status ncc_comm_create(ncc_comm *out) {
   ncc_status status = NCC_OK;
   memset(out, 0, sizeof *out);
-  out->world = MPI_COMM_NULL;
+  out->world = out->node = MPI_COMM_NULL;
   NCC_TRY_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &out->world));
   NCC_TRY_MPI(MPI_Comm_set_errhandler(out->world, MPI_ERRORS_RETURN));
   NCC_TRY_MPI(MPI_Comm_rank(out->world, &out->rank));
   NCC_TRY_MPI(MPI_Comm_size(out->world, &out->ranks));
+  NCC_TRY_MPI(MPI_Comm_split_type(out->world, MPI_COMM_TYPE_SHARED, out->rank, MPI_INFO_NULL, &out->node));
+  NCC_TRY_MPI(MPI_Comm_rank(out->node, &out->node_rank));
+  NCC_TRY_MPI(MPI_Comm_size(out->node, &out->node_ranks));
   gethostname(out->host, sizeof out->host - 1);
 cleanup:
   return status;
 }
 
 void ncc_comm_destroy(ncc_comm *comm) {
+  if (comm->node != MPI_COMM_NULL) MPI_Comm_free(&comm->node);
   if (comm->world != MPI_COMM_NULL) MPI_Comm_free(&comm->world);
 }
 
@@ -43,65 +47,90 @@ int ncc_backoff_us(int *step, bool eager) {
   return us[eager && now > LAST_EAGER ? LAST_EAGER : now];
 }
 
-ncc_status ncc_comm_wait(MPI_Request *request) {
-  ncc_status status = NCC_OK;
-  for (int done = 0, step = 0; !done;) {
-    NCC_TRY_MPI(MPI_Test(request, &done, MPI_STATUS_IGNORE));
-    if (!done) nanosleep(&(struct timespec){.tv_nsec = 1000L * ncc_backoff_us(&step, false)}, NULL);
-  }
-cleanup:
-  return status;
-}
-
 /* ---- collectives ------------------------------------------------------------------------------------------------ */
 
-ncc_status ncc_comm_bcast(const ncc_comm *comm, void *data, int64_t bytes, int root) {
-  ncc_status status = NCC_OK;
-  for (int64_t at = 0; at < bytes; at += PIECE_BYTES) {
-    MPI_Request request;
-    int piece = (int)(bytes - at < PIECE_BYTES ? bytes - at : PIECE_BYTES);
-    NCC_TRY_MPI(MPI_Ibcast((char *)data + at, piece, MPI_BYTE, root, comm->world, &request));
-    NCC_TRY(ncc_comm_wait(&request));
-  }
-cleanup:
-  return status;
-}
-
-ncc_status ncc_comm_gather(const ncc_comm *comm, const void *mine, int bytes, void *all) {
-  ncc_status status = NCC_OK;
-  MPI_Request request;
-  NCC_TRY_MPI(MPI_Igather(mine, bytes, MPI_BYTE, all, bytes, MPI_BYTE, 0, comm->world, &request));
-  NCC_TRY(ncc_comm_wait(&request));
-cleanup:
-  return status;
-}
-
-ncc_status ncc_comm_agree(const ncc_comm *comm, ncc_status mine) {
+/** Waits asleep until all ranks are there; then the error of one, or the least of `*value`. */
+static ncc_status meet(const ncc_comm *comm, ncc_status mine, int64_t *value) {
   ncc_status status = NCC_OK;
   struct {
     int32_t status;
     char message[1020];
   } verdict = {.status = mine};
-  int failed = mine == NCC_OK ? INT_MAX : comm->rank, first;
+  int64_t own[2] = {mine == NCC_OK ? INT_MAX : comm->rank, *value}, least[2];
   MPI_Request request;
   if (mine != NCC_OK) {
     if (comm->rank > 0) ncc_error_prefix("rank %d on %s", comm->rank, comm->host);
     snprintf(verdict.message, sizeof verdict.message, "%s", ncc_error_message());
   }
-  NCC_TRY_MPI(MPI_Iallreduce(&failed, &first, 1, MPI_INT, MPI_MIN, comm->world, &request));
-  NCC_TRY(ncc_comm_wait(&request));
-  if (first == INT_MAX) return NCC_OK;
-  NCC_TRY(ncc_comm_bcast(comm, &verdict, sizeof verdict, first));
+  NCC_TRY_MPI(MPI_Iallreduce(own, least, 2, MPI_INT64_T, MPI_MIN, comm->world, &request));
+  for (int done = 0, step = 0;;) {
+    NCC_TRY_MPI(MPI_Test(&request, &done, MPI_STATUS_IGNORE));
+    if (done) break;
+    nanosleep(&(struct timespec){.tv_nsec = 1000L * ncc_backoff_us(&step, false)}, NULL);
+  }
+  *value = least[1];
+  if (least[0] == INT_MAX) return NCC_OK;
+  NCC_TRY_MPI(MPI_Bcast(&verdict, sizeof verdict, MPI_BYTE, (int)least[0], comm->world));
   status = ncc_error_set((ncc_status)verdict.status, "%s", verdict.message);
 cleanup:
   return status;
 }
 
-ncc_status ncc_comm_barrier(const ncc_comm *comm) {
+ncc_status ncc_comm_agree(const ncc_comm *comm, ncc_status mine) {
+  int64_t nothing = 0;
+  return meet(comm, mine, &nothing);
+}
+
+ncc_status ncc_comm_min(const ncc_comm *comm, ncc_status mine, int64_t *value) {
+  return meet(comm, mine, value);
+}
+
+ncc_status ncc_comm_bcast(const ncc_comm *comm, ncc_status mine, void *data, int64_t bytes) {
   ncc_status status = NCC_OK;
-  MPI_Request request;
-  NCC_TRY_MPI(MPI_Ibarrier(comm->world, &request));
-  NCC_TRY(ncc_comm_wait(&request));
+  NCC_TRY(ncc_comm_agree(comm, mine));
+  for (int64_t at = 0; at < bytes; at += PIECE_BYTES) {
+    int piece = (int)(bytes - at < PIECE_BYTES ? bytes - at : PIECE_BYTES);
+    NCC_TRY_MPI(MPI_Bcast((char *)data + at, piece, MPI_BYTE, 0, comm->world));
+  }
+cleanup:
+  return status;
+}
+
+ncc_status ncc_comm_bcast_new(const ncc_comm *comm, ncc_status mine, void **data, int64_t *bytes) {
+  ncc_status status = NCC_OK;
+  void *made = NULL;
+  NCC_TRY(ncc_comm_bcast(comm, mine, bytes, sizeof *bytes));
+  if (*bytes == 0) goto cleanup;
+  if (comm->rank > 0) *data = made = malloc((size_t)*bytes);
+  mine = *data ? NCC_OK : ncc_error_set(NCC_ERR_NOMEM, "out of memory for %lld bytes of rank 0", (long long)*bytes);
+  NCC_TRY(ncc_comm_bcast(comm, mine, *data, *bytes));
+  made = NULL;
+cleanup:
+  free(made);
+  if (status != NCC_OK && comm->rank > 0) *data = NULL;
+  return status;
+}
+
+ncc_status ncc_comm_gather(const ncc_comm *comm, ncc_status mine, const void *data, int bytes, void *all) {
+  ncc_status status = NCC_OK;
+  NCC_TRY(ncc_comm_agree(comm, mine));
+  NCC_TRY_MPI(MPI_Gather(data, bytes, MPI_BYTE, all, bytes, MPI_BYTE, 0, comm->world));
+cleanup:
+  return status;
+}
+
+ncc_status ncc_comm_node_bcast(const ncc_comm *comm, ncc_status mine, void *data, int bytes) {
+  ncc_status status = NCC_OK;
+  NCC_TRY(ncc_comm_agree(comm, mine));
+  NCC_TRY_MPI(MPI_Bcast(data, bytes, MPI_BYTE, 0, comm->node));
+cleanup:
+  return status;
+}
+
+ncc_status ncc_comm_node_allgather(const ncc_comm *comm, ncc_status mine, const void *data, int bytes, void *all) {
+  ncc_status status = NCC_OK;
+  NCC_TRY(ncc_comm_agree(comm, mine));
+  NCC_TRY_MPI(MPI_Allgather(data, bytes, MPI_BYTE, all, bytes, MPI_BYTE, comm->node));
 cleanup:
   return status;
 }

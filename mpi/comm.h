@@ -1,8 +1,8 @@
 /** MPI, made patient: collectives and messages that sleep while they wait.
  *
- *  Blocking MPI calls spin on the core that a matcher wants, so everything here is non-blocking underneath and tests
- *  with a back-off. Only the thread that started MPI may call any of it. Whatever fails here is NCC_ERR_COMM; peers may
- *  then be blocked, and only aborting helps.
+ *  Blocking MPI calls spin on the core that a matcher wants. So ranks wait for each other asleep, in ncc_comm_agree();
+ *  once all are there and well, a blocking collective is over in no time. Only the thread that started MPI may call any
+ *  of it. What fails in MPI itself is NCC_ERR_COMM; peers may then be blocked, and only aborting helps.
  */
 #ifndef NCC_COMM_H
 #define NCC_COMM_H
@@ -12,8 +12,9 @@
 #include "base/error.h"
 
 typedef struct ncc_comm {
-  MPI_Comm world; /**< a duplicate of MPI_COMM_WORLD that returns errors */
+  MPI_Comm world, node; /**< a duplicate of MPI_COMM_WORLD, and its ranks on this node; both return errors */
   int rank, ranks;
+  int node_rank, node_ranks;
   char host[64];
 } ncc_comm;
 
@@ -34,23 +35,33 @@ ncc_status ncc_comm_error(int code, const char *call);
 /** Microseconds to sleep after looking in vain once more: from 20 to 1000, or less while `eager`. */
 int ncc_backoff_us(int *step, bool eager);
 
-/** Waits for one request. */
-ncc_status ncc_comm_wait(MPI_Request *request);
+/* ---- collectives ------------------------------------------------------------------------------------------------ */
 
-/* ---- collectives over all ranks --------------------------------------------------------------------------------- */
+/* Each is called by all ranks, whatever has gone wrong for one of them: `mine` is how the caller has fared since the
+   last one. If any rank comes with an error, nothing is done, and all leave with the error of the lowest such rank and
+   with its message; other ranks than 0 are named in it. So no rank waits for one that has given up. */
 
-/** Broadcast of any size, in pieces. Collective. */
-ncc_status ncc_comm_bcast(const ncc_comm *comm, void *data, int64_t bytes, int root);
+/** All ranks are there, and well. */
+ncc_status ncc_comm_agree(const ncc_comm *comm, ncc_status mine);
 
-/** Gathers `bytes` of every rank on rank 0, `all` [ranks * bytes] there. Collective. */
-ncc_status ncc_comm_gather(const ncc_comm *comm, const void *mine, int bytes, void *all);
+/** The least of all ranks' values. */
+ncc_status ncc_comm_min(const ncc_comm *comm, ncc_status mine, int64_t *value);
 
-/** Ranks agree on success: if any rank comes with an error, all leave with that of the lowest such rank, and with its
- *  message; other ranks than 0 are named in it. Collective. */
-ncc_status ncc_comm_agree(const ncc_comm *comm, ncc_status status);
+/** Rank 0's bytes to all; any size. */
+ncc_status ncc_comm_bcast(const ncc_comm *comm, ncc_status mine, void *data, int64_t bytes);
 
-/** All ranks are there. Collective. */
-ncc_status ncc_comm_barrier(const ncc_comm *comm);
+/** Rank 0's bytes to all, where only rank 0 knows how many there are.
+ *  @param[in,out] data  rank 0's, borrowed; elsewhere malloc'd, caller frees; NULL where there are no bytes. */
+ncc_status ncc_comm_bcast_new(const ncc_comm *comm, ncc_status mine, void **data, int64_t *bytes);
+
+/** `bytes` of every rank to rank 0, `all` [ranks * bytes] there. */
+ncc_status ncc_comm_gather(const ncc_comm *comm, ncc_status mine, const void *data, int bytes, void *all);
+
+/** The first rank's bytes to all ranks of its node. */
+ncc_status ncc_comm_node_bcast(const ncc_comm *comm, ncc_status mine, void *data, int bytes);
+
+/** `bytes` of every rank of a node to all of them, `all` [node_ranks * bytes]. */
+ncc_status ncc_comm_node_allgather(const ncc_comm *comm, ncc_status mine, const void *data, int bytes, void *all);
 
 /* ---- messages --------------------------------------------------------------------------------------------------- */
 

@@ -70,9 +70,9 @@ static ncc_status compare_builds(const ncc_comm *comm) {
   ncc_message_hello_make(&hello);
   if (comm->rank == 0) {
     all = malloc((size_t)comm->ranks * sizeof *all);
-    if (!all) return ncc_error_set(NCC_ERR_COMM, "out of memory for %d ranks", comm->ranks);
+    if (!all) mine = ncc_error_set(NCC_ERR_NOMEM, "out of memory for %d ranks", comm->ranks);
   }
-  NCC_TRY(ncc_comm_gather(comm, &hello, sizeof hello, all));
+  NCC_TRY(ncc_comm_gather(comm, mine, &hello, sizeof hello, all));
   for (int rank = 1; comm->rank == 0 && rank < comm->ranks && mine == NCC_OK; rank++)
     if (memcmp(&all[rank], &hello, sizeof hello) != 0)
       mine = ncc_error_set(NCC_ERR_INTERNAL,
@@ -118,8 +118,7 @@ static ncc_status equip(job *j) {
   const int64_t(*indices)[2] = (const int64_t(*)[2])j->root.indices;
   bool shipped = j->reading.mode == NCC_READ_ROOT && j->comm->ranks > 1;
   if (root) mine = ncc_memory_divide(j->catalog, indices, j->options, j->placement.threads, shipped, &j->memory);
-  NCC_TRY(ncc_comm_agree(j->comm, mine));
-  NCC_TRY(ncc_comm_bcast(j->comm, &j->memory, sizeof j->memory, 0));
+  NCC_TRY(ncc_comm_bcast(j->comm, mine, &j->memory, sizeof j->memory));
   // FFTW plans for the ranks that use it from the start; a rank whose GPU fails plans by itself.
   if (!j->options->dry_run && !j->device.everywhere)
     NCC_TRY(ncc_planning_share(j->comm, j->catalog, indices, j->options, &j->root.plan_s));
@@ -141,11 +140,11 @@ static ncc_status start(job *j) {
     j->root.hosts = calloc((size_t)j->comm->ranks, sizeof *j->root.hosts);
     devices = malloc((size_t)j->comm->ranks * sizeof *devices);
     if (!placements || !devices || !j->root.hosts)
-      return ncc_error_set(NCC_ERR_COMM, "out of memory for %d ranks", j->comm->ranks);
+      mine = ncc_error_set(NCC_ERR_NOMEM, "out of memory for %d ranks", j->comm->ranks);
   }
-  NCC_TRY(ncc_comm_gather(j->comm, &j->placement, sizeof j->placement, placements));
-  NCC_TRY(ncc_comm_gather(j->comm, &j->device, sizeof j->device, devices));
-  NCC_TRY(ncc_comm_gather(j->comm, j->comm->host, sizeof j->comm->host, j->root.hosts));
+  NCC_TRY(ncc_comm_gather(j->comm, mine, &j->placement, sizeof j->placement, placements));
+  NCC_TRY(ncc_comm_gather(j->comm, NCC_OK, &j->device, sizeof j->device, devices));
+  NCC_TRY(ncc_comm_gather(j->comm, NCC_OK, j->comm->host, sizeof j->comm->host, j->root.hosts));
   if (root) mine = ncc_root_start(&j->root, j->comm, placements, devices, &j->reading, j->memory.handout_bytes);
   if (root && mine == NCC_OK && j->options->dry_run) mine = ncc_root_forecast(&j->root, &j->memory);
   if (mine == NCC_OK && !j->options->dry_run) {
@@ -210,7 +209,7 @@ static ncc_status run(job *j, bool *aborting) {
   NCC_TRY(ncc_comm_agree(j->comm, mine));
   NCC_TRY(equip(j));
   NCC_TRY(start(j));
-  if (j->options->dry_run) return ncc_comm_barrier(j->comm);
+  if (j->options->dry_run) goto cleanup;
   if (j->comm->rank == 0) {
     mine = work_as_root(j, aborting);
   } else {
@@ -219,7 +218,6 @@ static ncc_status run(job *j, bool *aborting) {
   }
   if (*aborting) return mine;
   NCC_TRY(ncc_comm_agree(j->comm, mine));
-  NCC_TRY(ncc_comm_barrier(j->comm));
 cleanup:
   return status;
 }

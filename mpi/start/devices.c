@@ -53,24 +53,18 @@ static void settle_node(ncc_device_choice *all, int ranks, int rank, int limit, 
 
 ncc_status ncc_devices_choose(const ncc_comm *comm, const ncc_run_options *options, ncc_device_choice *out) {
   ncc_status status = NCC_OK;
-  MPI_Comm node = MPI_COMM_NULL;
-  ncc_device_choice *all = NULL;
-  int rank, ranks, visible;
-  int32_t everywhere;
+  int visible = 0;
   memset(out, 0, sizeof *out);
-  NCC_TRY_MPI(MPI_Comm_split_type(comm->world, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &node));
-  NCC_TRY_MPI(MPI_Comm_rank(node, &rank));
-  NCC_TRY_MPI(MPI_Comm_size(node, &ranks));
-  NCC_TRY(ncc_comm_agree(comm, choose_own(options, rank, out, &visible)));
-  all = malloc((size_t)ranks * sizeof *all);
-  NCC_TRY(ncc_comm_agree(comm, all ? NCC_OK : ncc_error_set(NCC_ERR_NOMEM, "out of memory for %d ranks", ranks)));
-  NCC_TRY_MPI(MPI_Allgather(out, sizeof *out, MPI_BYTE, all, sizeof *out, MPI_BYTE, node));
-  settle_node(all, ranks, rank, options->gpus, visible, out);
-  NCC_TRY_MPI(MPI_Allreduce(&out->use, &everywhere, 1, MPI_INT32_T, MPI_MIN, comm->world));
-  out->everywhere = everywhere;
+  ncc_device_choice *all = malloc((size_t)comm->node_ranks * sizeof *all);
+  ncc_status mine = choose_own(options, comm->node_rank, out, &visible);
+  if (!all) mine = ncc_error_set(NCC_ERR_NOMEM, "out of memory for %d ranks", comm->node_ranks);
+  NCC_TRY(ncc_comm_node_allgather(comm, mine, out, sizeof *out, all));
+  settle_node(all, comm->node_ranks, comm->node_rank, options->gpus, visible, out);
+  int64_t everywhere = out->use;
+  NCC_TRY(ncc_comm_min(comm, NCC_OK, &everywhere));
+  out->everywhere = (int32_t)everywhere;
 cleanup:
   free(all);
-  if (node != MPI_COMM_NULL) MPI_Comm_free(&node);
   return status;
 }
 

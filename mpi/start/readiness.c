@@ -20,16 +20,8 @@ enum { MOST_SHAPES = 256 };
 /* ---- memory ------------------------------------------------------------------------------------------------- */
 
 ncc_status ncc_memory_find(const ncc_comm *comm, int64_t wish, int64_t *bytes) {
-  ncc_status status = NCC_OK;
-  MPI_Comm node = MPI_COMM_NULL;
-  int ranks = 1;
-  NCC_TRY_MPI(MPI_Comm_split_type(comm->world, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &node));
-  NCC_TRY_MPI(MPI_Comm_size(node, &ranks));
-  int64_t mine = wish > 0 ? wish : ncc_memory_node_bytes() / ranks;
-  NCC_TRY_MPI(MPI_Allreduce(&mine, bytes, 1, MPI_INT64_T, MPI_MIN, comm->world));
-cleanup:
-  if (node != MPI_COMM_NULL) MPI_Comm_free(&node);
-  return status;
+  *bytes = wish > 0 ? wish : ncc_memory_node_bytes() / comm->node_ranks;
+  return ncc_comm_min(comm, NCC_OK, bytes);
 }
 
 /* ---- shapes ------------------------------------------------------------------------------------------------- */
@@ -137,14 +129,9 @@ ncc_status ncc_planning_share(const ncc_comm *comm, const ncc_catalog *catalog, 
   char *wisdom = NULL;
   double started_s = ncc_clock_s();
   if (comm->rank == 0) mine = learn(catalog, indices, options, &wisdom);
-  NCC_TRY(ncc_comm_agree(comm, mine));
   int64_t bytes = wisdom ? (int64_t)strlen(wisdom) + 1 : 0;
-  NCC_TRY(ncc_comm_bcast(comm, &bytes, sizeof bytes, 0));
+  NCC_TRY(ncc_comm_bcast_new(comm, mine, (void **)&wisdom, &bytes));
   if (bytes == 0) goto cleanup;
-  if (comm->rank != 0) wisdom = malloc((size_t)bytes);
-  if (!wisdom) mine = ncc_error_set(NCC_ERR_NOMEM, "out of memory for FFT plans");
-  NCC_TRY(ncc_comm_agree(comm, mine));
-  NCC_TRY(ncc_comm_bcast(comm, wisdom, bytes, 0));
   if (comm->rank != 0) ncc_fft_wisdom_import(wisdom);  // on another CPU it may be refused; this rank then plans itself
   *planning_s += ncc_clock_s() - started_s;
 cleanup:

@@ -22,21 +22,16 @@ static void size_words(char *text, size_t text_bytes, int64_t bytes) {
   snprintf(text, text_bytes, "%.1f %s", (double)bytes / (many ? 1 << 30 : 1 << 20), many ? "GiB" : "MiB");
 }
 
-/** Every rank but 0 opens the input by rank 0's table. @return this rank's success; NCC_ERR_COMM. */
+/** Every rank but 0 opens the input by rank 0's table. @return how all of them fared. */
 static ncc_status open_everywhere(const ncc_comm *comm, const ncc_run_options *options, const ncc_catalog *catalog,
-                                  ncc_input *input, ncc_reading *reading, ncc_status *mine) {
-  ncc_status status = NCC_OK;
+                                  ncc_input *input, ncc_reading *reading) {
+  ncc_status status = NCC_OK, mine = NCC_OK;
   void *table = NULL;
   int64_t n_bytes = 0;
-  *mine = NCC_OK;
-  if (comm->rank == 0 && ncc_input_pack(input, &table, &n_bytes) != NCC_OK) *mine = NCC_ERR_INPUT;
-  NCC_TRY(ncc_comm_agree(comm, *mine));
-  NCC_TRY(ncc_comm_bcast(comm, &n_bytes, sizeof n_bytes, 0));
-  if (comm->rank > 0) table = malloc((size_t)n_bytes);
-  if (!table) *mine = ncc_error_set(NCC_ERR_NOMEM, "out of memory for a table of %lld bytes", (long long)n_bytes);
-  NCC_TRY(ncc_comm_agree(comm, *mine)); /* a broadcast needs all ranks */
-  NCC_TRY(ncc_comm_bcast(comm, table, n_bytes, 0));
-  if (comm->rank > 0) *mine = ncc_input_attach(options->input, catalog, table, n_bytes, &reading->own_input);
+  if (comm->rank == 0) mine = ncc_input_pack(input, &table, &n_bytes);
+  NCC_TRY(ncc_comm_bcast_new(comm, mine, &table, &n_bytes));
+  if (comm->rank > 0) mine = ncc_input_attach(options->input, catalog, table, n_bytes, &reading->own_input);
+  NCC_TRY(ncc_comm_agree(comm, mine));
 cleanup:
   free(table);
   return status;
@@ -44,7 +39,7 @@ cleanup:
 
 ncc_status ncc_reading_choose(const ncc_comm *comm, const ncc_run_options *options, const ncc_catalog *catalog,
                               ncc_input *input, ncc_reading *reading) {
-  ncc_status status = NCC_OK, mine = NCC_OK;
+  ncc_status status = NCC_OK;
   bool ask = options->read == NCC_READ_AUTO;
   int64_t bytes = all_bytes(&catalog->images) + all_bytes(&catalog->templates);
   char words[32];
@@ -55,8 +50,7 @@ ncc_status ncc_reading_choose(const ncc_comm *comm, const ncc_run_options *optio
     snprintf(reading->reason, sizeof reading->reason, "%s of pixels are few", words);
     return NCC_OK;
   }
-  NCC_TRY(open_everywhere(comm, options, catalog, input, reading, &mine));
-  ncc_status agreed = ncc_comm_agree(comm, mine);
+  ncc_status agreed = open_everywhere(comm, options, catalog, input, reading);
   NCC_CHECK(agreed == NCC_OK || (ask && agreed != NCC_ERR_COMM), agreed, "%s", ncc_error_message());
   if (agreed == NCC_OK) {
     reading->mode = NCC_READ_ALL;

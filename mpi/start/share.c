@@ -10,21 +10,13 @@ typedef struct outline {
 static ncc_status share_objects(const ncc_comm *comm, const ncc_objects *mine, ncc_objects *out) {
   ncc_status status = NCC_OK;
   outline head = {0};
-  ncc_object *items = NULL;
-  if (comm->rank == 0) head = (outline){mine->count, mine->items != NULL, mine->stack};
-  NCC_TRY(ncc_comm_bcast(comm, &head, sizeof head, 0));
-  if (comm->rank > 0) *out = (ncc_objects){.count = head.count, .stack = head.stack};
-  if (!head.listed) goto cleanup;
-  int64_t bytes = head.count * (int64_t)sizeof *items;
-  items = comm->rank == 0 ? mine->items : malloc((size_t)bytes + 1);
-  ncc_status memory =
-      items ? NCC_OK : ncc_error_set(NCC_ERR_NOMEM, "out of memory for %lld objects", (long long)head.count);
-  NCC_TRY(ncc_comm_agree(comm, memory)); /* a broadcast needs all ranks */
-  NCC_TRY(ncc_comm_bcast(comm, items, bytes, 0));
-  if (comm->rank > 0) out->items = items;
-  items = NULL;
+  void *items = mine ? mine->items : NULL;
+  if (mine) head = (outline){mine->count, items != NULL, mine->stack};
+  NCC_TRY(ncc_comm_bcast(comm, NCC_OK, &head, sizeof head));
+  int64_t bytes = head.listed ? head.count * (int64_t)sizeof *out->items : 0;
+  NCC_TRY(ncc_comm_bcast_new(comm, NCC_OK, &items, &bytes));
+  if (!mine) *out = (ncc_objects){.count = head.count, .stack = head.stack, .items = items};
 cleanup:
-  if (comm->rank > 0) free(items);
   return status;
 }
 
