@@ -52,7 +52,7 @@ if [[ -x "$1/mpixcorr" ]]; then
 fi
 
 echo "== find_package"
-cmake -S "$here" -B "$folder/build" -DCMAKE_PREFIX_PATH="$folder/prefix" >/dev/null
+cmake -S "$here/consumer" -B "$folder/build" -DCMAKE_PREFIX_PATH="$folder/prefix" >/dev/null
 cmake --build "$folder/build" >/dev/null
 "$folder/build/consumer"
 
@@ -62,7 +62,7 @@ export PKG_CONFIG_PATH
 read -ra flags < <(pkg-config --cflags --libs mpixcorr)
 LD_LIBRARY_PATH=$(pkg-config --variable=libdir mpixcorr)
 export LD_LIBRARY_PATH
-for source in "$here/consumer.c" "$here/../../docs/example.c"; do
+for source in "$here/consumer/consumer.c" "$here/../../docs/example.c"; do
   "${CC:-cc}" -Wall -Wextra -Werror "$source" "${flags[@]}" -o "$folder/consumer"
   "$folder/consumer"
 done

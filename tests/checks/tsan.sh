@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Runs on 1 and 2 ranks of 2 threads each, rank 0 or all reading, grouped or not, stopped and resumed, under ThreadSanitizer:
+# no race of ours, no locks taken in two orders. $MPIXCORR is a build with -DMPIXCORR_SANITIZE=thread. Open MPI and HDF5 are not instrumented;
+# what is reported of them is in tsan.supp.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+export MPIXCORR=${MPIXCORR:-$here/../../build-tsan/mpixcorr} MPIEXEC=${MPIEXEC:-mpirun}
+MPIXCORR=$(realpath "$MPIXCORR")
+nm -D "$MPIXCORR" | grep __tsan_init >/dev/null || { echo "$MPIXCORR is not built with -DMPIXCORR_SANITIZE=thread"; exit 1; }
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
+export OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_btl_vader_single_copy_mechanism=none
+export MPIXCORR_SYNC_S=0.02 # so that results are written while others are computed
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+export XDG_CACHE_HOME=$folder TSAN_OPTIONS="suppressions=$here/tsan.supp exitcode=99 log_path=$folder/tsan"
+"$MPIXCORR" generate few.h5 --preset tiny --images 24 >/dev/null
+"$MPIXCORR" generate many.h5 --preset tiny --images 50 --templates 10 >/dev/null
+
+checked() { # EXIT CODE, RANKS, INPUT, OPTIONS
+  local code=0 expected=$1 ranks=$2 input=$3
+  shift 3
+  "$MPIEXEC" -n "$ranks" "$MPIXCORR" run "$input" out.h5 --threads 2 --quality --progress none "$@" >log 2>&1 || code=$?
+  if [[ $code -ne $expected ]] || compgen -G 'tsan.*' >/dev/null; then
+    cat log
+    head -60 tsan.* 2>/dev/null || true
+    echo "$ranks ranks, $input $*: exit $code, expected $expected"
+    exit 1
+  fi
+}
+
+for ranks in 1 2; do
+  for read in all root; do
+    checked 0 "$ranks" many.h5 --overwrite --read "$read"
+    checked 0 "$ranks" few.h5 --overwrite --read "$read"
+    checked 0 "$ranks" few.h5 --overwrite --read "$read" --no-group
+  done
+  rm out.h5
+  checked 75 "$ranks" many.h5 --time-limit 0.2
+  checked 0 "$ranks" many.h5 --resume
+done
+echo "no race"

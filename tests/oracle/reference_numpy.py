@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+"""An engine against an independent oracle in numpy (long double), geometry and rules included.
+
+usage: reference_numpy.py MATCH_CASES ENGINE [SEED [COUNT]]
+
+Random small pairs with random options go through tests/oracle/match_cases.c; the oracle below is written from the definition
+alone: every window of the zero-padded image, all sums two-pass in long double.
+"""
+import os
+import subprocess
+import sys
+import tempfile
+
+try:
+    import numpy as np
+except ImportError:
+    print("skipped: no numpy")
+    sys.exit(77)
+
+DTYPES = [np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.float16, np.float32, np.float64]
+OK, FLAT, NONFINITE, INVALID = 1, 2, 3, 6
+TIE = 1e-12
+SECOND_RADIUS_PX = 10
+
+
+def normalized(a):
+    """(a - mean) / population deviation, the quotient rounded to float64; zeros for an array of one value."""
+    if (a == a.flat[0]).all():
+        return np.zeros(a.shape)
+    shifted = a.astype(np.longdouble)
+    shifted = shifted - shifted.flat[0]
+    shifted = shifted - shifted.mean()
+    return (shifted / np.sqrt((shifted**2).mean())).astype(np.float64)
+
+
+def ncc_map(image, tmpl, eps):
+    """The full map in long double, and where a rule makes it 0."""
+    m, n = tmpl.shape
+    padded = np.pad(image.astype(np.longdouble), ((m - 1, m - 1), (n - 1, n - 1)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (m, n))
+    windows = windows - windows[:, :, :1, :1]
+    t = tmpl.astype(np.longdouble)
+    t = t - t[0, 0]
+    zero = (windows == 0).all((2, 3)) | (t == 0).all()
+    t = t - t.mean()
+    windows = windows - windows.mean((2, 3), keepdims=True)
+    energy = np.sqrt((windows**2).sum((2, 3)) * (t**2).sum())
+    numerator = (windows * t).sum((2, 3))
+    if eps > 0:
+        zero |= energy <= eps
+    return np.where(zero, 0, numerator / np.where(zero, 1, energy)), zero
+
+
+def searched(image, tmpl, options):
+    """Mask of the positions that count; None where the pair is invalid."""
+    (rows, cols), (m, n) = image.shape, tmpl.shape
+    if m > rows or n > cols:
+        return None
+    y, x = np.mgrid[: rows + m - 1, : cols + n - 1]
+    crop_y, crop_x = (m // 2, n // 2) if options["crop_half"] else (options["crop_y"], options["crop_x"])
+    mask = (y >= crop_y) & (y < y.shape[0] - crop_y) & (x >= crop_x) & (x < y.shape[1] - crop_x)
+    if options["window"]:
+        y0, x0, y1, x1 = options["window"]
+        if y1 > y.shape[0] or x1 > y.shape[1]:
+            return None
+        mask &= (y >= y0) & (y < y1) & (x >= x0) & (x < x1)
+    height = np.minimum(y, rows - 1) - np.maximum(y - m + 1, 0) + 1
+    width = np.minimum(x, cols - 1) - np.maximum(x - n + 1, 0) + 1
+    mask &= height * width / (m * n) >= options["min_overlap"]
+    return mask if mask.any() else None
+
+
+def first_best(values, mask):
+    """First position in row-major order within 1e-12 of the maximum, and that maximum."""
+    best = values[mask].max()
+    y, x = np.argwhere(mask & (values >= best - TIE))[0]
+    return int(y), int(x), best
+
+
+def parabola(before, middle, after):
+    curvature = 2 * middle - before - after
+    return min(0.5, max(-0.5, (after - before) / (2 * curvature))) if curvature > 0 else 0
+
+
+def check(image, tmpl, options, answer, tolerance):
+    """What is wrong with an answer, or None; and the error of its peak."""
+    status, y, x, peak, sub_y, sub_x, second_y, second_x, second_peak = answer
+    mask = searched(image, tmpl, options)
+    bad = INVALID if mask is None else 0
+    if not bad and not (np.isfinite(image).all() and np.isfinite(tmpl).all()):
+        bad = NONFINITE
+    if bad:
+        right = (status, y, x) == (bad, -1, -1) and np.isnan(peak)
+        return (None if right else f"expected status {bad}"), 0
+    if options["normalize"]:
+        image, tmpl = normalized(image), normalized(tmpl)
+    values, zero = ncc_map(image, tmpl, options["eps"])
+    expected = FLAT if zero[mask].all() else OK
+    want_y, want_x, best = first_best(values, mask)
+    error = abs(float(values[y, x] - peak)) if mask.shape[0] > y >= 0 <= x < mask.shape[1] else np.inf
+    if status != expected:
+        return f"expected status {expected}", error
+    if not mask[y, x] or ((y, x) != (want_y, want_x) and abs(values[y, x] - best) > 2 * TIE):
+        return f"expected ({want_y}, {want_x}) {float(best):.17g}", error
+    if error > tolerance or abs(peak) > 1:
+        return f"expected the peak {float(values[y, x]):.17g}", error
+    if options["quality"] and status == OK:
+        at = lambda i, j: values[i, j] if 0 <= i < mask.shape[0] and 0 <= j < mask.shape[1] and mask[i, j] else np.nan
+        for found, whole, before, after in ((sub_y, y, at(y - 1, x), at(y + 1, x)), (sub_x, x, at(y, x - 1), at(y, x + 1))):
+            curvature = abs(2 * values[y, x] - before - after)
+            allowed = 4 * tolerance / curvature if curvature > 0 else 0
+            if not np.isnan(curvature) and curvature <= 4 * tolerance:
+                continue  # rounding decides
+            if abs(found - (whole + parabola(before, values[y, x], after))) > allowed + 1e-12:
+                return "sub-pixel position", error
+        yy, xx = np.mgrid[: mask.shape[0], : mask.shape[1]]
+        rest = mask & ((abs(yy - y) > SECOND_RADIUS_PX) | (abs(xx - x) > SECOND_RADIUS_PX))
+        if not rest.any():
+            return (None if second_y == -1 and np.isnan(second_peak) else "a second peak where none is left"), error
+        want_y, want_x, best = first_best(values, rest)
+        if not rest[second_y, second_x] or abs(values[second_y, second_x] - second_peak) > tolerance:
+            return "second peak's value", error
+        if (second_y, second_x) != (want_y, want_x) and abs(values[second_y, second_x] - best) > 2 * TIE:
+            return f"expected the second peak ({want_y}, {want_x}) {float(best):.17g}", error
+    return None, error
+
+
+def random_pixels(rng, shape, dtype):
+    kind = rng.integers(7)
+    if kind == 0:
+        pixels = rng.normal(0, 30, shape)
+    elif kind == 1:
+        pixels = rng.normal(100, 25, shape)
+    elif kind == 2:
+        pixels = rng.integers(0, 3, shape) * 1.0
+    elif kind == 3:
+        pixels = 10000 + rng.normal(0, 1, shape)
+    elif kind == 4:
+        pixels = np.full(shape, 0.1) + (rng.random(shape) < 0.05) * 20
+    elif kind == 5:
+        pixels = np.add.outer(np.arange(shape[0]) % 4, np.arange(shape[1]) % 3) * 7.3
+    else:
+        pixels = rng.normal(80, 20, shape)
+        pixels[: shape[0] // 3] = 0
+    if np.issubdtype(dtype, np.integer):
+        limits = np.iinfo(dtype)
+        return np.clip(np.rint(pixels), limits.min, limits.max).astype(dtype)
+    if dtype != np.float16 and rng.random() < 0.3:
+        pixels *= 10.0 ** rng.integers(-30, 30)
+    if rng.random() < 0.03:
+        pixels[rng.integers(shape[0]), rng.integers(shape[1])] = rng.choice([np.nan, np.inf, -np.inf])
+    return np.clip(pixels, -65504, 65504).astype(dtype) if dtype == np.float16 else pixels.astype(dtype)
+
+
+def random_case(rng):
+    rows, cols = (int(v) for v in rng.integers(1, 31, 2))
+    m, n = (int(rng.integers(1, v + 1)) for v in (rows, cols))
+    if rng.random() < 0.03:
+        m = rows + 1
+    image = random_pixels(rng, (rows, cols), DTYPES[rng.integers(9)])
+    tmpl = random_pixels(rng, (m, n), DTYPES[rng.integers(9)])
+    if rng.random() < 0.5 and m <= rows:
+        y, x = rng.integers(0, rows - m + 1), rng.integers(0, cols - n + 1)
+        tmpl = image[y : y + m, x : x + n].copy()
+    options = {
+        "crop_y": int(rng.integers(0, rows)) if rng.random() < 0.2 else 0,
+        "crop_x": int(rng.integers(0, cols)) if rng.random() < 0.2 else 0,
+        "crop_half": int(rng.random() < 0.15),
+        "normalize": int(rng.random() < 0.3),
+        "quality": int(rng.random() < 0.4),
+        "eps": 0.0,
+        "min_overlap": float(rng.choice([rng.random(), 1, 0.5, 0.07])) if rng.random() < 0.3 else 0.0,
+        "window": None,
+    }
+    if rng.random() < 0.25:
+        y0, x0 = int(rng.integers(rows + m - 1)), int(rng.integers(cols + n - 1))
+        options["window"] = (y0, x0, y0 + int(rng.integers(1, rows + 2)), x0 + int(rng.integers(1, cols + 2)))
+    if rng.random() < 0.2 and np.isfinite(image).all() and np.isfinite(tmpl).all():
+        scale = np.std(tmpl.astype(np.float64)) * np.std(image.astype(np.float64)) * m * n
+        options["eps"] = float(scale) * rng.uniform(0.2, 1.5) if scale > 0 else 1e-3
+    return image, tmpl, options
+
+
+def main():
+    program, engine = sys.argv[1:3]
+    seed = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    count = int(sys.argv[4]) if len(sys.argv) > 4 else 500
+    tolerance = 2e-16 if engine == "reference" else TIE
+    rng = np.random.default_rng(seed)
+    cases = [random_case(rng) for _ in range(count)]
+    with tempfile.NamedTemporaryFile(delete=False) as file:
+        for image, tmpl, o in cases:
+            types = [DTYPES.index(a.dtype.type) for a in (image, tmpl)]
+            head = [*image.shape, types[0], *tmpl.shape, types[1], o["crop_y"], o["crop_x"], o["crop_half"]]
+            head += [o["normalize"], o["quality"], int(o["window"] is not None), *(o["window"] or (0, 0, 0, 0))]
+            file.write(np.array(head, np.int64).tobytes() + np.array([o["eps"], o["min_overlap"]]).tobytes())
+            file.write(image.tobytes() + tmpl.tobytes())
+    try:
+        run = subprocess.run([program, engine, file.name], stdout=subprocess.PIPE, check=True, text=True)
+    finally:
+        os.unlink(file.name)
+    lines = run.stdout.splitlines()
+    failures, largest, statuses = abs(len(lines) - count), 0.0, {}
+    for i, ((image, tmpl, options), line) in enumerate(zip(cases, lines)):
+        answer = [float(v) if k in (3, 4, 5, 8) else int(v) for k, v in enumerate(line.split())]
+        wrong, error = check(image, tmpl, options, answer, tolerance)
+        largest = max(largest, error)
+        statuses[answer[0]] = statuses.get(answer[0], 0) + 1
+        if wrong:
+            failures += 1
+            print(f"seed {seed} case {i}: {image.shape} {image.dtype}, {tmpl.shape} {tmpl.dtype}, {options}: {line}: {wrong}")
+    print(f"{count} pairs, statuses {statuses}, largest error of a peak {largest:.2g}, {failures} failures")
+    return 1 if failures or count == 0 else 0
+
+
+if __name__ == "__main__":
+    with np.errstate(all="ignore"):
+        sys.exit(main())
