@@ -10,7 +10,7 @@
  *  (same, section 24.1; Schatzman 1996), measured 0.4 to 0.6 of that for FFTW. We take |error| <= (6 + log2(N) / 2)
  *  2^-23 ||a|| ||b||, at 2^20 points 32 u. That is no proof in the worst case, and need not be: the judge measures the
  *  error of every candidate, and a pair where one exceeds a quarter of the bound is done again in float64.
- *  tests/test_bound.c measures the margin.
+ *  tests/unit/match/test_bound.c measures the margin.
  */
 #include "base/clock.h"
 #include "base/error.h"
