@@ -136,6 +136,8 @@ typedef struct ncc_result {
   int64_t second_y, second_x;    /**< with `quality`: the best position outside NCC_SECOND_RADIUS_PX; -1 where none */
   double second_peak;            /**< its value; NaN where none */
   uint8_t status;                /**< an ncc_pair_status */
+  uint8_t at_border;             /**< 1 where crop or window left out one of the eight neighbours of (y, x), else 0;
+                                      lack of overlap and the end of the full correlation do not count */
 } ncc_result;
 
 /** The second peak lies outside the square of this half-width around the first. Unit: pixels. */

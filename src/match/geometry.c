@@ -83,6 +83,13 @@ bool ncc_geometry_first(const ncc_geometry *g, int64_t *y, int64_t *x) {
   return false;
 }
 
+bool ncc_geometry_at_border(const ncc_geometry *g, int64_t y, int64_t x) {
+  const ncc_rect *p = &g->permitted;
+  const int64_t full_rows = g->image_rows + g->template_rows - 1, full_cols = g->image_cols + g->template_cols - 1;
+  return (y == p->y0 && y > 0) || (x == p->x0 && x > 0) || (y == p->y1 - 1 && y < full_rows - 1) ||
+         (x == p->x1 - 1 && x < full_cols - 1);
+}
+
 static bool rect_equal(const ncc_rect *a, const ncc_rect *b) {
   return a->y0 == b->y0 && a->x0 == b->x0 && a->y1 == b->y1 && a->x1 == b->x1;
 }
@@ -123,14 +130,10 @@ static bool drop_empty_border(ncc_geometry *g) {
   return true;
 }
 
-ncc_status ncc_geometry_create(const ncc_search *search, const ncc_rect *window, int64_t image_rows, int64_t image_cols,
-                               int64_t template_rows, int64_t template_cols, ncc_geometry *out) {
+/** What the crop leaves of the full correlation. */
+static ncc_status crop_full(const ncc_search *search, int64_t image_rows, int64_t image_cols, int64_t template_rows,
+                            int64_t template_cols, ncc_rect *out) {
   ncc_status status = NCC_OK;
-  ncc_geometry g = {.image_rows = image_rows,
-                    .image_cols = image_cols,
-                    .template_rows = template_rows,
-                    .template_cols = template_cols,
-                    .min_overlap = search->min_overlap};
   NCC_CHECK(image_rows > 0 && image_cols > 0 && template_rows > 0 && template_cols > 0, NCC_ERR_SHAPE,
             "image of %lldx%lld, template of %lldx%lld: expected at least one pixel in each direction",
             (long long)image_rows, (long long)image_cols, (long long)template_rows, (long long)template_cols);
@@ -146,7 +149,57 @@ ncc_status ncc_geometry_create(const ncc_search *search, const ncc_rect *window,
   NCC_CHECK(crop_y < full_rows - crop_y && crop_x < full_cols - crop_x, NCC_ERR_SHAPE,
             "crop %lld,%lld leaves nothing of the full correlation of %lld columns and %lld rows", (long long)crop_x,
             (long long)crop_y, (long long)full_cols, (long long)full_rows);
-  g.search = (ncc_rect){crop_y, crop_x, full_rows - crop_y, full_cols - crop_x};
+  *out = (ncc_rect){crop_y, crop_x, full_rows - crop_y, full_cols - crop_x};
+
+cleanup:
+  return status;
+}
+
+static int64_t add_saturating(int64_t a, int64_t b) {
+  int64_t sum;
+  if (!__builtin_add_overflow(a, b, &sum)) return sum;
+  return b < 0 ? INT64_MIN : INT64_MAX;
+}
+
+/** Along one direction: positions [*first, *end) without those farther than `radius` from the offset. */
+static void cut_to_prediction(int64_t offset, int64_t radius, int64_t tmpl, int64_t *first, int64_t *end) {
+  // Cut as offsets, so that what is left is small before it becomes positions.
+  const int64_t least = *first - (tmpl - 1), after = *end - (tmpl - 1);
+  *first = ncc_clamp(add_saturating(offset, -radius), least, after) + tmpl - 1;
+  *end = ncc_clamp(add_saturating(add_saturating(offset, radius), 1), least, after) + tmpl - 1;
+}
+
+ncc_status ncc_geometry_near(const ncc_search *search, const int64_t near[4], int64_t image_rows, int64_t image_cols,
+                             int64_t template_rows, int64_t template_cols, ncc_rect *window) {
+  ncc_status status = NCC_OK;
+  ncc_rect r;
+  *window = (ncc_rect){0};
+  NCC_TRY(crop_full(search, image_rows, image_cols, template_rows, template_cols, &r));
+  if (near[2] >= 0 && near[3] >= 0) {
+    cut_to_prediction(near[0], near[2], template_rows, &r.y0, &r.y1);
+    cut_to_prediction(near[1], near[3], template_cols, &r.x0, &r.x1);
+    NCC_CHECK(r.y0 < r.y1 && r.x0 < r.x1, NCC_ERR_SHAPE,
+              "prediction (%lld,%lld) within (%lld,%lld): no such offset of a template of %lldx%lld on an image of "
+              "%lldx%lld is searched",
+              (long long)near[0], (long long)near[1], (long long)near[2], (long long)near[3], (long long)template_rows,
+              (long long)template_cols, (long long)image_rows, (long long)image_cols);
+  }
+  *window = r;
+
+cleanup:
+  return status;
+}
+
+ncc_status ncc_geometry_create(const ncc_search *search, const ncc_rect *window, int64_t image_rows, int64_t image_cols,
+                               int64_t template_rows, int64_t template_cols, ncc_geometry *out) {
+  ncc_status status = NCC_OK;
+  ncc_geometry g = {.image_rows = image_rows,
+                    .image_cols = image_cols,
+                    .template_rows = template_rows,
+                    .template_cols = template_cols,
+                    .min_overlap = search->min_overlap};
+  NCC_TRY(crop_full(search, image_rows, image_cols, template_rows, template_cols, &g.permitted));
+  const int64_t full_rows = image_rows + template_rows - 1, full_cols = image_cols + template_cols - 1;
   if (window) {
     NCC_CHECK(window->y0 < window->y1 && window->x0 < window->x1 && window->y0 >= 0 && window->x0 >= 0 &&
                   window->y1 <= full_rows && window->x1 <= full_cols,
@@ -155,13 +208,14 @@ ncc_status ncc_geometry_create(const ncc_search *search, const ncc_rect *window,
               "correlation of %lld rows and %lld columns",
               (long long)window->y0, (long long)window->x0, (long long)window->y1, (long long)window->x1,
               (long long)full_rows, (long long)full_cols);
-    g.search.y0 = ncc_max(g.search.y0, window->y0);
-    g.search.x0 = ncc_max(g.search.x0, window->x0);
-    g.search.y1 = ncc_min(g.search.y1, window->y1);
-    g.search.x1 = ncc_min(g.search.x1, window->x1);
-    NCC_CHECK(g.search.y0 < g.search.y1 && g.search.x0 < g.search.x1, NCC_ERR_SHAPE,
+    g.permitted.y0 = ncc_max(g.permitted.y0, window->y0);
+    g.permitted.x0 = ncc_max(g.permitted.x0, window->x0);
+    g.permitted.y1 = ncc_min(g.permitted.y1, window->y1);
+    g.permitted.x1 = ncc_min(g.permitted.x1, window->x1);
+    NCC_CHECK(g.permitted.y0 < g.permitted.y1 && g.permitted.x0 < g.permitted.x1, NCC_ERR_SHAPE,
               "crop and search window leave no position");
   }
+  g.search = g.permitted;
   if (g.min_overlap > 0)
     NCC_CHECK(drop_empty_border(&g), NCC_ERR_SHAPE, "a minimum overlap of %g leaves no position", g.min_overlap);
   g.trim = (ncc_rect){ncc_max(0, g.search.y0 - template_rows + 1), ncc_max(0, g.search.x0 - template_cols + 1),

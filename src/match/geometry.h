@@ -12,7 +12,9 @@
 typedef struct ncc_geometry {
   int64_t image_rows, image_cols;       /**< M, N */
   int64_t template_rows, template_cols; /**< m, n */
-  ncc_rect search;                      /**< searched positions, full coordinates; never empty */
+  ncc_rect permitted;                   /**< what crop and window leave of the full correlation */
+  ncc_rect search;                      /**< searched positions, full coordinates; never empty: `permitted` without
+                                             rows and columns at its rim where too little overlaps */
   double min_overlap;                   /**< fraction of m * n that must overlap */
   ncc_rect exclude;                     /**< positions left out of the search (second peak); empty: none */
   ncc_rect trim;                        /**< the part of the image that can reach the search, image coordinates */
@@ -24,6 +26,17 @@ typedef struct ncc_geometry {
  *          window and overlap leave no position. */
 ncc_status ncc_geometry_create(const ncc_search *search, const ncc_rect *window, int64_t image_rows, int64_t image_cols,
                                int64_t template_rows, int64_t template_cols, ncc_geometry *out);
+
+/** The search window of a prediction: offsets (of the template's top-left pixel in the image) that differ from (y, x)
+ * by at most the radii, as far as the full correlation and then the crop reach. Any numbers may be given.
+ *  @param[in]  near  (y, x, radius_y, radius_x), a row of /near; a negative radius: no prediction, all is searched
+ *  @param[out] window  full coordinates; empty where an error is returned
+ *  @return NCC_OK; NCC_ERR_SHAPE with a message if nothing is left, or as ncc_geometry_create(). */
+ncc_status ncc_geometry_near(const ncc_search *search, const int64_t near[4], int64_t image_rows, int64_t image_cols,
+                             int64_t template_rows, int64_t template_cols, ncc_rect *window);
+
+/** Whether crop or window left out one of the eight neighbours of a searched position: a better one may lie beyond. */
+bool ncc_geometry_at_border(const ncc_geometry *g, int64_t y, int64_t x);
 
 /** The searched columns of full row y: [*x0, *x1), empty if *x0 >= *x1; `exclude` is not looked at. */
 void ncc_geometry_span(const ncc_geometry *g, int64_t y, int64_t *x0, int64_t *x1);

@@ -205,6 +205,12 @@ cleanup:
   return status;
 }
 
+/** A result is final. */
+static void finish_result(ncc_matcher *m, const ncc_geometry *g, ncc_result *result) {
+  result->at_border = result->y >= 0 && ncc_geometry_at_border(g, result->y, result->x);
+  m->counters.pairs++;
+}
+
 /** Decides what the engine has just proposed for a task of the batch; called within propose(). */
 static ncc_status decide_task(void *user, int64_t i) {
   ncc_status status = NCC_OK;
@@ -213,8 +219,8 @@ static ncc_status decide_task(void *user, int64_t i) {
   ncc_result result = no_answer(NCC_PAIR_PENDING);
   NCC_TRY(decide(m, &m->tasks[at], &m->proposals[at], &result));
   if (m->search.quality) NCC_TRY(add_quality(m, &m->tasks[at], &m->proposals[at], &result));
+  finish_result(m, m->tasks[at].geometry, &result);
   m->results[m->indices[at]] = result;
-  m->counters.pairs++;
 
 cleanup:
   return status;
@@ -381,10 +387,10 @@ ncc_status ncc_matcher_match(ncc_matcher *m, int64_t image_key, const ncc_array 
         NCC_TRY(ncc_prepared_create(m->pool, &templates[index], m->search.normalize, tmpl));
         m->counters.template_s += ncc_clock_s() - t0;
         if (settle_without_engine(m, tmpl, &g, &results[index])) {
-          m->counters.pairs++;
+          finish_result(m, &g, &results[index]);
         } else if (m->engine->match) {
           NCC_TRY(m->engine->match(m->state, &m->search, &g, image, &templates[index], &results[index]));
-          m->counters.pairs++;
+          finish_result(m, &g, &results[index]);
         } else {
           indices[filled] = index;
           m->tasks[filled] = (ncc_task){&m->image, m->image_serial, image_stays, tmpl, &g, false};

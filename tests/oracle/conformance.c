@@ -13,7 +13,7 @@ bool conf_is_reference;
 static int failures;
 static char label[512], worst_label[512];
 static double worst_peak_error;
-static int64_t pairs_compared, coordinates_tied;
+static int64_t pairs_compared, coordinates_tied, borders_met[2];
 static uint64_t digest = 0xcbf29ce484222325u;  // of all results compared (FNV-1a)
 
 /* ---- running ------------------------------------------------------------------------------------------------ */
@@ -68,9 +68,11 @@ int conf_main(int argc, char **argv, const conf_test *tests, size_t count) {
     printf("%s %s\n", failures ? "FAILED" : "ok    ", tests[i].name);
     total += failures;
   }
-  printf("%lld pairs, %lld with other coordinates of a tied value, largest error of a peak %.2g%s%s%s\n",
-         (long long)pairs_compared, (long long)coordinates_tied, worst_peak_error, worst_label[0] ? " [" : "",
-         worst_label, worst_label[0] ? "]" : "");
+  printf(
+      "%lld pairs, %lld with other coordinates of a tied value, %lld at a border, largest error of a "
+      "peak %.2g%s%s%s\n",
+      (long long)pairs_compared, (long long)coordinates_tied, (long long)borders_met[1], worst_peak_error,
+      worst_label[0] ? " [" : "", worst_label, worst_label[0] ? "]" : "");
   printf("digest of all answers %016llx\n", (unsigned long long)digest);
   if (total) printf("%d failures\n", total);
   return total ? 1 : 0;
@@ -313,7 +315,8 @@ bool conf_identical(const ncc_result *a, const ncc_result *b) {
   return a->y == b->y && a->x == b->x && a->status == b->status && memcmp(&a->peak, &b->peak, sizeof a->peak) == 0 &&
          memcmp(&a->subpixel_y, &b->subpixel_y, sizeof a->subpixel_y) == 0 &&
          memcmp(&a->subpixel_x, &b->subpixel_x, sizeof a->subpixel_x) == 0 && a->second_y == b->second_y &&
-         a->second_x == b->second_x && memcmp(&a->second_peak, &b->second_peak, sizeof a->second_peak) == 0;
+         a->second_x == b->second_x && memcmp(&a->second_peak, &b->second_peak, sizeof a->second_peak) == 0 &&
+         a->at_border == b->at_border;
 }
 
 /** Whether a sub-pixel coordinate is the reference's, as far as the parabola's curvature determines it. */
@@ -385,6 +388,22 @@ static bool all_finite(const conf_image *image) {
   return true;
 }
 
+/** Looks at each of the eight neighbours of (y, x): is there one that crop or window alone leave out? */
+static bool at_border(const ncc_search *search, const conf_image *image, const conf_image *tmpl, const ncc_rect *window,
+                      int64_t y, int64_t x) {
+  const int64_t rows = image->rows + tmpl->rows - 1, cols = image->cols + tmpl->cols - 1;
+  const int64_t crop_y = !search ? 0 : search->crop_half ? tmpl->rows / 2 : search->crop_y;
+  const int64_t crop_x = !search ? 0 : search->crop_half ? tmpl->cols / 2 : search->crop_x;
+  for (int64_t i = y - 1; i <= y + 1; ++i) {
+    for (int64_t j = x - 1; j <= x + 1; ++j) {
+      if (i < 0 || j < 0 || i >= rows || j >= cols) continue;
+      if (i < crop_y || j < crop_x || i >= rows - crop_y || j >= cols - crop_x) return true;
+      if (window && (i < window->y0 || j < window->x0 || i >= window->y1 || j >= window->x1)) return true;
+    }
+  }
+  return false;
+}
+
 void conf_compare(const ncc_search *search, const conf_image *image, const conf_image *tmpl, const ncc_rect *window,
                   const ncc_result *r) {
   ++pairs_compared;
@@ -399,8 +418,12 @@ void conf_compare(const ncc_search *search, const conf_image *image, const conf_
   if (e.status != NCC_PAIR_OK && e.status != NCC_PAIR_FLAT) {
     CONF_EXPECT(r->y == -1 && r->x == -1 && isnan(r->peak), "(%lld, %lld) %g without an answer", (long long)r->y,
                 (long long)r->x, r->peak);
+    CONF_EXPECT(!r->at_border, "at the border without an answer");
     return;
   }
+  CONF_EXPECT(r->at_border == at_border(search, image, tmpl, window, r->y, r->x), "at_border %d at (%lld, %lld)",
+              r->at_border, (long long)r->y, (long long)r->x);
+  ++borders_met[r->at_border];
   double value = conf_value_at(search, image, tmpl, r->y, r->x, NULL), error = fabs(r->peak - value);
   if (r->status == NCC_PAIR_FLAT) {
     CONF_EXPECT(value == 0, "flat, but the NCC is %.17g at (%lld, %lld)", value, (long long)r->y, (long long)r->x);
