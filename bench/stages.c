@@ -12,70 +12,7 @@
 #include "base/version.h"
 #include "match/fft.h"
 #include "mpixcorr.h"
-#include "synth/series.h"
-
-/** Images, their templates and where these belong. */
-typedef struct sample {
-  ncc_synth_shape shape;
-  ncc_array *images;         /**< [images] */
-  ncc_array *templates;      /**< [images * templates] */
-  ncc_synth_answer *answers; /**< likewise */
-} sample;
-
-/** A copy of an array that outlives the series; freed with the process. */
-static ncc_array copy_of(const ncc_array *pixels) {
-  ncc_array copy = *pixels;
-  const size_t row = (size_t)pixels->cols * ncc_dtype_size(pixels->dtype);
-  const size_t stride = (size_t)pixels->row_stride * ncc_dtype_size(pixels->dtype);
-  char *data = aligned_alloc(64, ((size_t)pixels->rows * row + 63) / 64 * 64);
-  for (int64_t y = 0; data && y < pixels->rows; y++)
-    memcpy(data + (size_t)y * row, (const char *)pixels->data + (size_t)y * stride, row);
-  copy.data = data;
-  copy.row_stride = pixels->cols;
-  return copy;
-}
-
-static ncc_status make_sample(const ncc_synth_options *options, sample *out) {
-  ncc_status status = NCC_OK;
-  ncc_synth *synth = NULL;
-  NCC_TRY(ncc_synth_create(options, &synth));
-  out->shape = *ncc_synth_get_shape(synth);
-  const int64_t n = out->shape.images, k = out->shape.templates;
-  out->images = calloc((size_t)n, sizeof *out->images);
-  out->templates = calloc((size_t)(n * k), sizeof *out->templates);
-  out->answers = calloc((size_t)(n * k), sizeof *out->answers);
-  NCC_CHECK(out->images && out->templates && out->answers, NCC_ERR_NOMEM, "out of memory for %lld images",
-            (long long)n);
-  for (int64_t i = 0; i < n; i++) {
-    ncc_array pixels;
-    NCC_TRY(ncc_synth_image(synth, i, &pixels));
-    out->images[i] = copy_of(&pixels);
-    NCC_CHECK(out->images[i].data, NCC_ERR_NOMEM, "out of memory for image %lld", (long long)i);
-    for (int64_t j = i * k; j < (i + 1) * k; j++) {
-      ncc_synth_template(synth, j - i * k, &pixels, &out->answers[j]);
-      out->templates[j] = copy_of(&pixels);
-      NCC_CHECK(out->templates[j].data, NCC_ERR_NOMEM, "out of memory for template %lld", (long long)j);
-    }
-  }
-
-cleanup:
-  ncc_synth_destroy(&synth);
-  return status;
-}
-
-/** Matches the whole sample once. @param[out] wrong  pairs whose known place was not found. */
-static ncc_status match_all(ncc_matcher *matcher, const sample *s, ncc_result *results, int64_t *wrong) {
-  ncc_status status = NCC_OK;
-  const int64_t k = s->shape.templates;
-  *wrong = 0;
-  for (int64_t i = 0; i < s->shape.images; i++)
-    NCC_TRY(ncc_matcher_match(matcher, -1, &s->images[i], k, s->templates + i * k, NULL, results + i * k));
-  for (int64_t j = 0; j < s->shape.images * k; j++)
-    *wrong += s->answers[j].y >= 0 && (results[j].y != s->answers[j].y || results[j].x != s->answers[j].x);
-
-cleanup:
-  return status;
-}
+#include "synth/sample.h"
 
 static void print_words(const ncc_counters *c, double elapsed_s, int64_t wrong) {
   const double pairs = (double)c->pairs, ms = 1e3 / pairs;
@@ -157,19 +94,19 @@ int main(int argc, char **argv) {
   }
 
   ncc_status status = NCC_OK;
-  sample s = {0};
+  ncc_synth_sample s = {0};
   ncc_matcher *matcher = NULL;
   ncc_result *results = NULL;
   int64_t wrong = 0;
   if (ncc_wisdom_load(NULL) != NCC_OK) fprintf(stderr, "bench_stages: %s\n", ncc_error_message());
-  NCC_TRY(make_sample(&synth, &s));
+  NCC_TRY(ncc_synth_sample_make(&synth, &s));
   results = calloc((size_t)(s.shape.images * s.shape.templates), sizeof *results);
   NCC_CHECK(results, NCC_ERR_NOMEM, "out of memory for results");
   NCC_TRY(ncc_matcher_create(&search, &config, &matcher));
-  NCC_TRY(match_all(matcher, &s, results, &wrong));
+  NCC_TRY(ncc_synth_sample_match(&s, matcher, results, &wrong));
   const ncc_counters before = *ncc_matcher_counters(matcher);
   const double t0 = ncc_clock_s();
-  do NCC_TRY(match_all(matcher, &s, results, &wrong));
+  do NCC_TRY(ncc_synth_sample_match(&s, matcher, results, &wrong));
   while (ncc_clock_s() - t0 < seconds);
   const double elapsed_s = ncc_clock_s() - t0;
   const ncc_counters counters = difference(&before, ncc_matcher_counters(matcher));
@@ -181,6 +118,7 @@ int main(int argc, char **argv) {
 cleanup:
   if (status != NCC_OK) fprintf(stderr, "bench_stages: %s\n", ncc_error_message());
   ncc_matcher_destroy(&matcher);
+  ncc_synth_sample_clear(&s);
   free(results);
   return status == NCC_OK ? 0 : 1;
 }

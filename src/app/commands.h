@@ -13,6 +13,7 @@ ncc_status ncc_cmd_compare(int argc, char **argv);
 ncc_status ncc_cmd_table(int argc, char **argv);
 ncc_status ncc_cmd_map(int argc, char **argv);
 ncc_status ncc_cmd_import(int argc, char **argv);
+ncc_status ncc_cmd_selftest(int argc, char **argv);
 
 /** This process's rank according to the environment that the launcher made, 0 without one: for what is to be printed
  *  once before MPI is started, such as help and usage errors. */

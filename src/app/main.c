@@ -33,6 +33,7 @@ static const command_entry commands[] = {
     {"table", ncc_cmd_table, "OUTPUT", "show results as rows, worst first"},
     {"map", ncc_cmd_map, "INPUT OUT", "draw a match, its NCC map, or a sheet of doubtful pairs"},
     {"import", ncc_cmd_import, "DIR OUTPUT", "make an input file of TIFF, PNG, MAT, NumPy and CSV files"},
+    {"selftest", ncc_cmd_selftest, "", "is this build right on this machine?"},
 };
 enum {
   COMMAND_COUNT = sizeof commands / sizeof commands[0],

@@ -16,6 +16,7 @@ LAW = {
     "src/plan": ("src src/base src/match", ""),
     "src/options": ("src src/base", ""),
     "src/synth": ("src src/base", ""),
+    "src/selftest": ("src src/base src/match src/match/kernels src/synth", ""),
     "gpu": ("src src/base src/match src/match/kernels", "cuda"),
     "io/base": ("src src/base", "hdf5"),
     "io/input": ("src src/base src/plan io/base", "hdf5"),
@@ -25,7 +26,7 @@ LAW = {
     "mpi/rank": ("src src/base src/match src/plan src/options io/input io/output gpu", "hwloc"),
     "mpi/start": ("src src/base src/match src/plan src/options io/base io/input mpi mpi/rank gpu", "mpi"),
     "mpi": ("src src/base src/match src/plan src/options io/base io/input io/output mpi/rank mpi/start gpu", "mpi"),
-    "src/app": ("src src/base src/match src/plan src/options src/synth io/base io/input io/output io/import io/picture mpi "
+    "src/app": ("src src/base src/match src/plan src/options src/selftest src/synth io/base io/input io/output io/import io/picture mpi "
                 "mpi/start gpu", "jansson"),
 }
 FOREIGN = {"fftw": r"fftw3", "cuda": r"cuda|cufft|nvml|nvrtc", "hdf5": r"hdf5|H5", "mpi": r"mpi\.h", "tiff": r"tiff",
