@@ -1,0 +1,2 @@
+mpixcorr selftest --device gpu
+mpixcorr selftest --threads 0
