@@ -1,4 +1,4 @@
-/** What images and pairs cost, as measured, beside what src/cost.h predicts: how its constants are found.
+/** What images and pairs cost, as measured, beside what src/plan/cost.h predicts: how its constants are found.
  *
  *  Usage: bench_costs [IMAGE_ROWS IMAGE_COLS TEMPLATE_ROWS TEMPLATE_COLS]...   (default: a range of shapes)
  *  CPU seconds of one thread: what else runs on the machine counts little.
@@ -47,7 +47,7 @@ static ncc_status compare(const int64_t shape[4], bool half) {
   ncc_matcher *matcher = NULL;
   ncc_array image = make_array(shape[0], shape[1], 1), templates[MANY] = {{0}};
   double one_s = 0, few_s = 0, many_s = 0;
-  ncc_cost predicted;
+  ncc_geometry g;
   ncc_result result;
   for (int i = 0; i < MANY; i++) templates[i] = make_array(shape[2], shape[3], (uint32_t)i + 2);
   NCC_TRY(ncc_matcher_create(&search, NULL, &matcher));
@@ -57,7 +57,8 @@ static ncc_status compare(const int64_t shape[4], bool half) {
     NCC_TRY(measure(matcher, &image, templates, FEW, &few_s));
     NCC_TRY(measure(matcher, &image, templates, MANY, &many_s));
   }
-  NCC_TRY(ncc_cost_predict(&search, NULL, shape[0], shape[1], shape[2], shape[3], &predicted));
+  NCC_TRY(ncc_geometry_create(&search, NULL, shape[0], shape[1], shape[2], shape[3], &g));
+  const ncc_cost predicted = ncc_cost_predict(&g);
   const double pair_s = (many_s - few_s) / (MANY - FEW), image_s = few_s - FEW * pair_s;
   printf("%5lld x %5lld  %4lld x %4lld  %-4s  %9.3f %9.3f %6.2f  %9.3f %9.3f %6.2f  %9.3f %6.2f\n", (long long)shape[0],
          (long long)shape[1], (long long)shape[2], (long long)shape[3], half ? "half" : "0", 1e3 * image_s,

@@ -1,4 +1,4 @@
-/** Ten thousand ranks on paper: the program's own planner, driven by src/simulate.c, over numbers of ranks.
+/** Ten thousand ranks on paper: the program's own schedule, driven by src/plan/simulate.c, over numbers of ranks.
  *
  *  Usage: bench_simulate [--ranks N,N,...] [--seconds S] [--latency US] [--poll US] [--handout US] [--pair US]
  *                        [--ship GB_S] [--jitter F] [--threads N] [--case NAME]
@@ -31,11 +31,13 @@ enum { CASES = sizeof cases / sizeof cases[0] };
 static ncc_status run_case(const input_case *c, const ncc_simulation *how, double rank_s) {
   ncc_status status = NCC_OK;
   const ncc_search search = {0};
-  ncc_plan *plan = NULL;
-  ncc_cost cost;
+  ncc_schedule *schedule = NULL;
+  ncc_work work = {0};
+  ncc_geometry g;
   ncc_simulated result;
   ncc_catalog catalog = {0};
-  NCC_TRY(ncc_cost_predict(&search, NULL, c->image_px, c->image_px, c->template_px, c->template_px, &cost));
+  NCC_TRY(ncc_geometry_create(&search, NULL, c->image_px, c->image_px, c->template_px, c->template_px, &g));
+  const ncc_cost cost = ncc_cost_predict(&g);
   const double mean_s = cost.pair_s + cost.image_s / (c->templates > 0 ? (double)c->templates : 2);
   const int64_t n = (int64_t)(rank_s * how->ranks * how->threads / mean_s) + 1;
   catalog.n_pairs = n;
@@ -49,17 +51,19 @@ static ncc_status run_case(const input_case *c, const ncc_simulation *how, doubl
     catalog.pairs[row][0] = c->templates > 0 ? row / c->templates : row < n / 2 ? 0 : row;
     catalog.pairs[row][1] = row;
   }
-  const ncc_plan_options options = {
+  const ncc_schedule_options options = {
       .ranks = how->ranks, .threads = how->threads, .group = true, .max_bytes = 64 << 20, .max_pairs = 4096};
-  NCC_TRY(ncc_plan_create(&catalog, &search, (const int64_t(*)[2])catalog.pairs, NULL, &options, &plan));
-  NCC_TRY(ncc_simulate(plan, how, &result));
+  NCC_TRY(ncc_work_create(&catalog, &search, false, &work));
+  NCC_TRY(ncc_schedule_create(&work, NULL, &options, &schedule));
+  NCC_TRY(ncc_simulate(schedule, how, &result));
   printf("%-8s %6d  %11lld %9.2f  %6.1f %%  %9lld %9.0f  %6.1f %%  %8.1f\n", c->name, how->ranks, (long long)n,
          result.elapsed_s, 100 * ncc_simulated_efficiency(how, &result), (long long)result.handouts,
          (double)result.handouts / result.elapsed_s, 100 * result.root_busy_s / result.elapsed_s,
          1e3 * result.answer_max_s);
   fflush(stdout);
 cleanup:
-  ncc_plan_destroy(&plan);
+  ncc_schedule_destroy(&schedule);
+  ncc_work_clear(&work);
   free(catalog.pairs);
   return status;
 }

@@ -17,7 +17,7 @@ enum { INBOX_LETTERS = 64 };
 #define SILENCE_S 0.05 /* all ranks are looked at so seldom: there may be thousands */
 
 typedef struct peer {
-  ncc_handout *out[NCC_PLAN_AHEAD]; /* outstanding, oldest first */
+  ncc_handout *out[NCC_SCHEDULE_AHEAD]; /* outstanding, oldest first */
   int n_out;
   int64_t n_given;
   double heard_s; /* on the watchdog's clock, when it last gave something back */
@@ -28,10 +28,10 @@ typedef struct coordinator {
   ncc_coordinator_options o;
   ncc_outbox outbox;
   ncc_inbox inbox;
-  peer *peers;         /* [ranks] */
-  int64_t outstanding; /* hand-outs of all peers */
-  ncc_plan_work work;  /* of the hand-out being made */
-  uint32_t *uses[2];   /* by ncc_object_kind, [count]: pairs that are not handed out yet */
+  peer *peers;               /* [ranks] */
+  int64_t outstanding;       /* hand-outs of all peers */
+  ncc_assignment assignment; /* of the hand-out being made */
+  uint32_t *uses[2];         /* by ncc_object_kind, [count]: pairs that are not handed out yet */
   int64_t next_id, total;
   bool stopping;
   ncc_status problem;
@@ -104,22 +104,22 @@ static ncc_status count_uses(coordinator *c) {
     c->uses[kind] = calloc((size_t)objects[kind]->count + 1, sizeof *c->uses[kind]);
     NCC_CHECK(c->uses[kind], NCC_ERR_NOMEM, "out of memory for %lld objects", (long long)objects[kind]->count);
   }
-  for (int64_t i = 0; i < c->total; i++)
-    for (int kind = 0; kind < 2; kind++) {
-      uint32_t *uses = &c->uses[kind][c->o.indices[ncc_plan_row(c->o.plan, i)][kind]];
-      *uses += *uses < UINT32_MAX;
-    }
+  for (int64_t i = 0; i < c->total; i++) {
+    const ncc_work_row *row = &c->o.work->rows[ncc_schedule_row(c->o.schedule, i)];
+    uint32_t *uses[2] = {&c->uses[NCC_IMAGE][row->image], &c->uses[NCC_TEMPLATE][row->tmpl]};
+    for (int kind = 0; kind < 2; kind++) *uses[kind] += *uses[kind] < UINT32_MAX;
+  }
 cleanup:
   return status;
 }
 
 /** Counts a hand-out's pairs as handed out, and marks what others will need again. */
 static void take_uses(coordinator *c, ncc_handout *handout) {
-  for (int64_t i = 0; i < handout->n_pairs; i++)
-    for (int kind = 0; kind < 2; kind++) {
-      uint32_t *uses = &c->uses[kind][c->o.indices[handout->rows[i]][kind]];
-      *uses -= *uses < UINT32_MAX;
-    }
+  for (int64_t i = 0; i < handout->n_pairs; i++) {
+    const ncc_work_row *row = &c->o.work->rows[handout->rows[i]];
+    uint32_t *uses[2] = {&c->uses[NCC_IMAGE][row->image], &c->uses[NCC_TEMPLATE][row->tmpl]};
+    for (int kind = 0; kind < 2; kind++) *uses[kind] -= *uses[kind] < UINT32_MAX;
+  }
   for (int64_t i = 0; i < handout->n_needs; i++) {
     ncc_need *need = &handout->needs[i];
     need->again = c->uses[need->kind][need->index] > 0;
@@ -133,24 +133,24 @@ static void take_uses(coordinator *c, ncc_handout *handout) {
 static ncc_status make_handout(coordinator *c, int rank, ncc_handout **out) {
   ncc_status status = NCC_OK;
   ncc_handout *handout = NULL;
-  ncc_plan_work *work = &c->work;
+  ncc_assignment *assignment = &c->assignment;
   int64_t at = 0;
   *out = NULL;
-  NCC_TRY(ncc_plan_take(c->o.plan, rank, c->peers[rank].n_given, work));
-  if (work->n_chunks == 0) return NCC_OK;
-  NCC_TRY(ncc_handout_create(work->n_chunks, work->n_pairs, c->o.catalog->windows != NULL, true, &handout));
+  NCC_TRY(ncc_schedule_take(c->o.schedule, rank, c->peers[rank].n_given, assignment));
+  if (assignment->n_chunks == 0) return NCC_OK;
+  NCC_TRY(ncc_handout_create(assignment->n_chunks, assignment->n_pairs, c->o.catalog->windows != NULL, true, &handout));
   handout->id = c->next_id++;
   handout->dest = rank;
-  handout->cost = work->cost;
-  c->totals->chunks += work->n_chunks;
-  for (int64_t i = 0; i < work->n_chunks; i++) {
-    const ncc_chunk *chunk = &work->chunks[i];
-    handout->pieces[i].image = c->o.indices[ncc_plan_row(c->o.plan, chunk->first)][0];
+  handout->cost = assignment->cost;
+  c->totals->chunks += assignment->n_chunks;
+  for (int64_t i = 0; i < assignment->n_chunks; i++) {
+    const ncc_chunk *chunk = &assignment->chunks[i];
+    handout->pieces[i].image = c->o.work->rows[ncc_schedule_row(c->o.schedule, chunk->first)].image;
     handout->pieces[i].count = chunk->count;
     for (int64_t k = 0; k < chunk->count; k++, at++) {
-      int64_t row = ncc_plan_row(c->o.plan, chunk->first + k);
+      int64_t row = ncc_schedule_row(c->o.schedule, chunk->first + k);
       handout->rows[at] = row;
-      handout->templates[at] = c->o.indices[row][1];
+      handout->templates[at] = c->o.work->rows[row].tmpl;
       if (handout->windows) handout->windows[at] = c->o.catalog->windows[row];
     }
   }
@@ -197,7 +197,7 @@ static bool may_have_more(const coordinator *c, const peer *p) {
     cost_s += p->out[i]->cost.seconds;
     bytes += p->out[i]->pixel_bytes;
   }
-  return !c->stopping && ncc_plan_may_have_more(c->o.plan, p->n_out, cost_s, bytes);
+  return !c->stopping && ncc_schedule_may_have_more(c->o.schedule, p->n_out, cost_s, bytes);
 }
 
 /** Gives a rank one hand-out more, if it may have one and there is any. @param[out] given  or NULL. */
@@ -258,7 +258,8 @@ static ncc_status write_results(coordinator *c, ncc_handout *handout) {
 /** Takes a hand-out that is done: gives the rank its next first, so that it need not wait for the disk. */
 static ncc_status finish(coordinator *c, ncc_handout *handout) {
   ncc_status status = NCC_OK;
-  if (!c->stopping) ncc_plan_observe(c->o.plan, &handout->cost, handout->elapsed_s, handout->image_s, c->o.threads);
+  if (!c->stopping)
+    ncc_schedule_observe(c->o.schedule, &handout->cost, handout->elapsed_s, handout->image_s, c->o.threads);
   ncc_watchdog_learn(&c->watchdog, handout->cost.seconds, handout->elapsed_s);
   c->peers[handout->dest].heard_s = c->watchdog.awake_s;
   take_off(c, handout);
@@ -424,7 +425,7 @@ ncc_status ncc_coordinator_run(const ncc_coordinator_options *options, ncc_rank_
   ncc_status status = NCC_OK;
   coordinator c = {.o = *options, .stats = stats, .totals = totals, .message = message, .problem = NCC_OK};
   int ranks = options->comm->ranks, step = 0;
-  c.total = ncc_plan_pairs(options->plan);
+  c.total = ncc_schedule_pairs(options->schedule);
   ncc_watchdog_start(&c.watchdog, ncc_clock_s());
   c.time_up_s = ncc_clock_s() + ncc_stop_time_left_s(options->time_limit_s, ncc_clock_s() - options->started_s,
                                                      c.time_reason, sizeof c.time_reason);
@@ -434,7 +435,7 @@ ncc_status ncc_coordinator_run(const ncc_coordinator_options *options, ncc_rank_
   NCC_TRY(count_uses(&c));
   NCC_TRY(check_limits(&c));
   double first_s = ncc_clock_s();
-  for (int round = 0; round < NCC_PLAN_AHEAD; round++)
+  for (int round = 0; round < NCC_SCHEDULE_AHEAD; round++)
     for (int rank = 0; rank < ranks; rank++) NCC_TRY(give(&c, rank, NULL));
   while (c.outstanding > 0) NCC_TRY(turn(&c, &step));
   totals->dispatch_s = ncc_clock_s() - first_s;
@@ -448,7 +449,7 @@ ncc_status ncc_coordinator_run(const ncc_coordinator_options *options, ncc_rank_
   *problem = c.problem;
 cleanup:
   free(c.peers); /* after a failure hand-outs are left to the threads that still use them: the process is to end */
-  ncc_plan_work_clear(&c.work);
+  ncc_assignment_clear(&c.assignment);
   for (int kind = 0; kind < 2; kind++) free(c.uses[kind]);
   ncc_inbox_clear(&c.inbox);
   ncc_outbox_clear(&c.outbox);

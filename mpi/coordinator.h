@@ -1,4 +1,4 @@
-/** What rank 0 does beside computing: hand out the plan, take results to the output, end the job. */
+/** What rank 0 does beside computing: hand out the work, take results to the output, end the job. */
 #ifndef NCC_COORDINATOR_H
 #define NCC_COORDINATOR_H
 
@@ -16,8 +16,8 @@ typedef struct ncc_coordinator_options {
   const ncc_comm *comm;
   const char (*hosts)[64]; /**< [ranks] */
   const ncc_catalog *catalog;
-  const int64_t (*indices)[2]; /**< [n_pairs] from ncc_catalog_resolve() */
-  ncc_plan *plan;
+  const ncc_work *work;
+  ncc_schedule *schedule;
   ncc_output *output;
   ncc_lane *lane;        /**< with an input: it reads for rank 0, and where `ship`, for all */
   bool ship;             /**< pixels go with the hand-outs */

@@ -115,13 +115,12 @@ static ncc_status equip(job *j) {
   NCC_TRY(ncc_placement_find(j->comm, j->options->threads, &j->placement));
   NCC_TRY(ncc_devices_choose(j->comm, j->options, &j->device));
   NCC_TRY(ncc_reading_choose(j->comm, j->options, j->catalog, j->root.input, &j->reading));
-  const int64_t(*indices)[2] = (const int64_t(*)[2])j->root.indices;
   bool shipped = j->reading.mode == NCC_READ_ROOT && j->comm->ranks > 1;
-  if (root) mine = ncc_memory_divide(j->catalog, indices, j->options, j->placement.threads, shipped, &j->memory);
+  if (root) mine = ncc_memory_divide(&j->root.work, j->options, j->placement.threads, shipped, &j->memory);
   NCC_TRY(ncc_comm_bcast(j->comm, mine, &j->memory, sizeof j->memory));
   // FFTW plans for the ranks that use it from the start; a rank whose GPU fails plans by itself.
   if (!j->options->dry_run && !j->device.everywhere)
-    NCC_TRY(ncc_planning_share(j->comm, j->catalog, indices, j->options, &j->root.plan_s));
+    NCC_TRY(ncc_planning_share(j->comm, &j->root.work, j->options, &j->root.plan_s));
   mine = make_matcher(j);
   if (mine == NCC_OK) mine = ncc_pixels_pool_create(j->memory.pixel_bytes, &j->pool);
   NCC_TRY(ncc_comm_agree(j->comm, mine));
@@ -181,8 +180,8 @@ static ncc_status work_as_root(job *j, bool *aborting) {
   ncc_coordinator_options options = {.comm = j->comm,
                                      .hosts = (const char(*)[64])root->hosts,
                                      .catalog = j->catalog,
-                                     .indices = (const int64_t(*)[2])root->indices,
-                                     .plan = root->plan,
+                                     .work = &root->work,
+                                     .schedule = root->schedule,
                                      .output = root->output,
                                      .lane = j->lane,
                                      .ship = j->reading.mode == NCC_READ_ROOT,

@@ -17,19 +17,12 @@ static ncc_output_mode output_mode(const ncc_run_options *options) {
   return options->overwrite ? NCC_OUTPUT_OVERWRITE : options->resume ? NCC_OUTPUT_RESUME : NCC_OUTPUT_NEW;
 }
 
-/** A row of /pairs that holds no pair. */
-static bool is_none(const ncc_catalog *catalog, int64_t row) {
-  return catalog->pairs[row][0] == -1 || catalog->pairs[row][1] == -1;
-}
-
 ncc_status ncc_root_validate(ncc_root *root) {
   ncc_status status = NCC_OK;
   const ncc_run_options *options = root->options;
   if (root->observer && root->observer->probe) NCC_TRY(root->observer->probe(root->observer->context));
   NCC_TRY(ncc_input_open(options->input, &root->input));
-  const ncc_catalog *catalog = ncc_input_catalog(root->input);
-  NCC_TRY(ncc_catalog_resolve(catalog, &options->search, options->skip_bad_pairs, &root->indices, &root->pairs_bad));
-  for (int64_t row = 0; row < catalog->n_pairs; row++) root->pairs_none += is_none(catalog, row);
+  NCC_TRY(ncc_work_create(ncc_input_catalog(root->input), &options->search, options->skip_bad_pairs, &root->work));
   NCC_TRY(ncc_input_identify(root->input, &root->identity));
   if (options->output) NCC_TRY(ncc_output_check(options->output, output_mode(options)));
   if (root->observer && root->observer->check) NCC_TRY(root->observer->check(root->observer->context));
@@ -55,39 +48,6 @@ static void name_cpu(char *text, size_t text_bytes) {
   fclose(file);
 }
 
-/** Rows without work get their final answer at once. */
-static ncc_status write_invalid(ncc_root *root) {
-  enum { BATCH = 4096 };
-  ncc_status status = NCC_OK;
-  const ncc_catalog *catalog = ncc_input_catalog(root->input);
-  const uint8_t *done = ncc_output_statuses(root->output);
-  ncc_result *results = malloc(BATCH * sizeof *results);
-  int64_t *rows = malloc(BATCH * sizeof *rows), n = 0;
-  NCC_CHECK(results && rows, NCC_ERR_NOMEM, "out of memory for results");
-  for (int i = 0; i < BATCH; i++)
-    results[i] = (ncc_result){.y = -1,
-                              .x = -1,
-                              .peak = NAN,
-                              .subpixel_y = NAN,
-                              .subpixel_x = NAN,
-                              .second_y = -1,
-                              .second_x = -1,
-                              .second_peak = NAN,
-                              .status = NCC_PAIR_INVALID};
-  for (int64_t row = 0; row < catalog->n_pairs; row++) {
-    if (root->indices[row][0] >= 0 || done[row] != NCC_PAIR_PENDING) continue;
-    rows[n++] = row;
-    if (n < BATCH) continue;
-    NCC_TRY(ncc_output_write(root->output, n, rows, results));
-    n = 0;
-  }
-  if (n > 0) NCC_TRY(ncc_output_write(root->output, n, rows, results));
-cleanup:
-  free(results);
-  free(rows);
-  return status;
-}
-
 static const uint8_t *statuses(const ncc_root *root) {
   return root->output ? ncc_output_statuses(root->output) : root->found;
 }
@@ -111,13 +71,11 @@ static ncc_status create_output(ncc_root *root) {
                        .threads = header->threads_max};
   if (options->dry_run) {
     if (options->resume && options->output)
-      NCC_TRY(
-          ncc_output_peek(options->output, header->catalog, &root->identity, &options->search, &info, &root->found));
+      NCC_TRY(ncc_output_peek(options->output, &root->work, &root->identity, &options->search, &info, &root->found));
     goto cleanup;
   }
-  NCC_TRY(ncc_output_create(options->output, output_mode(options), header->catalog, &root->identity, &options->search,
+  NCC_TRY(ncc_output_create(options->output, output_mode(options), &root->work, &root->identity, &options->search,
                             &info, &root->output));
-  NCC_TRY(write_invalid(root));
   root->write_s += ncc_clock_s() - started_s;
 cleanup:
   return status;
@@ -134,8 +92,8 @@ ncc_status ncc_root_start(ncc_root *root, const ncc_comm *comm, const ncc_placem
   header->devices = root->devices;
   header->read = reading->mode;
   header->read_reason = reading->reason;
-  header->pairs_none = root->pairs_none;
-  header->pairs_bad = root->pairs_bad;
+  header->pairs_none = root->work.n_none;
+  header->pairs_bad = root->work.n_bad;
   name_cpu(root->devices, sizeof root->devices);
   ncc_devices_describe(devices, comm->ranks, options->gpus > 0, root->devices, sizeof root->devices, root->gpus,
                        sizeof root->gpus, header, &root->survey);
@@ -146,44 +104,42 @@ ncc_status ncc_root_start(ncc_root *root, const ncc_comm *comm, const ncc_placem
   header->fft_library = root->fft_library;
   NCC_TRY(ncc_nodes_describe(placements, (const char(*)[64])root->hosts, comm->ranks, options->threads > 0, header,
                              &root->survey));
-  ncc_survey_area(header->catalog, &options->search, (const int64_t(*)[2])root->indices, header);
-  ncc_survey_border(&root->survey, root->input, &options->search, (const int64_t(*)[2])root->indices);
+  ncc_survey_area(&root->work, header);
+  ncc_survey_border(&root->survey, root->input, &options->search, &root->work);
   header->warnings = root->survey.warnings;
   header->n_warnings = root->survey.n_warnings;
   NCC_TRY(create_output(root));
   double started_s = ncc_clock_s();
-  ncc_plan_options planning = {.ranks = comm->ranks,
-                               .threads = header->threads_max,
-                               .group = options->group,
-                               .max_bytes = handout_bytes,
-                               .max_pairs = options->handout_pairs > 0 ? options->handout_pairs : NCC_CHUNK_PAIRS};
-  NCC_TRY(ncc_plan_create(header->catalog, &options->search, (const int64_t(*)[2])root->indices, statuses(root),
-                          &planning, &root->plan));
+  ncc_schedule_options how = {.ranks = comm->ranks,
+                              .threads = header->threads_max,
+                              .group = options->group,
+                              .max_bytes = handout_bytes,
+                              .max_pairs = options->handout_pairs > 0 ? options->handout_pairs : NCC_CHUNK_PAIRS};
+  NCC_TRY(ncc_schedule_create(&root->work, statuses(root), &how, &root->schedule));
   root->plan_s += ncc_clock_s() - started_s;
-  header->pairs = ncc_plan_pairs(root->plan);
-  header->groups = ncc_plan_groups(root->plan);
-  header->predicted_s = ncc_plan_total_s(root->plan);
+  header->pairs = ncc_schedule_pairs(root->schedule);
+  header->groups = ncc_schedule_groups(root->schedule);
+  header->predicted_s = ncc_schedule_total_s(root->schedule);
 cleanup:
   return status;
 }
 
-/** The memory of the geometry that needs most. */
+/** The memory of the kind of pairs that needs most. */
 static ncc_status forecast_memory(const ncc_root *root, const ncc_memory *memory, ncc_forecast *f) {
   ncc_status status = NCC_OK;
   const ncc_job_header *header = &root->header;
   const ncc_catalog *catalog = header->catalog;
   bool shipped = header->read == NCC_READ_ROOT && header->ranks > 1;
   f->memory.program_bytes = NCC_PROGRAM_BYTES;
-  for (int64_t i = 0; i < f->n_geometries; i++) {
+  for (int32_t i = 0; i < f->n_kinds; i++) {
     ncc_forecast_memory need;
-    NCC_TRY(ncc_memory_need(root->options, header->threads_max, shipped, &f->geometries[i].image,
-                            &f->geometries[i].tmpl, &need));
+    NCC_TRY(ncc_memory_need(root->options, header->threads_max, shipped, f->kinds[i].kind, &need));
     if (i == 0 || need.matcher_bytes + need.pixel_bytes > f->memory.matcher_bytes + f->memory.pixel_bytes)
       f->memory = need;
   }
   if (f->memory.pixel_bytes < ncc_min(memory->pixel_bytes, f->distinct_bytes))
     f->memory.pixel_bytes = ncc_min(memory->pixel_bytes, f->distinct_bytes);
-  size_t pair_bytes = sizeof *catalog->pairs + sizeof *root->indices + sizeof(int64_t) + 1; /* plan, status */
+  size_t pair_bytes = sizeof *catalog->pairs + sizeof *root->work.rows + sizeof(int64_t) + 1; /* schedule, status */
   if (catalog->windows) pair_bytes += sizeof *catalog->windows;
   f->memory.table_bytes = catalog->n_pairs * (int64_t)pair_bytes + header->groups * 32;
   if (catalog->images.items) f->memory.table_bytes += catalog->images.count * (int64_t)sizeof *catalog->images.items;
@@ -204,8 +160,7 @@ ncc_status ncc_root_forecast(ncc_root *root, const ncc_memory *memory) {
                                   .crowding = (double)header->threads_total / (double)header->threads_at_once,
                                   .file_bytes = root->identity.size_bytes,
                                   .root_reads = header->read == NCC_READ_ROOT};
-  NCC_TRY(ncc_forecast_create(header->catalog, &root->options->search, (const int64_t(*)[2])root->indices,
-                              statuses(root), root->plan, &options, &forecast));
+  NCC_TRY(ncc_forecast_create(&root->work, statuses(root), root->schedule, &options, &forecast));
   NCC_TRY(forecast_memory(root, memory, &forecast));
   if (root->observer && root->observer->planned)
     NCC_TRY(root->observer->planned(root->observer->context, header, &forecast));
@@ -261,10 +216,10 @@ static void sum_up(ncc_job_totals *totals, const ncc_rank_stats *stats, int rank
 
 /** Statuses of all rows that hold a pair. */
 static void count_statuses(const ncc_root *root, ncc_job_totals *totals) {
-  const ncc_catalog *catalog = root->header.catalog;
   const uint8_t *statuses = ncc_output_statuses(root->output);
-  for (int64_t row = 0; row < catalog->n_pairs; row++)
-    if (!is_none(catalog, row) && statuses[row] < NCC_PAIR_STATUS_COUNT) totals->by_status[statuses[row]]++;
+  for (int64_t row = 0; row < root->work.catalog->n_pairs; row++)
+    if (root->work.rows[row].kind != NCC_WORK_NONE && statuses[row] < NCC_PAIR_STATUS_COUNT)
+      totals->by_status[statuses[row]]++;
 }
 
 ncc_status ncc_root_finish(ncc_root *root, const ncc_rank_stats *rank_stats, double job_started_s,
@@ -322,10 +277,9 @@ cleanup:
 
 void ncc_root_clear(ncc_root *root) {
   if (root->output) ncc_output_close(&root->output, NULL);
-  ncc_plan_destroy(&root->plan);
+  ncc_schedule_destroy(&root->schedule);
   ncc_input_close(&root->input);
   ncc_nodes_clear(&root->header);
-  free(root->indices);
   free(root->found);
   free(root->hosts);
   free(root->option_words);

@@ -14,9 +14,8 @@ typedef struct ncc_root {
   const ncc_job_observer *observer; /* or NULL */
   ncc_input *input;
   ncc_input_identity identity;
-  int64_t (*indices)[2]; /* [n_pairs] */
-  int64_t pairs_none, pairs_bad;
-  ncc_plan *plan;
+  ncc_work work;
+  ncc_schedule *schedule;
   ncc_output *output;
   uint8_t *found; /* [n_pairs] statuses of a part, in a dry run that would resume; else NULL */
   ncc_survey survey;

@@ -19,13 +19,13 @@
 #include "io/output/file.h"
 #include "io/output/lock.h"
 #include "io/output/rows.h"
-#include "match/geometry.h"
+#include "match/result.h"
 
 struct ncc_output {
   char *path, *part, *fresh, *lock;
   int fd, lock_fd;
   bool was_complete; /**< resumed, but there was nothing left to do */
-  const ncc_catalog *catalog;
+  const ncc_work *work;
   ncc_output_layout layout;
   ncc_row_writer *writer;
   uint8_t *statuses; /**< [n_pairs] on disk at the start, and what was taken since */
@@ -153,99 +153,33 @@ static void destroy(ncc_output *output) {
   free(output);
 }
 
-ncc_status ncc_output_create(const char *path, ncc_output_mode mode, const ncc_catalog *catalog,
-                             const ncc_input_identity *identity, const ncc_search *search, const ncc_run_info *info,
-                             ncc_output **out) {
-  ncc_status status = NCC_OK;
-  const ncc_output_spec spec = {catalog, identity, info, search->quality};
-  *out = NULL;
-  ncc_output *output = calloc(1, sizeof *output);
-  NCC_CHECK(output, NCC_ERR_NOMEM, "%s: no memory", path);
-  output->fd = output->lock_fd = -1;
-  output->catalog = catalog;
-  output->path = strdup(path);
-  output->part = ncc_file_name(path, ".part");
-  output->fresh = ncc_file_name(path, ".part.new");
-  output->lock = ncc_file_name(path, ".part.lock");
-  output->statuses = calloc((size_t)(catalog->n_pairs ? catalog->n_pairs : 1), 1);
-  NCC_CHECK(output->path && output->part && output->fresh && output->lock && output->statuses, NCC_ERR_NOMEM,
-            "%s: no memory for %" PRId64 " pairs", path, catalog->n_pairs);
-  NCC_TRY(ncc_output_check(path, mode));
-  NCC_TRY(open_part(output, mode, &spec));
-  if (!output->was_complete) NCC_TRY(ncc_row_writer_create(output->fd, output->part, &output->layout, &output->writer));
-cleanup:
-  if (status == NCC_OK) {
-    *out = output;
-  } else {
-    destroy(output);
-  }
-  return status;
-}
-
-ncc_status ncc_output_peek(const char *path, const ncc_catalog *catalog, const ncc_input_identity *identity,
-                           const ncc_search *search, const ncc_run_info *info, uint8_t **statuses) {
-  ncc_status status = NCC_OK;
-  const ncc_output_spec spec = {catalog, identity, info, search->quality};
-  ncc_output found = {.fd = -1, .part = ncc_file_name(path, ".part")};
-  *statuses = found.statuses = calloc((size_t)(catalog->n_pairs ? catalog->n_pairs : 1), 1);
-  NCC_CHECK(found.part && found.statuses, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " pairs", path, catalog->n_pairs);
-  const char *file = exists(found.part) ? found.part : path;
-  if (!exists(file)) goto cleanup;
-  NCC_TRY(ncc_output_file_match(file, &spec, &found.layout));
-  found.fd = open(file, O_RDONLY | O_CLOEXEC);
-  NCC_CHECK(found.fd >= 0, NCC_ERR_OUTPUT, "%s: cannot be opened: %s", file, strerror(errno));
-  NCC_TRY(read_statuses(&found, file));
-cleanup:
-  if (found.fd >= 0) close(found.fd);
-  free(found.part);
-  if (status != NCC_OK) free(*statuses), *statuses = NULL;
-  return status;
-}
-
-const uint8_t *ncc_output_statuses(const ncc_output *output) {
-  return output->statuses;
-}
-
 /** A result as a row of all datasets. */
 static ncc_status derive_row(const ncc_output *output, int64_t row, const ncc_result *result, ncc_output_row *out) {
   ncc_status status = NCC_OK;
-  const ncc_catalog *catalog = output->catalog;
   NCC_CHECK(row >= 0 && row < output->layout.n_pairs, NCC_ERR_INTERNAL,
             "%s: result for row %" PRId64 ", expected 0 to %" PRId64, output->part, row, output->layout.n_pairs - 1);
   NCC_CHECK(result->status > NCC_PAIR_PENDING && result->status < NCC_PAIR_STATUS_COUNT, NCC_ERR_INTERNAL,
             "%s: result for row %" PRId64 " has status %d", output->part, row, result->status);
+  const bool has_peak = ncc_result_has_peak(result->status);
+  const int32_t kind = output->work->rows[row].kind;
+  NCC_CHECK(kind >= 0 || !has_peak, NCC_ERR_INTERNAL, "%s: result for row %" PRId64 ", which holds no work",
+            output->part, row);
+  const ncc_result r = has_peak ? *result : ncc_result_none((ncc_pair_status)result->status);
   *out = (ncc_output_row){.row = row,
-                          .coords = {-1, -1},
+                          .coords = {r.y, r.x},
                           .offsets = {-1, -1},
-                          .peak = NAN,
-                          .subpixel = {NAN, NAN},
-                          .second_coords = {-1, -1},
-                          .second_peak = NAN,
+                          .peak = r.peak,
+                          .subpixel = {r.subpixel_y, r.subpixel_x},
+                          .second_coords = {r.second_y, r.second_x},
+                          .second_peak = r.second_peak,
                           .overlap = NAN,
-                          .status = result->status};
-  if (result->status != NCC_PAIR_OK && result->status != NCC_PAIR_FLAT && result->status != NCC_PAIR_UNCERTAIN) {
-    return NCC_OK;
-  }
-  int64_t image_index = ncc_objects_find(&catalog->images, catalog->pairs[row][0]);
-  int64_t template_index = ncc_objects_find(&catalog->templates, catalog->pairs[row][1]);
-  NCC_CHECK(image_index >= 0 && template_index >= 0, NCC_ERR_INTERNAL,
-            "%s: result for row %" PRId64 ", whose ids do not exist", output->part, row);
-  ncc_object image = ncc_objects_get(&catalog->images, image_index);
-  ncc_object tmpl = ncc_objects_get(&catalog->templates, template_index);
-  ncc_geometry geometry = {
-      .image_rows = image.rows, .image_cols = image.cols, .template_rows = tmpl.rows, .template_cols = tmpl.cols};
-  out->coords[0] = result->y;
-  out->coords[1] = result->x;
-  out->offsets[0] = result->y - (tmpl.rows - 1);
-  out->offsets[1] = result->x - (tmpl.cols - 1);
-  out->peak = result->peak;
-  out->overlap = (float)((double)ncc_geometry_overlap_px(&geometry, result->y, result->x) /
-                         ((double)tmpl.rows * (double)tmpl.cols));
-  out->subpixel[0] = result->subpixel_y;
-  out->subpixel[1] = result->subpixel_x;
-  out->second_coords[0] = result->second_y;
-  out->second_coords[1] = result->second_x;
-  out->second_peak = result->second_peak;
+                          .status = r.status};
+  if (!has_peak) return NCC_OK;
+  const ncc_geometry *g = &output->work->kinds[kind].geometry;
+  out->offsets[0] = r.y - (g->template_rows - 1);
+  out->offsets[1] = r.x - (g->template_cols - 1);
+  out->overlap =
+      (float)((double)ncc_geometry_overlap_px(g, r.y, r.x) / ((double)g->template_rows * (double)g->template_cols));
 cleanup:
   return status;
 }
@@ -263,6 +197,73 @@ ncc_status ncc_output_write(ncc_output *output, int64_t n, const int64_t *rows, 
   }
 cleanup:
   return status;
+}
+
+/** Rows without work get their answer at once. */
+static ncc_status write_invalid(ncc_output *output) {
+  ncc_status status = NCC_OK;
+  const ncc_result invalid = ncc_result_none(NCC_PAIR_INVALID);
+  for (int64_t row = 0; row < output->layout.n_pairs; row++)
+    if (output->work->rows[row].kind < 0 && output->statuses[row] == NCC_PAIR_PENDING)
+      NCC_TRY(ncc_output_write(output, 1, &row, &invalid));
+cleanup:
+  return status;
+}
+
+ncc_status ncc_output_create(const char *path, ncc_output_mode mode, const ncc_work *work,
+                             const ncc_input_identity *identity, const ncc_search *search, const ncc_run_info *info,
+                             ncc_output **out) {
+  ncc_status status = NCC_OK;
+  const ncc_output_spec spec = {work->catalog, identity, info, search->quality};
+  *out = NULL;
+  ncc_output *output = calloc(1, sizeof *output);
+  NCC_CHECK(output, NCC_ERR_NOMEM, "%s: no memory", path);
+  output->fd = output->lock_fd = -1;
+  output->work = work;
+  output->path = strdup(path);
+  output->part = ncc_file_name(path, ".part");
+  output->fresh = ncc_file_name(path, ".part.new");
+  output->lock = ncc_file_name(path, ".part.lock");
+  output->statuses = calloc((size_t)work->catalog->n_pairs + 1, 1);
+  NCC_CHECK(output->path && output->part && output->fresh && output->lock && output->statuses, NCC_ERR_NOMEM,
+            "%s: no memory for %" PRId64 " pairs", path, work->catalog->n_pairs);
+  NCC_TRY(ncc_output_check(path, mode));
+  NCC_TRY(open_part(output, mode, &spec));
+  if (output->was_complete) goto cleanup;
+  NCC_TRY(ncc_row_writer_create(output->fd, output->part, &output->layout, &output->writer));
+  NCC_TRY(write_invalid(output));
+cleanup:
+  if (status == NCC_OK) {
+    *out = output;
+  } else {
+    destroy(output);
+  }
+  return status;
+}
+
+ncc_status ncc_output_peek(const char *path, const ncc_work *work, const ncc_input_identity *identity,
+                           const ncc_search *search, const ncc_run_info *info, uint8_t **statuses) {
+  ncc_status status = NCC_OK;
+  const ncc_output_spec spec = {work->catalog, identity, info, search->quality};
+  ncc_output found = {.fd = -1, .part = ncc_file_name(path, ".part")};
+  *statuses = found.statuses = calloc((size_t)work->catalog->n_pairs + 1, 1);
+  NCC_CHECK(found.part && found.statuses, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " pairs", path,
+            work->catalog->n_pairs);
+  const char *file = exists(found.part) ? found.part : path;
+  if (!exists(file)) goto cleanup;
+  NCC_TRY(ncc_output_file_match(file, &spec, &found.layout));
+  found.fd = open(file, O_RDONLY | O_CLOEXEC);
+  NCC_CHECK(found.fd >= 0, NCC_ERR_OUTPUT, "%s: cannot be opened: %s", file, strerror(errno));
+  NCC_TRY(read_statuses(&found, file));
+cleanup:
+  if (found.fd >= 0) close(found.fd);
+  free(found.part);
+  if (status != NCC_OK) free(*statuses), *statuses = NULL;
+  return status;
+}
+
+const uint8_t *ncc_output_statuses(const ncc_output *output) {
+  return output->statuses;
 }
 
 ncc_status ncc_output_sync(ncc_output *output) {

@@ -11,6 +11,7 @@
 
 #include "io/input/input.h"
 #include "io/output/run_info.h"
+#include "plan/work.h"
 
 typedef struct ncc_output ncc_output;
 
@@ -20,21 +21,21 @@ typedef enum ncc_output_mode { NCC_OUTPUT_NEW, NCC_OUTPUT_OVERWRITE, NCC_OUTPUT_
  *  be written. @return NCC_OK; NCC_ERR_OUTPUT naming the path and the reason. */
 ncc_status ncc_output_check(const char *path, ncc_output_mode mode);
 
-/** Creates OUTPUT.part, or opens it to resume.
+/** Creates OUTPUT.part, or opens it to resume. Rows without work become `invalid` at once.
+ *  @param[in] work     borrowed until the output is closed.
  *  @param[in] quality  also has /subpixel, /second_coords, /second_peaks.
  *  @return NCC_OK; NCC_ERR_OUTPUT; NCC_ERR_INPUT where a resume does not fit, with the reason. */
-ncc_status ncc_output_create(const char *path, ncc_output_mode mode, const ncc_catalog *catalog,
+ncc_status ncc_output_create(const char *path, ncc_output_mode mode, const ncc_work *work,
                              const ncc_input_identity *identity, const ncc_search *search, const ncc_run_info *info,
                              ncc_output **out);
 
 /** Statuses as a run in mode RESUME would find them, without opening anything for writing.
  *  @param[out] statuses  [n_pairs], malloc'd, caller frees; all pending where there is neither output nor part.
  *  @return NCC_OK; NCC_ERR_INPUT where a resume would not fit, with the reason; NCC_ERR_OUTPUT; NCC_ERR_NOMEM. */
-ncc_status ncc_output_peek(const char *path, const ncc_catalog *catalog, const ncc_input_identity *identity,
+ncc_status ncc_output_peek(const char *path, const ncc_work *work, const ncc_input_identity *identity,
                            const ncc_search *search, const ncc_run_info *info, uint8_t **statuses);
 
-/** Status of every row, on disk or taken since: [n_pairs], borrowed. After resume, non-pending rows need no work. Rows
- * of /pairs that hold -1 or are bad begin as pending like all others: the caller writes `invalid` results for them. */
+/** Status of every row, on disk or taken since: [n_pairs], borrowed. After resume, non-pending rows need no work. */
 const uint8_t *ncc_output_statuses(const ncc_output *output);
 
 /** Takes n results; a thread of the output's own writes them, so this returns at once unless the disk is far behind.

@@ -41,20 +41,20 @@ typedef struct ncc_handout {
   int dest; /**< the rank that computes it */
   int refs; /**< of the thread that talks MPI: the list of what is outstanding, and messages under way */
   int64_t n_pieces, n_pairs, n_needs;
-  ncc_piece *pieces;   /**< [n_pieces] */
-  int64_t *templates;  /**< [n_pairs] index of the template */
-  ncc_rect *windows;   /**< [n_pairs], or NULL */
-  int64_t *rows;       /**< [n_pairs] rows of /pairs; rank 0 only */
-  ncc_need *needs;     /**< [n_needs], by kind and index */
-  ncc_result *results; /**< [n_pairs], once computed */
-  ncc_plan_cost cost;  /**< rank 0 only */
-  int64_t pixel_bytes; /**< of all needs; rank 0 only */
-  double elapsed_s;    /**< that computing took */
-  double image_s;      /**< of which preparing images */
-  int64_t n_loaded;    /**< pairs whose pixels are there: the first ones; guarded by the lane's mutex */
-  bool loading;        /**< this rank's reader is at it, for this rank; likewise */
-  bool read_here;      /**< it was; likewise */
-  ncc_status status;   /**< of computing or loading */
+  ncc_piece *pieces;      /**< [n_pieces] */
+  int64_t *templates;     /**< [n_pairs] index of the template */
+  ncc_rect *windows;      /**< [n_pairs], or NULL */
+  int64_t *rows;          /**< [n_pairs] rows of /pairs; rank 0 only */
+  ncc_need *needs;        /**< [n_needs], by kind and index */
+  ncc_result *results;    /**< [n_pairs], once computed */
+  ncc_schedule_cost cost; /**< rank 0 only */
+  int64_t pixel_bytes;    /**< of all needs; rank 0 only */
+  double elapsed_s;       /**< that computing took */
+  double image_s;         /**< of which preparing images */
+  int64_t n_loaded;       /**< pairs whose pixels are there: the first ones; guarded by the lane's mutex */
+  bool loading;           /**< this rank's reader is at it, for this rank; likewise */
+  bool read_here;         /**< it was; likewise */
+  ncc_status status;      /**< of computing or loading */
   char message[NCC_MESSAGE_TEXT];
   double sent_s;            /**< rank 0: on the watchdog's clock, when the rank could begin; 0: still being loaded */
   int unsent;               /**< rank 0: messages with its pixels that are still under way */

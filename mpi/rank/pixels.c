@@ -174,7 +174,3 @@ void ncc_pixels_release(ncc_pixels **pixels) {
   if (atomic_fetch_sub_explicit(&(*pixels)->refs, 1, memory_order_acq_rel) == 1) give_back(*pixels);
   *pixels = NULL;
 }
-
-int64_t ncc_object_bytes(const ncc_object *object) {
-  return object->rows * object->cols * (int64_t)ncc_dtype_size(object->dtype);
-}

@@ -41,7 +41,4 @@ ncc_pixels *ncc_pixels_share(ncc_pixels *pixels);
 /** One reference less; the last one gives the buffer back. Sets *pixels to NULL; accepts NULL. */
 void ncc_pixels_release(ncc_pixels **pixels);
 
-/** Bytes of an object's pixels. */
-int64_t ncc_object_bytes(const ncc_object *object);
-
 #endif

@@ -4,7 +4,6 @@
 
 #include "mpi/comm.h"
 #include "options/run.h"
-#include "plan/catalog.h"
 #include "plan/forecast.h"
 
 /** A rank's program, libraries and messages. */
@@ -22,23 +21,23 @@ typedef struct ncc_memory {
  *  shared by its ranks. Collective. @param[out] bytes  the smallest over all ranks */
 ncc_status ncc_memory_find(const ncc_comm *comm, int64_t wish, int64_t *bytes);
 
-/** What a rank needs at least for a pair of such an image and template; rank 0's tables are not in it.
+/** What a rank needs at least for a pair of a kind; rank 0's tables are not in it.
  *  @param[in] shipped  pixels come from another rank: what may be kept of the last hand-out takes room too.
  *  @return NCC_OK; NCC_ERR_SHAPE. */
-ncc_status ncc_memory_need(const ncc_run_options *options, int threads, bool shipped, const ncc_object *image,
-                           const ncc_object *tmpl, ncc_forecast_memory *out);
+ncc_status ncc_memory_need(const ncc_run_options *options, int threads, bool shipped, const ncc_work_kind *kind,
+                           ncc_forecast_memory *out);
 
 /** Checks that every pair can be done within `memory->limit_bytes` a rank, and divides them. Rank 0 alone.
- *  @param[in] indices  [n_pairs] of ncc_catalog_resolve()
- *  @return NCC_OK; NCC_ERR_MEMORY_LIMIT naming the file, the largest pair, what it needs and the limit. */
-ncc_status ncc_memory_divide(const ncc_catalog *catalog, const int64_t (*indices)[2], const ncc_run_options *options,
-                             int threads, bool shipped, ncc_memory *memory);
+ *  @return NCC_OK; NCC_ERR_MEMORY_LIMIT naming the file, the first pair that does not fit, what it needs and the limit.
+ */
+ncc_status ncc_memory_divide(const ncc_work *work, const ncc_run_options *options, int threads, bool shipped,
+                             ncc_memory *memory);
 
-/** Rank 0 takes up what planning learnt in earlier runs, plans for the shapes of this one, keeps what is new, and
- * shares it with all ranks. A cache that cannot be used is a note on stderr, no error. Collective.
- *  @param[in] catalog, indices  rank 0 only
+/** Rank 0 takes up what planning learnt in earlier runs, plans for the kinds of pairs of this one, keeps what is new,
+ *  and shares it with all ranks. A cache that cannot be used is a note on stderr, no error. Collective.
+ *  @param[in] work  rank 0 only
  *  @param[in,out] planning_s  the seconds it took are added */
-ncc_status ncc_planning_share(const ncc_comm *comm, const ncc_catalog *catalog, const int64_t (*indices)[2],
-                              const ncc_run_options *options, double *planning_s);
+ncc_status ncc_planning_share(const ncc_comm *comm, const ncc_work *work, const ncc_run_options *options,
+                              double *planning_s);
 
 #endif

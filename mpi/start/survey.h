@@ -17,11 +17,10 @@ typedef struct ncc_survey {
 void ncc_survey_warn(ncc_survey *survey, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /** Fills the header's area from the first pair with work. */
-void ncc_survey_area(const ncc_catalog *catalog, const ncc_search *search, const int64_t (*indices)[2],
-                     ncc_job_header *header);
+void ncc_survey_area(const ncc_work *work, ncc_job_header *header);
 
 /** Warns if the first image is far from zero mean and templates may overhang: then they are compared with the zeros
  *  outside. Looks at some rows of one image; a failure to read it is no matter here. */
-void ncc_survey_border(ncc_survey *survey, ncc_input *input, const ncc_search *search, const int64_t (*indices)[2]);
+void ncc_survey_border(ncc_survey *survey, ncc_input *input, const ncc_search *search, const ncc_work *work);
 
 #endif

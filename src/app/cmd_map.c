@@ -11,6 +11,7 @@
 #include "io/picture/map_file.h"
 #include "io/picture/picture.h"
 #include "match/map.h"
+#include "match/result.h"
 #include "options/run.h"
 
 typedef struct map_options {
@@ -186,20 +187,11 @@ static int compare_low(const void *a, const void *b) {
   return (p->row > q->row) - (p->row < q->row);
 }
 
-static bool has_answer(uint8_t status) {
-  return status == NCC_PAIR_OK || status == NCC_PAIR_FLAT || status == NCC_PAIR_UNCERTAIN;
-}
-
 static ncc_result result_of_row(const ncc_output_data *data, int64_t row) {
-  ncc_result r = {.y = data->coords[row][0],
-                  .x = data->coords[row][1],
-                  .peak = data->peaks[row],
-                  .subpixel_y = NAN,
-                  .subpixel_x = NAN,
-                  .second_y = -1,
-                  .second_x = -1,
-                  .second_peak = NAN,
-                  .status = data->status[row]};
+  ncc_result r = ncc_result_none((ncc_pair_status)data->status[row]);
+  r.y = data->coords[row][0];
+  r.x = data->coords[row][1];
+  r.peak = data->peaks[row];
   if (!data->subpixel) return r;
   r.subpixel_y = data->subpixel[row][0];
   r.subpixel_x = data->subpixel[row][1];
@@ -218,8 +210,9 @@ static ncc_status show_below(const map_options *o, ncc_pair_source *source, cons
   NCC_CHECK(low, NCC_ERR_NOMEM, "map: no memory for %" PRId64 " pairs", data->n_pairs);
   for (int64_t row = 0; row < data->n_pairs; row++) {
     const bool no_pair = data->pairs[row][0] == -1 || data->pairs[row][1] == -1;
-    without += !no_pair && !has_answer(data->status[row]);
-    if (has_answer(data->status[row]) && data->peaks[row] < o->below) low[n++] = (low_pair){row, data->peaks[row]};
+    without += !no_pair && !ncc_result_has_peak(data->status[row]);
+    if (ncc_result_has_peak(data->status[row]) && data->peaks[row] < o->below)
+      low[n++] = (low_pair){row, data->peaks[row]};
   }
   qsort(low, (size_t)n, sizeof *low, compare_low);
   const int shown = n < o->most ? (int)n : o->most;

@@ -91,25 +91,26 @@ static const char *size_words(int64_t bytes) {
   return out;
 }
 
-static void print_geometries(FILE *stream, const ncc_forecast *forecast) {
+static void print_kinds(FILE *stream, const ncc_forecast *forecast) {
   int64_t others = 0;
-  for (int64_t i = 0; i < forecast->n_geometries; i++) {
-    const ncc_forecast_geometry *g = &forecast->geometries[i];
-    const ncc_rect *s = &g->geometry.search;
+  for (int32_t i = 0; i < forecast->n_kinds; i++) {
+    const int64_t pairs = forecast->kinds[i].pairs;
+    const ncc_work_kind *k = forecast->kinds[i].kind;
+    const ncc_geometry *g = &k->geometry;
     if (i >= SHOWN) {
-      others += g->pairs;
+      others += pairs;
       continue;
     }
     fprintf(stream,
             "%s %" PRId64 " pair%s: image %" PRId64 "x%" PRId64 " (%s), template %" PRId64 "x%" PRId64
             " (%s), searched %" PRId64 "x%" PRId64 "%s, FFT %" PRId64 "x%" PRId64 "\n",
-            i == 0 ? "shapes  " : "        ", g->pairs, g->pairs == 1 ? "" : "s", g->image.rows, g->image.cols,
-            ncc_dtype_name(g->image.dtype), g->tmpl.rows, g->tmpl.cols, ncc_dtype_name(g->tmpl.dtype), s->y1 - s->y0,
-            s->x1 - s->x0, g->windows_vary ? " (the first pair; others differ)" : "", g->fft_rows, g->fft_cols);
+            i == 0 ? "shapes  " : "        ", pairs, pairs == 1 ? "" : "s", g->image_rows, g->image_cols,
+            ncc_dtype_name(k->image_dtype), g->template_rows, g->template_cols, ncc_dtype_name(k->template_dtype),
+            g->search.y1 - g->search.y0, g->search.x1 - g->search.x0,
+            k->windows_vary ? " (the first pair; others differ)" : "", k->fft_rows, k->fft_cols);
   }
   if (others > 0)
-    fprintf(stream, "         %" PRId64 " pairs of %" PRId64 " other geometries\n", others,
-            forecast->n_geometries - SHOWN);
+    fprintf(stream, "         %" PRId64 " pairs of %d other geometries\n", others, forecast->n_kinds - SHOWN);
 }
 
 void ncc_dry_run_print(FILE *stream, const ncc_job_header *header, const ncc_forecast *forecast) {
@@ -117,7 +118,7 @@ void ncc_dry_run_print(FILE *stream, const ncc_job_header *header, const ncc_for
   char words[64];
   launch how;
   choose_launch(header, forecast, &how);
-  print_geometries(stream, forecast);
+  print_kinds(stream, forecast);
   fprintf(stream, "memory   %s a rank at most: matcher %s, pixels %s, program %s; %s",
           size_words(m->matcher_bytes + m->pixel_bytes + m->program_bytes), size_words(m->matcher_bytes),
           size_words(m->pixel_bytes), size_words(m->program_bytes), header->ranks > 1 ? "rank 0 also " : "");
@@ -150,20 +151,22 @@ static json_t *words_or_null(const char *text) {
   return string ? string : json_string("(not UTF-8)"); /* a path need not be UTF-8 */
 }
 
-static json_t *geometry(const ncc_forecast_geometry *g) {
-  const ncc_rect *s = &g->geometry.search;
-  return json_pack(
-      "{s:I, s:[I,I], s:s, s:[I,I], s:s, s:[I,I,I,I], s:b, s:[I,I], s:f, s:f}", "pairs", (json_int_t)g->pairs, "image",
-      (json_int_t)g->image.rows, (json_int_t)g->image.cols, "image_dtype", ncc_dtype_name(g->image.dtype), "template",
-      (json_int_t)g->tmpl.rows, (json_int_t)g->tmpl.cols, "template_dtype", ncc_dtype_name(g->tmpl.dtype), "search",
-      (json_int_t)s->y0, (json_int_t)s->x0, (json_int_t)s->y1, (json_int_t)s->x1, "search_varies", (int)g->windows_vary,
-      "fft", (json_int_t)g->fft_rows, (json_int_t)g->fft_cols, "image_s", g->cost.image_s, "pair_s", g->cost.pair_s);
+static json_t *kind(const ncc_forecast_kind *k) {
+  const ncc_geometry *g = &k->kind->geometry;
+  const ncc_rect *s = &g->search;
+  return json_pack("{s:I, s:[I,I], s:s, s:[I,I], s:s, s:[I,I,I,I], s:b, s:[I,I], s:f, s:f}", "pairs",
+                   (json_int_t)k->pairs, "image", (json_int_t)g->image_rows, (json_int_t)g->image_cols, "image_dtype",
+                   ncc_dtype_name(k->kind->image_dtype), "template", (json_int_t)g->template_rows,
+                   (json_int_t)g->template_cols, "template_dtype", ncc_dtype_name(k->kind->template_dtype), "search",
+                   (json_int_t)s->y0, (json_int_t)s->x0, (json_int_t)s->y1, (json_int_t)s->x1, "search_varies",
+                   (int)k->kind->windows_vary, "fft", (json_int_t)k->kind->fft_rows, (json_int_t)k->kind->fft_cols,
+                   "image_s", k->kind->cost.image_s, "pair_s", k->kind->cost.pair_s);
 }
 
-static json_t *geometries(const ncc_forecast *forecast) {
+static json_t *kinds(const ncc_forecast *forecast) {
   json_t *list = json_array();
-  for (int64_t i = 0; list && i < forecast->n_geometries; i++)
-    if (json_array_append_new(list, geometry(&forecast->geometries[i])) != 0) {
+  for (int32_t i = 0; list && i < forecast->n_kinds; i++)
+    if (json_array_append_new(list, kind(&forecast->kinds[i])) != 0) {
       json_decref(list);
       return NULL;
     }
@@ -220,7 +223,7 @@ static json_t *make_report(const ncc_job_header *header, const ncc_forecast *for
   SET("bytes_to_read", json_integer(root_reads ? forecast->root.total_bytes : forecast->all.total_bytes));
   SET("bytes_needed", json_integer(forecast->distinct_bytes));
   SET("reading", json_pack("{s:o, s:o}", "root", reading(&forecast->root), "all", reading(&forecast->all)));
-  SET("geometries", geometries(forecast));
+  SET("geometries", kinds(forecast));
   SET("lustre", json_pack("{s:i, s:I, s:s}", "stripe_count", forecast->stripes.count, "stripe_size_bytes",
                           (json_int_t)forecast->stripes.size_bytes, "setstripe", stripes));
   SET("launch",

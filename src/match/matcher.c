@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "match/engine.h"
 #include "match/judge.h"
+#include "match/result.h"
 #include "match/second_tier.h"
 
 enum { CANDIDATES = 4096 };
@@ -120,18 +121,6 @@ cleanup:
   return status;
 }
 
-static ncc_result no_answer(ncc_pair_status status) {
-  return (ncc_result){.y = -1,
-                      .x = -1,
-                      .peak = NAN,
-                      .subpixel_y = NAN,
-                      .subpixel_x = NAN,
-                      .second_y = -1,
-                      .second_x = -1,
-                      .second_peak = NAN,
-                      .status = (uint8_t)status};
-}
-
 static ncc_status reserve_batch(ncc_matcher *m, int batch) {
   ncc_status status = NCC_OK;
   if (batch <= m->batch) return NCC_OK;
@@ -216,7 +205,7 @@ static ncc_status decide_task(void *user, int64_t i) {
   ncc_status status = NCC_OK;
   ncc_matcher *m = user;
   int64_t at = m->first + i;
-  ncc_result result = no_answer(NCC_PAIR_PENDING);
+  ncc_result result = ncc_result_none(NCC_PAIR_PENDING);
   NCC_TRY(decide(m, &m->tasks[at], &m->proposals[at], &result));
   if (m->search.quality) NCC_TRY(add_quality(m, &m->tasks[at], &m->proposals[at], &result));
   finish_result(m, m->tasks[at].geometry, &result);
@@ -310,11 +299,11 @@ cleanup:
 static bool settle_without_engine(const ncc_matcher *m, const ncc_prepared *tmpl, const ncc_geometry *g,
                                   ncc_result *result) {
   if (!m->image.pixels.data || !tmpl->pixels.data) {
-    *result = no_answer(NCC_PAIR_UNREADABLE);
+    *result = ncc_result_none(NCC_PAIR_UNREADABLE);
   } else if (!m->image.finite || !tmpl->finite) {
-    *result = no_answer(NCC_PAIR_NONFINITE);
+    *result = ncc_result_none(NCC_PAIR_NONFINITE);
   } else if (tmpl->flat) {
-    *result = no_answer(NCC_PAIR_FLAT);
+    *result = ncc_result_none(NCC_PAIR_FLAT);
     result->peak = 0;
     ncc_geometry_first(g, &result->y, &result->x);
   } else {
@@ -341,7 +330,7 @@ ncc_status ncc_matcher_match(ncc_matcher *m, int64_t image_key, const ncc_array 
   pending *order = NULL;
   ncc_geometry g;
   int64_t *indices = NULL;
-  for (int64_t i = 0; i < n; i++) results[i] = no_answer(NCC_PAIR_PENDING);
+  for (int64_t i = 0; i < n; i++) results[i] = ncc_result_none(NCC_PAIR_PENDING);
   if (n == 0) return NCC_OK;
   const bool seen = image_key >= 0 && image_key == m->image_key;
   NCC_TRY(take_image(m, image_key, image));
@@ -360,7 +349,7 @@ ncc_status ncc_matcher_match(ncc_matcher *m, int64_t image_key, const ncc_array 
     const ncc_rect *window = windows ? &order[i].window : NULL;
     if (ncc_geometry_create(&m->search, window, image->rows, image->cols, order[i].rows, order[i].cols, &g) != NCC_OK) {
       for (; i < end; i++) {
-        results[order[i].index] = no_answer(NCC_PAIR_INVALID);
+        results[order[i].index] = ncc_result_none(NCC_PAIR_INVALID);
         m->counters.pairs++;
       }
       continue;

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "match/engine.h"
 #include "match/geometry.h"
+#include "match/result.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -201,15 +202,7 @@ static ncc_status reference_match(void *state, const ncc_search *search, const n
   mean_free t = {.rows = m, .cols = n};
   bool image_finite, template_finite;
 
-  *out = (ncc_result){.y = -1,
-                      .x = -1,
-                      .peak = NAN,
-                      .subpixel_y = NAN,
-                      .subpixel_x = NAN,
-                      .second_y = -1,
-                      .second_x = -1,
-                      .second_peak = NAN,
-                      .status = NCC_PAIR_NONFINITE};
+  *out = ncc_result_none(NCC_PAIR_NONFINITE);
   padded = load_padded(image, search->normalize, m - 1, n - 1, &image_finite);
   template_pixels = load_padded(tmpl, search->normalize, 0, 0, &template_finite);
   map = malloc((size_t)(rows * cols) * sizeof *map);

@@ -1,6 +1,6 @@
 /** What an input holds, without its pixels: shapes and types of images and templates, and the pairs.
  *
- *  Filled by io/ on rank 0 and broadcast by mpi/; core code (validation, planning, cost) works on it alone.
+ *  Filled by io/ on rank 0 and broadcast by mpi/; core code works on it alone.
  */
 #ifndef NCC_CATALOG_H
 #define NCC_CATALOG_H
@@ -34,19 +34,13 @@ typedef struct ncc_catalog {
 /** The object at an index (0 .. count-1), by value. */
 ncc_object ncc_objects_get(const ncc_objects *objects, int64_t index);
 
+/** Bytes of an object's pixels. */
+int64_t ncc_object_bytes(const ncc_object *object);
+
 /** Index of an id, or -1. O(log count). */
 int64_t ncc_objects_find(const ncc_objects *objects, int64_t id);
 
 /** Frees what the catalog owns and zeroes it. */
 void ncc_catalog_clear(ncc_catalog *catalog);
-
-/** Checks every pair against ids, shapes and search options before any work.
- *  @param[in]  skip_bad  false: the first bad pair is an error; true: bad pairs are marked and left out.
- *  @param[out] indices   [n_pairs] (image index, template index) or (-1, -1) for pairs without work; malloc'd, caller
- *                        frees. Rows of /pairs holding -1 are no error in either mode.
- *  @param[out] n_bad     bad pairs (those with -1 not counted).
- *  @return NCC_OK; NCC_ERR_INPUT with file, object, row, what was found and what was expected; NCC_ERR_NOMEM. */
-ncc_status ncc_catalog_resolve(const ncc_catalog *catalog, const ncc_search *search, bool skip_bad,
-                               int64_t (**indices)[2], int64_t *n_bad);
 
 #endif

@@ -1,8 +1,6 @@
 #include "plan/cost.h"
 
-#include "base/error.h"
 #include "match/fft.h"
-#include "match/geometry.h"
 
 /* Fitted to bench/costs.c: its table in docs/scaling.md says how well. */
 #define IMAGE_S 5.2e-6 /* fixed */
@@ -13,21 +11,15 @@
 
 const char ncc_cost_machine[] = "one core of a 2-core AMD EPYC (Zen 4) server";
 
-ncc_status ncc_cost_predict(const ncc_search *search, const ncc_rect *window, int64_t image_rows, int64_t image_cols,
-                            int64_t template_rows, int64_t template_cols, ncc_cost *out) {
-  ncc_status status = NCC_OK;
-  ncc_geometry g;
-  NCC_TRY(ncc_geometry_create(search, window, image_rows, image_cols, template_rows, template_cols, &g));
-  const ncc_fft_shape fft = ncc_fft_shape_choose(&g);
-  const double trim_rows = (double)(g.trim.y1 - g.trim.y0), search_rows = (double)(g.search.y1 - g.search.y0);
+ncc_cost ncc_cost_predict(const ncc_geometry *g) {
+  const ncc_fft_shape fft = ncc_fft_shape_choose(g);
+  const double trim_rows = (double)(g->trim.y1 - g->trim.y0), search_rows = (double)(g->search.y1 - g->search.y0);
   const double row_s = ncc_fft_cut_cost_s(fft.cols) / 2, column_s = ncc_fft_cut_cost_s(fft.rows);
   const double half = (double)fft.half;
   const double image_fft_s = trim_rows * row_s + half * column_s;
-  const double pair_fft_s = ((double)template_rows + search_rows) * row_s + 2 * half * column_s;
-  const double pixels = trim_rows * (double)(g.trim.x1 - g.trim.x0);
-  const double positions = search_rows * (double)(g.search.x1 - g.search.x0);
-  out->image_s = IMAGE_S + image_fft_s + IMAGE_S_PER_PIXEL * pixels + IMAGE_S_PER_POSITION * positions;
-  out->pair_s = PAIR_S + pair_fft_s + PAIR_S_PER_POSITION * positions;
-cleanup:
-  return status;
+  const double pair_fft_s = ((double)g->template_rows + search_rows) * row_s + 2 * half * column_s;
+  const double pixels = trim_rows * (double)(g->trim.x1 - g->trim.x0);
+  const double positions = search_rows * (double)(g->search.x1 - g->search.x0);
+  return (ncc_cost){.image_s = IMAGE_S + image_fft_s + IMAGE_S_PER_PIXEL * pixels + IMAGE_S_PER_POSITION * positions,
+                    .pair_s = PAIR_S + pair_fft_s + PAIR_S_PER_POSITION * positions};
 }

@@ -4,7 +4,7 @@
 #ifndef NCC_COST_H
 #define NCC_COST_H
 
-#include "mpixcorr.h"
+#include "match/geometry.h"
 
 /** Where the model's constants were measured (bench/costs.c); for people. */
 extern const char ncc_cost_machine[];
@@ -14,10 +14,7 @@ typedef struct ncc_cost {
   double pair_s;  /**< for each of them */
 } ncc_cost;
 
-/** Predicts by the lengths and number of the transforms and the area searched.
- *  @param[in] window  the pair's search window, or NULL
- *  @return NCC_OK; NCC_ERR_SHAPE as ncc_geometry_create(). */
-ncc_status ncc_cost_predict(const ncc_search *search, const ncc_rect *window, int64_t image_rows, int64_t image_cols,
-                            int64_t template_rows, int64_t template_cols, ncc_cost *out);
+/** Predicts by the lengths and number of the transforms and the area searched. */
+ncc_cost ncc_cost_predict(const ncc_geometry *geometry);
 
 #endif

@@ -1,25 +1,19 @@
-/** What a run will need, told beforehand: geometries and their transforms, bytes to read, time, memory.
+/** What a run will need, told beforehand: kinds of pairs and their transforms, bytes to read, time, memory.
  *
- *  Arithmetic on catalog and plan alone: no MPI, no files. Nothing in a run depends on it. Time comes from handing out
- *  the whole plan on paper (simulate.h).
+ *  Arithmetic on work and schedule alone: no MPI, no files. Nothing in a run depends on it. Time comes from handing out
+ *  the whole schedule on paper (simulate.h).
  */
 #ifndef NCC_FORECAST_H
 #define NCC_FORECAST_H
 
-#include "match/geometry.h"
-#include "plan/cost.h"
 #include "plan/schedule.h"
 #include "plan/simulate.h"
 
-/** All pairs of one image shape and one template shape. */
-typedef struct ncc_forecast_geometry {
-  ncc_object image, tmpl; /**< the first such pair's */
+/** A kind of pairs, and how many are left to do. */
+typedef struct ncc_forecast_kind {
+  const ncc_work_kind *kind; /**< of the work, borrowed */
   int64_t pairs;
-  ncc_geometry geometry; /**< of the first such pair */
-  bool windows_vary;     /**< other pairs are searched elsewhere */
-  int64_t fft_rows, fft_cols;
-  ncc_cost cost; /**< of the first such pair */
-} ncc_forecast_geometry;
+} ncc_forecast_kind;
 
 /** Pixels that a way of reading takes from the file. */
 typedef struct ncc_forecast_reading {
@@ -33,7 +27,7 @@ typedef struct ncc_forecast_memory {
   int64_t program_bytes; /**< program, libraries, messages */
   int64_t matcher_bytes; /**< spectra, statistics, work of all threads */
   int64_t pixel_bytes;   /**< at work and read ahead */
-  int64_t table_bytes;   /**< pairs, plan and statuses: rank 0 only */
+  int64_t table_bytes;   /**< pairs, schedule and statuses: rank 0 only */
   int64_t limit_bytes;   /**< what a rank may use */
   int64_t node_bytes;    /**< what the job may use on rank 0's node */
 } ncc_forecast_memory;
@@ -45,8 +39,8 @@ typedef struct ncc_forecast_stripes {
 } ncc_forecast_stripes;
 
 typedef struct ncc_forecast {
-  ncc_forecast_geometry *geometries; /**< [n_geometries], costliest first; owned */
-  int64_t n_geometries;
+  ncc_forecast_kind *kinds; /**< [n_kinds], costliest first; owned */
+  int32_t n_kinds;
   int64_t pairs;
   int64_t distinct_bytes; /**< pixels of all images and templates that are needed, each counted once */
   ncc_forecast_reading root, all;
@@ -66,13 +60,12 @@ typedef struct ncc_forecast_options {
 } ncc_forecast_options;
 
 /** Looks through all pairs with work that are not done. Time: linear in pairs.
- *  @param[in,out] plan  nothing is left of it.
- *  @param[in]  indices, done  as for ncc_plan_create().
+ *  @param[in] done  as for ncc_schedule_create().
+ *  @param[in,out] schedule  nothing is left of it.
  *  @param[out] out  cleared by ncc_forecast_clear(), also after a failure; `memory` is the caller's to fill.
  *  @return NCC_OK; NCC_ERR_NOMEM. */
-ncc_status ncc_forecast_create(const ncc_catalog *catalog, const ncc_search *search, const int64_t (*indices)[2],
-                               const uint8_t *done, ncc_plan *plan, const ncc_forecast_options *options,
-                               ncc_forecast *out);
+ncc_status ncc_forecast_create(const ncc_work *work, const uint8_t *done, ncc_schedule *schedule,
+                               const ncc_forecast_options *options, ncc_forecast *out);
 
 void ncc_forecast_clear(ncc_forecast *forecast);
 

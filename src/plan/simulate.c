@@ -16,11 +16,11 @@ typedef struct event {
   event_type type;
   int64_t pairs, bytes;
   double compute_s;
-  ncc_plan_cost cost;
+  ncc_schedule_cost cost;
 } event;
 
 typedef struct rank_state {
-  event ahead[NCC_PLAN_AHEAD]; /* [n_ahead], waiting to be computed */
+  event ahead[NCC_SCHEDULE_AHEAD]; /* [n_ahead], waiting to be computed */
   int n_ahead;
   bool computing;
   int n_out; /* what rank 0 takes it to hold */
@@ -31,8 +31,8 @@ typedef struct rank_state {
 
 typedef struct simulator {
   const ncc_simulation *how;
-  ncc_plan *plan;
-  ncc_plan_work work;
+  ncc_schedule *schedule;
+  ncc_assignment assignment;
   event *heap; /* min-heap by time */
   int64_t n, capacity, made;
   rank_state *ranks;
@@ -92,11 +92,11 @@ static double random_01(simulator *s) {
 static ncc_status give(simulator *s, int rank, bool *given) {
   ncc_status status = NCC_OK;
   const ncc_simulation *how = s->how;
-  ncc_plan_work *work = &s->work;
+  ncc_assignment *work = &s->assignment;
   rank_state *r = &s->ranks[rank];
   *given = false;
-  if (!ncc_plan_may_have_more(s->plan, r->n_out, r->out_cost_s, r->out_bytes)) goto cleanup;
-  NCC_TRY(ncc_plan_take(s->plan, rank, r->n_given, work));
+  if (!ncc_schedule_may_have_more(s->schedule, r->n_out, r->out_cost_s, r->out_bytes)) goto cleanup;
+  NCC_TRY(ncc_schedule_take(s->schedule, rank, r->n_given, work));
   if (work->n_chunks == 0) goto cleanup;
   *given = true;
   r->n_given++;
@@ -159,7 +159,7 @@ static ncc_status happen(simulator *s, event e) {
     case EVENT_RESULTS:
       if (s->root_s < e.at_s) s->root_s = e.at_s;
       if (s->root_s - e.at_s > s->out->answer_max_s) s->out->answer_max_s = s->root_s - e.at_s;
-      ncc_plan_observe(s->plan, &e.cost, e.compute_s, 0, how->threads);
+      ncc_schedule_observe(s->schedule, &e.cost, e.compute_s, 0, how->threads);
       r->n_out--;
       r->out_cost_s -= e.cost.seconds;
       r->out_bytes -= e.bytes;
@@ -179,19 +179,19 @@ ncc_simulation ncc_simulation_measured(void) {
       .latency_s = 2e-6, .poll_s = 1e-3, .handout_s = 10e-6, .pair_s = 0.3e-6, .speed = 1, .ranks = 1, .threads = 1};
 }
 
-ncc_status ncc_simulate(ncc_plan *plan, const ncc_simulation *how, ncc_simulated *out) {
+ncc_status ncc_simulate(ncc_schedule *schedule, const ncc_simulation *how, ncc_simulated *out) {
   ncc_status status = NCC_OK;
-  simulator s = {.how = how, .plan = plan, .random = 88172645463325252u, .out = out};
+  simulator s = {.how = how, .schedule = schedule, .random = 88172645463325252u, .out = out};
   memset(out, 0, sizeof *out);
   s.ranks = calloc((size_t)how->ranks, sizeof *s.ranks);
   NCC_CHECK(s.ranks, NCC_ERR_NOMEM, "out of memory for %d ranks", how->ranks);
-  for (int round = 0; round < NCC_PLAN_AHEAD; round++)
+  for (int round = 0; round < NCC_SCHEDULE_AHEAD; round++)
     for (int rank = 0; rank < how->ranks; rank++) {
       bool given;
       NCC_TRY(give(&s, rank, &given));
     }
   while (s.n > 0) NCC_TRY(happen(&s, pop(&s)));
-  if (s.even_s > 0) out->useful_s = ncc_plan_total_s(plan) * how->speed * s.drawn_s / s.even_s;
+  if (s.even_s > 0) out->useful_s = ncc_schedule_total_s(schedule) * how->speed * s.drawn_s / s.even_s;
   for (int rank = 0; rank < how->ranks; rank++) {
     double busy_s = s.ranks[rank].busy_s;
     out->busy_sum_s += busy_s;
@@ -199,7 +199,7 @@ ncc_status ncc_simulate(ncc_plan *plan, const ncc_simulation *how, ncc_simulated
     if (busy_s > out->busy_max_s) out->busy_max_s = busy_s;
   }
 cleanup:
-  ncc_plan_work_clear(&s.work);
+  ncc_assignment_clear(&s.assignment);
   free(s.heap);
   free(s.ranks);
   return status;

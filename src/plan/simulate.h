@@ -1,4 +1,4 @@
-/** A job on paper: the plan handed out to ranks that do not exist, by the protocol of mpi/coordinator.c and
+/** A job on paper: the schedule handed out to ranks that do not exist, by the protocol of mpi/coordinator.c and
  *  mpi/worker.c, as a discrete-event simulation. Used by --dry-run, by tests of balance and by bench/simulate.c.
  *
  *  Rank 0's answering thread is one server: each message costs it time, and messages queue. Not modelled: congestion
@@ -12,7 +12,7 @@
 
 /** The machine. Seconds. */
 typedef struct ncc_simulation {
-  int ranks, threads;  /**< as the plan's */
+  int ranks, threads;  /**< as the schedule's */
   double latency_s;    /**< of a message */
   double poll_s;       /**< longest sleep of a thread that waits for messages; half of it on average */
   double handout_s;    /**< rank 0: making and sending a hand-out, and taking and writing its results */
@@ -36,8 +36,8 @@ typedef struct ncc_simulated {
  *  Ranks and threads are left to the caller. */
 ncc_simulation ncc_simulation_measured(void);
 
-/** Hands out all of a plan. @return NCC_OK; NCC_ERR_NOMEM. */
-ncc_status ncc_simulate(ncc_plan *plan, const ncc_simulation *how, ncc_simulated *out);
+/** Hands out all of a schedule. @return NCC_OK; NCC_ERR_NOMEM. */
+ncc_status ncc_simulate(ncc_schedule *schedule, const ncc_simulation *how, ncc_simulated *out);
 
 /** useful_s over what the ranks' threads could have done. */
 double ncc_simulated_efficiency(const ncc_simulation *how, const ncc_simulated *result);

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "match/result.h"
 #include "mpi/rank/stop.h"
 
 fake_behaviour fake;
@@ -25,15 +26,7 @@ static uint64_t checksum(const ncc_array *a) {
 }
 
 ncc_result fake_answer(const ncc_array *image, const ncc_array *tmpl, const ncc_rect *window) {
-  ncc_result r = {.y = -1,
-                  .x = -1,
-                  .peak = NAN,
-                  .subpixel_y = NAN,
-                  .subpixel_x = NAN,
-                  .second_y = -1,
-                  .second_x = -1,
-                  .second_peak = NAN,
-                  .status = NCC_PAIR_UNREADABLE};
+  ncc_result r = ncc_result_none(NCC_PAIR_UNREADABLE);
   if (!image->data || !tmpl->data) return r;
   uint64_t image_sum = checksum(image), template_sum = checksum(tmpl) + (window ? (uint64_t)window->x0 : 0);
   r.y = (int64_t)(image_sum % (uint64_t)(image->rows + tmpl->rows - 1));

@@ -43,6 +43,14 @@ static inline void mix_templates(ncc_catalog *catalog, uint64_t *state) {
   }
 }
 
+/** The catalog's pairs, each of which fits. */
+static inline ncc_work make_work(const ncc_catalog *catalog) {
+  const ncc_search search = {0};
+  ncc_work work;
+  CHECK(ncc_work_create(catalog, &search, false, &work) == NCC_OK, "%s", ncc_error_message());
+  return work;
+}
+
 static inline void clear_catalog(ncc_catalog *catalog) {
   free(catalog->pairs);
   free(catalog->templates.items);

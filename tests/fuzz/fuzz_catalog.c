@@ -1,6 +1,6 @@
 /** Fuzz target: the validation of what was read. The tables of an input (objects with ids, shapes and boxes, pairs,
- *  search windows) are made of the fuzzer's bytes, resolved, and planned. What is let through is inside every array;
- * what is refused comes with a message; and the plan hands out every pair exactly once. */
+ *  search windows) are made of the fuzzer's bytes, resolved, and scheduled. What is let through is inside every array;
+ * what is refused comes with a message; and the schedule hands out every pair exactly once. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,10 +57,12 @@ static void make_objects(bytes *b, ncc_objects *objects) {
   }
 }
 
-static void check_resolved(const ncc_catalog *catalog, const ncc_search *search, bool skip, int64_t (*indices)[2]) {
+static void check_work(const ncc_work *work, const ncc_search *search, bool skip) {
+  const ncc_catalog *catalog = work->catalog;
   for (int64_t row = 0; row < catalog->n_pairs; row++) {
-    const int64_t image = indices[row][0], tmpl = indices[row][1];
-    if (image == -1 && tmpl == -1) {
+    const int64_t image = work->rows[row].image, tmpl = work->rows[row].tmpl;
+    if (work->rows[row].kind < 0) {
+      if (image != -1 || tmpl != -1) abort();
       if (!skip && catalog->pairs[row][0] != -1 && catalog->pairs[row][1] != -1) abort(); /* lost */
       continue;
     }
@@ -73,40 +75,44 @@ static void check_resolved(const ncc_catalog *catalog, const ncc_search *search,
                             &g) != NCC_OK)
       abort();
     const ncc_rect *r = &g.search;
+    const ncc_work_kind *k = &work->kinds[work->rows[row].kind];
+    if (k->geometry.image_rows != a.rows || k->geometry.template_cols != b.cols || k->image_dtype != a.dtype) abort();
+    if (!k->windows_vary && memcmp(r, &k->geometry.search, sizeof *r) != 0) abort();
     if (r->y0 < 0 || r->x0 < 0 || r->y1 <= r->y0 || r->x1 <= r->x0) abort();
     if (r->y1 > a.rows + b.rows - 1 || r->x1 > a.cols + b.cols - 1) abort();
   }
 }
 
-static void check_plan(const ncc_catalog *catalog, const ncc_search *search, const int64_t (*indices)[2],
-                       const ncc_plan_options *options) {
+static void check_schedule(const ncc_work *work, const ncc_schedule_options *options) {
+  const int64_t n = work->catalog->n_pairs;
   uint8_t done[MOST_PAIRS] = {0}, seen[MOST_PAIRS] = {0};
-  ncc_plan *plan = NULL;
-  int64_t work = 0;
-  if (ncc_plan_create(catalog, search, indices, done, options, &plan) != NCC_OK) return;
+  ncc_schedule *schedule = NULL;
+  int64_t pairs = 0;
+  if (ncc_schedule_create(work, done, options, &schedule) != NCC_OK) return;
   for (bool any = true; any;) {
     any = false;
     for (int rank = 0; rank < options->ranks; rank++) {
       ncc_chunk chunk;
-      if (!ncc_plan_next(plan, rank, ncc_plan_share(plan), &chunk)) continue;
+      if (!ncc_schedule_next(schedule, rank, ncc_schedule_share(schedule), &chunk)) continue;
       any = true;
       for (int64_t i = 0; i < chunk.count; i++) {
-        const int64_t row = ncc_plan_row(plan, chunk.first + i);
-        if (row < 0 || row >= catalog->n_pairs || seen[row]++) abort();
-        work++;
+        const int64_t row = ncc_schedule_row(schedule, chunk.first + i);
+        if (row < 0 || row >= n || seen[row]++) abort();
+        pairs++;
       }
     }
   }
-  if (work != ncc_plan_pairs(plan)) abort();
-  for (int64_t row = 0; row < catalog->n_pairs; row++)
-    if (seen[row] != (indices[row][0] >= 0)) abort();
-  ncc_plan_destroy(&plan);
+  if (pairs != ncc_schedule_pairs(schedule)) abort();
+  for (int64_t row = 0; row < n; row++)
+    if (seen[row] != (work->rows[row].kind >= 0)) abort();
+  ncc_schedule_destroy(&schedule);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   bytes b = {data, size};
   ncc_catalog catalog = {.path = (char *)"fuzz.h5"};
-  int64_t pairs[MOST_PAIRS][2], (*indices)[2] = NULL, n_bad = 0;
+  int64_t pairs[MOST_PAIRS][2];
+  ncc_work work;
   ncc_rect windows[MOST_PAIRS];
   const bool skip = take(&b) % 2;
   ncc_search search = {.min_overlap = (take(&b) % 5) / 4.0};
@@ -123,19 +129,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       windows[row] = (ncc_rect){take_number(&b, 60), take_number(&b, 60), take_number(&b, 120), take_number(&b, 120)};
   }
   ncc_error_set(NCC_OK, "%s", "");
-  const ncc_status status = ncc_catalog_resolve(&catalog, &search, skip, &indices, &n_bad);
+  const ncc_status status = ncc_work_create(&catalog, &search, skip, &work);
   if (status == NCC_OK) {
-    const ncc_plan_options options = {.ranks = 1 + take(&b) % 4,
-                                      .threads = 1,
-                                      .group = take(&b) % 2,
-                                      .max_bytes = 1 << 20,
-                                      .max_pairs = 1 + take(&b)};
-    check_resolved(&catalog, &search, skip, indices);
-    check_plan(&catalog, &search, (const int64_t(*)[2])indices, &options);
-  } else if (!ncc_error_message()[0] || indices) {
+    const ncc_schedule_options options = {.ranks = 1 + take(&b) % 4,
+                                          .threads = 1,
+                                          .group = take(&b) % 2,
+                                          .max_bytes = 1 << 20,
+                                          .max_pairs = 1 + take(&b)};
+    check_work(&work, &search, skip);
+    check_schedule(&work, &options);
+  } else if (!ncc_error_message()[0] || work.rows) {
     abort();
   }
-  free(indices);
+  ncc_work_clear(&work);
   free(catalog.images.items);
   free(catalog.templates.items);
   return 0;

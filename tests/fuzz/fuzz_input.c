@@ -1,7 +1,7 @@
 /** Fuzz target: input files. What can be opened can be validated, read and identified. */
 #include "io/input/input.h"
-#include "match/geometry.h"
 #include "patched_file.h"
+#include "plan/work.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -27,11 +27,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (ncc_input_open(path, &input) == NCC_OK) {
     const ncc_catalog *catalog = ncc_input_catalog(input);
     const ncc_search search = {0};
-    int64_t(*indices)[2] = NULL, n_bad;
-    if (ncc_catalog_resolve(catalog, &search, true, &indices, &n_bad) == NCC_OK)
+    ncc_work work;
+    if (ncc_work_create(catalog, &search, true, &work) == NCC_OK)
       for (int64_t i = 0; i < catalog->n_pairs; i++)
-        if (indices[i][0] >= catalog->images.count || indices[i][1] >= catalog->templates.count) abort();
-    free(indices);
+        if (work.rows[i].image >= catalog->images.count || work.rows[i].tmpl >= catalog->templates.count) abort();
+    ncc_work_clear(&work);
     read_some(input, NCC_IMAGE, &catalog->images);
     read_some(input, NCC_TEMPLATE, &catalog->templates);
   } else if (!ncc_error_message()[0]) {

@@ -9,12 +9,13 @@ static int64_t pairs[PAIRS][2] = {{0, 0}, {0, 1}, {1, 0}, {-1, -1}, {1, 1}, {0, 
 static const ncc_object stack = {.rows = 9, .cols = 8, .box_image = -1};
 static char path[64], part[80];
 static ncc_catalog catalog;
+static ncc_work work;
 
 static ncc_status open_output(ncc_output_mode mode, ncc_output **out) {
   const ncc_input_identity identity = {1000, 1500000000, "0123456789abcdef"};
   const ncc_search search = {0};
   const ncc_run_info info = {"mpixcorr run", "--threads=1", "--crop=0,0", "0123456", "none", "none", "cpu", 1, 1, 1};
-  return ncc_output_create(path, mode, &catalog, &identity, &search, &info, out);
+  return ncc_output_create(path, mode, &work, &identity, &search, &info, out);
 }
 
 static file_bytes make_good(void) {
@@ -38,6 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                             .templates = {.count = 2, .stack = stack},
                             .n_pairs = PAIRS,
                             .pairs = pairs};
+    const ncc_search search = {0};
+    if (ncc_work_create(&catalog, &search, false, &work) != NCC_OK) abort();
     good = make_good();
     if (!freopen("/dev/null", "w", stdout)) abort();
   }

@@ -129,7 +129,7 @@ def part_of_an_unfinished_run():
     tables, attrs = read("out.h5.part")
     assert attrs["complete"] == 0 and attrs["end_time"] == b"" and np.isnan(attrs["elapsed_s"])
     done = tables["status"] != 0
-    assert done.sum() == 300
+    assert done.sum() == 300 + (pairs < 0).any(1).sum()  # rows without a pair are answered at once
     for name, table in expected_rows(pairs).items():
         np.testing.assert_array_equal(tables[name][done], table[done], name)
     pending = ~done
@@ -137,7 +137,7 @@ def part_of_an_unfinished_run():
     assert np.isnan(tables["peaks"][pending]).all() and np.isnan(tables["overlap"][pending]).all()
     np.testing.assert_array_equal(tables["pairs"], pairs)
     resumed = run("in.h5", "out.h5", "resume")
-    assert "written 700" in resumed.stdout and resumed.stderr == ""
+    assert "written 680" in resumed.stdout and resumed.stderr == ""
     run("in.h5", "undisturbed.h5", "new")
     assert data_bytes("out.h5") == data_bytes("undisturbed.h5")
     assert read("out.h5")[1]["resumes"] == 1

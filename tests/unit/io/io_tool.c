@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "io/output/output.h"
+#include "match/result.h"
 
 static ncc_status dump_objects(ncc_input *input, ncc_object_kind kind, const ncc_objects *objects) {
   ncc_status status = NCC_OK;
@@ -85,34 +86,22 @@ cleanup:
 static ncc_status resolve(const char *path, bool skip) {
   ncc_status status = NCC_OK;
   ncc_input *input = NULL;
-  int64_t(*indices)[2] = NULL, n_bad;
+  ncc_work work = {0};
   const ncc_search search = {0};
   NCC_TRY(ncc_input_open(path, &input));
-  const ncc_catalog *catalog = ncc_input_catalog(input);
-  NCC_TRY(ncc_catalog_resolve(catalog, &search, skip, &indices, &n_bad));
-  for (int64_t i = 0; i < catalog->n_pairs; i++)
-    printf("index %" PRId64 " %" PRId64 "\n", indices[i][0], indices[i][1]);
-  printf("bad %" PRId64 "\n", n_bad);
+  NCC_TRY(ncc_work_create(ncc_input_catalog(input), &search, skip, &work));
+  for (int64_t i = 0; i < work.catalog->n_pairs; i++) printf("index %d %d\n", work.rows[i].image, work.rows[i].tmpl);
+  printf("bad %" PRId64 "\n", work.n_bad);
 cleanup:
-  free(indices);
+  ncc_work_clear(&work);
   ncc_input_close(&input);
   return status;
 }
 
 /** An answer that depends on the row alone: every status, and a peak inside the smallest geometry. */
-static ncc_result make_result(const ncc_catalog *catalog, int64_t row, bool quality) {
-  const double quiet = NAN;
-  ncc_result r = {.y = -1,
-                  .x = -1,
-                  .peak = quiet,
-                  .subpixel_y = quiet,
-                  .subpixel_x = quiet,
-                  .second_y = -1,
-                  .second_x = -1,
-                  .second_peak = quiet,
-                  .status = (uint8_t)(row % 7 == 0 ? NCC_PAIR_OK : row % 7)};
-  if (catalog->pairs[row][0] < 0 || catalog->pairs[row][1] < 0) r.status = NCC_PAIR_INVALID;
-  if (r.status == NCC_PAIR_OK || r.status == NCC_PAIR_FLAT || r.status == NCC_PAIR_UNCERTAIN) {
+static ncc_result make_result(int64_t row, bool quality) {
+  ncc_result r = ncc_result_none((ncc_pair_status)(row % 7 == 0 ? NCC_PAIR_OK : row % 7));
+  if (ncc_result_has_peak(r.status)) {
     r.y = row % 5;
     r.x = row % 11;
     r.peak = 1.0 / (double)(row + 1);
@@ -131,6 +120,7 @@ static ncc_status write_results(int argc, char **argv) {
   ncc_status status = NCC_OK;
   ncc_input *input = NULL;
   ncc_output *output = NULL;
+  ncc_work work = {0};
   ncc_input_identity identity;
   ncc_output_mode mode = strcmp(argv[4], "new") == 0         ? NCC_OUTPUT_NEW
                          : strcmp(argv[4], "overwrite") == 0 ? NCC_OUTPUT_OVERWRITE
@@ -166,8 +156,9 @@ static ncc_status write_results(int argc, char **argv) {
   NCC_TRY(ncc_input_open(argv[2], &input));
   const ncc_catalog *catalog = ncc_input_catalog(input);
   NCC_TRY(ncc_input_identify(input, &identity));
+  NCC_TRY(ncc_work_create(catalog, &search, true, &work));
   NCC_TRY(ncc_output_check(argv[3], mode));
-  NCC_TRY(ncc_output_create(argv[3], mode, catalog, &identity, &search, &info, &output));
+  NCC_TRY(ncc_output_create(argv[3], mode, &work, &identity, &search, &info, &output));
   printf("open\n");
   fflush(stdout);
   const int64_t n = catalog->n_pairs, stride = 7919;  // a prime, so that every row is met once
@@ -175,7 +166,7 @@ static ncc_status write_results(int argc, char **argv) {
   for (int64_t i = 0; i < n && written < most; i++) {
     int64_t row = n % stride == 0 ? i : i * stride % n;
     if (ncc_output_statuses(output)[row] != NCC_PAIR_PENDING) continue;
-    ncc_result result = make_result(catalog, row, search.quality);
+    ncc_result result = make_result(row, search.quality);
     NCC_TRY(ncc_output_write(output, 1, &row, &result));
     written++;
     if (pause_us) {
@@ -199,6 +190,7 @@ cleanup:
     ncc_output_close(&output, NULL);
     ncc_error_set(status, "%s", message);
   }
+  ncc_work_clear(&work);
   ncc_input_close(&input);
   return status;
 }

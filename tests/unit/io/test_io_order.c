@@ -70,12 +70,13 @@ static ncc_catalog catalog = {.path = (char *)"in.h5",
                               .templates = {.count = 1, .stack = {.rows = 3, .cols = 4}},
                               .n_pairs = ROWS,
                               .pairs = pairs};
+static ncc_work work;
 
 static ncc_status open_output(ncc_output_mode mode, ncc_output **output) {
   const ncc_input_identity identity = {.fingerprint = "0"};
   const ncc_run_info info = {.command_line = "test", .options = "", .result_options = ""};
   const ncc_search search = {.quality = true};
-  return ncc_output_create("out.h5", mode, &catalog, &identity, &search, &info, output);
+  return ncc_output_create("out.h5", mode, &work, &identity, &search, &info, output);
 }
 
 /** Gives every pending row an answer. */
@@ -174,7 +175,9 @@ static bool check_failure(int write, int sync) {
 
 int main(void) {
   char folder[] = "/tmp/test_io_order.XXXXXX";
+  const ncc_search search = {0};
   int writes = 0, syncs = 0;
+  CHECK(ncc_work_create(&catalog, &search, false, &work) == NCC_OK, "%s", ncc_error_message());
   CHECK(mkdtemp(folder) && chdir(folder) == 0, "%s", folder);
   check_order();
   while (check_failure(writes + 1, 0)) writes++;

@@ -7,7 +7,7 @@
 #include "job_cases.h"
 #include "plan/schedule.h"
 
-enum { PAIRS = 400, HOGS = 3, HELD = NCC_PLAN_AHEAD }; /* hand-outs have one pair here */
+enum { PAIRS = 400, HOGS = 3, HELD = NCC_SCHEDULE_AHEAD }; /* hand-outs have one pair here */
 
 static atomic_bool others_done, over;
 

@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "check.h"
-#include "plan/catalog.h"
+#include "plan/work.h"
 
 /** Every id between 0 and beyond the last is found exactly where it is. */
 static void check_find(const ncc_objects *objects, int64_t beyond) {
@@ -46,7 +46,7 @@ static void check_many(void) {
                          .templates = {.count = 100000, .items = calloc(100000, sizeof(ncc_object))},
                          .n_pairs = n,
                          .pairs = malloc((size_t)n * sizeof *catalog.pairs)};
-  int64_t(*indices)[2], n_bad;
+  ncc_work work;
   const ncc_search search = {.crop_y = 3, .crop_x = 4, .min_overlap = 0.5};
   CHECK(catalog.path && catalog.templates.items && catalog.pairs, "memory");
   for (int64_t i = 0; i < catalog.templates.count; i++)
@@ -57,14 +57,17 @@ static void check_many(void) {
   }
   struct timespec start, end;
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
-  CHECK(ncc_catalog_resolve(&catalog, &search, false, &indices, &n_bad) == NCC_OK, "%s", ncc_error_message());
+  CHECK(ncc_work_create(&catalog, &search, false, &work) == NCC_OK, "%s", ncc_error_message());
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
   double seconds = (double)(end.tv_sec - start.tv_sec) + 1e-9 * (double)(end.tv_nsec - start.tv_nsec);
   printf("10^7 pairs: %.2f s\n", seconds);
   CHECK(seconds < 20, "%.1f s for 10^7 pairs", seconds);  // under a second where nothing slows it down
-  CHECK(n_bad == 0 && indices[12345][0] == catalog.pairs[12345][0] && indices[12345][1] == catalog.pairs[12345][1] / 3,
-        "indices");
-  free(indices);
+  const ncc_work_row *row = &work.rows[12345];
+  CHECK(work.n_bad == 0 && row->image == catalog.pairs[12345][0] && row->tmpl == catalog.pairs[12345][1] / 3 &&
+            work.n_kinds == 9 &&
+            work.kinds[row->kind].geometry.template_rows == catalog.templates.items[row->tmpl].rows,
+        "rows");
+  ncc_work_clear(&work);
   ncc_catalog_clear(&catalog);
 }
 
@@ -76,17 +79,23 @@ static void check_bad(void) {
                          .templates = {.count = 2, .stack = {.rows = 4, .cols = 4}},
                          .n_pairs = 6,
                          .pairs = pairs};
-  const int64_t expected[6][2] = {{0, 0}, {-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}};
+  const ncc_work_row expected[6] = {{0, 0, 0},
+                                    {-1, -1, NCC_WORK_NONE},
+                                    {-1, -1, NCC_WORK_BAD},
+                                    {-1, -1, NCC_WORK_BAD},
+                                    {-1, -1, NCC_WORK_BAD},
+                                    {-1, -1, NCC_WORK_NONE}};
   const ncc_search search = {0};
-  int64_t(*indices)[2], n_bad;
-  CHECK(ncc_catalog_resolve(&catalog, &search, true, &indices, &n_bad) == NCC_OK, "%s", ncc_error_message());
-  CHECK(n_bad == 3 && memcmp(indices, expected, sizeof expected) == 0, "%lld bad", (long long)n_bad);
-  free(indices);
-  CHECK(ncc_catalog_resolve(&catalog, &search, false, &indices, &n_bad) == NCC_ERR_INPUT && !indices, "row 2");
+  ncc_work work;
+  CHECK(ncc_work_create(&catalog, &search, true, &work) == NCC_OK, "%s", ncc_error_message());
+  CHECK(work.n_bad == 3 && work.n_none == 2 && memcmp(work.rows, expected, sizeof expected) == 0, "%lld bad",
+        (long long)work.n_bad);
+  ncc_work_clear(&work);
+  CHECK(ncc_work_create(&catalog, &search, false, &work) == NCC_ERR_INPUT && !work.rows, "row 2");
   CHECK(strstr(ncc_error_message(), "bad.h5: /pairs row 2: template id 7 found, expected 0 to 1"), "%s",
         ncc_error_message());
   pairs[2][1] = 0;
-  CHECK(ncc_catalog_resolve(&catalog, &search, false, &indices, &n_bad) == NCC_ERR_INPUT, "row 3");
+  CHECK(ncc_work_create(&catalog, &search, false, &work) == NCC_ERR_INPUT, "row 3");
   CHECK(strstr(ncc_error_message(), "bad.h5: /pairs row 3 (image id 1, template id 1): "), "%s", ncc_error_message());
 }
 

@@ -20,17 +20,16 @@ static void check_large(const char *name, int64_t n, int64_t per_image, bool shu
   }
   catalog.images.stack.rows = catalog.images.stack.cols = 32;
   catalog.templates.stack.rows = catalog.templates.stack.cols = 16;
-  ncc_plan_options options = {.ranks = 100, .threads = 1, .group = true};
-  ncc_plan *plan = NULL;
-  ncc_search search = {0};
+  ncc_schedule_options options = {.ranks = 100, .threads = 1, .group = true};
+  ncc_schedule *schedule = NULL;
   double t0 = now_s();
-  CHECK(ncc_plan_create(&catalog, &search, (const int64_t(*)[2])catalog.pairs, NULL, &options, &plan) == NCC_OK, "%s",
-        ncc_error_message());
+  ncc_work work = make_work(&catalog);
+  CHECK(ncc_schedule_create(&work, NULL, &options, &schedule) == NCC_OK, "%s", ncc_error_message());
   double t1 = now_s();
   int64_t handed = 0, chunks = 0;
   ncc_chunk chunk;
   for (int rank = 0, idle = 0; idle < 100; rank = (rank + 1) % 100) {
-    if (!ncc_plan_next(plan, rank, ncc_plan_share(plan), &chunk)) {
+    if (!ncc_schedule_next(schedule, rank, ncc_schedule_share(schedule), &chunk)) {
       idle++;
       continue;
     }
@@ -43,11 +42,12 @@ static void check_large(const char *name, int64_t n, int64_t per_image, bool shu
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   printf("%s: %lld pairs, %lld groups: planned in %.2f s, %lld chunks in %.2f s, %ld MiB so far\n", name, (long long)n,
-         (long long)ncc_plan_groups(plan), t1 - t0, (long long)chunks, t2 - t1, usage.ru_maxrss / 1024);
+         (long long)ncc_schedule_groups(schedule), t1 - t0, (long long)chunks, t2 - t1, usage.ru_maxrss / 1024);
   CHECK(t1 - t0 < 3e-6 * (double)n + 1, "%s: planning took %.2f s", name, t1 - t0);
   CHECK(t2 - t1 < 3e-6 * (double)n + 1, "%s: handing out took %.2f s", name, t2 - t1);
   CHECK(usage.ru_maxrss / 1024 < n / 8000 + 64, "%s: %ld MiB", name, usage.ru_maxrss / 1024);
-  ncc_plan_destroy(&plan);
+  ncc_schedule_destroy(&schedule);
+  ncc_work_clear(&work);
   clear_catalog(&catalog);
 }
 

@@ -1,5 +1,5 @@
-/** The plan learns what each geometry really costs, images and pairs apart, though its model is wrong by large factors;
- *  what it then predicts for further hand-outs comes true. */
+/** The schedule learns what each geometry really costs, images and pairs apart, though its model is wrong by large
+ * factors; what it then predicts for further hand-outs comes true. */
 #include <math.h>
 
 #include "plan_cases.h"
@@ -9,8 +9,7 @@ static const double image_factor[2] = {5, 0.5}, pair_factor[2] = {3, 0.25};
 
 int main(void) {
   enum { IMAGES = 400, EACH = 10 };
-  const ncc_search search = {0};
-  const ncc_plan_options options = {.ranks = 4, .threads = 2, .group = true};
+  const ncc_schedule_options options = {.ranks = 4, .threads = 2, .group = true};
   ncc_catalog catalog = make_catalog(IMAGES, IMAGES * EACH, IMAGES * EACH);
   catalog.images.items = calloc(IMAGES, sizeof *catalog.images.items);
   CHECK(catalog.images.items, "out of memory");
@@ -23,34 +22,35 @@ int main(void) {
     catalog.pairs[row][0] = row / EACH;
     catalog.pairs[row][1] = row;
   }
-  ncc_plan *plan = NULL;
-  ncc_plan_work work = {0};
-  CHECK(ncc_plan_create(&catalog, &search, (const int64_t(*)[2])catalog.pairs, NULL, &options, &plan) == NCC_OK, "%s",
-        ncc_error_message());
+  ncc_schedule *schedule = NULL;
+  ncc_assignment given = {0};
+  ncc_work work = make_work(&catalog);
+  CHECK(ncc_schedule_create(&work, NULL, &options, &schedule) == NCC_OK, "%s", ncc_error_message());
   double worst_first = 0, worst_later = 0;
   int64_t seen[2] = {0};
   for (int64_t n = 0;; n++) {
-    CHECK(ncc_plan_take(plan, (int)(n % 4), n / 4, &work) == NCC_OK, "%s", ncc_error_message());
-    if (work.n_chunks == 0) break;
-    const int64_t image = catalog.pairs[ncc_plan_row(plan, work.chunks[0].first)][0];
-    const double image_s = work.cost.image_s * image_factor[image % 2];
-    const double real_s = image_s + work.cost.pairs_s * pair_factor[image % 2];
-    if (work.cost.kind < 0) continue; /* the one between the two geometries */
-    const double error = fabs(work.cost.seconds / real_s - 1);
+    CHECK(ncc_schedule_take(schedule, (int)(n % 4), n / 4, &given) == NCC_OK, "%s", ncc_error_message());
+    if (given.n_chunks == 0) break;
+    const int64_t image = catalog.pairs[ncc_schedule_row(schedule, given.chunks[0].first)][0];
+    const double image_s = given.cost.image_s * image_factor[image % 2];
+    const double real_s = image_s + given.cost.pairs_s * pair_factor[image % 2];
+    if (given.cost.kind < 0) continue; /* the one between the two geometries */
+    const double error = fabs(given.cost.seconds / real_s - 1);
     double *worst = seen[image % 2] < 6 ? &worst_first : &worst_later;
     if (error > *worst) *worst = error;
     seen[image % 2]++;
-    ncc_plan_observe(plan, &work.cost, real_s / options.threads, image_s / options.threads, options.threads);
+    ncc_schedule_observe(schedule, &given.cost, real_s / options.threads, image_s / options.threads, options.threads);
   }
   printf("%lld and %lld hand-outs; predictions wrong by at most %.0f %% at first, %.1f %% later\n", (long long)seen[0],
          (long long)seen[1], 100 * worst_first, 100 * worst_later);
   CHECK(seen[0] > 10 && seen[1] > 10, "%lld and %lld hand-outs", (long long)seen[0], (long long)seen[1]);
   CHECK(worst_first > 0.5, "the machine is not strange at all");
   CHECK(worst_later < 0.05, "after some hand-outs predictions are still wrong by %.3f", worst_later);
-  ncc_plan_work_clear(&work);
-  ncc_plan_destroy(&plan);
+  ncc_assignment_clear(&given);
+  ncc_schedule_destroy(&schedule);
   free(catalog.images.items);
   catalog.images.items = NULL;
+  ncc_work_clear(&work);
   clear_catalog(&catalog);
   return 0;
 }

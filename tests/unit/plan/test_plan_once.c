@@ -1,13 +1,13 @@
-/** Every pair with work is handed out exactly once, whatever the ranks, their order, the grouping, what is done
- *  already and what is given back; a chunk has one image, and grouping visits an image once. */
+/** Every pair with work is handed out exactly once, whatever the ranks, their order, the grouping and what is done
+ *  already; a chunk has one image, and grouping visits an image once. */
 #include "plan_cases.h"
 
 static void check_case(uint64_t seed) {
   uint64_t state = seed * 0x9e3779b97f4a7c15u + 1;
   int64_t n = random_below(&state, 3) == 0 ? random_below(&state, 4) : random_below(&state, 3000);
   static const int rank_counts[] = {1, 2, 3, 5, 17, 300};
-  ncc_plan_options options = {.ranks = rank_counts[random_below(&state, 6)],
-                              .threads = 1 + (int)random_below(&state, 4)};
+  ncc_schedule_options options = {.ranks = rank_counts[random_below(&state, 6)],
+                                  .threads = 1 + (int)random_below(&state, 4)};
   options.group = random_below(&state, 2);
   options.max_bytes = random_below(&state, 2) ? 2000000 : 0;
   ncc_catalog catalog = make_catalog(1 + random_below(&state, 200), 1 + random_below(&state, 300), n);
@@ -25,32 +25,26 @@ static void check_case(uint64_t seed) {
     if (with_done) done[row] = random_below(&state, 3) == 0;
     expected += catalog.pairs[row][0] >= 0 && !done[row];
   }
-  ncc_plan *plan = NULL;
-  ncc_search search = {0};
-  CHECK(ncc_plan_create(&catalog, &search, (const int64_t(*)[2])catalog.pairs, with_done ? done : NULL, &options,
-                        &plan) == NCC_OK,
-        "%s", ncc_error_message());
-  CHECK(ncc_plan_pairs(plan) == expected, "seed %llu: %lld pairs planned, %lld have work", (unsigned long long)seed,
-        (long long)ncc_plan_pairs(plan), (long long)expected);
+  ncc_schedule *schedule = NULL;
+  ncc_work work = make_work(&catalog);
+  CHECK(ncc_schedule_create(&work, with_done ? done : NULL, &options, &schedule) == NCC_OK, "%s", ncc_error_message());
+  CHECK(ncc_schedule_pairs(schedule) == expected, "seed %llu: %lld pairs planned, %lld have work",
+        (unsigned long long)seed, (long long)ncc_schedule_pairs(schedule), (long long)expected);
   int64_t handed = 0, next_id = 0;
   for (int idle = 0; idle < 2 * options.ranks;) { /* ends once every rank in a row found nothing */
     static int sweep;
     int rank = idle ? sweep++ % options.ranks : (int)random_below(&state, options.ranks);
     ncc_chunk chunk;
-    if (!ncc_plan_next(plan, rank, ncc_plan_share(plan), &chunk)) {
+    if (!ncc_schedule_next(schedule, rank, ncc_schedule_share(schedule), &chunk)) {
       idle++;
       continue;
     }
     idle = 0;
     CHECK(chunk.count > 0 && chunk.cost.seconds > 0 && chunk.id == next_id++, "seed %llu: a strange chunk",
           (unsigned long long)seed);
-    if (random_below(&state, 20) == 0) {
-      CHECK(ncc_plan_return(plan, &chunk) == NCC_OK, "%s", ncc_error_message());
-      continue;
-    }
-    int64_t first = ncc_plan_row(plan, chunk.first);
+    int64_t first = ncc_schedule_row(schedule, chunk.first);
     for (int64_t i = 0; i < chunk.count; i++) {
-      int64_t row = ncc_plan_row(plan, chunk.first + i);
+      int64_t row = ncc_schedule_row(schedule, chunk.first + i);
       CHECK(!seen[row]++ && !done[row] && catalog.pairs[row][0] >= 0, "seed %llu: row %lld", (unsigned long long)seed,
             (long long)row);
       CHECK(catalog.pairs[row][0] == catalog.pairs[first][0], "seed %llu: a chunk of two images",
@@ -61,16 +55,17 @@ static void check_case(uint64_t seed) {
   CHECK(handed == expected, "seed %llu: %lld of %lld pairs handed out", (unsigned long long)seed, (long long)handed,
         (long long)expected);
   int64_t groups = 0;
-  for (int64_t i = 0; i < ncc_plan_pairs(plan); i++) {
-    int64_t row = ncc_plan_row(plan, i), before = i ? ncc_plan_row(plan, i - 1) : -1;
+  for (int64_t i = 0; i < ncc_schedule_pairs(schedule); i++) {
+    int64_t row = ncc_schedule_row(schedule, i), before = i ? ncc_schedule_row(schedule, i - 1) : -1;
     bool new_image = i == 0 || catalog.pairs[row][0] != catalog.pairs[before][0];
     groups += new_image;
     CHECK(options.group || i == 0 || row > before, "seed %llu: not the order of the input", (unsigned long long)seed);
     CHECK(!options.group || !new_image || i == 0 || catalog.pairs[row][0] > catalog.pairs[before][0],
           "seed %llu: an image comes twice", (unsigned long long)seed);
   }
-  CHECK(groups == ncc_plan_groups(plan), "seed %llu: groups", (unsigned long long)seed);
-  ncc_plan_destroy(&plan);
+  CHECK(groups == ncc_schedule_groups(schedule), "seed %llu: groups", (unsigned long long)seed);
+  ncc_schedule_destroy(&schedule);
+  ncc_work_clear(&work);
   clear_catalog(&catalog);
   free(done);
   free(seen);

@@ -1,0 +1,27 @@
+/** What the answer for a pair is where there is none. */
+#ifndef NCC_RESULT_H
+#define NCC_RESULT_H
+
+#include <math.h>
+
+#include "mpixcorr.h"
+
+/** The result of a pair without a position and a peak: pending, nonfinite, unreadable or invalid. */
+static inline ncc_result ncc_result_none(ncc_pair_status status) {
+  return (ncc_result){.y = -1,
+                      .x = -1,
+                      .peak = NAN,
+                      .subpixel_y = NAN,
+                      .subpixel_x = NAN,
+                      .second_y = -1,
+                      .second_x = -1,
+                      .second_peak = NAN,
+                      .status = (uint8_t)status};
+}
+
+/** Whether results of this status have a position and a peak. */
+static inline bool ncc_result_has_peak(uint8_t status) {
+  return status == NCC_PAIR_OK || status == NCC_PAIR_FLAT || status == NCC_PAIR_UNCERTAIN;
+}
+
+#endif
