@@ -1,12 +1,18 @@
 #!/usr/bin/env bash
 # Benchmarks mpixcorr beside its peers on this machine: bench/run.sh [options of bench/bench.py; --help lists them]
+# or, over many sizes with the pixels in memory: bench/run.sh matrix [options of bench/matrix.py]
 # Builds the program with FFTW and with MKL in build-bench/ and build-bench-mkl/; the Python peers and MKL live in a
 # virtual environment of their own in _work/bench/venv (MPIXCORR_BENCH_VENV: elsewhere). Results: _work/bench/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+script=bench.py
+if [[ "${1:-}" == matrix ]]; then
+  script=matrix.py
+  shift
+fi
 for argument in "$@"; do
-  if [[ "$argument" == --help || "$argument" == -h ]]; then exec python3 bench/bench.py --help; fi
+  if [[ "$argument" == --help || "$argument" == -h ]]; then exec python3 "bench/$script" --help; fi
 done
 
 mapfile -t packages <jobs/build_packages.txt
@@ -18,9 +24,12 @@ if [[ ! -x "$venv/bin/python" ]]; then python3 -m venv "$venv"; fi
 
 build() { # FOLDER cmake arguments
   cmake -S . -B "$1" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF -DMPIXCORR_BENCH=ON "${@:2}" >/dev/null
-  cmake --build "$1" --target mpixcorr bench_floor bench_stages
+  cmake --build "$1" --target mpixcorr ncc_shared bench_floor bench_stages
 }
 build build-bench
+if [[ $script == matrix.py ]]; then
+  MPIXCORR_LIBRARY=$PWD/build-bench/src/libmpixcorr.so exec "$venv/bin/python" bench/matrix.py "$@"
+fi
 build build-bench-mkl -DMPIXCORR_FFT=mkl -DMKLROOT="$venv"
 
 # Inputs on all cores at once; mpirun refuses root unless told twice.
