@@ -7,9 +7,9 @@
 
 #include "base/arithmetic.h"
 #include "base/clock.h"
+#include "base/node_memory.h"
 #include "base/version.h"
 #include "match/fft.h"
-#include "mpi/start/node_memory.h"
 #include "mpi/start/nodes.h"
 #include "mpi/start/readiness.h"
 
@@ -146,7 +146,7 @@ static ncc_status forecast_memory(const ncc_root *root, const ncc_memory *memory
   if (catalog->templates.items)
     f->memory.table_bytes += catalog->templates.count * (int64_t)sizeof *catalog->templates.items;
   f->memory.limit_bytes = memory->limit_bytes;
-  f->memory.node_bytes = ncc_memory_node_bytes();
+  f->memory.node_bytes = ncc_node_memory_bytes("");
 cleanup:
   return status;
 }

@@ -8,8 +8,8 @@
 
 #include "base/arithmetic.h"
 #include "base/clock.h"
+#include "base/node_memory.h"
 #include "match/fft.h"
-#include "mpi/start/node_memory.h"
 
 enum { MOST_PLANNED = 256 }; /* kinds of pairs; further ones are planned for as they come */
 
@@ -18,7 +18,7 @@ enum { MOST_PLANNED = 256 }; /* kinds of pairs; further ones are planned for as 
 /* ---- memory ------------------------------------------------------------------------------------------------- */
 
 ncc_status ncc_memory_find(const ncc_comm *comm, int64_t wish, int64_t *bytes) {
-  *bytes = wish > 0 ? wish : ncc_memory_node_bytes() / comm->node_ranks;
+  *bytes = wish > 0 ? wish : ncc_node_memory_bytes("") / comm->node_ranks;
   return ncc_comm_min(comm, NCC_OK, bytes);
 }
 

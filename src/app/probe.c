@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/node_memory.h"
 #include "io/input/input.h"
 #include "io/output/load.h"
-#include "mpi/start/node_memory.h"
 
 enum { PATIENCE_S = 600, NAP_MS = 2 };
 
@@ -87,9 +87,9 @@ static ncc_status probe(char *command, const char *path, bool is_part) {
   pid_t child, ended = 0;
   int how = 0;
   const int64_t patience_s = wish("MPIXCORR_PROBE_S", PATIENCE_S);
-  const int64_t most_mib = wish("MPIXCORR_PROBE_MIB", ncc_memory_node_bytes() >> 21); /* half the node's memory */
-  if (access(path, R_OK) != 0) return NCC_OK;                                         /* the caller will say why */
-  if (start(command, path, &child) != 0) return NCC_OK;                               /* no reason to refuse a run */
+  const int64_t most_mib = wish("MPIXCORR_PROBE_MIB", ncc_node_memory_bytes("") >> 21); /* half the node's memory */
+  if (access(path, R_OK) != 0) return NCC_OK;                                           /* the caller will say why */
+  if (start(command, path, &child) != 0) return NCC_OK;                                 /* no reason to refuse a run */
   const double begin_s = ncc_clock_s();
   for (;;) {
     ended = waitpid(child, &how, WNOHANG);
