@@ -33,8 +33,9 @@ typedef struct ncc_gpu_task {
 /** What a search came to, but for its list. All-zero is the start. */
 typedef struct ncc_gpu_head {
   unsigned long long zero; /**< ~(row * cols + col) of the first position that is surely 0; 0: none */
-  unsigned best;           /**< largest lower bound, ordered as ncc_gpu_ordered(); 0: none, so no position is sure */
-  unsigned count;          /**< candidates; those beyond the capacity are not in the list */
+  unsigned best;  /**< largest lower bound, ordered as ncc_ordered() in device_math.cuh does; 0: none, so no position is
+                     sure */
+  unsigned count; /**< candidates; those beyond the capacity are not in the list */
 } ncc_gpu_head;
 
 /** A candidate, for the host to make bounds of. */
@@ -71,7 +72,7 @@ typedef struct ncc_gpu_peaks {
   const ncc_gpu_task *tasks;
   const float *numerators; /**< [shape.rows][count][stride], its first column being the search's */
   int64_t stride;
-  const float *ssd; /**< [shape.rows][ssd_stride], in the code of ssd.h */
+  const float *ssd; /**< [shape.rows][ssd_stride], in the code of formulas.h */
   int64_t ssd_stride;
   const int64_t *spans; /**< [shape.rows][2] searched columns, relative to the search */
   const double *prefix; /**< NULL: the image has no centre to be put back */

@@ -7,6 +7,8 @@
 #include "base/arithmetic.h"
 #include "gpu/device_math.cuh"
 #include "gpu/launchers.h"
+#define NCC_BOUNDS_REAL float
+#include "match/bounds.h"
 
 enum {
   TILE = 32,      /* a tile is 32 x 32 positions */
@@ -27,11 +29,8 @@ int64_t ncc_gpu_tiles(const ncc_gpu_shape *shape) {
 __device__ double overlap_sum(const ncc_gpu_shape &s, const double *prefix, int64_t y, int64_t x) {
   const int64_t m = s.tmpl_rows, n = s.tmpl_cols;
   if (y >= m - 1 && y < s.image_rows && x >= n - 1 && x < s.image_cols) return 0;
-  const int64_t top = y < m - 1 ? m - 1 - y : 0, left = x < n - 1 ? n - 1 - x : 0;
-  const int64_t bottom = y < s.image_rows ? m : s.image_rows - 1 - y + m;
-  const int64_t right = x < s.image_cols ? n : s.image_cols - 1 - x + n;
-  const double *upper = prefix + top * (n + 1), *lower = prefix + bottom * (n + 1);
-  return (lower[right] - upper[right]) - (lower[left] - upper[left]);
+  return ncc_prefix_sum(prefix, n, ncc_overlap_first(m, y), ncc_overlap_end(s.image_rows, m, y),
+                        ncc_overlap_first(n, x), ncc_overlap_end(s.image_cols, n, x));
 }
 
 __device__ __forceinline__ float numerator_at(const ncc_gpu_peaks &p, const ncc_gpu_task &task, int64_t t, int64_t row,
@@ -49,19 +48,15 @@ __device__ __forceinline__ bool searched(const ncc_gpu_peaks &p, const ncc_gpu_t
   return !(row >= task.ex_y0 && row < task.ex_y1 && col >= task.ex_x0 && col < task.ex_x1);
 }
 
-__device__ __forceinline__ bool surely_zero(const ncc_gpu_task &task, float ssd) {
-  return ssd == 0 || (ssd > 0 && ssd < task.zero_lo);
-}
-
 /** @param[out] lower  -2 where the position is not sure and so raises nothing */
 __device__ __forceinline__ void bounds_at(const ncc_gpu_task &task, float numerator, float ssd, float *lower,
                                           float *upper) {
-  const float inv = task.inv_norm * rsqrtf(fabsf(ssd)), value = numerator * inv, radius = task.error * inv;
-  const float slack = task.slack * (fabsf(value) + radius) + task.absolute_slack;
-  *upper = fminf(1.0f, value + radius + slack);  // 1 for NaN, which an overflowing transform leaves
+  const float inv = task.inv_norm * rsqrtf(fabsf(ssd)), value = numerator * inv;
+  const float off = ncc_bounds_off(value, task.error * inv, task.slack, task.absolute_slack);
+  *upper = ncc_bounds_upper(value, off);
   *lower = -2.0f;
   if (ssd > task.zero_hi)
-    *lower = fmaxf(-1.0f, value - radius - slack);
+    *lower = ncc_bounds_lower(value, off);
   else
     *upper = fmaxf(0.0f, *upper);
 }
@@ -89,7 +84,7 @@ __global__ void bounds_kernel(ncc_gpu_peaks p) {
       for (int i = 0; i < ROWS_PER_THREAD; i++) {
         const int64_t row = down * TILE + i * TILE_LINES + threadIdx.y;
         if (!searched(p, task, row, col)) continue;
-        if (surely_zero(task, ssd[i])) {
+        if (ncc_bounds_zero(ssd[i], task.zero_lo)) {
           const unsigned long long here = ~(unsigned long long)(row * p.shape.cols + col);
           zero = here > zero ? here : zero;
           continue;
@@ -136,7 +131,7 @@ __global__ void list_kernel(ncc_gpu_peaks p) {
       const int64_t row = down * TILE + i * TILE_LINES + threadIdx.y;
       if (!searched(p, task, row, col)) continue;
       const float ssd = p.ssd[row * p.ssd_stride + col];
-      if (surely_zero(task, ssd)) continue;
+      if (ncc_bounds_zero(ssd, task.zero_lo)) continue;
       float lower, upper;
       const float numerator = numerator_at(p, task, t, row, col);
       bounds_at(task, numerator, ssd, &lower, &upper);

@@ -147,17 +147,12 @@ static void copy_template(void *context, int64_t t, int thread) {
 /** Bounds in the engine's units. The constant for cuFFT is twice the CPU engine's (see match/cpu/peak.c): no bound of
  * its transforms has been published, nor measured yet. The judge measures every candidate's error. */
 static void set_bounds(ncc_gpu_engine *e, const ncc_task *task, ncc_gpu_slot *slot, int64_t t) {
-  const double points = (double)e->lengths.rows * (double)e->lengths.cols, eps = e->context->eps, slack = 4e-7;
-  const double image_unit = e->centring.unit, tmpl_unit = ncc_template_unit(task->tmpl);
-  const double error =
-      (12 + log2(points)) * 0x1p-23 * e->centring.norm * image_unit * sqrt(task->tmpl->ssd) * tmpl_unit;
-  ncc_bounds b = ncc_bounds_create(task->image, task->tmpl, e->ssd_unit, tmpl_unit, eps, error * points, slack,
-                                   e->centring.centre != 0 ? slack : 0);
-  // ssd is in units of ssd_unit^2, numerators in image_unit * tmpl_unit * points: the inverse is not divided by points.
-  b.inv_norm *= e->ssd_unit / (image_unit * points);
-  b.to_evaluation = 1 / (image_unit * tmpl_unit * points);
-  slot->bounds[t] = b;
-  slot->errors[t] = error / (image_unit * tmpl_unit);
+  // The inverse transform is not divided by the number of points.
+  const double points = (double)e->lengths.rows * (double)e->lengths.cols, slack = 4e-7;
+  const ncc_units units = {e->centring.unit, ncc_template_unit(task->tmpl), points, e->ssd_unit};
+  slot->errors[t] = (12 + log2(points)) * 0x1p-23 * e->centring.norm * sqrt(task->tmpl->ssd);
+  slot->bounds[t] = ncc_bounds_create(task->image, task->tmpl, &units, e->context->eps, slot->errors[t], slack,
+                                      e->centring.centre != 0 ? slack : 0);
 }
 
 /** The smallest float >= value, so that floats compare with it as with value itself; and the largest <= value. */

@@ -1,10 +1,10 @@
-/** Window statistics on the device: ssd(W) of every searched window, by the rules of src/stats.c.
+/** Window statistics on the device: ssd(W) of every searched window, by the rules of src/match/stats.c.
  *
  *  In bands of rows: (1) column sums of d and d^2 (d: the pixel less the centre) slide down, built anew for every block
  *  of rows; (2) prefix sums along each row, which start anew every segment of about a template's width; (3) a window's
  *  sum is a difference within a segment, or from one segment to the next, and ssd follows. Sums of 8- and 16-bit pixels
- *  are integers below 2^52 and exact; others have the bound of src/stats.c, `mass` being that of two segments, and
- *  windows whose ssd is not well above it are marked doubtful. If some ssd is not known at all, three more passes of
+ *  are integers below 2^52 and exact; others have the bound of ncc_ssd_rounding(), `mass` being that of two segments,
+ * and windows whose ssd is not well above it are marked doubtful. If some ssd is not known at all, three more passes of
  *  the same kind count non-zero pixels and neighbours that differ, in exact integers, and tell the flat windows apart;
  *  they return at once where there is nothing to tell.
  *
@@ -14,7 +14,7 @@
 #include "base/arithmetic.h"
 #include "gpu/device_math.cuh"
 #include "gpu/launchers.h"
-#include "match/ssd.h"
+#include "match/formulas.h"
 
 typedef enum quantity { MOMENTS, NONZERO, ACROSS, DOWN } quantity;
 
@@ -150,38 +150,18 @@ __device__ __forceinline__ double2 window_sum(const band &b, const double2 *sums
   return out;
 }
 
-/** As much as the non-negative number is, to float64's precision. */
-__device__ __forceinline__ double to_double(__int128 value) {
-  return (double)(unsigned long long)(value >> 64) * 18446744073709551616.0 + (double)(unsigned long long)value;
-}
-
-__device__ float settle_exactly(const band &b, double2 sums, double overlap) {
-  const ncc_gpu_stats &s = b.s;
-  const __int128 area = (__int128)(s.shape.tmpl_rows * s.shape.tmpl_cols), c = (__int128)(long long)s.c;
-  const __int128 n = (__int128)(long long)overlap, sum = (__int128)(long long)sums.x + n * c;
-  const __int128 squares = (__int128)(long long)sums.y + 2 * c * (__int128)(long long)sums.x + n * c * c;
-  return (float)(to_double(area * squares - sum * sum) / to_double(area) * (s.unit * s.unit));
-}
-
-/** The code of ssd.h for an ssd that is known within a bound. */
+/** The code of an ssd that is known within a bound. */
 __device__ float doubt(const band &b, float ssd, double overlap, int64_t block, int64_t i) {
   const ncc_gpu_stats &s = b.s;
   const double *block_mass = b.block_mass + block * b.segments;
   const int64_t segment = i / b.segment;
   const double mass = block_mass[segment] + (segment > 0 ? block_mass[segment - 1] : 0);
   const double m = (double)s.shape.tmpl_rows, rows = (double)s.block_rows, across = (double)b.segment;
-  const double ops = m + 2 * rows + across + 16, u = 1.1102230246251565e-16, pixels = (m + rows) * 2 * across;
-  const double ds = ops * u * sqrt(pixels * mass);
-  const double error = (ops * u * mass + 2 * ds * (2 * sqrt(mass / overlap) + fabs(s.c))) * (s.unit * s.unit);
-  if (ssd >= NCC_SSD_WELL_ABOVE * error && ssd > 1e-30f) return ssd;
-  const float known = (float)((double)ssd - error) * 0.999999f;
-  if (known > 1e-30f) return -known;
-  *s.unknown = 1;
-  return NCC_SSD_UNKNOWN;
-}
-
-__device__ __forceinline__ int64_t overlap_1d(int64_t image, int64_t tmpl, int64_t p) {
-  return ncc_min(p, image - 1) - ncc_max(p - tmpl + 1, 0) + 1;
+  const double ops = m + 2 * rows + across + 16, pixels = (m + rows) * 2 * across;
+  const double error = ncc_ssd_rounding(ops, pixels, mass, overlap, s.c) * (s.unit * s.unit);
+  ssd = ncc_ssd_coded(ssd, error);
+  if (ssd == NCC_SSD_UNKNOWN) *s.unknown = 1;
+  return ssd;
 }
 
 __global__ void ssd_kernel(band b) {
@@ -190,18 +170,16 @@ __global__ void ssd_kernel(band b) {
   const int64_t col = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
   if (col >= g.cols) return;
   const double area = (double)(g.tmpl_rows * g.tmpl_cols);
-  const int64_t i = col + g.tmpl_cols - 1, across = overlap_1d(g.image_cols, g.tmpl_cols, g.x0 + col);
+  const int64_t i = col + g.tmpl_cols - 1, across = ncc_overlap(g.image_cols, g.tmpl_cols, g.x0 + col);
   for (int64_t row = b.first + blockIdx.y; row < b.end; row += gridDim.y) {
     const double2 sums = window_sum(b, b.sums + (row - b.first) * b.width, i);
-    const double overlap = (double)(overlap_1d(g.image_rows, g.tmpl_rows, g.y0 + row) * across);
-    const double of_pixels = sums.x + overlap * s.c;
-    const double value =
-        (sums.y - sums.x * sums.x / overlap) + of_pixels * of_pixels * ((area - overlap) / (area * overlap));
-    float ssd = (float)(value * (s.unit * s.unit));
+    const double overlap = (double)(ncc_overlap(g.image_rows, g.tmpl_rows, g.y0 + row) * across);
+    const double scale = s.unit * s.unit;
+    float ssd = (float)(ncc_ssd_of(sums.x, sums.y, overlap, area, s.c) * scale);
     if (!s.exact)
       ssd = doubt(b, ssd, overlap, (row - b.first) / s.block_rows, i);
     else if (ssd < b.limit)
-      ssd = settle_exactly(b, sums, overlap);
+      ssd = (float)(ncc_ssd_exact(sums.x, sums.y, overlap, area, s.c) * scale);
     s.ssd[row * s.ssd_stride + col] = ssd;
   }
 }
@@ -285,8 +263,7 @@ static cudaError_t run_pass(cudaStream_t stream, const ncc_gpu_stats *s, quantit
   b.sums = (double2 *)s->sums;
   b.mass = s->sums + 2 * s->band_rows * b.width;
   b.block_mass = b.mass + s->band_rows / s->block_rows * b.width;
-  b.limit = (float)(NCC_SSD_WELL_ABOVE * 0x1p-49 * (double)(s->shape.tmpl_rows * s->shape.tmpl_cols) * s->largest *
-                    s->largest * s->unit * s->unit);
+  b.limit = ncc_ssd_exact_limit((double)(s->shape.tmpl_rows * s->shape.tmpl_cols), s->largest, s->unit * s->unit);
   for (b.first = 0; b.first < s->shape.rows; b.first = b.end) {
     b.end = ncc_min(b.first + s->band_rows, s->shape.rows);
     cudaError_t code = sum_windows(stream, &b);

@@ -103,12 +103,6 @@ void ncc_cells_add(ncc_cells *cells, int64_t row) {
   }
 }
 
-/** ssd over `area` pixels, of which n lie on the image. */
-static double ssd_of(double s, double q, double n, double area, double c) {
-  double total = s + c * n;
-  return n > 0 ? q - s * s / n + total * total * ((area - n) / (area * n)) : 0;
-}
-
 /** A row of rectangles: prefix sums above and below it, and its rows on the image and in all. */
 typedef struct band {
   reach across;
@@ -137,8 +131,9 @@ static double rectangle_ssd(const ncc_cells *cells, const band *b, int64_t block
   int64_t right = x1 * CELL_COLS < width ? x1 * CELL_COLS : width;
   double s = (b->s1[x1] - b->s1[x0]) - (b->s0[x1] - b->s0[x0]);
   double q = (b->q1[x1] - b->q1[x0]) - (b->q0[x1] - b->q0[x0]);
-  return ssd_of(s, q, b->rows * (double)(right - x0 * CELL_COLS),
-                b->area_rows * (double)(reach_count(b->across) * CELL_COLS), cells->centring.c);
+  const double n = b->rows * (double)(right - x0 * CELL_COLS);
+  const double area = b->area_rows * (double)(reach_count(b->across) * CELL_COLS);
+  return n > 0 ? ncc_ssd_of(s, q, n, area, cells->centring.c) : 0;
 }
 
 /** Block of a full position, counted from the trimmed image's corner. */
@@ -180,11 +175,11 @@ static void floor_item(void *context, int64_t strip, int thread) {
  *  template lies on the image, each way. */
 static double rounding(const ncc_cells *cells) {
   const ncc_geometry *g = &cells->geometry;
-  const double u = 0x1p-53, pixels = (double)(g->trim.y1 - g->trim.y0) * (double)(g->trim.x1 - g->trim.x0);
+  const double pixels = (double)(g->trim.y1 - g->trim.y0) * (double)(g->trim.x1 - g->trim.x0);
   const double ops = (double)(4 * (CELL_ROWS * CELL_COLS + cells->rows + cells->cols) + 16);
   const double all = cells->squares[cells->rows * (cells->cols + 1) + cells->cols];
-  const double n = (double)(g->template_rows * g->template_cols) / 128, ds = ops * u * sqrt(pixels * all);
-  return ops * u * all + 2 * ds * (2 * sqrt(all / n) + fabs(cells->centring.c));
+  const double n = (double)(g->template_rows * g->template_cols) / 128;
+  return ncc_ssd_rounding(ops, pixels, all, n, cells->centring.c);
 }
 
 ncc_status ncc_cells_bounds(ncc_cells *cells, ncc_pool *pool, ncc_stats *stats, bool *sure) {
@@ -203,7 +198,7 @@ ncc_status ncc_cells_bounds(ncc_cells *cells, ncc_pool *pool, ncc_stats *stats, 
   floor_job job = {.cells = cells, .stats = stats, .least = INFINITY};
   ncc_pool_run(pool, stats->strips, floor_item, &job);
   cells->least = atomic_load(&job.least);
-  *sure = cells->least >= NCC_SSD_WELL_ABOVE * cells->error * cells->unit2 && cells->least > 1e-30;
+  *sure = cells->least >= NCC_SSD_WELL_ABOVE * cells->error * cells->unit2 && cells->least > NCC_SSD_LEAST;
 
 cleanup:
   return status;
@@ -220,9 +215,8 @@ double ncc_cells_ssd(const ncc_cells *cells, int64_t y, int64_t x) {
   const ncc_geometry *g = &cells->geometry;
   const ncc_array *pixels = &cells->image->pixels;
   const ncc_kernels *kernels = ncc_kernels_get();
-  const int64_t top = y - g->template_rows + 1, left = x - g->template_cols + 1;
-  const int64_t y0 = top > 0 ? top : 0, y1 = y < g->image_rows - 1 ? y + 1 : g->image_rows;
-  const int64_t x0 = left > 0 ? left : 0, x1 = x < g->image_cols - 1 ? x + 1 : g->image_cols;
+  const int64_t y0 = ncc_max(y - g->template_rows + 1, 0), y1 = ncc_min(y + 1, g->image_rows);
+  const int64_t x0 = ncc_max(x - g->template_cols + 1, 0), x1 = ncc_min(x + 1, g->image_cols);
   double s = 0, q = 0, s_lost = 0, q_lost = 0, lo = 0, hi = 0, bad = 0;
   for (int64_t row = y0; row < y1; row++) {
     ncc_lane_sums sums = {0};
@@ -231,9 +225,8 @@ double ncc_cells_ssd(const ncc_cells *cells, int64_t y, int64_t x) {
     ncc_add_exactly(&s, &s_lost, ncc_lanes_sum(sums.s));
     ncc_add_exactly(&q, &q_lost, ncc_lanes_sum(sums.q));
   }
-  return ssd_of(s + s_lost, q + q_lost, (double)((y1 - y0) * (x1 - x0)), (double)(g->template_rows * g->template_cols),
-                cells->centring.c) *
-         cells->unit2;
+  const double n = (double)((y1 - y0) * (x1 - x0)), area = (double)(g->template_rows * g->template_cols);
+  return ncc_ssd_of(s + s_lost, q + q_lost, n, area, cells->centring.c) * cells->unit2;
 }
 
 void ncc_cells_clear(ncc_cells *cells) {

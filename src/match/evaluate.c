@@ -1,10 +1,9 @@
 /** NCC at one position; see evaluate.h.
  *
- *  Over the overlap, with d = I - c and t the mean-free template (n pixels overlap of `area`):
+ *  As in formulas.h, and over the same pixels, with d = I - c and t the mean-free template:
  *
- *      s = sum d, q = sum d^2, p = sum d t, u = sum t
+ *      p = sum d t, u = sum t
  *      numerator = p + c u                  (sum over the whole template of t is 0, so u matters only at overhangs)
- *      ssd(W) = q - s^2/n + (s + c n)^2 (area - n) / (area n)
  *
  *  c is the image's mean, or, where that cancels too much, the window's own.
  */
@@ -13,8 +12,10 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/arithmetic.h"
 #include "base/array.h"
 #include "base/error.h"
+#include "match/formulas.h"
 #include "match/kernels/kernels.h"
 
 enum { ROWS_PER_ITEM = 16, SEGMENT = 1024, PARALLEL_FROM_PX = 32768 };
@@ -56,8 +57,7 @@ void ncc_evaluator_destroy(ncc_evaluator **evaluator) {
   *evaluator = NULL;
 }
 
-ncc_status ncc_evaluator_reserve(ncc_evaluator *evaluator, int64_t template_rows, int64_t template_cols) {
-  (void)template_cols;
+ncc_status ncc_evaluator_reserve(ncc_evaluator *evaluator, int64_t template_rows) {
   if (template_rows <= evaluator->capacity) return NCC_OK;
   free(evaluator->rows);
   evaluator->rows = malloc((size_t)template_rows * sizeof *evaluator->rows);
@@ -72,11 +72,11 @@ static void evaluate_item(void *context, int64_t item, int thread) {
   const evaluate_job *job = context;
   const ncc_array *image = &job->image->pixels, *tmpl = &job->tmpl->pixels;
   const double scale = job->image->scale * job->boost;
-  int64_t end = (item + 1) * ROWS_PER_ITEM < job->n_rows ? (item + 1) * ROWS_PER_ITEM : job->n_rows;
+  const int64_t end = ncc_min((item + 1) * ROWS_PER_ITEM, job->n_rows);
   for (int64_t row = item * ROWS_PER_ITEM; row < end; row++) {
     row_sums r = {0};
     for (int64_t x = 0; x < job->n_cols; x += SEGMENT) {
-      int64_t n = job->n_cols - x < SEGMENT ? job->n_cols - x : SEGMENT;
+      const int64_t n = ncc_min(job->n_cols - x, SEGMENT);
       ncc_lane_sums sums = {0};
       job->kernels->dot(image->dtype, ncc_array_at(image, job->image_y + row, job->image_x + x), scale, job->c,
                         tmpl->dtype, ncc_array_at(tmpl, job->template_y + row, job->template_x + x), job->tmpl->scale,
@@ -91,7 +91,7 @@ static void evaluate_item(void *context, int64_t item, int thread) {
 }
 
 static row_sums overlap_sums(ncc_evaluator *evaluator, evaluate_job *job) {
-  int64_t items = (job->n_rows + ROWS_PER_ITEM - 1) / ROWS_PER_ITEM;
+  const int64_t items = ncc_ceil_div(job->n_rows, ROWS_PER_ITEM);
   if (job->n_rows * job->n_cols >= PARALLEL_FROM_PX)
     ncc_pool_run(evaluator->pool, items, evaluate_item, job);
   else
@@ -129,26 +129,23 @@ static ncc_evaluation window_moments(ncc_evaluator *evaluator, evaluate_job *job
   }
   ncc_evaluation out = {.numerator = sum.p, .ssd_window = inside > 0 ? inside : 0};
   if (n < area) {
-    double total = sum.s + job->c * n;
     out.numerator += job->c * sum.u;
-    out.ssd_window += total * total * ((area - n) / (area * n));
+    out.ssd_window += ncc_ssd_beyond(sum.s, n, area, job->c);
   }
   return out;
 }
 
 ncc_evaluation ncc_evaluate(ncc_evaluator *evaluator, const ncc_prepared *image, const ncc_prepared *tmpl, int64_t y,
                             int64_t x) {
-  int64_t top = y - tmpl->pixels.rows + 1, left = x - tmpl->pixels.cols + 1;
-  int64_t bottom = y < image->pixels.rows - 1 ? y : image->pixels.rows - 1;
-  int64_t right = x < image->pixels.cols - 1 ? x : image->pixels.cols - 1;
+  const ncc_array *of = &image->pixels, *by = &tmpl->pixels;
   evaluate_job job = {.image = image, .tmpl = tmpl, .kernels = ncc_kernels_get(), .rows = evaluator->rows};
-  job.image_y = top > 0 ? top : 0;
-  job.image_x = left > 0 ? left : 0;
-  job.template_y = job.image_y - top;
-  job.template_x = job.image_x - left;
-  job.n_rows = bottom - job.image_y + 1;
-  job.n_cols = right - job.image_x + 1;
-  const int64_t overlap = job.n_rows * job.n_cols, whole = tmpl->pixels.rows * tmpl->pixels.cols;
+  job.template_y = ncc_overlap_first(by->rows, y);
+  job.template_x = ncc_overlap_first(by->cols, x);
+  job.image_y = y - (by->rows - 1) + job.template_y;
+  job.image_x = x - (by->cols - 1) + job.template_x;
+  job.n_rows = ncc_overlap(of->rows, by->rows, y);
+  job.n_cols = ncc_overlap(of->cols, by->cols, x);
+  const int64_t overlap = job.n_rows * job.n_cols, whole = by->rows * by->cols;
   const double n = (double)overlap, area = (double)whole;
   const bool overhangs = overlap < whole;
 

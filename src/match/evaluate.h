@@ -21,8 +21,8 @@ typedef struct ncc_evaluation {
 ncc_status ncc_evaluator_create(ncc_pool *pool, ncc_evaluator **out);
 void ncc_evaluator_destroy(ncc_evaluator **evaluator);
 
-/** Makes room for templates of a shape. @return NCC_OK; NCC_ERR_NOMEM. */
-ncc_status ncc_evaluator_reserve(ncc_evaluator *evaluator, int64_t template_rows, int64_t template_cols);
+/** Makes room for templates of so many rows. @return NCC_OK; NCC_ERR_NOMEM. */
+ncc_status ncc_evaluator_reserve(ncc_evaluator *evaluator, int64_t template_rows);
 
 /** Evaluates the NCC at full position (y, x); the template must not be flat and room must have been made for it. */
 ncc_evaluation ncc_evaluate(ncc_evaluator *evaluator, const ncc_prepared *image, const ncc_prepared *tmpl, int64_t y,

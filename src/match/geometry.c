@@ -3,11 +3,7 @@
 
 #include "base/arithmetic.h"
 #include "base/error.h"
-
-/** Overlap of template and image in one direction at full coordinate p. */
-static int64_t overlap_1d(int64_t image, int64_t tmpl, int64_t p) {
-  return ncc_min(p, image - 1) - ncc_max(p - tmpl + 1, 0) + 1;
-}
+#include "match/formulas.h"
 
 /** First coordinate at which the overlap in one direction reaches `need` (1 .. tmpl); the last is its mirror image. */
 static int64_t first_with_overlap(int64_t need) {
@@ -37,7 +33,7 @@ void ncc_geometry_span(const ncc_geometry *g, int64_t y, int64_t *x0, int64_t *x
     return;
   }
   if (g->min_overlap <= 0) return;
-  int64_t need = needed_columns(g, overlap_1d(g->image_rows, g->template_rows, y));
+  int64_t need = needed_columns(g, ncc_overlap(g->image_rows, g->template_rows, y));
   if (need > g->template_cols) {
     *x1 = *x0;
     return;
@@ -70,7 +66,7 @@ int ncc_geometry_segments(const ncc_geometry *g, int64_t y, int64_t segments[2][
 }
 
 int64_t ncc_geometry_overlap_px(const ncc_geometry *g, int64_t y, int64_t x) {
-  return overlap_1d(g->image_rows, g->template_rows, y) * overlap_1d(g->image_cols, g->template_cols, x);
+  return ncc_overlap(g->image_rows, g->template_rows, y) * ncc_overlap(g->image_cols, g->template_cols, x);
 }
 
 bool ncc_geometry_first(const ncc_geometry *g, int64_t *y, int64_t *x) {

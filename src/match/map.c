@@ -34,7 +34,7 @@ static ncc_status pair_create(const ncc_search *search, const ncc_geometry *g, c
   *p = (judged_pair){.config.threads = threads};
   NCC_TRY(ncc_pool_create(threads, &p->pool));
   NCC_TRY(ncc_evaluator_create(p->pool, &p->evaluator));
-  NCC_TRY(ncc_evaluator_reserve(p->evaluator, tmpl->rows, tmpl->cols));
+  NCC_TRY(ncc_evaluator_reserve(p->evaluator, tmpl->rows));
   NCC_TRY(ncc_prepared_create(p->pool, image, search->normalize, &p->image));
   NCC_TRY(ncc_prepared_create(p->pool, tmpl, search->normalize, &p->tmpl));
   NCC_CHECK(p->image.finite, NCC_ERR_INPUT, "NaN or Inf found in the image's pixels, expected numbers");

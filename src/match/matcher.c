@@ -355,7 +355,7 @@ ncc_status ncc_matcher_match(ncc_matcher *m, int64_t image_key, const ncc_array 
       continue;
     }
     NCC_TRY(check_memory(m, &g));
-    NCC_TRY(ncc_evaluator_reserve(m->evaluator, order[i].rows, order[i].cols));
+    NCC_TRY(ncc_evaluator_reserve(m->evaluator, order[i].rows));
     int batch = m->engine->batch ? m->engine->batch(m->state, &g) : 1;
     NCC_TRY(reserve_batch(m, batch));
     free(indices);

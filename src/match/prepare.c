@@ -7,7 +7,9 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/arithmetic.h"
 #include "base/array.h"
 #include "base/error.h"
 #include "match/kernels/kernels.h"
@@ -31,11 +33,26 @@ void ncc_prepared_row(const ncc_prepared *prepared, int64_t row, int64_t col, in
     for (int64_t i = 0; i < n; i++) out[i] *= prepared->scale;
 }
 
+void ncc_prepared_prefix(const ncc_prepared *tmpl, double unit, double *row, double *out) {
+  const int64_t m = tmpl->pixels.rows, n = tmpl->pixels.cols, stride = n + 1;
+  memset(out, 0, (size_t)stride * sizeof *out);
+  for (int64_t r = 0; r < m; r++) {
+    const double *above = out + r * stride;
+    double sum = 0, *here = out + (r + 1) * stride;
+    ncc_prepared_row(tmpl, r, 0, n, row);
+    here[0] = 0;
+    for (int64_t c = 0; c < n; c++) {
+      sum += ((row[c] - tmpl->mean) - tmpl->rest) * unit;
+      here[c + 1] = above[c + 1] + sum;
+    }
+  }
+}
+
 static void row_moments_get(const moments_job *job, int64_t row, row_moments *out) {
   const ncc_array *pixels = &job->prepared->pixels;
   *out = (row_moments){.lo = INFINITY, .hi = -INFINITY};
   for (int64_t x = 0; x < pixels->cols; x += SEGMENT) {
-    int64_t n = pixels->cols - x < SEGMENT ? pixels->cols - x : SEGMENT;
+    const int64_t n = ncc_min(pixels->cols - x, SEGMENT);
     ncc_lane_sums sums = {0};
     job->kernels->moments(pixels->dtype, ncc_array_at(pixels, row, x), n, job->prepared->scale, job->c, &sums, &out->lo,
                           &out->hi, &out->bad);
@@ -47,8 +64,7 @@ static void row_moments_get(const moments_job *job, int64_t row, row_moments *ou
 static void moments_item(void *context, int64_t item, int thread) {
   (void)thread;
   const moments_job *job = context;
-  int64_t end = (item + 1) * ROWS_PER_ITEM;
-  if (end > job->prepared->pixels.rows) end = job->prepared->pixels.rows;
+  const int64_t end = ncc_min((item + 1) * ROWS_PER_ITEM, job->prepared->pixels.rows);
   for (int64_t row = item * ROWS_PER_ITEM; row < end; row++) row_moments_get(job, row, &job->rows[row]);
 }
 
@@ -57,7 +73,7 @@ static row_moments all_moments(ncc_pool *pool, moments_job *job) {
   int64_t rows = job->prepared->pixels.rows;
   row_moments total = {.lo = INFINITY, .hi = -INFINITY};
   double s_lost = 0, q_lost = 0;
-  ncc_pool_run(pool, (rows + ROWS_PER_ITEM - 1) / ROWS_PER_ITEM, moments_item, job);
+  ncc_pool_run(pool, ncc_ceil_div(rows, ROWS_PER_ITEM), moments_item, job);
   for (int64_t row = 0; row < rows; row++) {
     const row_moments *r = &job->rows[row];
     ncc_add_exactly(&total.s, &s_lost, r->s);

@@ -24,6 +24,10 @@ typedef struct ncc_prepared {
 ncc_status ncc_prepared_create(ncc_pool *pool, const ncc_array *array, bool normalize, ncc_prepared *out);
 void ncc_prepared_clear(ncc_prepared *prepared);
 
+/** Prefix sums in both directions of T' = (T - mean T) * unit, [rows + 1][cols + 1].
+ *  @param[out] row  scratch for a row of the template */
+void ncc_prepared_prefix(const ncc_prepared *tmpl, double unit, double *row, double *out);
+
 /** n pixels of a row in float64, times scale. */
 void ncc_prepared_row(const ncc_prepared *prepared, int64_t row, int64_t col, int64_t n, double *out);
 

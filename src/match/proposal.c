@@ -123,8 +123,8 @@ static void keep(ncc_proposal *p, const ncc_candidate *candidate, _Atomic double
 
 /** The NCC of a numerator with this ssd, and how far off it may be. */
 static double value_of(const ncc_bounds *b, double numerator, double ssd, double *off) {
-  double inv = b->inv_norm / sqrt(fabs(ssd)), value = numerator * inv, radius = b->error * inv;
-  *off = radius + (b->relative_slack * (fabs(value) + radius) + b->absolute_slack);
+  double inv = b->inv_norm / sqrt(fabs(ssd)), value = numerator * inv;
+  *off = ncc_bounds_off(value, b->error * inv, b->relative_slack, b->absolute_slack);
   return value;
 }
 
@@ -136,7 +136,7 @@ static void raise_best(ncc_proposal *p, double lower, _Atomic double *shared) {
 
 void ncc_proposal_consider(ncc_proposal *p, const ncc_bounds *b, int64_t y, int64_t x, double numerator, double ssd,
                            _Atomic double *shared) {
-  if (ssd == 0 || (ssd > 0 && ssd < b->zero_lo)) {  // surely 0, whatever the numerator
+  if (ncc_bounds_zero(ssd, b->zero_lo)) {
     if (p->zero_y < 0 || before(y, x, p->zero_y, p->zero_x)) {
       p->zero_y = y;
       p->zero_x = x;
@@ -145,10 +145,10 @@ void ncc_proposal_consider(ncc_proposal *p, const ncc_bounds *b, int64_t y, int6
     return;
   }
   double off, value = value_of(b, numerator, ssd, &off);
-  ncc_candidate candidate = {y, x, numerator * b->to_evaluation, -1, fmin(1, value + off)};
+  ncc_candidate candidate = {y, x, numerator * b->to_evaluation, -1, ncc_bounds_upper(value, off)};
   if (ssd > b->zero_hi) {  // the judge cannot zero it
     p->any_sure = true;
-    candidate.lower = fmax(-1, value - off);
+    candidate.lower = ncc_bounds_lower(value, off);
     raise_best(p, candidate.lower, shared);
   } else {
     candidate.upper = fmax(0, candidate.upper);
@@ -161,8 +161,8 @@ void ncc_proposal_consider_between(ncc_proposal *p, const ncc_bounds *b, int64_t
   double off_least, off_most;
   double at_least = value_of(b, numerator, least, &off_least), at_most = value_of(b, numerator, most, &off_most);
   ncc_candidate candidate = {.y = y, .x = x, .numerator = numerator * b->to_evaluation};
-  candidate.lower = fmax(-1, fmin(at_least - off_least, at_most - off_most));
-  candidate.upper = fmin(1, fmax(at_least + off_least, at_most + off_most));
+  candidate.lower = fmin(ncc_bounds_lower(at_least, off_least), ncc_bounds_lower(at_most, off_most));
+  candidate.upper = fmax(ncc_bounds_upper(at_least, off_least), ncc_bounds_upper(at_most, off_most));
   p->any_sure = true;
   raise_best(p, candidate.lower, shared);
   keep(p, &candidate, shared);
@@ -185,16 +185,17 @@ ncc_centring ncc_centring_choose(const ncc_prepared *image) {
   return c;
 }
 
-ncc_bounds ncc_bounds_create(const ncc_prepared *image, const ncc_prepared *tmpl, double image_unit, double tmpl_unit,
-                             double eps, double error, double relative_slack, double absolute_slack) {
-  ncc_bounds b = {.error = error,
-                  .inv_norm = 1 / (sqrt(tmpl->ssd) * tmpl_unit),
+ncc_bounds ncc_bounds_create(const ncc_prepared *image, const ncc_prepared *tmpl, const ncc_units *units, double eps,
+                             double error, double relative_slack, double absolute_slack) {
+  const double numerator_unit = units->image * units->tmpl * units->points;
+  ncc_bounds b = {.error = error * numerator_unit,
+                  .inv_norm = 1 / sqrt(tmpl->ssd) * (units->ssd / numerator_unit),
                   .relative_slack = relative_slack,
                   .absolute_slack = absolute_slack,
-                  .to_evaluation = 1 / (image_unit * tmpl_unit)};
+                  .to_evaluation = 1 / numerator_unit};
   if (eps > 0) {
-    // sqrt(ssd(W) ssd(T)) <= eps in pixel units; ssd(W) here is scaled by (image.scale * image_unit)^2.
-    double root = eps * image->scale * tmpl->scale / sqrt(tmpl->ssd) * image_unit;
+    // sqrt(ssd(W) ssd(T)) <= eps in pixel units; ssd(W) here is scaled by (image.scale * units.ssd)^2.
+    double root = eps * image->scale * tmpl->scale / sqrt(tmpl->ssd) * units->ssd;
     double threshold = root * root;
     b.zero_lo = threshold * (1 - 4 * relative_slack);
     b.zero_hi = threshold * (1 + 4 * relative_slack);

@@ -10,9 +10,9 @@
 #include <math.h>
 #include <stdatomic.h>
 
+#include "match/bounds.h"
 #include "match/geometry.h"
 #include "match/prepare.h"
-#include "match/ssd.h"
 
 /** Values within this of the maximum count as ties. */
 #define NCC_TIE 1e-12
@@ -38,10 +38,10 @@ typedef struct ncc_proposal {
   double rounding; /**< beyond that they are rounded by this, relative to themselves */
 } ncc_proposal;
 
-/** Turns a numerator and ssd(W) into bounds. Units are the engine's own. */
+/** Turns a numerator and ssd(W) into bounds. Units are the engine's own, see ncc_units. */
 typedef struct ncc_bounds {
   double error;            /**< of numerators */
-  double inv_norm;         /**< 1 / sqrt(ssd(T)) */
+  double inv_norm;         /**< numerator times this over the root of ssd(W) is the NCC */
   double relative_slack;   /**< rounding of numerator, ssd and this arithmetic, relative to the NCC */
   double absolute_slack;   /**< likewise, absolute */
   double zero_lo, zero_hi; /**< ssd(W) below zero_lo is surely below --eps, above zero_hi surely not; 0, 0: no eps */
@@ -87,10 +87,15 @@ double ncc_unit(double largest);
 /** The unit of a template about its mean. */
 double ncc_template_unit(const ncc_prepared *tmpl);
 
-/** Bounds for a pair.
- *  @param[in] image_unit, tmpl_unit  the engine works on pixels times prepared scale times these (powers of two)
- *  @param[in] error  of numerators, in the engine's units */
-ncc_bounds ncc_bounds_create(const ncc_prepared *image, const ncc_prepared *tmpl, double image_unit, double tmpl_unit,
-                             double eps, double error, double relative_slack, double absolute_slack);
+/** What an engine measures in: pixels times prepared scale times these powers of two. */
+typedef struct ncc_units {
+  double image, tmpl; /**< of numerators */
+  double points;      /**< numerators are too large by this besides: no power of two */
+  double ssd;         /**< of window statistics, its root */
+} ncc_units;
+
+/** Bounds for a pair. @param[in] error  of numerators, in units of ncc_evaluation */
+ncc_bounds ncc_bounds_create(const ncc_prepared *image, const ncc_prepared *tmpl, const ncc_units *units, double eps,
+                             double error, double relative_slack, double absolute_slack);
 
 #endif

@@ -118,30 +118,19 @@ static ncc_status make_prefix(ncc_second_tier *t) {
   const int64_t m = tmpl->pixels.rows, n = tmpl->pixels.cols, stride = n + 1;
   ncc_status status = ncc_buffer_reserve(&t->prefix, 8 * ((m + 1) * stride + n), "prefix sums of a template");
   if (status != NCC_OK) return status;
-  double *prefix = t->prefix.data, *pixels = prefix + (m + 1) * stride;
-  memset(prefix, 0, (size_t)stride * sizeof *prefix);
-  for (int64_t r = 0; r < m; r++) {
-    double sum = 0, *row = prefix + (r + 1) * stride, *above = prefix + r * stride;
-    ncc_prepared_row(tmpl, r, 0, n, pixels);
-    row[0] = 0;
-    for (int64_t c = 0; c < n; c++) {
-      sum += (pixels[c] - tmpl->mean) - tmpl->rest;
-      row[c + 1] = above[c + 1] + sum;
-    }
-  }
+  double *prefix = t->prefix.data;
+  ncc_prepared_prefix(tmpl, 1, prefix + (m + 1) * stride, prefix);
   return NCC_OK;
 }
 
 /** Sum of T' over the overlap at (y, x). */
 static double overlap_sum(const ncc_second_tier *t, int64_t y, int64_t x) {
   const ncc_geometry *g = &t->tile;
-  const int64_t m = g->template_rows, n = g->template_cols, stride = n + 1;
-  const int64_t top = y - m + 1 < 0 ? m - 1 - y : 0, left = x - n + 1 < 0 ? n - 1 - x : 0;
-  const int64_t bottom = y < g->image_rows ? m : g->image_rows - 1 - y + m;
-  const int64_t right = x < g->image_cols ? n : g->image_cols - 1 - x + n;
+  const int64_t m = g->template_rows, n = g->template_cols;
+  const int64_t top = ncc_overlap_first(m, y), bottom = ncc_overlap_end(g->image_rows, m, y);
+  const int64_t left = ncc_overlap_first(n, x), right = ncc_overlap_end(g->image_cols, n, x);
   if (top == 0 && left == 0 && bottom == m && right == n) return 0;
-  const double *p = t->prefix.data;
-  return (p[bottom * stride + right] - p[top * stride + right]) - (p[bottom * stride + left] - p[top * stride + left]);
+  return ncc_prefix_sum(t->prefix.data, n, top, bottom, left, right);
 }
 
 /** Numerators of the tile about the mean, undivided by the number of points: t->image, rows of `stride` doubles. */
@@ -238,7 +227,7 @@ static void visit_row(void *context, int64_t y, const uint8_t *flat) {
   int64_t segments[2][2];
   int count = ncc_geometry_segments(g, y, segments);
   const double *numerators = (double *)t->image.data + (y - trim->y0) * t->stride - trim->x0;
-  int64_t rows_overlap = ncc_min(y, g->image_rows - 1) - ncc_max(y - m + 1, 0) + 1;
+  const int64_t rows_overlap = ncc_overlap(g->image_rows, m, y);
   dd s = {0, 0}, q = {0, 0};
   int64_t left = trim->x0, right = trim->x0 - 1;  // columns in the sums: [left, right]
   for (int64_t x = g->search.x0; x < g->search.x1; x++) {
@@ -257,10 +246,7 @@ static void visit_row(void *context, int64_t y, const uint8_t *flat) {
     double overlap = (double)(rows_overlap * (want_right - want_left + 1));
     dd inside = dd_add(q, dd_negate(dd_divide(dd_multiply(s, s), overlap)));
     double ssd = inside.hi;
-    if (overlap < area) {
-      double total = s.hi + mean * overlap;
-      ssd += total * total * ((area - overlap) / (area * overlap));
-    }
+    if (overlap < area) ssd += ncc_ssd_beyond(s.hi, overlap, area, mean);
     // Double-double sums err by less than 2^-90 of all they have seen.
     double error = 0x1p-90 * t->mass;
     if (flat[x - g->search.x0])
@@ -329,10 +315,11 @@ static ncc_status begin_list(void *context, double error) {
   ncc_status status = NCC_OK;
   proposer *p = context;
   const ncc_task *task = p->tier->task;
+  const ncc_units units = {1, 1, 1, 1};
   NCC_TRY(ncc_proposal_merge(p->out, &p->tile));
   ncc_proposal_reset(&p->tile);
   p->tile.error = error;
-  p->bounds = ncc_bounds_create(task->image, task->tmpl, 1, 1, p->tier->context->eps, error, 1e-14, 1e-15);
+  p->bounds = ncc_bounds_create(task->image, task->tmpl, &units, p->tier->context->eps, error, 1e-14, 1e-15);
 
 cleanup:
   return status;

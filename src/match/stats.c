@@ -1,12 +1,7 @@
 /** Window statistics; see stats.h.
  *
- *  About a centre c (the image's mean), over the overlap of n pixels, area = rows * cols of the template:
- *
- *      ssd(W) = q - s^2/n + (s + c n)^2 (area - n) / (area n),   s = sum(I - c), q = sum((I - c)^2)
- *
- *  Rounding, with u = 2^-53: a column sum has seen at most `ops` additions since it was built, each partial sum at most
- *  A, the mass (sum of (I - c)^2) of its column over all rows the block touches. So |dq| <= ops u A and
- *  |ds| <= ops u sqrt(K A), K being the pixels behind A (Cauchy-Schwarz), and the bound of ssd follows in ssd_error().
+ *  By ssd_of() of formulas.h about the image's mean. A column sum has seen some additions since it was built, and each
+ *  of its partial sums was at most the mass (sum of (I - c)^2) of its column over all rows that the block touches.
  */
 #include "match/stats.h"
 
@@ -128,12 +123,6 @@ static void slide(const stats_job *job, const stats_scratch *t, int64_t y) {
                              &t->sums);
 }
 
-static int64_t rows_overlap_at(const ncc_geometry *g, int64_t y) {
-  int64_t top = y - g->template_rows + 1 > 0 ? y - g->template_rows + 1 : 0;
-  int64_t bottom = y < g->image_rows - 1 ? y : g->image_rows - 1;
-  return bottom - top + 1;
-}
-
 static ncc_strip_overlap strip_overlap(const stats_job *job, int64_t y) {
   const ncc_geometry *g = job->g;
   ncc_strip_overlap o = {.cols = job->overlap_cols,
@@ -143,7 +132,7 @@ static ncc_strip_overlap strip_overlap(const stats_job *job, int64_t y) {
   for (int r = 0; r < 8; r++) {
     bool searched = y + r >= g->search.y0 && y + r < g->search.y1;
     o.valid[r] = searched ? -1 : 0;
-    o.rows[r] = searched ? (double)rows_overlap_at(g, y + r) : 1;
+    o.rows[r] = searched ? (double)ncc_overlap(g->image_rows, g->template_rows, y + r) : 1;
     o.inverse_rows[r] = 1 / o.rows[r];
   }
   return o;
@@ -156,28 +145,24 @@ static double window_at(const ncc_strip_sums *t, const double *along, int64_t i,
   return i == block ? sum : (sum - along[8 * (i - 1) + r]) + along[8 * (i + t->period - 1) + r];
 }
 
-/** Exact sums: the windows whose ssd float64 cannot tell from 0 are done in 128-bit integers. */
+/** Exact sums: the windows whose ssd float64 cannot tell from 0 are done in integers. */
 static void settle_exact(const stats_job *job, const stats_scratch *t, const ncc_strip_overlap *overlap, float limit,
                          float *ssd) {
-  const __int128 area = (__int128)(job->g->template_rows * job->g->template_cols), c = (__int128)job->c;
+  const double area = (double)(job->g->template_rows * job->g->template_cols);
   const double scale = job->stats->unit * job->stats->unit;
   for (int64_t i = 0; i < job->n_out; i++)
     for (int r = 0; r < 8; r++) {
       if (!overlap->valid[r] || ssd[8 * i + r] >= limit) continue;
-      __int128 n = (__int128)(overlap->rows[r] * job->overlap_cols[i]);
-      __int128 s = (__int128)window_at(&t->sums, t->sums.sums, i, r);
-      __int128 q = (__int128)window_at(&t->sums, t->sums.squares, i, r);
-      __int128 sum = s + n * c, squares = q + 2 * c * s + n * c * c;
-      ssd[8 * i + r] = (float)((double)(area * squares - sum * sum) / (double)area * scale);
+      const double s = window_at(&t->sums, t->sums.sums, i, r), q = window_at(&t->sums, t->sums.squares, i, r);
+      ssd[8 * i + r] = (float)(ncc_ssd_exact(s, q, overlap->rows[r] * job->overlap_cols[i], area, job->c) * scale);
     }
 }
 
 /** Rounding bound of ssd, in units of the map, for a window of `overlap` pixels in columns of this mass. */
 static double ssd_error(const stats_job *job, double overlap, double mass) {
   const double m = (double)job->g->template_rows, n = (double)job->g->template_cols;
-  const double rows = (double)(NCC_BLOCK_ROWS * job->strips_per_item), u = 0x1p-53, ops = m + 2 * rows + n + 16;
-  double ds = ops * u * sqrt((m + rows) * 2 * n * mass);
-  return (ops * u * mass + 2 * ds * (2 * sqrt(mass / overlap) + fabs(job->c))) * job->stats->unit * job->stats->unit;
+  const double rows = (double)(NCC_BLOCK_ROWS * job->strips_per_item), ops = m + 2 * rows + n + 16;
+  return ncc_ssd_rounding(ops, (m + rows) * 2 * n, mass, overlap, job->c) * job->stats->unit * job->stats->unit;
 }
 
 /** The map of a strip, at column x0. */
@@ -212,14 +197,8 @@ static void doubt(const stats_job *job, const stats_scratch *t, const ncc_strip_
       int64_t block = i / job->g->template_cols;
       double error =
           ssd_error(job, overlap->rows[r] * job->overlap_cols[i], t->block_mass[block] + t->block_mass[block + 1]);
-      if (*value >= NCC_SSD_WELL_ABOVE * error && *value > 1e-30f) continue;
-      float known = (float)((double)*value - error) * 0.999999f;
-      if (known > 1e-30f) {
-        *value = -known;
-      } else {
-        *value = NCC_SSD_UNKNOWN;
-        atomic_store_explicit(job->unknown, true, memory_order_relaxed);
-      }
+      *value = ncc_ssd_coded(*value, error);
+      if (*value == NCC_SSD_UNKNOWN) atomic_store_explicit(job->unknown, true, memory_order_relaxed);
     }
 }
 
@@ -240,7 +219,7 @@ static void doubt_strip(const stats_job *job, const stats_scratch *t, int64_t st
     double mass = 0, least = (double)floor[b] * (double)floor[b];
     for (int64_t k = from / period; k <= (to - 1) / period + 1; k++) mass += t->block_mass[k];
     double error = ssd_error(job, rows * fmin(job->overlap_cols[from], job->overlap_cols[to - 1]), mass);
-    if (least > 1.0001 * NCC_SSD_WELL_ABOVE * error && least > 1.0001e-30) continue;
+    if (least > 1.0001 * NCC_SSD_WELL_ABOVE * error && least > 1.0001 * NCC_SSD_LEAST) continue;
     doubt(job, t, &overlap, from, to, map + NCC_BLOCK_ROWS * at);
     job->kernels->block_least(map + NCC_BLOCK_ROWS * NCC_BLOCK_COLS * b, 1, &floor[b]);
     floor[b] = sqrtf(floor[b]) * 0.999999f;
@@ -274,8 +253,7 @@ static void stats_item(void *context, int64_t item, int thread) {
   const double scale = stats->unit * stats->unit, area = (double)(g->template_rows * g->template_cols);
   const int64_t begin = item * job->strips_per_item, at = g->search.x0 - stats->x0;
   const int64_t end = begin + job->strips_per_item < stats->strips ? begin + job->strips_per_item : stats->strips;
-  float limit = 0;  // exact sums: below this float64 is not to be trusted
-  if (job->exact) limit = (float)(NCC_SSD_WELL_ABOVE * 0x1p-49 * area * job->largest * job->largest * scale);
+  const float limit = job->exact ? ncc_ssd_exact_limit(area, job->largest, scale) : 0;
   build(job, &t, stats->y0 + begin * NCC_BLOCK_ROWS);
   for (int64_t strip = begin; strip < end; strip++) {
     const int64_t y = stats->y0 + strip * NCC_BLOCK_ROWS;
@@ -357,8 +335,7 @@ ncc_status ncc_stats_create(ncc_pool *pool, const ncc_prepared *image, const ncc
   stats->ssd = stats->ssd_buffer.data;
   double *overlap_cols = stats->scratch.data, *inverse_cols = overlap_cols + ncc_round_up(job.n_out, 8);
   for (int64_t i = 0; i < job.n_out; i++) {
-    int64_t x = g->search.x0 + i, left = x - g->template_cols + 1 > 0 ? x - g->template_cols + 1 : 0;
-    overlap_cols[i] = (double)((x < g->image_cols - 1 ? x : g->image_cols - 1) - left + 1);
+    overlap_cols[i] = (double)ncc_overlap(g->image_cols, g->template_cols, g->search.x0 + i);
     inverse_cols[i] = 1 / overlap_cols[i];
   }
   job.overlap_cols = overlap_cols;

@@ -11,9 +11,9 @@
 
 #include "base/buffer.h"
 #include "base/pool.h"
+#include "match/formulas.h"
 #include "match/geometry.h"
 #include "match/prepare.h"
-#include "match/ssd.h"
 
 enum { NCC_BLOCK_ROWS = 8, NCC_BLOCK_COLS = 16 };
 
@@ -29,7 +29,7 @@ typedef struct ncc_stats_centring {
 ncc_stats_centring ncc_stats_centring_choose(const ncc_prepared *image, int64_t rows, int64_t cols);
 
 typedef struct ncc_stats {
-  /** [strips][stride][8]: ssd(W) times unit^2, in the code of ssd.h, a strip of eight rows column by column; its
+  /** [strips][stride][8]: ssd(W) times unit^2, in the code of formulas.h, a strip of eight rows column by column; its
    *  first row is full row y0 + 8 * strip, its first column full column x0; 0 where not searched. NULL: only the floor
    *  is known (cells.h). */
   float *ssd;

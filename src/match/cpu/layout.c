@@ -1,6 +1,7 @@
 /** How the CPU engine's arrays lie; see state.h. */
 #include <string.h>
 
+#include "base/arithmetic.h"
 #include "base/error.h"
 #include "match/cpu/state.h"
 

@@ -170,21 +170,18 @@ ncc_status ncc_cpu_search_run(ncc_cpu *e, ncc_proposal *out) {
   ncc_status status = NCC_OK;
   const ncc_task *task = e->task;
   const ncc_centring *image = &e->image.centring;
-  const double t0 = ncc_clock_s(), points = ncc_cpu_points(e), tmpl_unit = e->tmpl.unit;
-  const double error = (6 + log2(points) / 2) * 0x1p-23 * image->norm * image->unit * sqrt(task->tmpl->ssd) * tmpl_unit;
+  const double t0 = ncc_clock_s();
+  const ncc_units units = {image->unit, e->tmpl.unit, ncc_cpu_points(e), e->windows.stats.unit};
+  const double error = (6 + log2(units.points) / 2) * 0x1p-23 * image->norm * sqrt(task->tmpl->ssd);
   const double slack = 4e-7;  // ssd, numerator and its correction are rounded to float32
   const double rounding = image->centre != 0 ? slack : 0;
   ncc_bounds *bounds = &e->search.bounds;
-  *bounds = ncc_bounds_create(task->image, task->tmpl, e->windows.stats.unit, tmpl_unit, e->context->eps,
-                              error * points, slack, rounding);
-  // ssd is in units of stats.unit^2, numerators in image->unit * tmpl_unit * points.
-  bounds->inv_norm *= e->windows.stats.unit / (image->unit * points);
-  bounds->to_evaluation = 1 / (image->unit * tmpl_unit * points);
+  *bounds = ncc_bounds_create(task->image, task->tmpl, &units, e->context->eps, error, slack, rounding);
   if (e->windows.known == NCC_CPU_BY_CELLS && e->windows.cells.least <= bounds->zero_hi)  // some windows may be zeroed
     NCC_TRY(ncc_cpu_windows_give_bounds_up(e));
   NCC_TRY(search(e, out));
   if (e->windows.known == NCC_CPU_BY_CELLS) NCC_TRY(settle(e, out));
-  out->error = error / (image->unit * tmpl_unit);
+  out->error = error;
   out->rounding = rounding;
   e->context->counters->peak_s += ncc_clock_s() - t0;
 

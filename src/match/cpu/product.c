@@ -55,31 +55,17 @@ static void columns_item(void *context, int64_t turn, int thread) {
 
 /** Prefix sums of T' in both directions, in template coordinates. */
 static ncc_status make_prefix(ncc_cpu *e) {
-  ncc_status status = NCC_OK;
-  const ncc_prepared *tmpl = e->task->tmpl;
-  const int64_t m = e->layout.geometry.template_rows, n = e->layout.geometry.template_cols, stride = n + 1;
-  NCC_TRY(ncc_buffer_reserve(&e->tmpl.prefix, 8 * (m + 1) * stride, "prefix sums of a template"));
-  double *prefix = e->tmpl.prefix.data, *pixels = e->scratch[0].pixels;
-  memset(prefix, 0, (size_t)stride * sizeof *prefix);
-  for (int64_t r = 0; r < m; r++) {
-    ncc_prepared_row(tmpl, r, 0, n, pixels);
-    double sum = 0, *row = prefix + (r + 1) * stride, *above = prefix + r * stride;
-    row[0] = 0;
-    for (int64_t c = 0; c < n; c++) {
-      sum += ((pixels[c] - tmpl->mean) - tmpl->rest) * e->tmpl.unit;
-      row[c + 1] = above[c + 1] + sum;
-    }
-  }
-
-cleanup:
+  const ncc_geometry *g = &e->layout.geometry;
+  const int64_t count = (g->template_rows + 1) * (g->template_cols + 1);
+  ncc_status status = ncc_buffer_reserve(&e->tmpl.prefix, 8 * count, "prefix sums of a template");
+  if (status == NCC_OK) ncc_prepared_prefix(e->task->tmpl, e->tmpl.unit, e->scratch[0].pixels, e->tmpl.prefix.data);
   return status;
 }
 
 void ncc_cpu_product_add_overhang(const ncc_cpu *e, int64_t y, float *row) {
   const ncc_geometry *g = &e->layout.geometry;
-  const int64_t m = g->template_rows, n = g->template_cols, M = g->image_rows, N = g->image_cols;
-  const int64_t top = y - m + 1 < 0 ? m - 1 - y : 0, bottom = y < M ? m : M - 1 - y + m;  // template rows [top, bottom)
-  const double *prefix = e->tmpl.prefix.data, *upper = prefix + top * (n + 1), *lower = prefix + bottom * (n + 1);
+  const int64_t m = g->template_rows, n = g->template_cols, N = g->image_cols;
+  const int64_t top = ncc_overlap_first(m, y), bottom = ncc_overlap_end(g->image_rows, m, y);
   const ncc_centring *centring = &e->image.centring;
   const double scale = centring->centre * centring->unit * ncc_cpu_points(e);
   const bool rows_inside = top == 0 && bottom == m;
@@ -88,9 +74,8 @@ void ncc_cpu_product_add_overhang(const ncc_cpu *e, int64_t y, float *row) {
       x = N - 1;
       continue;
     }
-    int64_t left = x - n + 1 < 0 ? n - 1 - x : 0, right = x < N ? n : N - 1 - x + n;
-    double sum = (lower[right] - upper[right]) - (lower[left] - upper[left]);
-    row[2 * (x - g->trim.x0)] += (float)(scale * sum);
+    const int64_t left = ncc_overlap_first(n, x), right = ncc_overlap_end(N, n, x);
+    row[2 * (x - g->trim.x0)] += (float)(scale * ncc_prefix_sum(e->tmpl.prefix.data, n, top, bottom, left, right));
   }
 }
 

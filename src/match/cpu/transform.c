@@ -1,6 +1,7 @@
 /** What image, template and product share of their transforms; see state.h. */
 #include <string.h>
 
+#include "base/arithmetic.h"
 #include "base/array.h"
 #include "match/cpu/state.h"
 
