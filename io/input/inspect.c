@@ -118,8 +118,7 @@ static ncc_status inspect_boxes(ncc_input *input) {
   ncc_objects *templates = &catalog->templates;
   int64_t *boxes = NULL, n;
   NCC_TRY(ncc_h5_read_integers(input->file, catalog->path, "/templates", -1, 5, &n, &boxes));
-  templates->items = malloc((size_t)(n ? n : 1) * sizeof *templates->items);
-  NCC_CHECK(templates->items, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " templates", catalog->path, n);
+  NCC_TRY(ncc_objects_reserve(templates, n));
   for (int64_t row = 0; row < n; row++) {
     const int64_t *box = boxes + 5 * row;
     int64_t index = ncc_objects_find(&catalog->images, box[0]);
@@ -134,15 +133,14 @@ static ncc_status inspect_boxes(ncc_input *input) {
               "%s: /templates row %" PRId64 ": box (y %" PRId64 ", x %" PRId64 ", %" PRId64 " rows, %" PRId64
               " cols) found, expected one inside image id %" PRId64 " of %" PRId64 " x %" PRId64,
               catalog->path, row, box[1], box[2], box[3], box[4], box[0], image.rows, image.cols);
-    templates->items[row] = (ncc_object){.id = row,
-                                         .rows = box[3],
-                                         .cols = box[4],
-                                         .dtype = image.dtype,
-                                         .box_image = index,
-                                         .box_y = box[1],
-                                         .box_x = box[2]};
+    NCC_TRY(ncc_objects_add(templates, &(ncc_object){.id = row,
+                                                     .rows = box[3],
+                                                     .cols = box[4],
+                                                     .dtype = image.dtype,
+                                                     .box_image = index,
+                                                     .box_y = box[1],
+                                                     .box_x = box[2]}));
   }
-  templates->count = n;
 cleanup:
   free(boxes);
   return status;
@@ -228,21 +226,22 @@ static ncc_status inspect_group(ncc_input *input, ncc_object_kind kind) {
   NCC_CHECK(!list.odd, NCC_ERR_INPUT, "%s: %s/%s: odd name, %s", path, label, list.odd_name, list.odd);
   NCC_CHECK_H5(walked >= 0, NCC_ERR_INPUT, "%s: %s: the group cannot be listed", path, label);
   if (list.count) qsort(list.items, (size_t)list.count, sizeof *list.items, compare_members);
-  objects->items = calloc((size_t)(list.count ? list.count : 1), sizeof *objects->items);
+  NCC_TRY(ncc_objects_reserve(objects, list.count));
   set->names = calloc((size_t)(list.count ? list.count : 1), sizeof *set->names);
   set->places = calloc((size_t)(list.count ? list.count : 1), sizeof *set->places);
-  NCC_CHECK(objects->items && set->names && set->places, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " objects of %s",
-            path, list.count, label);
+  NCC_CHECK(set->names && set->places, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " objects of %s", path, list.count,
+            label);
   for (int64_t i = 0; i < list.count; i++) {
     NCC_CHECK(i == 0 || list.items[i].id != list.items[i - 1].id, NCC_ERR_INPUT,
               "%s: %s: datasets %s and %s have the same id, expected each id once", path, label, list.items[i - 1].name,
               list.items[i].name);
-    NCC_TRY(inspect_member(input, kind, &list.items[i], elsewhere || !list.items[i].hard, &objects->items[i],
-                           &set->places[i]));
+    ncc_object object;
+    NCC_TRY(inspect_member(input, kind, &list.items[i], elsewhere || !list.items[i].hard, &object, &set->places[i]));
+    NCC_TRY(ncc_objects_add(objects, &object));
     set->by_hdf5 = set->by_hdf5 || set->places[i].offset < 0;
   }
   for (int64_t i = 0; i < list.count; i++) set->names[i] = list.items[i].name;
-  objects->count = set->n_places = list.count;
+  set->n_places = list.count;
   list.count = 0;
 cleanup:
   for (int64_t i = 0; i < list.count; i++) free(list.items[i].name);

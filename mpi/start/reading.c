@@ -11,8 +11,10 @@
 static int64_t all_bytes(const ncc_objects *objects) {
   int64_t bytes = 0;
   if (!objects->items) return objects->count * ncc_object_bytes(&objects->stack);
-  for (int64_t i = 0; i < objects->count; i++)
-    if (objects->items[i].box_image < 0) bytes += ncc_object_bytes(&objects->items[i]);
+  for (int64_t i = 0; i < objects->count; i++) {
+    const ncc_object object = ncc_objects_get(objects, i);
+    if (object.box_image < 0) bytes += ncc_object_bytes(&object);
+  }
   return bytes;
 }
 

@@ -1,21 +1,17 @@
 #include "mpi/start/share.h"
 
-#include <stdlib.h>
-
-typedef struct outline {
-  int64_t count, listed; /* `listed`: a list of items follows */
-  ncc_object stack;
-} outline;
-
 static ncc_status share_objects(const ncc_comm *comm, const ncc_objects *mine, ncc_objects *out) {
   ncc_status status = NCC_OK;
-  outline head = {0};
-  void *items = mine ? mine->items : NULL;
-  if (mine) head = (outline){mine->count, items != NULL, mine->stack};
+  ncc_objects head = {0};
+  void *items = mine ? mine->items : NULL, *ids = mine ? mine->ids : NULL;
+  if (mine) head = *mine;
   NCC_TRY(ncc_comm_bcast(comm, NCC_OK, &head, sizeof head));
-  int64_t bytes = head.listed ? head.count * (int64_t)sizeof *out->items : 0;
-  NCC_TRY(ncc_comm_bcast_new(comm, NCC_OK, &items, &bytes));
+  int64_t item_bytes = head.items ? head.count * (int64_t)sizeof *head.items : 0;
+  int64_t id_bytes = head.ids ? head.count * (int64_t)sizeof *head.ids : 0;
+  NCC_TRY(ncc_comm_bcast_new(comm, NCC_OK, &items, &item_bytes));
   if (!mine) *out = (ncc_objects){.count = head.count, .stack = head.stack, .items = items};
+  NCC_TRY(ncc_comm_bcast_new(comm, NCC_OK, &ids, &id_bytes));
+  if (!mine) out->ids = ids;
 cleanup:
   return status;
 }

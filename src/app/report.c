@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "app/progress.h"
+#include "base/arithmetic.h"
 #include "base/version.h"
 
 /* ---- in words --------------------------------------------------------------------------------------------------- */
@@ -23,12 +24,12 @@ static void print_objects(FILE *stream, const char *name, const ncc_objects *obj
   ncc_object least = ncc_objects_get(objects, 0), most = least;
   bool one_type = true;
   for (int64_t i = 1; objects->items && i < objects->count; i++) {
-    const ncc_object *o = &objects->items[i];
-    if (o->rows < least.rows) least.rows = o->rows;
-    if (o->cols < least.cols) least.cols = o->cols;
-    if (o->rows > most.rows) most.rows = o->rows;
-    if (o->cols > most.cols) most.cols = o->cols;
-    one_type = one_type && o->dtype == least.dtype;
+    const ncc_object o = ncc_objects_get(objects, i);
+    least.rows = ncc_min(least.rows, o.rows);
+    least.cols = ncc_min(least.cols, o.cols);
+    most.rows = ncc_max(most.rows, o.rows);
+    most.cols = ncc_max(most.cols, o.cols);
+    one_type = one_type && o.dtype == least.dtype;
   }
   fprintf(stream, " of %" PRId64 "x%" PRId64, least.rows, least.cols);
   if (least.rows != most.rows || least.cols != most.cols)

@@ -3,11 +3,45 @@
 
 #include <stdlib.h>
 
+#include "base/error.h"
+
+ncc_status ncc_objects_reserve(ncc_objects *objects, int64_t capacity) {
+  objects->items = malloc((size_t)(capacity ? capacity : 1) * sizeof *objects->items);
+  objects->capacity = capacity;
+  return objects->items ? NCC_OK : ncc_error_set(NCC_ERR_NOMEM, "no memory for %lld objects", (long long)capacity);
+}
+
+ncc_status ncc_objects_add(ncc_objects *objects, const ncc_object *object) {
+  const int64_t index = objects->count++;
+  objects->items[index] = (ncc_item){.rows = (int32_t)object->rows,
+                                     .cols = (int32_t)object->cols,
+                                     .dtype = (int32_t)object->dtype,
+                                     .box_image = (int32_t)object->box_image,
+                                     .box_y = (int32_t)object->box_y,
+                                     .box_x = (int32_t)object->box_x};
+  if (!objects->ids && object->id == index) return NCC_OK;
+  if (!objects->ids) { /* the first gap */
+    objects->ids = malloc((size_t)objects->capacity * sizeof *objects->ids);
+    if (!objects->ids) return ncc_error_set(NCC_ERR_NOMEM, "no memory for %lld objects", (long long)objects->capacity);
+    for (int64_t i = 0; i < index; i++) objects->ids[i] = i;
+  }
+  objects->ids[index] = object->id;
+  return NCC_OK;
+}
+
 ncc_object ncc_objects_get(const ncc_objects *objects, int64_t index) {
-  if (objects->items) return objects->items[index];
   ncc_object object = objects->stack;
-  object.id = index;
   object.box_image = -1;
+  if (objects->items) {
+    const ncc_item *item = &objects->items[index];
+    object = (ncc_object){.rows = item->rows,
+                          .cols = item->cols,
+                          .dtype = (ncc_dtype)item->dtype,
+                          .box_image = item->box_image,
+                          .box_y = item->box_y,
+                          .box_x = item->box_x};
+  }
+  object.id = objects->ids ? objects->ids[index] : index;
   return object;
 }
 
@@ -16,17 +50,17 @@ int64_t ncc_object_bytes(const ncc_object *object) {
 }
 
 int64_t ncc_objects_find(const ncc_objects *objects, int64_t id) {
-  const ncc_object *items = objects->items;
+  const int64_t *ids = objects->ids;
   if (objects->count == 0 || id < 0) return -1;
-  if (!items) return id < objects->count ? id : -1;
-  if (id < items[0].id || id > items[objects->count - 1].id) return -1;
+  if (!ids) return id < objects->count ? id : -1;
+  if (id < ids[0] || id > ids[objects->count - 1]) return -1;
   // Ids increase strictly: an object never lies behind the place that it has where there are no gaps.
-  int64_t low = 0, high = id - items[0].id < objects->count ? id - items[0].id : objects->count - 1;
-  if (items[high].id == id) return high;
+  int64_t low = 0, high = id - ids[0] < objects->count ? id - ids[0] : objects->count - 1;
+  if (ids[high] == id) return high;
   while (low <= high) {
     int64_t middle = low + (high - low) / 2;
-    if (items[middle].id == id) return middle;
-    if (items[middle].id < id) {
+    if (ids[middle] == id) return middle;
+    if (ids[middle] < id) {
       low = middle + 1;
     } else {
       high = middle - 1;
@@ -35,10 +69,16 @@ int64_t ncc_objects_find(const ncc_objects *objects, int64_t id) {
   return -1;
 }
 
+void ncc_objects_clear(ncc_objects *objects) {
+  free(objects->items);
+  free(objects->ids);
+  *objects = (ncc_objects){0};
+}
+
 void ncc_catalog_clear(ncc_catalog *catalog) {
   free(catalog->path);
-  free(catalog->images.items);
-  free(catalog->templates.items);
+  ncc_objects_clear(&catalog->images);
+  ncc_objects_clear(&catalog->templates);
   free(catalog->pairs);
   free(catalog->windows);
   *catalog = (ncc_catalog){0};

@@ -16,11 +16,17 @@ typedef struct ncc_object {
   int64_t box_y, box_x; /**< the box's top-left pixel in that image */
 } ncc_object;
 
+/** The same as it is kept: there may be 10^7 on every rank. Sides are at most 2^29. */
+typedef struct ncc_item {
+  int32_t rows, cols, dtype, box_image, box_y, box_x;
+} ncc_item;
+
 /** All images, or all templates, in order of increasing id. */
 typedef struct ncc_objects {
-  int64_t count;
-  ncc_object *items; /**< [count], owned; NULL for a stack, whose ids are 0 .. count-1 and whose shape is `stack` */
-  ncc_object stack;  /**< shape and type shared by all where items is NULL */
+  int64_t count, capacity;
+  ncc_item *items;  /**< [count], owned; NULL for a stack, whose shape and type is `stack` */
+  int64_t *ids;     /**< [count], owned; NULL where they are 0 .. count-1 */
+  ncc_object stack; /**< shared by all where items is NULL */
 } ncc_objects;
 
 typedef struct ncc_catalog {
@@ -31,6 +37,12 @@ typedef struct ncc_catalog {
   ncc_rect *windows;   /**< [n_pairs] search windows, or NULL; owned */
 } ncc_catalog;
 
+/** Makes room for as many items. @return NCC_OK; NCC_ERR_NOMEM. */
+ncc_status ncc_objects_reserve(ncc_objects *objects, int64_t capacity);
+
+/** Adds an item, where there is room, whose id is greater than all before. @return NCC_OK; NCC_ERR_NOMEM. */
+ncc_status ncc_objects_add(ncc_objects *objects, const ncc_object *object);
+
 /** The object at an index (0 .. count-1), by value. */
 ncc_object ncc_objects_get(const ncc_objects *objects, int64_t index);
 
@@ -39,6 +51,9 @@ int64_t ncc_object_bytes(const ncc_object *object);
 
 /** Index of an id, or -1. O(log count). */
 int64_t ncc_objects_find(const ncc_objects *objects, int64_t id);
+
+/** Frees what the objects own and zeroes them. */
+void ncc_objects_clear(ncc_objects *objects);
 
 /** Frees what the catalog owns and zeroes it. */
 void ncc_catalog_clear(ncc_catalog *catalog);

@@ -34,12 +34,14 @@ static inline ncc_catalog make_catalog(int64_t images, int64_t templates, int64_
 /** Gives every template its own shape. */
 static inline void mix_templates(ncc_catalog *catalog, uint64_t *state) {
   ncc_objects *templates = &catalog->templates;
-  templates->items = calloc((size_t)templates->count + 1, sizeof *templates->items);
-  CHECK(templates->items, "out of memory");
-  for (int64_t i = 0; i < templates->count; i++) {
-    templates->items[i] = templates->stack;
-    templates->items[i].id = i;
-    templates->items[i].rows = 8 + 16 * random_below(state, 4);
+  const int64_t n = templates->count;
+  templates->count = 0;
+  CHECK(ncc_objects_reserve(templates, n) == NCC_OK, "out of memory");
+  for (int64_t i = 0; i < n; i++) {
+    ncc_object tmpl = templates->stack;
+    tmpl.id = i;
+    tmpl.rows = 8 + 16 * random_below(state, 4);
+    CHECK(ncc_objects_add(templates, &tmpl) == NCC_OK, "out of memory");
   }
 }
 
@@ -52,9 +54,7 @@ static inline ncc_work make_work(const ncc_catalog *catalog) {
 }
 
 static inline void clear_catalog(ncc_catalog *catalog) {
-  free(catalog->pairs);
-  free(catalog->templates.items);
-  memset(catalog, 0, sizeof *catalog);
+  ncc_catalog_clear(catalog);
 }
 
 #endif

@@ -39,10 +39,13 @@ static int64_t take_number(bytes *b, int64_t small) {
 /** As io/ makes them: ids that increase, sides between 1 and 2^29. */
 static void make_objects(bytes *b, ncc_objects *objects) {
   int64_t id = 0;
-  objects->count = take(b) % (MOST_OBJECTS + 1);
+  const int64_t count = take(b) % (MOST_OBJECTS + 1);
   const bool stack = take(b) % 3 == 0;
-  if (!stack) objects->items = calloc(MOST_OBJECTS, sizeof *objects->items);
-  for (int64_t i = 0; i < (stack ? 1 : objects->count); i++) {
+  if (stack)
+    objects->count = count;
+  else if (ncc_objects_reserve(objects, count) != NCC_OK)
+    abort();
+  for (int64_t i = 0; i < (stack ? 1 : count); i++) {
     ncc_object object = {.id = id, .box_image = -1, .dtype = (ncc_dtype)(take(b) % 9)};
     int64_t *sides[] = {&object.rows, &object.cols};
     for (int k = 0; k < 2; k++) {
@@ -52,8 +55,8 @@ static void make_objects(bytes *b, ncc_objects *objects) {
     id += 1 + (take(b) % 4 == 0 ? take(b) : 0);
     if (stack)
       objects->stack = object;
-    else
-      objects->items[i] = object;
+    else if (ncc_objects_add(objects, &object) != NCC_OK)
+      abort();
   }
 }
 
@@ -142,7 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     abort();
   }
   ncc_work_clear(&work);
-  free(catalog.images.items);
-  free(catalog.templates.items);
+  ncc_objects_clear(&catalog.images);
+  ncc_objects_clear(&catalog.templates);
   return 0;
 }

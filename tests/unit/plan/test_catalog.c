@@ -31,11 +31,13 @@ static void check_finding(void) {
   check_find(&none, 5);
   srand(1);
   for (int trial = 0; trial < 200; trial++) {
-    ncc_object items[40] = {0};
-    ncc_objects group = {.items = items};
-    for (int64_t id = rand() % 5; group.count < 1 + trial % 40; id += 1 + (rand() % 3 == 0 ? rand() % 50 : 0))
-      items[group.count++].id = id;
+    ncc_objects group = {0};
+    CHECK(ncc_objects_reserve(&group, 40) == NCC_OK, "memory");
+    for (int64_t id = trial % 3 ? rand() % 5 : 0; group.count < 1 + trial % 40;
+         id += 1 + (trial % 2 && rand() % 3 == 0 ? rand() % 50 : 0))
+      CHECK(ncc_objects_add(&group, &(ncc_object){.id = id, .rows = 5}) == NCC_OK, "memory");
     check_find(&group, 2500);
+    ncc_objects_clear(&group);
   }
 }
 
@@ -43,14 +45,16 @@ static void check_many(void) {
   const int64_t n = 10000000;
   ncc_catalog catalog = {.path = strdup("many.h5"),
                          .images = {.count = 5000, .stack = {.rows = 100, .cols = 100}},
-                         .templates = {.count = 100000, .items = calloc(100000, sizeof(ncc_object))},
+                         .templates = {0},
                          .n_pairs = n,
                          .pairs = malloc((size_t)n * sizeof *catalog.pairs)};
   ncc_work work;
   const ncc_search search = {.crop_y = 3, .crop_x = 4, .min_overlap = 0.5};
-  CHECK(catalog.path && catalog.templates.items && catalog.pairs, "memory");
-  for (int64_t i = 0; i < catalog.templates.count; i++)
-    catalog.templates.items[i] = (ncc_object){.id = 3 * i, .rows = 10 + i % 9, .cols = 20, .box_image = -1};
+  CHECK(catalog.path && ncc_objects_reserve(&catalog.templates, 100000) == NCC_OK && catalog.pairs, "memory");
+  for (int64_t i = 0; i < 100000; i++) {
+    const ncc_object tmpl = {.id = 3 * i, .rows = 10 + i % 9, .cols = 20, .box_image = -1};
+    CHECK(ncc_objects_add(&catalog.templates, &tmpl) == NCC_OK, "memory");
+  }
   for (int64_t i = 0; i < n; i++) {
     catalog.pairs[i][0] = i * 7919 % 5000;
     catalog.pairs[i][1] = i * 104729 % 100000 * 3;
@@ -73,7 +77,7 @@ static void check_many(void) {
 
 static void check_bad(void) {
   int64_t pairs[6][2] = {{0, 0}, {-1, 1}, {0, 7}, {1, 1}, {0, -2}, {1, -1}};
-  ncc_object images[2] = {{.id = 0, .rows = 9, .cols = 9}, {.id = 1, .rows = 3, .cols = 9}};
+  ncc_item images[2] = {{.rows = 9, .cols = 9}, {.rows = 3, .cols = 9}};
   ncc_catalog catalog = {.path = (char *)"bad.h5",
                          .images = {.count = 2, .items = images},
                          .templates = {.count = 2, .stack = {.rows = 4, .cols = 4}},

@@ -11,12 +11,13 @@ int main(void) {
   enum { IMAGES = 400, EACH = 10 };
   const ncc_schedule_options options = {.ranks = 4, .threads = 2, .group = true};
   ncc_catalog catalog = make_catalog(IMAGES, IMAGES * EACH, IMAGES * EACH);
-  catalog.images.items = calloc(IMAGES, sizeof *catalog.images.items);
-  CHECK(catalog.images.items, "out of memory");
+  catalog.images.count = 0;
+  CHECK(ncc_objects_reserve(&catalog.images, IMAGES) == NCC_OK, "out of memory");
   for (int64_t i = 0; i < IMAGES; i++) { /* two geometries, by the image's shape */
-    catalog.images.items[i] = catalog.images.stack;
-    catalog.images.items[i].id = i;
-    if (i % 2) catalog.images.items[i].rows = catalog.images.items[i].cols = 500;
+    ncc_object image = catalog.images.stack;
+    image.id = i;
+    if (i % 2) image.rows = image.cols = 500;
+    CHECK(ncc_objects_add(&catalog.images, &image) == NCC_OK, "%s", ncc_error_message());
   }
   for (int64_t row = 0; row < catalog.n_pairs; row++) {
     catalog.pairs[row][0] = row / EACH;
@@ -48,8 +49,6 @@ int main(void) {
   CHECK(worst_later < 0.05, "after some hand-outs predictions are still wrong by %.3f", worst_later);
   ncc_assignment_clear(&given);
   ncc_schedule_destroy(&schedule);
-  free(catalog.images.items);
-  catalog.images.items = NULL;
   ncc_work_clear(&work);
   clear_catalog(&catalog);
   return 0;
