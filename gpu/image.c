@@ -65,13 +65,13 @@ static ncc_status upload(ncc_gpu_engine *e, const ncc_prepared *image) {
   int turn = 0;
   for (int64_t rows; job.first < trim_rows(g); job.first += rows, turn ^= 1) {
     rows = ncc_min(rows_at_once, trim_rows(g) - job.first);
-    NCC_TRY_CUDA(place, cudaEventSynchronize(e->chunk_free[turn]));
-    NCC_TRY(ncc_gpu_reserve(place, &e->chunks[turn], rows_at_once * job.row_bytes));
-    job.out = e->chunks[turn].data;
+    NCC_TRY_CUDA(place, cudaEventSynchronize(e->image.chunk_free[turn]));
+    NCC_TRY(ncc_gpu_reserve(place, &e->image.chunks[turn], rows_at_once * job.row_bytes));
+    job.out = e->image.chunks[turn].data;
     ncc_pool_run(e->context->pool, rows, copy_row, &job);
-    NCC_TRY_CUDA(place, cudaMemcpyAsync((char *)e->pixels.data + job.first * job.row_bytes, job.out,
+    NCC_TRY_CUDA(place, cudaMemcpyAsync((char *)e->image.pixels.data + job.first * job.row_bytes, job.out,
                                         (size_t)(rows * job.row_bytes), cudaMemcpyHostToDevice, stream));
-    NCC_TRY_CUDA(place, cudaEventRecord(e->chunk_free[turn], stream));
+    NCC_TRY_CUDA(place, cudaEventRecord(e->image.chunk_free[turn], stream));
   }
 
 cleanup:
@@ -84,13 +84,15 @@ static ncc_status transform(ncc_gpu_engine *e, const ncc_prepared *image) {
   ncc_gpu_slot *slot = &e->slots[0];
   const int64_t rows = trim_rows(&e->geometry), stride = 2 * e->lengths.half;
   double *planning_s = &e->context->counters->planning_s;
-  ncc_gpu_task *task = e->host_spans.data;  // before the spans in pinned memory
-  *task = (ncc_gpu_task){
-      .dtype = image->pixels.dtype, .scale = image->scale, .c = e->centring.centre, .unit = e->centring.unit};
-  NCC_TRY_CUDA(place, cudaMemcpyAsync(e->image_task.data, task, sizeof *task, cudaMemcpyHostToDevice, slot->stream));
-  float *spectrum = e->spectrum.data;
-  NCC_TRY_CUDA(place, ncc_gpu_pack(slot->stream, e->image_task.data, e->pixels.data, 1, rows, trim_cols(&e->geometry),
-                                   0, stride, spectrum));
+  ncc_gpu_task *task = e->image.host_spans.data;  // before the spans in pinned memory
+  *task = (ncc_gpu_task){.dtype = image->pixels.dtype,
+                         .scale = image->scale,
+                         .c = e->image.centring.centre,
+                         .unit = e->image.centring.unit};
+  NCC_TRY_CUDA(place, cudaMemcpyAsync(e->image.task.data, task, sizeof *task, cudaMemcpyHostToDevice, slot->stream));
+  float *spectrum = e->image.spectrum.data;
+  NCC_TRY_CUDA(place, ncc_gpu_pack(slot->stream, e->image.task.data, e->image.pixels.data, 1, rows,
+                                   trim_cols(&e->geometry), 0, stride, spectrum));
   NCC_TRY_CUDA(place, cudaMemsetAsync(spectrum + rows * stride, 0,
                                       (size_t)((e->lengths.rows - rows) * stride) * sizeof(float), slot->stream));
   const ncc_gpu_transform along = ncc_gpu_rows(e, CUFFT_R2C, 1, rows), down = ncc_gpu_columns(e, 1);
@@ -107,33 +109,33 @@ static ncc_status survey(ncc_gpu_engine *e, const ncc_prepared *image) {
   const ncc_geometry *g = &e->geometry;
   cudaStream_t stream = e->slots[0].stream;
   const int64_t rows = g->search.y1 - g->search.y0;
-  int64_t *spans = (int64_t *)((char *)e->host_spans.data + sizeof(ncc_gpu_task));
+  int64_t *spans = (int64_t *)((char *)e->image.host_spans.data + sizeof(ncc_gpu_task));
   for (int64_t r = 0; r < rows; r++) {
     int64_t x0, x1;
     ncc_geometry_span(g, g->search.y0 + r, &x0, &x1);
     spans[2 * r] = x0 - g->search.x0;
     spans[2 * r + 1] = x1 - g->search.x0;
   }
-  NCC_TRY_CUDA(place,
-               cudaMemcpyAsync(e->spans.data, spans, (size_t)(SPAN_BYTES * rows), cudaMemcpyHostToDevice, stream));
+  NCC_TRY_CUDA(
+      place, cudaMemcpyAsync(e->image.spans.data, spans, (size_t)(SPAN_BYTES * rows), cudaMemcpyHostToDevice, stream));
 
   ncc_gpu_stats s = {.shape = ncc_gpu_shape_of(g),
-                     .pixels = e->pixels.data,
+                     .pixels = e->image.pixels.data,
                      .dtype = image->pixels.dtype,
                      .trim_y0 = g->trim.y0,
                      .trim_x0 = g->trim.x0,
                      .trim_rows = trim_rows(g),
                      .trim_cols = trim_cols(g),
                      .scale = image->scale,
-                     .sums = e->sums.data,
-                     .unknown = e->unknown.data,
-                     .ssd = e->ssd.data,
-                     .ssd_stride = e->ssd_stride};
+                     .sums = e->image.sums.data,
+                     .unknown = e->image.unknown.data,
+                     .ssd = e->image.ssd.data,
+                     .ssd_stride = e->image.ssd_stride};
   choose_bands(g, &s);
   const ncc_stats_centring c =
       ncc_stats_centring_choose(image, g->template_rows + 2 * s.block_rows, ncc_gpu_stats_segment(g->template_cols));
   s.c = c.c;
-  s.unit = e->ssd_unit = c.unit;
+  s.unit = e->image.ssd_unit = c.unit;
   s.largest = c.largest;
   s.exact = c.exact;
   NCC_TRY_CUDA(place, cudaMemsetAsync(s.unknown, 0, sizeof *s.unknown, stream));
@@ -150,32 +152,40 @@ static ncc_status reserve(ncc_gpu_engine *e, ncc_dtype dtype) {
   const int64_t rows = g->search.y1 - g->search.y0;
   ncc_gpu_stats s = {.shape = ncc_gpu_shape_of(g)};
   choose_bands(g, &s);
-  e->ssd_stride = ssd_stride(g);
-  NCC_TRY(ncc_gpu_reserve(place, &e->pixels, (int64_t)ncc_dtype_size(dtype) * trim_rows(g) * trim_cols(g)));
-  NCC_TRY(ncc_gpu_reserve(place, &e->spectrum, 8 * e->lengths.rows * e->lengths.half));
-  NCC_TRY(ncc_gpu_reserve(place, &e->ssd, 4 * rows * e->ssd_stride));
-  NCC_TRY(ncc_gpu_reserve(place, &e->spans, SPAN_BYTES * rows));
-  NCC_TRY(ncc_gpu_reserve(place, &e->sums, 8 * ncc_gpu_stats_scratch(&s)));
-  NCC_TRY(ncc_gpu_reserve(place, &e->unknown, sizeof(unsigned)));
-  NCC_TRY(ncc_gpu_reserve(place, &e->image_task, sizeof(ncc_gpu_task)));
-  NCC_TRY(ncc_gpu_reserve(place, &e->host_spans, (int64_t)sizeof(ncc_gpu_task) + SPAN_BYTES * rows));
+  e->image.ssd_stride = ssd_stride(g);
+  NCC_TRY(ncc_gpu_reserve(place, &e->image.pixels, (int64_t)ncc_dtype_size(dtype) * trim_rows(g) * trim_cols(g)));
+  NCC_TRY(ncc_gpu_reserve(place, &e->image.spectrum, 8 * e->lengths.rows * e->lengths.half));
+  NCC_TRY(ncc_gpu_reserve(place, &e->image.ssd, 4 * rows * e->image.ssd_stride));
+  NCC_TRY(ncc_gpu_reserve(place, &e->image.spans, SPAN_BYTES * rows));
+  NCC_TRY(ncc_gpu_reserve(place, &e->image.sums, 8 * ncc_gpu_stats_scratch(&s)));
+  NCC_TRY(ncc_gpu_reserve(place, &e->image.unknown, sizeof(unsigned)));
+  NCC_TRY(ncc_gpu_reserve(place, &e->image.task, sizeof(ncc_gpu_task)));
+  NCC_TRY(ncc_gpu_reserve(place, &e->image.host_spans, (int64_t)sizeof(ncc_gpu_task) + SPAN_BYTES * rows));
 
 cleanup:
   return status;
 }
 
+void ncc_gpu_image_release(ncc_gpu_image *image) {
+  ncc_gpu_buffer *buffers[] = {&image->chunks[0], &image->chunks[1], &image->host_spans, &image->pixels,
+                               &image->spectrum,  &image->ssd,       &image->spans,      &image->sums,
+                               &image->unknown,   &image->task};
+  for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) ncc_gpu_release(buffers[i]);
+  image->serial = -1;
+}
+
 ncc_status ncc_gpu_prepare_image(ncc_gpu_engine *e, const ncc_task *task) {
   ncc_status status = NCC_OK;
-  if (e->serial == task->image_serial) return NCC_OK;
+  if (e->image.serial == task->image_serial) return NCC_OK;
   ncc_counters *counters = e->context->counters;
   double t0 = ncc_clock_s(), planned_s = counters->planning_s;
-  e->centring = ncc_centring_choose(task->image);
+  e->image.centring = ncc_centring_choose(task->image);
   NCC_TRY(reserve(e, task->image->pixels.dtype));
   NCC_TRY(upload(e, task->image));
   NCC_TRY(transform(e, task->image));
   NCC_TRY(survey(e, task->image));
-  NCC_TRY_CUDA(&e->place, cudaEventRecord(e->image_ready, e->slots[0].stream));
-  e->serial = task->image_serial;
+  NCC_TRY_CUDA(&e->place, cudaEventRecord(e->image.ready, e->slots[0].stream));
+  e->image.serial = task->image_serial;
   counters->images++;
   counters->image_s += ncc_clock_s() - t0 - (counters->planning_s - planned_s);
 

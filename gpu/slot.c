@@ -1,11 +1,10 @@
-/** One batch on one stream: upload, transform, multiply, transform back, find peaks, bring the candidates home. */
+/** One batch on one stream: upload, transform, multiply, transform back, find peaks, send candidates home. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/arithmetic.h"
 #include "base/array.h"
-#include "base/clock.h"
 #include "gpu/state.h"
 
 static int64_t pixel_bytes(const ncc_prepared *p) {
@@ -18,6 +17,14 @@ static int64_t prefix_count(const ncc_geometry *g) {
 
 static int64_t search_rows(const ncc_geometry *g) {
   return g->search.y1 - g->search.y0;
+}
+
+void ncc_gpu_slot_release(ncc_gpu_slot *slot) {
+  ncc_gpu_buffer *buffers[] = {&slot->staging, &slot->results, &slot->rest,  &slot->staged, &slot->spectra,
+                               &slot->prefix,  &slot->tiles,   &slot->heads, &slot->items};
+  for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) ncc_gpu_release(buffers[i]);
+  ncc_gpu_plans_clear(&slot->plans);
+  slot->count = 0;
 }
 
 ncc_status ncc_gpu_slot_reserve(ncc_gpu_engine *e, ncc_gpu_slot *slot, int64_t count) {
@@ -45,90 +52,6 @@ cleanup:
   return status;
 }
 
-/* ---- cached spectra --------------------------------------------------------------------------------------------- */
-
-/** Of the stored pixels and their shape; not 0. */
-static uint64_t hash_pixels(const ncc_prepared *tmpl) {
-  const ncc_array *a = &tmpl->pixels;
-  uint64_t h = 0x9e3779b97f4a7c15u ^ (uint64_t)a->rows << 32 ^ (uint64_t)a->cols ^ (uint64_t)a->dtype << 60;
-  const size_t row_bytes = (size_t)a->cols * ncc_dtype_size(a->dtype);
-  for (int64_t r = 0; r < a->rows; r++) {
-    const unsigned char *p = ncc_array_at(a, r, 0);
-    size_t i = 0;
-    for (uint64_t word; i < row_bytes; i += sizeof word) {
-      word = 0;
-      memcpy(&word, p + i, row_bytes - i < sizeof word ? row_bytes - i : sizeof word);
-      h = (h ^ word) * 0xff51afd7ed558ccdu;
-      h ^= h >> 29;
-    }
-  }
-  return h ? h : 1;
-}
-
-static bool same_lengths(const ncc_gpu_lengths *a, const ncc_gpu_lengths *b) {
-  return a->rows == b->rows && a->cols == b->cols && a->half == b->half;
-}
-
-/** The kept spectrum of a template, made by a batch that is done; NULL: none. A wrong one (equal hashes) would be found
- *  by the judge: numerators would be far off. */
-static ncc_gpu_cached *find_cached(ncc_gpu_engine *e, uint64_t hash) {
-  for (int i = 0; i < e->cached; i++) {
-    ncc_gpu_cached *c = &e->cache[i];
-    if (c->hash == hash && c->made <= e->collected && same_lengths(&c->lengths, &e->lengths)) return c;
-  }
-  return NULL;
-}
-
-/** Where to keep the spectrum of a template that has come a second time; NULL: nowhere. */
-static ncc_gpu_cached *place_to_keep(ncc_gpu_engine *e, uint64_t hash) {
-  uint64_t *seen = &e->seen[hash % NCC_GPU_SEEN];
-  const bool again = *seen == hash;
-  ncc_gpu_cached *oldest = NULL;
-  *seen = hash;
-  if (!again) return NULL;
-  for (int i = 0; i < e->cached; i++) {
-    ncc_gpu_cached *c = &e->cache[i];
-    if (c->hash == hash && c->made > e->collected) return NULL;  // on its way
-    if (c->used <= e->collected && (!oldest || c->used < oldest->used)) oldest = c;
-  }
-  if (!oldest) return NULL;
-  oldest->hash = 0;
-  if (ncc_gpu_reserve(&e->place, &oldest->spectrum, 8 * e->lengths.rows * e->lengths.half) != NCC_OK) {
-    e->cached = 0;  // no memory to spare; an error that sticks will show at the next call
-    return NULL;
-  }
-  oldest->hash = hash;
-  oldest->lengths = e->lengths;
-  oldest->made = oldest->used = e->submitted;
-  return oldest;
-}
-
-/** Takes spectra from the cache where all of the batch's are there; else has those kept that come again.
- *  @return whether nothing is left to transform. */
-static bool use_cache(ncc_gpu_engine *e, const ncc_task *tasks, int64_t count, ncc_gpu_task *staged) {
-  uint64_t hashes[NCC_GPU_MOST_BATCH];
-  bool all = e->cached > 0;
-  for (int64_t t = 0; t < count && e->cached > 0; t++) {
-    hashes[t] = hash_pixels(tasks[t].tmpl);
-    ncc_gpu_cached *c = find_cached(e, hashes[t]);
-    all = all && c;
-    if (c) {
-      c->used = e->submitted;
-      staged[t].cached = c->spectrum.data;
-    }
-  }
-  for (int64_t t = 0; t < count && !all; t++) {
-    // The forward transform of the whole batch is made: what is cached needs not be looked up.
-    bool had = staged[t].cached;
-    staged[t].cached = NULL;
-    ncc_gpu_cached *c = had || e->cached == 0 ? NULL : place_to_keep(e, hashes[t]);
-    if (c) staged[t].keep = c->spectrum.data;
-  }
-  return all;
-}
-
-/* ---- submitting ------------------------------------------------------------------------------------------------- */
-
 typedef struct copy_job {
   const ncc_task *tasks;
   const ncc_gpu_task *staged;
@@ -149,10 +72,10 @@ static void copy_template(void *context, int64_t t, int thread) {
 static void set_bounds(ncc_gpu_engine *e, const ncc_task *task, ncc_gpu_slot *slot, int64_t t) {
   // The inverse transform is not divided by the number of points.
   const double points = (double)e->lengths.rows * (double)e->lengths.cols, slack = 4e-7;
-  const ncc_units units = {e->centring.unit, ncc_template_unit(task->tmpl), points, e->ssd_unit};
-  slot->errors[t] = (12 + log2(points)) * 0x1p-23 * e->centring.norm * sqrt(task->tmpl->ssd);
+  const ncc_units units = {e->image.centring.unit, ncc_template_unit(task->tmpl), points, e->image.ssd_unit};
+  slot->errors[t] = (12 + log2(points)) * 0x1p-23 * e->image.centring.norm * sqrt(task->tmpl->ssd);
   slot->bounds[t] = ncc_bounds_create(task->image, task->tmpl, &units, e->context->eps, slot->errors[t], slack,
-                                      e->centring.centre != 0 ? slack : 0);
+                                      e->image.centring.centre != 0 ? slack : 0);
 }
 
 /** The smallest float >= value, so that floats compare with it as with value itself; and the largest <= value. */
@@ -181,7 +104,7 @@ static ncc_gpu_task make_task(const ncc_gpu_engine *e, const ncc_task *task, con
                       .c = tmpl->mean,
                       .rest = tmpl->rest,
                       .unit = ncc_template_unit(tmpl),
-                      .overhang = e->centring.centre * e->centring.unit * points,
+                      .overhang = e->image.centring.centre * e->image.centring.unit * points,
                       .inv_norm = (float)b->inv_norm,
                       .error = float_above(b->error),
                       .slack = (float)b->relative_slack + 2e-6f,  // float32 arithmetic of some ten operations
@@ -206,10 +129,10 @@ static ncc_status find_peaks(ncc_gpu_engine *e, ncc_gpu_slot *slot, int64_t firs
       .tasks = slot->staged.data,
       .numerators = (const float *)slot->spectra.data + row * slot->count * stride + (g->search.x0 - g->trim.x0),
       .stride = stride,
-      .ssd = e->ssd.data,
-      .ssd_stride = e->ssd_stride,
-      .spans = e->spans.data,
-      .prefix = e->centring.centre != 0 ? slot->prefix.data : NULL,
+      .ssd = e->image.ssd.data,
+      .ssd_stride = e->image.ssd_stride,
+      .spans = e->image.spans.data,
+      .prefix = e->image.centring.centre != 0 ? slot->prefix.data : NULL,
       .tiles = slot->tiles.data,
       .heads = slot->heads.data,
       .items = slot->items.data,
@@ -246,8 +169,8 @@ static ncc_status upload(ncc_gpu_engine *e, ncc_gpu_slot *slot, const ncc_task *
     slot->tmpls[t] = tasks[t].tmpl;
     offset += ncc_round_up(pixel_bytes(tasks[t].tmpl), 256);
   }
-  *cached = use_cache(e, tasks, count, staged);
-  if (*cached && e->centring.centre == 0) {
+  *cached = ncc_gpu_cache_use(e, tasks, count, staged);
+  if (*cached && e->image.centring.centre == 0) {
     bytes = head;
   } else {
     copy_job job = {tasks, staged, slot->staging.data};
@@ -289,12 +212,12 @@ ncc_status ncc_gpu_submit(ncc_gpu_engine *e, ncc_gpu_slot *slot, const ncc_task 
     NCC_TRY(ncc_gpu_execute(place, slot->stream, &slot->plans, &along, CUFFT_FORWARD, spectra, planning_s));
     NCC_TRY(ncc_gpu_execute(place, slot->stream, &slot->plans, &columns, CUFFT_FORWARD, spectra, planning_s));
   }
-  NCC_TRY_CUDA(place, cudaStreamWaitEvent(slot->stream, e->image_ready, 0));
-  NCC_TRY_CUDA(place, ncc_gpu_multiply(slot->stream, slot->staged.data, e->spectrum.data, (int)count, e->lengths.rows,
-                                       e->lengths.half, spectra));
+  NCC_TRY_CUDA(place, cudaStreamWaitEvent(slot->stream, e->image.ready, 0));
+  NCC_TRY_CUDA(place, ncc_gpu_multiply(slot->stream, slot->staged.data, e->image.spectrum.data, (int)count,
+                                       e->lengths.rows, e->lengths.half, spectra));
   NCC_TRY(ncc_gpu_execute(place, slot->stream, &slot->plans, &columns, CUFFT_INVERSE, spectra, planning_s));
   NCC_TRY(ncc_gpu_execute(place, slot->stream, &slot->plans, &back, 0, spectra + row * count * stride, planning_s));
-  if (e->centring.centre != 0) {
+  if (e->image.centring.centre != 0) {
     NCC_TRY(ncc_gpu_reserve(place, &slot->prefix, 8 * prefix_count(g) * count));
     NCC_TRY_CUDA(place, ncc_gpu_prefix(slot->stream, slot->staged.data, slot->staged.data, (int)count, rows,
                                        g->template_cols, slot->prefix.data));
@@ -313,63 +236,6 @@ ncc_status ncc_gpu_search_again(ncc_gpu_engine *e, ncc_gpu_slot *slot, int64_t t
   NCC_TRY_CUDA(&e->place, cudaMemcpyAsync((ncc_gpu_task *)slot->staged.data + t, staged, sizeof *staged,
                                           cudaMemcpyHostToDevice, slot->stream));
   NCC_TRY(find_peaks(e, slot, t, t + 1));
-
-cleanup:
-  return status;
-}
-
-/* ---- collecting ------------------------------------------------------------------------------------------------- */
-
-static ncc_status take_candidates(ncc_gpu_engine *e, ncc_gpu_slot *slot, int64_t t, ncc_proposal *p) {
-  ncc_status status = NCC_OK;
-  const ncc_gpu_place *place = &e->place;
-  const ncc_rect *search = &e->geometry.search;
-  const uint64_t cols = (uint64_t)(search->x1 - search->x0);
-  const ncc_gpu_head head = ((const ncc_gpu_head *)slot->results.data)[t];
-  const ncc_gpu_item *items =
-      (const ncc_gpu_item *)((const ncc_gpu_head *)slot->results.data + slot->count) + t * NCC_GPU_FIRST_ITEMS;
-  const int64_t n = ncc_min(head.count, NCC_GPU_LIST);
-  if (n > NCC_GPU_FIRST_ITEMS) {
-    NCC_TRY(ncc_gpu_reserve(place, &slot->rest, NCC_GPU_LIST * (int64_t)sizeof *items));
-    NCC_TRY_CUDA(place, cudaMemcpyAsync(slot->rest.data, (const ncc_gpu_item *)slot->items.data + t * NCC_GPU_LIST,
-                                        (size_t)n * sizeof *items, cudaMemcpyDeviceToHost, slot->stream));
-    NCC_TRY_CUDA(place, cudaEventRecord(slot->done, slot->stream));
-    NCC_TRY_CUDA(place, cudaEventSynchronize(slot->done));
-    items = slot->rest.data;
-  }
-  _Atomic double best = -2;
-  if (head.zero) {
-    p->zero_y = search->y0 + (int64_t)(~head.zero / cols);
-    p->zero_x = search->x0 + (int64_t)(~head.zero % cols);
-    p->best = 0;
-    best = 0;
-  }
-  for (int64_t i = 0; i < n; i++) {
-    int64_t y = search->y0 + (int64_t)(items[i].at / cols), x = search->x0 + (int64_t)(items[i].at % cols);
-    ncc_proposal_consider(p, &slot->bounds[t], y, x, items[i].numerator, items[i].ssd, &best);
-  }
-  p->any_sure |= head.best != 0;
-  if (head.count > NCC_GPU_LIST) {  // any of them may be missing
-    p->cut_y = search->y0;
-    p->cut_x = search->x0;
-  }
-  p->error = slot->errors[t];
-  p->rounding = e->centring.centre != 0 ? slot->bounds[t].relative_slack : 0;
-  NCC_TRY(ncc_proposal_finish(p));
-
-cleanup:
-  return status;
-}
-
-ncc_status ncc_gpu_collect(ncc_gpu_engine *e, ncc_gpu_slot *slot, int64_t first, int64_t n, ncc_proposal *proposals) {
-  ncc_status status = NCC_OK;
-  double t0 = ncc_clock_s();
-  e->place.batch = slot->batch;
-  NCC_TRY_CUDA(&e->place, cudaEventSynchronize(slot->done));
-  double t1 = ncc_clock_s();
-  e->context->counters->columns_s += t1 - t0;
-  for (int64_t t = 0; t < n; t++) NCC_TRY(take_candidates(e, slot, first + t, &proposals[t]));
-  e->context->counters->peak_s += ncc_clock_s() - t1;
 
 cleanup:
   return status;

@@ -96,37 +96,58 @@ typedef struct ncc_gpu_cached {
   int64_t made, used; /**< by which batch; usable once that batch has been collected */
 } ncc_gpu_cached;
 
+typedef struct ncc_gpu_cache {
+  ncc_gpu_cached entries[NCC_GPU_CACHED];
+  int most; /**< entries that there is memory for */
+  uint64_t seen[NCC_GPU_SEEN];
+} ncc_gpu_cache;
+
+/** The image at work, for the configured geometry. On the device but where it says otherwise. */
+typedef struct ncc_gpu_image {
+  int64_t serial; /**< of ncc_task; -1: none */
+  ncc_centring centring;
+  double ssd_unit;
+  int64_t ssd_stride;
+  cudaEvent_t ready;
+  bool has_ready;
+  ncc_gpu_buffer chunks[2]; /**< pinned: an image goes through them by turns */
+  cudaEvent_t chunk_free[2];
+  bool has_chunk_free[2];
+  ncc_gpu_buffer host_spans; /**< pinned */
+  ncc_gpu_buffer pixels, spectrum, ssd, spans, sums, unknown, task;
+} ncc_gpu_image;
+
 typedef struct ncc_gpu_engine {
   const ncc_engine_context *context;
   ncc_gpu_place place;
   ncc_gpu_slot slots[NCC_GPU_MOST_STREAMS];
   int streams; /**< slots with a stream */
-  int active;  /**< of these in use: fewer where memory is short */
 
-  // The geometry that the buffers are for.
-  bool configured;
+  bool configured; /**< for this geometry: */
   ncc_geometry geometry;
   ncc_gpu_lengths lengths;
-  int batch; /**< templates in a batch at most, a power of two */
+  int active; /**< streams in use: fewer where memory is short */
+  int batch;  /**< templates in a batch at most, a power of two */
 
-  // The image.
-  int64_t serial;
-  ncc_centring centring;
-  double ssd_unit;
-  int64_t ssd_stride;
-  cudaEvent_t image_ready;
-  bool has_image_ready;
-  ncc_gpu_buffer chunks[2]; /**< pinned: an image goes through them by turns */
-  cudaEvent_t chunk_free[2];
-  bool has_chunk_free[2];
-  ncc_gpu_buffer host_spans;                                              /**< pinned */
-  ncc_gpu_buffer pixels, spectrum, ssd, spans, sums, unknown, image_task; /**< on the device */
-
+  ncc_gpu_image image;
+  ncc_gpu_cache cache;
   int64_t submitted, collected; /**< batches */
-  ncc_gpu_cached cache[NCC_GPU_CACHED];
-  int cached; /**< entries that there is memory for */
-  uint64_t seen[NCC_GPU_SEEN];
 } ncc_gpu_engine;
+
+/* ---- layout.c */
+
+/** Lengths, batch and memory for a geometry, unless they are those in use. What does not fit is halved, then the
+ *  streams, then given up. @return NCC_OK; NCC_ERR_DEVICE. */
+ncc_status ncc_gpu_configure(ncc_gpu_engine *e, const ncc_geometry *geometry, ncc_dtype dtype);
+
+/** After an allocation failed: frees everything, for less at a time. @return false if there is no less. */
+bool ncc_gpu_shrink(ncc_gpu_engine *e);
+
+/** Waits until the device has left all memory alone. Errors are those that brought us here. */
+void ncc_gpu_drain(ncc_gpu_engine *e);
+
+/** Waits likewise, and frees all memory. */
+void ncc_gpu_release_all(ncc_gpu_engine *e);
 
 /** Transforms of `count` interleaved templates: rows of `rows` in time, and columns. */
 ncc_gpu_transform ncc_gpu_rows(const ncc_gpu_engine *e, cufftType type, int64_t count, int64_t rows);
@@ -134,14 +155,29 @@ ncc_gpu_transform ncc_gpu_columns(const ncc_gpu_engine *e, int64_t count);
 
 ncc_gpu_shape ncc_gpu_shape_of(const ncc_geometry *g);
 
-/** Uploads, transforms and surveys the image of a task, on the first slot's stream; unless that is done (image.c). */
+/* ---- image.c */
+
+/** Uploads, transforms and surveys the image of a task, on the first slot's stream; unless that is done. */
 ncc_status ncc_gpu_prepare_image(ncc_gpu_engine *e, const ncc_task *task);
 
 /** Bytes on the device that an image of the configured geometry takes. */
 int64_t ncc_gpu_image_bytes(const ncc_geometry *g, const ncc_gpu_lengths *lengths, ncc_dtype dtype);
 
-/** Makes all room and plans for batches of `count` (slot.c). */
+void ncc_gpu_image_release(ncc_gpu_image *image);
+
+/* ---- cache.c */
+
+/** Takes spectra from the cache where all of the batch's are there; else has those kept that come again.
+ *  @return whether nothing is left to transform. */
+bool ncc_gpu_cache_use(ncc_gpu_engine *e, const ncc_task *tasks, int64_t count, ncc_gpu_task *staged);
+void ncc_gpu_cache_release(ncc_gpu_cache *cache);
+
+/* ---- slot.c, candidates.c */
+
+/** Makes all room and plans for batches of `count`. */
 ncc_status ncc_gpu_slot_reserve(ncc_gpu_engine *e, ncc_gpu_slot *slot, int64_t count);
+
+void ncc_gpu_slot_release(ncc_gpu_slot *slot);
 
 /** Enqueues everything for `count` tasks, a power of two. The image must have been prepared. */
 ncc_status ncc_gpu_submit(ncc_gpu_engine *e, ncc_gpu_slot *slot, const ncc_task *tasks, int64_t count);
