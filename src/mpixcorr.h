@@ -247,6 +247,11 @@ ncc_status ncc_fft_prepare(const ncc_search *search, ncc_fft_effort effort, int6
 /** Version of the program, for example "0.1.0"; static storage. */
 const char *ncc_version(void);
 
+/** How this library lays out its structs, so that a binding of another language can refuse one of another release.
+ *  @param[in] name  "ncc_result" asks for the struct's size, "ncc_result.peak" for the offset of a field.
+ *  @return bytes; -1 where there is no such struct or field. */
+int64_t ncc_layout(const char *name);
+
 /** Changes only when results may change: a run is resumed only by the same revision. */
 int ncc_numerics_revision(void);
 

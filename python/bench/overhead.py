@@ -26,8 +26,8 @@ STAGES = ("image_s", "template_s", "columns_s", "peak_s", "certify_s", "second_t
 
 def counters() -> tuple[float, float]:
     """Seconds of the engine, and of planning, so far."""
-    found = [matcher.counters() for _, matcher in _library._idle]
-    return sum(c[name] for c in found for name in STAGES), sum(c["planning_s"] for c in found)
+    found = [matcher for _, matcher in _library._idle]
+    return sum(m.seconds(name) for m in found for name in STAGES), sum(m.seconds("planning_s") for m in found)
 
 
 def noise(*shape: int) -> np.ndarray:

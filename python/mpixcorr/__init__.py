@@ -8,8 +8,9 @@ Files (h5py) and pictures (matplotlib) are optional and imported only when asked
 
 from ._files import read_output, write_input
 from ._library import MpixcorrError, default_threads, release, version
-from ._match import Result, Status, match
+from ._match import match
 from ._plots import plot_pair, plot_peaks, plot_statistics
+from ._result import Result, Status
 
 __version__ = version()
 __all__ = [

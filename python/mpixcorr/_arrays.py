@@ -1,4 +1,4 @@
-"""What callers hand over: images, templates and pairs in their many forms, brought to what libmpixcorr takes.
+"""What callers hand over: images, templates and pairs in their many forms, brought to what libmpixcorr takes, or refused.
 
 Pixels are borrowed wherever the pixels of a row are contiguous, whatever the distance between rows; else one array at a
 time is copied. Nothing of the caller's is ever written.
@@ -12,40 +12,59 @@ from typing import Any, Union
 import numpy as np
 import numpy.typing as npt
 
-from ._library import ARRAY, PIXEL_TYPES, RECT
+from ._library import PIXEL_TYPES
 
 #: Images or templates: a stack [n, rows, cols]; a sequence of 2-D arrays or None; a mapping of integer ids to these.
 Arrays = Union[np.ndarray, Sequence[Any], Mapping[int, Any]]
 
+#: Channels of colour pictures, and the least width of a picture that is taken for one.
+_CHANNELS, _COLOUR_COLS = (3, 4), 32
 
-def as_arrays(arrays: Arrays) -> Arrays:
-    """A single 2-D array is a stack of one."""
-    return arrays[np.newaxis] if isinstance(arrays, np.ndarray) and arrays.ndim == 2 else arrays
+
+def as_arrays(arrays: Arrays, what: str) -> Arrays:
+    """Stacks, sequences and mappings as they are; a single 2-D array is a stack of one."""
+    shape = getattr(arrays, "shape", None)
+    if shape is None or (len(shape) == 1 and arrays.dtype == object):  # type: ignore[union-attr]
+        return arrays
+    if len(shape) == 2 and isinstance(arrays, np.ndarray):
+        return arrays[np.newaxis]
+    if len(shape) != 3:
+        raise ValueError(f"{what} have shape {list(shape)}: expected a stack [n, rows, cols], or 2-D arrays")
+    if shape[2] in _CHANNELS and shape[1] >= _COLOUR_COLS:
+        raise ValueError(
+            f"{what} have shape {list(shape)}: a picture in colour, not a stack [n, rows, cols]; make it grey first"
+        )
+    return arrays
+
+
+def as_integers(values: npt.ArrayLike, what: str, expected: str, shape: tuple[int | None, int]) -> np.ndarray:
+    """[n, k] int64 of any numbers without fractions; a limit beyond int64 is its largest."""
+    found = np.asarray(values)
+    if len(found) == 0 and shape[0] in (0, None):
+        return np.zeros((0, shape[1]), np.int64)
+    if np.ma.is_masked(values):
+        raise ValueError(f"{what} has masked entries: expected {expected}")
+    if found.ndim != 2 or found.shape[1] != shape[1] or len(found) != (shape[0] or len(found)):
+        raise ValueError(f"{what} is {found.dtype} {list(found.shape)}: expected {expected}")
+    if found.dtype.kind == "u":
+        return np.minimum(found, np.iinfo(np.int64).max).astype(np.int64)
+    if found.dtype.kind not in "if":
+        raise ValueError(f"{what} is {found.dtype} {list(found.shape)}: expected {expected}")
+    with np.errstate(invalid="ignore"):
+        whole = found.astype(np.int64)
+    if found.dtype.kind == "f" and not np.array_equal(whole, found):
+        raise ValueError(f"{what} holds numbers with fractions: expected {expected}")
+    return whole
 
 
 def as_pairs(pairs: npt.ArrayLike) -> np.ndarray:
     """[n, 2] int64 (image id, template id)."""
-    found = np.asarray(pairs)
-    if found.size == 0:
-        return np.zeros((0, 2), np.int64)
-    if found.ndim != 2 or found.shape[1] != 2 or found.dtype.kind not in "iuf":
-        raise ValueError(
-            f"pairs are {found.dtype} {list(found.shape)}: expected integers [n, 2] (image id, template id)"
-        )
-    whole = found.astype(np.int64)
-    if found.dtype.kind == "f" and not np.array_equal(whole, found):
-        raise ValueError("pairs hold numbers with fractions: expected integers [n, 2] (image id, template id)")
-    return whole
+    return as_integers(pairs, "pairs", "integers [n, 2] (image id, template id)", (None, 2))
 
 
-def as_windows(search: npt.ArrayLike | None, n: int) -> np.ndarray | None:
-    """[n] RECT of [n, 4] integers (y0, x0, y1, x1)."""
-    if search is None:
-        return None
-    found = np.asarray(search)
-    if found.shape != (n, 4) or found.dtype.kind not in "iu":
-        raise ValueError(f"search is {found.dtype} {list(found.shape)}: expected integers [{n}, 4] (y0, x0, y1, x1)")
-    return np.ascontiguousarray(found, np.int64).view(RECT)[:, 0]
+def as_windows(search: npt.ArrayLike, n: int) -> np.ndarray:
+    """[n, 4] int64 (y0, x0, y1, x1)."""
+    return as_integers(search, "search", f"integers [{n}, 4] (y0, x0, y1, x1)", (n, 4))
 
 
 def known_ids(arrays: Arrays) -> Iterable[int]:
@@ -55,12 +74,18 @@ def known_ids(arrays: Arrays) -> Iterable[int]:
 
 def check_ids(pairs: np.ndarray, images: Arrays, templates: Arrays) -> None:
     """Every id exists, or is -1 for a row without a pair. Raises IndexError before any work."""
+    if len(pairs) == 0:
+        return
     for column, (name, arrays) in enumerate((("image", images), ("template", templates))):
-        known = known_ids(arrays)
-        for i in np.unique(pairs[:, column]).tolist():
-            if i != -1 and i not in known:
-                row = int(np.flatnonzero(pairs[:, column] == i)[0])
-                raise IndexError(f"row {row} of the pairs names {name} {i}, which does not exist")
+        known, ids = known_ids(arrays), pairs[:, column]
+        if isinstance(known, range):
+            unknown = {int(ids.min()), int(ids.max())}  # the others lie between them
+        else:
+            unknown = set(ids.tolist())
+        unknown = {i for i in unknown if i != -1 and i not in known}
+        if unknown:
+            row = int(np.flatnonzero(np.isin(ids, list(unknown)))[0])
+            raise IndexError(f"row {row} of the pairs names {name} {ids[row]}, which does not exist")
 
 
 def as_pixels(array: Any, what: str) -> np.ndarray | None:
@@ -68,8 +93,12 @@ def as_pixels(array: Any, what: str) -> np.ndarray | None:
     if array is None:
         return None
     pixels = np.asarray(array)
+    if pixels is not array and np.ma.is_masked(array):
+        raise ValueError(f"{what} has masked pixels, which would take part in the match: fill them, or leave them out")
     if pixels.ndim != 2 or pixels.size == 0:
-        raise ValueError(f"{what} has shape {list(pixels.shape)}: expected [rows, cols]")
+        colour = pixels.ndim == 3 and pixels.shape[2] in _CHANNELS
+        grey = ", in grey" if colour else ""
+        raise ValueError(f"{what} has shape {list(pixels.shape)}: expected [rows, cols]{grey}")
     if pixels.dtype not in PIXEL_TYPES:
         pixels = _converted(pixels, what)
     size, (row_stride, col_stride) = pixels.dtype.itemsize, pixels.strides
@@ -85,33 +114,25 @@ def as_pixels(array: Any, what: str) -> np.ndarray | None:
     return pixels
 
 
-def _converted(pixels: np.ndarray, what: str) -> np.ndarray:
-    """Other byte orders, and types whose values float64 holds exactly."""
-    native = pixels.dtype.newbyteorder("=")
-    if pixels.dtype == bool:
-        return pixels.view(np.uint8)
+def pixel_type(dtype: np.dtype, what: str) -> np.dtype:
+    """The type in which libmpixcorr and the program take such pixels: native, and float64 for integers of 64 bits."""
+    native = dtype.newbyteorder("=")
     if native in PIXEL_TYPES:
-        return pixels.astype(native)
-    if pixels.dtype.kind in "iu":
-        converted = pixels.astype(np.float64)
-        if np.abs(converted).max() > 2**53:
-            raise ValueError(f"{what} holds {pixels.dtype} beyond 2**53, which float64 cannot tell apart")
-        return converted
-    raise TypeError(f"{what} is {pixels.dtype}: expected integers or floats of at most 64 bits")
+        return native
+    if dtype.kind in "biu":
+        return np.dtype(np.uint8 if dtype.kind == "b" else np.float64)
+    raise TypeError(f"{what} is {dtype}: expected integers or floats of at most 64 bits")
 
 
-def describe(pixels: Sequence[np.ndarray]) -> np.ndarray:
-    """[n] ARRAY, borrowing the pixels."""
-    return np.array(
-        [
-            (
-                p.__array_interface__["data"][0],
-                PIXEL_TYPES[p.dtype],
-                p.shape[0],
-                p.shape[1],
-                p.strides[0] // p.itemsize if p.shape[0] > 1 else p.shape[1],
-            )
-            for p in pixels
-        ],
-        ARRAY,
-    )
+def _converted(pixels: np.ndarray, what: str) -> np.ndarray:
+    converted = pixels.astype(pixel_type(pixels.dtype, what))
+    if pixels.dtype.kind in "iu" and converted.dtype.kind == "f" and np.abs(converted).max() > 2**53:
+        raise ValueError(f"{what} holds {pixels.dtype} beyond 2**53, which float64 cannot tell apart")
+    return converted
+
+
+def describe(pixels: np.ndarray) -> tuple[int, ...]:
+    """One ARRAY, borrowing the pixels."""
+    rows, cols = pixels.shape
+    stride = pixels.strides[0] // pixels.itemsize if rows > 1 else cols
+    return pixels.__array_interface__["data"][0], PIXEL_TYPES[pixels.dtype], rows, cols, stride

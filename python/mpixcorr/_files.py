@@ -9,10 +9,10 @@ from typing import Any, Union
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Arrays, as_arrays, as_pairs, as_pixels, as_windows, check_ids, known_ids
-from ._match import Result
+from ._arrays import Arrays, as_arrays, as_pairs, as_pixels, as_windows, check_ids, known_ids, pixel_type
+from ._result import Result
 
-Path = Union[str, "os.PathLike[str]"]
+Path = Union[str, bytes, "os.PathLike[Any]"]
 
 #: Newest format of output files that read_output() knows.
 _OUTPUT_FORMAT = 2
@@ -33,8 +33,8 @@ def write_input(
     pairs: npt.ArrayLike,
     *,
     search: npt.ArrayLike | None = None,
-    image_names: Sequence[str] | None = None,
-    template_names: Sequence[str] | None = None,
+    image_names: Sequence[Path] | None = None,
+    template_names: Sequence[Path] | None = None,
     expected: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
 ) -> None:
     """Writes an input file for ``mpixcorr run``; an existing file is replaced.
@@ -45,12 +45,12 @@ def write_input(
         pairs: [n, 2] integers (image id, template id). Pairs whose image or template is None are written as (-1, -1):
             the job marks them ``invalid``.
         search: [n, 4] integers (y0, x0, y1, x1), half-open, in coordinates of the full correlation.
-        image_names, template_names: for people, in the order of the ids.
+        image_names, template_names: for people, in the order of the ids; bytes that are no UTF-8 are kept.
         expected: known answers for ``mpixcorr compare``: coords [n, 2] integers (y, x) and peaks [n].
     """
-    images, templates = as_arrays(images), as_arrays(templates)
+    images, templates = as_arrays(images, "images"), as_arrays(templates, "templates")
     rows = as_pairs(pairs).copy()
-    as_windows(search, len(rows))
+    windows = None if search is None else as_windows(search, len(rows))
     check_ids(rows, images, templates)
     with _h5py().File(path, "w") as file:
         there = [
@@ -60,11 +60,11 @@ def write_input(
         missing = ~(np.isin(rows[:, 0], there[0]) & np.isin(rows[:, 1], there[1]))
         rows[missing] = -1
         file["pairs"] = rows
-        if search is not None:
-            file["search"] = np.asarray(search, np.int64)
+        if windows is not None:
+            file["search"] = windows
         for name, names in (("image_names", image_names), ("template_names", template_names)):
             if names is not None:
-                file[name] = np.array([str(n) for n in names], dtype=object)
+                _write_names(file, name, names)
         if expected is not None:
             file["expected/coords"] = np.asarray(expected[0], np.int64).reshape(len(rows), 2)
             file["expected/peaks"] = np.asarray(expected[1], np.float64).reshape(len(rows))
@@ -72,8 +72,10 @@ def write_input(
 
 def _write_arrays(file: Any, name: str, arrays: Arrays, wanted: set[int]) -> list[int]:
     """Writes the arrays that pairs name, and answers which these are: not those that are None."""
-    if isinstance(arrays, np.ndarray) and arrays.ndim == 3 and arrays.dtype.kind in "iuf":
-        file[name] = arrays
+    if isinstance(arrays, np.ndarray) and arrays.ndim == 3:
+        stack = file.create_dataset(name, arrays.shape, pixel_type(arrays.dtype, name))
+        for i, array in enumerate(arrays):
+            stack[i] = as_pixels(array, f"{name}[{i}]")
         return list(range(len(arrays)))
     group, written = file.create_group(name), []
     for i in sorted(known_ids(arrays)):
@@ -84,15 +86,23 @@ def _write_arrays(file: Any, name: str, arrays: Arrays, wanted: set[int]) -> lis
     return written
 
 
+def _write_names(file: Any, name: str, names: Sequence[Path]) -> None:
+    """Names are bytes, mostly UTF-8: fixed-length strings, padded with zeros."""
+    encoded = [os.fsencode(n if isinstance(n, (bytes, os.PathLike)) else str(n)) for n in names]
+    length = max((len(n) for n in encoded), default=0)
+    kind = _h5py().string_dtype("utf-8", max(length, 1))
+    file.create_dataset(name, data=np.array(encoded, f"S{max(length, 1)}").astype(kind))
+
+
 def read_output(path: Path) -> Result:
     """Reads the results of ``mpixcorr run``: an output file, or a part (``OUTPUT.part``) with rows still pending."""
     with _h5py().File(path, "r") as file:
         missing = [name for name in ("coords", "peaks", "status", "offsets", "overlap") if name not in file]
         if missing:
-            raise ValueError(f"{os.fspath(path)}: no /{missing[0]}; expected an output file of mpixcorr run")
+            raise ValueError(f"{os.fsdecode(path)}: no /{missing[0]}; expected an output file of mpixcorr run")
         newest = int(file.attrs.get("format_version", _OUTPUT_FORMAT))
         if newest > _OUTPUT_FORMAT:
-            raise ValueError(f"{os.fspath(path)}: format version {newest}; this release reads up to {_OUTPUT_FORMAT}")
+            raise ValueError(f"{os.fsdecode(path)}: format version {newest}; this release reads up to {_OUTPUT_FORMAT}")
         optional = {name: file[name][:] for name in ("subpixel", "second_coords", "second_peaks") if name in file}
         return Result(
             coords=file["coords"][:],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -11,16 +12,19 @@ import tempfile
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from ._arrays import Arrays
-from ._files import read_output, write_input
+from ._files import Path, read_output, write_input
 from ._library import MpixcorrError, Search
-from ._match import Result, Status
+from ._result import Result, Status
 
 #: Exit codes of the program that come with a complete output.
 _DONE = (0, 6)
+#: Lines that are kept to say why a job failed.
+_LAST_LINES = 50
 
 
 def find_program() -> str:
@@ -32,31 +36,32 @@ def find_program() -> str:
 
 
 def run_job(
-    launcher: str | Sequence[str],
-    workdir: str | None,
+    launcher: str | Sequence[Path],
+    workdir: Path | None,
     job_options: Sequence[str],
     images: Arrays,
     templates: Arrays,
     pairs: np.ndarray,
-    windows: np.ndarray | None,
+    where: dict[str, Any],
     search: Search,
     threads: int | None,
     progress: bool,
 ) -> Result:
-    """Writes an input file, runs the job and reads its output; the folder is removed, whatever happens."""
-    words = shlex.split(launcher) if isinstance(launcher, str) else list(launcher)
+    """Writes an input file, runs the job and reads its output; the folder is removed, whatever happens.
+
+    `where` holds the arguments of write_input() that say where each pair is sought.
+    """
+    words = shlex.split(launcher) if isinstance(launcher, str) else [os.fsdecode(word) for word in launcher]
     command = [*words, find_program(), "run"]
-    with tempfile.TemporaryDirectory(prefix="mpixcorr-", dir=workdir or os.getcwd()) as folder:
+    with tempfile.TemporaryDirectory(prefix="mpixcorr-", dir=os.fsdecode(workdir or os.getcwd())) as folder:
         input_file, output_file = os.path.join(folder, "input.h5"), os.path.join(folder, "output.h5")
-        write_input(
-            input_file,
-            images,
-            templates,
-            pairs,
-            search=None if windows is None else windows.view(np.int64).reshape(-1, 4),
-        )
-        command += [input_file, output_file, *_options(search, threads, progress), *job_options]
-        _run(command, progress)
+        write_input(input_file, images, templates, pairs, **where)
+        arguments = [input_file, output_file, *_options(search, threads, progress), *job_options]
+        with open(os.path.join(folder, "said"), "wb") as said:
+            code, errors = _run([*command, *arguments], said, progress)
+        if code not in _DONE or not os.path.exists(output_file):
+            how = f"exit code {code}" if code >= 0 else f"ended by signal {-code}"
+            raise MpixcorrError(f"{_printable(shlex.join(command))}: {how}: {_reason(errors, said.name)}")
         result = read_output(output_file)
     return replace(result, status=_with_missing(result.status, images, templates, pairs))
 
@@ -80,28 +85,47 @@ def _options(search: Search, threads: int | None, progress: bool) -> list[str]:
     return options
 
 
-def _run(command: list[str], progress: bool) -> None:
-    """Runs the job; its stderr is passed on where progress is wanted, and its last lines are what an error says."""
-    last: deque[str] = deque(maxlen=50)
+def _run(command: list[str], stdout: Any, progress: bool) -> tuple[int, deque[str]]:
+    """Runs a command. Answers its exit code and the last lines of its stderr, which is passed on if `progress`.
+
+    What programs print is bytes, mostly UTF-8: others are shown as escapes.
+    """
+    last: deque[str] = deque(maxlen=_LAST_LINES)
     try:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, stdout=stdout, stderr=subprocess.PIPE, encoding="utf-8", errors="backslashreplace"
+        )
     except OSError as error:
-        raise MpixcorrError(f"{command[0]} could not be started: {error.strerror}") from None
+        raise MpixcorrError(f"{_printable(command[0])} could not be started: {error.strerror}") from None
     with process:
         try:
             assert process.stderr is not None
             for line in process.stderr:
-                last.append(line.rstrip())
+                last.append(line.strip())
                 if progress:
                     sys.stderr.write(line)
         except BaseException:
             process.terminate()
             raise
-    if process.returncode not in _DONE:
-        said = (
-            [line for line in last if line.startswith("mpixcorr: ")] or [line for line in last if line] or ["nothing"]
-        )
-        raise MpixcorrError(f"{shlex.join(command[:-2])}: exit code {process.returncode}: {said[0]}")
+    return process.returncode, last
+
+
+def _reason(errors: Sequence[str], said: str) -> str:
+    """Why a job failed, in one line: the program's own error, else all that the launcher said, else the last word."""
+    for line in errors:
+        # launchers may put the rank before a line: "[1,0]<stderr>:", "0: "
+        own = re.search(r"(?:^|: ?)(mpixcorr: (?!warning: |note: ).*)", line)
+        if own:
+            return _printable(own[1])
+    words = [line for line in errors if re.search(r"\w", line)]  # not the rules that frame them
+    if not words:
+        with open(said, encoding="utf-8", errors="backslashreplace") as file:
+            words = [line.strip() for line in deque(file, 1)]
+    return _printable(" ".join(words)) or "it said nothing"
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _with_missing(status: np.ndarray, images: Arrays, templates: Arrays, pairs: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import itertools
 import os
 import threading
@@ -26,24 +27,6 @@ PIXEL_TYPES: dict[np.dtype, int] = {
     np.dtype(name): code for code, name in enumerate(("u1", "i1", "u2", "i2", "u4", "i4", "f2", "f4", "f8"))
 }
 
-#: ncc_array, ncc_rect and ncc_result.
-ARRAY = np.dtype(
-    [("data", np.uintp), ("dtype", np.int32), ("rows", np.int64), ("cols", np.int64), ("row_stride", np.int64)],
-    align=True,
-)
-RECT = np.dtype([("y0", np.int64), ("x0", np.int64), ("y1", np.int64), ("x1", np.int64)])
-RESULT = np.dtype(
-    [
-        ("coords", np.int64, (2,)),
-        ("peak", np.float64),
-        ("subpixel", np.float64, (2,)),
-        ("second_coords", np.int64, (2,)),
-        ("second_peak", np.float64),
-        ("status", np.uint8),
-    ],
-    align=True,
-)
-
 
 class Search(NamedTuple):
     """ncc_search: everything that may change a result."""
@@ -55,50 +38,6 @@ class Search(NamedTuple):
     eps: float = 0.0
     min_overlap: float = 0.0
     quality: bool = False
-
-
-class _CSearch(ctypes.Structure):
-    _fields_ = [
-        ("crop_y", ctypes.c_int64),
-        ("crop_x", ctypes.c_int64),
-        ("crop_half", ctypes.c_bool),
-        ("normalize", ctypes.c_bool),
-        ("eps", ctypes.c_double),
-        ("min_overlap", ctypes.c_double),
-        ("quality", ctypes.c_bool),
-    ]
-
-
-class _CConfig(ctypes.Structure):
-    _fields_ = [
-        ("engine", ctypes.c_void_p),
-        ("threads", ctypes.c_int),
-        ("memory_bytes", ctypes.c_int64),
-        ("fft_effort", ctypes.c_int),
-        ("stop", ctypes.c_void_p),
-        ("device", ctypes.c_int),
-        ("streams", ctypes.c_int),
-        ("sharers", ctypes.c_int),
-    ]
-
-
-class _CCounters(ctypes.Structure):
-    _fields_ = [
-        (name, ctypes.c_int64)
-        for name in ("pairs", "images", "candidates", "candidate_px", "second_tier", "cpu_fallback")
-    ] + [
-        (name, ctypes.c_double)
-        for name in (
-            "image_s",
-            "template_s",
-            "columns_s",
-            "peak_s",
-            "certify_s",
-            "second_tier_s",
-            "planning_s",
-            "fft_floor_s",
-        )
-    ]
 
 
 def _load() -> ctypes.CDLL:
@@ -114,20 +53,75 @@ def _load() -> ctypes.CDLL:
     signatures: dict[str, tuple[Any, list[Any]]] = {
         "ncc_version": (ctypes.c_char_p, []),
         "ncc_error_message": (ctypes.c_char_p, []),
+        "ncc_layout": (i64, [ctypes.c_char_p]),
         "ncc_matcher_create": (status, [pointer, pointer, pointer]),
         "ncc_matcher_destroy": (None, [pointer]),
         "ncc_matcher_match": (status, [pointer, i64, pointer, i64, pointer, pointer, pointer]),
-        "ncc_matcher_counters": (ctypes.POINTER(_CCounters), [pointer]),
+        "ncc_matcher_counters": (pointer, [pointer]),
         "ncc_wisdom_load": (status, [ctypes.c_char_p]),
         "ncc_wisdom_save": (status, [ctypes.c_char_p]),
     }
     for name, (result, arguments) in signatures.items():
-        function = getattr(library, name)
+        function = getattr(library, name, None)
+        if function is None:
+            raise ImportError(f"{path} is not of this package's release: it has no {name}()")
         function.restype, function.argtypes = result, arguments
     return library
 
 
 _ncc = _load()
+
+
+@functools.lru_cache(None)
+def _layout(name: str) -> int:
+    """Bytes of a C struct, or the offset of its field, as the library has it: nothing is laid out by Python."""
+    told = _ncc.ncc_layout(name.encode())
+    if told < 0:
+        raise ImportError(f"{_ncc._name} is not of this package's release: it has no {name}")
+    return told
+
+
+def _struct(name: str, fields: dict[str, Any]) -> np.dtype:
+    """A C struct for NumPy, of {field: type}; "y,x" are two neighbours of one type. Other fields are zeros, defaults."""
+    offsets, formats = [], []
+    for field, kind in fields.items():
+        first, *others = (_layout(f"{name}.{part}") for part in field.split(","))
+        size = np.dtype(kind).itemsize
+        if any(other != first + (i + 1) * size for i, other in enumerate(others)):
+            raise ImportError(f"{_ncc._name} is not of this package's release: {name} has {field} apart")
+        offsets.append(first)
+        formats.append((kind, 1 + len(others)) if others else kind)
+    layout = {"names": list(fields), "formats": formats, "offsets": offsets, "itemsize": _layout(name)}
+    return np.dtype(layout)  # type: ignore[call-overload]
+
+
+_I64, _F64 = np.int64, np.float64
+ARRAY = _struct("ncc_array", {"data": np.uintp, "dtype": np.int32, "rows": _I64, "cols": _I64, "row_stride": _I64})
+RECT = _struct("ncc_rect", {"y0,x0,y1,x1": _I64})
+RESULT = _struct(
+    "ncc_result",
+    {
+        "y,x": _I64,
+        "peak": _F64,
+        "subpixel_y,subpixel_x": _F64,
+        "second_y,second_x": _I64,
+        "second_peak": _F64,
+        "status": np.uint8,
+    },
+)
+_SEARCH = _struct(
+    "ncc_search",
+    {
+        "crop_y": _I64,
+        "crop_x": _I64,
+        "crop_half": np.bool_,
+        "normalize": np.bool_,
+        "eps": _F64,
+        "min_overlap": _F64,
+        "quality": np.bool_,
+    },
+)
+_CONFIG = _struct("ncc_config", {"threads": np.int32})
 
 
 def version() -> str:
@@ -137,7 +131,7 @@ def version() -> str:
 
 def _check(status: int) -> None:
     if status != 0:
-        raise MpixcorrError(_ncc.ncc_error_message().decode())
+        raise MpixcorrError(_ncc.ncc_error_message().decode(errors="backslashreplace"))
 
 
 def default_threads() -> int:
@@ -174,10 +168,11 @@ class Matcher:
 
     def __init__(self, search: Search, threads: int) -> None:
         _load_wisdom()
-        c_search, c_config = _CSearch(*search), _CConfig(threads=threads)
+        c_search, c_config = np.array(search, _SEARCH), np.zeros((), _CONFIG)
+        c_config["threads"] = threads
         self._handle = ctypes.c_void_p()
         self._keys = itertools.count()
-        _check(_ncc.ncc_matcher_create(ctypes.byref(c_search), ctypes.byref(c_config), ctypes.byref(self._handle)))
+        _check(_ncc.ncc_matcher_create(c_search.ctypes.data, c_config.ctypes.data, ctypes.byref(self._handle)))
 
     def destroy(self) -> None:
         _ncc.ncc_matcher_destroy(ctypes.byref(self._handle))
@@ -186,30 +181,16 @@ class Matcher:
         """A number for the pixels of one image; see ncc_matcher_match()."""
         return next(self._keys)
 
-    def match(self, key: int, image: np.ndarray, templates: np.ndarray, windows: np.ndarray | None) -> np.ndarray:
-        """Matches templates [n] ARRAY on image [1] ARRAY, in windows [n] RECT; answers [n] RESULT. Frees the GIL."""
-        results = np.empty(len(templates), RESULT)
-        _check(
-            _ncc.ncc_matcher_match(
-                self._handle,
-                key,
-                image.ctypes.data,
-                len(templates),
-                templates.ctypes.data,
-                None if windows is None else windows.ctypes.data,
-                results.ctypes.data,
-            )
-        )
-        return results
+    def match(
+        self, key: int, n: int, image: int | None, templates: int | None, windows: int | None, results: int | None
+    ) -> None:
+        """Matches n templates on an image; addresses of ARRAY, ARRAY [n], RECT [n] or None, RESULT [n]. Frees the GIL."""
+        _check(_ncc.ncc_matcher_match(self._handle, key, image, n, templates, windows, results))
 
-    def planning_s(self) -> float:
-        """Seconds spent on planning FFTs since creation."""
-        return _ncc.ncc_matcher_counters(self._handle).contents.planning_s
-
-    def counters(self) -> dict[str, float]:
-        """Counts and seconds since creation, by the names of ncc_counters."""
-        counters = _ncc.ncc_matcher_counters(self._handle).contents
-        return {field[0]: getattr(counters, field[0]) for field in _CCounters._fields_}
+    def seconds(self, counter: str) -> float:
+        """Seconds since creation, by their name in ncc_counters."""
+        counters = _ncc.ncc_matcher_counters(self._handle)
+        return ctypes.c_double.from_address(counters + _layout(f"ncc_counters.{counter}")).value
 
 
 # Matchers that nobody uses at the moment, most recent last. Creating one starts threads and allocates buffers, so that a
@@ -239,10 +220,10 @@ def borrowed_matcher(search: Search, threads: int) -> Iterator[Matcher]:
                 break
     if matcher is None:
         matcher = Matcher(search, threads)
-    pid, surplus, planned_s = os.getpid(), [], matcher.planning_s()
+    pid, surplus, planned_s = os.getpid(), [], matcher.seconds("planning_s")
     try:
         yield matcher
-        if matcher.planning_s() > planned_s:
+        if matcher.seconds("planning_s") > planned_s:
             _save_wisdom()
     finally:
         if os.getpid() == pid:

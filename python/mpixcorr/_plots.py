@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arrays import Arrays, as_pairs
-from ._match import Status
+from ._result import Status
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -62,7 +62,7 @@ def test_quality(case):
 
 @pytest.mark.parametrize("small_px", [0, 256 * 256])
 def test_same_bytes_with_any_threads(case, monkeypatch, small_px):
-    monkeypatch.setattr("mpixcorr._match._Group.SMALL_PX", small_px)
+    monkeypatch.setattr("mpixcorr._batch.SMALL_PX", small_px)
     one, three = (match(case.images, case.templates, case.pairs, threads=n) for n in (1, 3))
     assert one.peaks.tobytes() == three.peaks.tobytes() and one.coords.tobytes() == three.coords.tobytes()
 
@@ -86,7 +86,7 @@ def test_errors_of_helping_threads_are_raised(case, monkeypatch):
 
 def test_many_templates_in_slices(case, monkeypatch):
     whole = match(case.images, case.templates, case.pairs)
-    monkeypatch.setattr("mpixcorr._match._slices", lambda group, px: (group[i : i + 1] for i in range(len(group))))
+    monkeypatch.setattr("mpixcorr._batch._slices", lambda start, end, px: ((i, i + 1) for i in range(start, end)))
     sliced = match(case.images, case.templates, case.pairs)
     assert whole.peaks.tobytes() == sliced.peaks.tobytes() and whole.coords.tobytes() == sliced.coords.tobytes()
 
@@ -125,7 +125,7 @@ def test_threads_come_from_the_environment(monkeypatch):
 
 
 def test_progress_bar_counts_pairs(case, monkeypatch, capsys):
-    monkeypatch.setattr("mpixcorr._match._Progress.DELAY_S", -1.0)
+    monkeypatch.setattr("mpixcorr._batch._Progress.DELAY_S", -1.0)
     match(case.images, case.templates, case.pairs, progress=True)
     assert "10/10" in capsys.readouterr().err
     match(case.images, case.templates, case.pairs)

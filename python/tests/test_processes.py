@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import mpixcorr
-from mpixcorr import _library, _match, match
+from mpixcorr import _batch, _library, match
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # newer Pythons warn of any fork beside threads
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # newer P
 def _small_images_too(monkeypatch, request):
     """Threads are at work though the images of these tests are small."""
     if "kept" not in request.node.name:
-        monkeypatch.setattr(_match._Group, "SMALL_PX", 0)
+        monkeypatch.setattr(_batch, "SMALL_PX", 0)
 
 
 def _child(case, queue):
@@ -99,7 +99,7 @@ import numpy as np
 from mpixcorr import _library, match
 image = np.random.default_rng(0).normal(size=(67, 83))
 match(image, image[:31, :29], threads=1)
-print(_library._idle[0][1].planning_s())
+print(_library._idle[0][1].seconds("planning_s"))
 """
 
     def planning_s(cache):

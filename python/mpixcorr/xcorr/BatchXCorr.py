@@ -5,6 +5,7 @@ What differs in meaning is in docs/emalign.md: exact float64 peaks, inputs are n
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
 
@@ -12,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .._arrays import Arrays
+from .._files import Path
 from .._library import default_threads
-from .._match import Result, Status, match
+from .._match import match
+from .._result import Result, Status
 
 #: By status: the pair has coordinates and a peak.
 _ANSWERED = np.isin([int(s) for s in Status], [Status.OK, Status.FLAT, Status.UNCERTAIN])
@@ -58,8 +61,8 @@ class BatchXCorr:
         custom_eps: float = 1e-6,
         disable_pbar: bool = False,
         *,
-        launcher: str | Sequence[str] | None = None,
-        workdir: str | None = None,
+        launcher: str | Sequence[Path] | None = None,
+        workdir: Path | None = None,
     ) -> None:
         self.images = images
         self.templates = templates
@@ -80,7 +83,7 @@ class BatchXCorr:
     def description(self) -> str:
         """What will do the work, in one line."""
         if self.launcher is not None:
-            words = self.launcher if isinstance(self.launcher, str) else " ".join(self.launcher)
+            words = self.launcher if isinstance(self.launcher, str) else " ".join(map(os.fsdecode, self.launcher))
             return f"BatchXCorr(launcher: {words}, use_gpu: {self.use_gpu})"
         return f"BatchXCorr(engine: cpu, threads: {default_threads()})"
 

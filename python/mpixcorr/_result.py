@@ -1,0 +1,56 @@
+"""What comes back for a batch of pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+
+class Status(IntEnum):
+    """Outcome of one pair; the values of the output file's ``/status``."""
+
+    PENDING = 0
+    OK = 1
+    #: The template is flat, or every searched window is flat or below eps: peak 0 at the first position searched.
+    FLAT = 2
+    #: NaN or Inf in the pixels.
+    NONFINITE = 3
+    #: Pixels are missing (None).
+    UNREADABLE = 4
+    #: The best candidate that was evaluated; proof gave up. Ordinary data has none.
+    UNCERTAIN = 5
+    #: No pair (-1), or shapes that do not fit each other or the crop.
+    INVALID = 6
+
+
+@dataclass(frozen=True)
+class Result:
+    """Answers of n pairs, row i for pair i. Filter on ``status``: NaN passes ``<=`` cut-offs."""
+
+    #: [n, 2] int64 (y, x) of the peak in the full, uncropped correlation, pixels: there the template's bottom-right
+    #: pixel lies on image pixel (y, x). -1 for nonfinite, unreadable and invalid pairs.
+    coords: np.ndarray
+    #: [n] float64, the NCC there, in [-1, 1]. NaN where coords are -1.
+    peaks: np.ndarray
+    #: [n] uint8, see Status.
+    status: np.ndarray
+    #: [n, 2] int64 (y, x) of the template's top-left pixel in the image; may be negative. -1 where coords are -1.
+    offsets: np.ndarray
+    #: [n] float32, the fraction of the template's area inside the image there. NaN where coords are -1.
+    overlap: np.ndarray
+    #: With quality: [n, 2] float64 (y, x), coords refined by parabolas, pixels; NaN unless ok.
+    subpixel: np.ndarray | None = None
+    #: With quality: [n, 2] int64 (y, x) of the best position more than 10 px away; -1 where there is none.
+    second_coords: np.ndarray | None = None
+    #: With quality: [n] float64, the NCC there; NaN where there is none.
+    second_peaks: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.status)
+
+    @property
+    def ok(self) -> np.ndarray:
+        """[n] bool: the pair has an answer that can be trusted (flat is one: blank resin is normal)."""
+        return (self.status == Status.OK) | (self.status == Status.FLAT)
