@@ -217,6 +217,23 @@ void ncc_matcher_destroy(ncc_matcher **matcher);
 ncc_status ncc_matcher_match(ncc_matcher *matcher, int64_t image_key, const ncc_array *image, int64_t n,
                              const ncc_array *templates, const ncc_rect *windows, ncc_result *results);
 
+/** Search windows of predictions, for ncc_matcher_match(): offsets of the template's top-left pixel in the image that
+ *  differ from (y, x) by at most the radii, as far as the full correlation and the crop reach.
+ *  @param[in]  search     what the matcher was created for.
+ *  @param[in]  near       [n] (y, x, radius_y, radius_x), pixels, any numbers; a negative radius: no prediction.
+ *  @param[in]  templates  [n]; their pixels are not looked at, nor are the image's.
+ *  @param[out] windows    [n]; empty where nothing is left to search, which makes such a pair `invalid`. */
+void ncc_windows_near(const ncc_search *search, const ncc_array *image, int64_t n, const ncc_array *templates,
+                      const int64_t (*near)[4], ncc_rect *windows);
+
+/** Whether zeros outside the image may outweigh true peaks: templates may overhang an image that is far from zero mean,
+ *  and nothing is normalised. Looks at 64 x 64 pixels of it at most.
+ *  @param[in]  search, window  as for ncc_matcher_match(); window may be NULL.
+ *  @param[in]  image_id        for the text.
+ *  @param[out] text            [bytes] one line that says why, cut to fit; empty where they may not. */
+bool ncc_overhang_misleads(const ncc_search *search, const ncc_rect *window, const ncc_array *image,
+                           int64_t template_rows, int64_t template_cols, int64_t image_id, char *text, size_t bytes);
+
 /** What the matcher has done so far; borrowed. */
 const ncc_counters *ncc_matcher_counters(const ncc_matcher *matcher);
 

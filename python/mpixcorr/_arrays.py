@@ -62,9 +62,16 @@ def as_pairs(pairs: npt.ArrayLike) -> np.ndarray:
     return as_integers(pairs, "pairs", "integers [n, 2] (image id, template id)", (None, 2))
 
 
-def as_windows(search: npt.ArrayLike, n: int) -> np.ndarray:
-    """[n, 4] int64 (y0, x0, y1, x1)."""
-    return as_integers(search, "search", f"integers [{n}, 4] (y0, x0, y1, x1)", (n, 4))
+def as_where(search: npt.ArrayLike | None, near: npt.ArrayLike | None, n: int) -> dict[str, np.ndarray]:
+    """What says where each pair is sought, [n, 4] int64, by the name of its dataset: at most one."""
+    if search is not None and near is not None:
+        raise ValueError("search and near: expected at most one of them")
+    where = {}
+    if search is not None:
+        where["search"] = as_integers(search, "search", f"integers [{n}, 4] (y0, x0, y1, x1)", (n, 4))
+    if near is not None:
+        where["near"] = as_integers(near, "near", f"integers [{n}, 4] (y, x, radius_y, radius_x)", (n, 4))
+    return where
 
 
 def known_ids(arrays: Arrays) -> Iterable[int]:
@@ -125,10 +132,10 @@ def pixel_type(dtype: np.dtype, what: str) -> np.dtype:
 
 
 def _converted(pixels: np.ndarray, what: str) -> np.ndarray:
-    converted = pixels.astype(pixel_type(pixels.dtype, what))
-    if pixels.dtype.kind in "iu" and converted.dtype.kind == "f" and np.abs(converted).max() > 2**53:
+    target = pixel_type(pixels.dtype, what)
+    if pixels.dtype.kind in "iu" and target.kind == "f" and max(-int(pixels.min()), int(pixels.max())) > 2**53:
         raise ValueError(f"{what} holds {pixels.dtype} beyond 2**53, which float64 cannot tell apart")
-    return converted
+    return pixels.astype(target)
 
 
 def describe(pixels: np.ndarray) -> tuple[int, ...]:

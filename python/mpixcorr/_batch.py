@@ -14,7 +14,7 @@ import numpy as np
 
 from ._arrays import Arrays, as_pixels, describe
 from ._library import ARRAY, RECT, RESULT, Matcher, Search, borrowed_matcher, default_threads
-from ._result import Result, Status
+from ._result import Result, Status, warn
 
 #: Images of fewer pixels are small: each is matched by one thread, as sharing its work costs more than it saves.
 SMALL_PX = 256 * 256
@@ -28,13 +28,13 @@ def match_here(
     images: Arrays,
     templates: Arrays,
     pairs: np.ndarray,
-    windows: np.ndarray | None,
+    where: dict[str, np.ndarray],
     search: Search,
     threads: int | None,
     progress: bool,
 ) -> Result:
-    """Matches pairs [n, 2] of known ids, each in its window [n, 4] where there are any."""
-    batch = _Batch(images, templates, pairs, windows)
+    """Matches pairs [n, 2] of known ids, each where as_where() says."""
+    batch = _Batch(images, templates, pairs, where)
     most_threads = threads or default_threads()
     small: deque[_Group] = deque()
     with _Progress(len(pairs), progress) as bar:
@@ -48,6 +48,8 @@ def match_here(
                 with borrowed_matcher(search, most_threads) as matcher:
                     group.match(matcher, bar.update)
         _match_side_by_side(small, search, most_threads, bar.update)
+    if batch.misleading:
+        warn(f"{batch.misleading}; see normalize and min_overlap")
     return batch.result(search.quality)
 
 
@@ -77,20 +79,23 @@ def _match_side_by_side(groups: deque[_Group], search: Search, most_threads: int
 class _Batch:
     """Pairs in the order of their images: tables side by side, a row for each pair, as the library wants them."""
 
-    def __init__(self, images: Arrays, templates: Arrays, pairs: np.ndarray, windows: np.ndarray | None) -> None:
+    def __init__(self, images: Arrays, templates: Arrays, pairs: np.ndarray, where: dict[str, np.ndarray]) -> None:
         n = len(pairs)
         self.source_images, self.source_templates = images, templates
         self.order = np.argsort(pairs[:, 0], kind="stable")
         self.image_ids, self.template_ids = pairs[self.order].T.tolist()
         self.images, self.templates = np.empty(n, ARRAY), np.empty(n, ARRAY)
-        self.windows: np.ndarray | None = None
-        if windows is not None:
-            self.windows = np.empty(n, RECT)
-            self.windows["y0,x0,y1,x1"] = windows[self.order]
+        self.windows = np.empty(n, RECT) if where else None
+        self.near = where["near"][self.order] if "near" in where else None
+        if self.windows is not None and "search" in where:
+            self.windows["y0,x0,y1,x1"] = where["search"][self.order]
         self.results = np.zeros(n, RESULT)
         self.missing = np.zeros(n, np.uint8)  # the status of pairs without pixels, else 0
-        tables = (self.images, self.templates, self.windows, self.results)
-        self._addresses = [(None, 0) if t is None else (t.ctypes.data, t.itemsize) for t in tables]
+        self.misleading = ""  # why the first pair may be misled by zeros outside its image
+        first = np.flatnonzero((pairs >= 0).all(1))[:1]
+        self._first = int(np.flatnonzero(self.order == first)[0]) if first.size else -1
+        tables = (self.images, self.templates, self.windows, self.results, self.near)
+        self._addresses = [(None, 0) if t is None else (t.ctypes.data, t.strides[0]) for t in tables]
 
     def groups(self) -> Iterator[_Group]:
         """The pairs of one image after another."""
@@ -104,15 +109,22 @@ class _Batch:
 
     def match(self, matcher: Matcher, key: int, start: int, end: int) -> None:
         """Matches rows start to end, which are of one image."""
-        at = [None if address is None else address + start * size for address, size in self._addresses]
-        matcher.match(key, end - start, *at)
+        image, templates, windows, results, near = (a and a + start * size for a, size in self._addresses)
+        if near:
+            matcher.place_windows(end - start, image, templates, near, windows)
+        if start <= self._first < end:
+            shape, place = self.templates[self._first], (self._first - start) * RECT.itemsize
+            self.misleading = matcher.why_misleading(
+                self.image_ids[start], image, (shape["rows"], shape["cols"]), windows and windows + place
+            )
+        matcher.match(key, end - start, image, templates, windows, results)
 
     def result(self, quality: bool) -> Result:
         """The answers in the order in which the pairs were given."""
         bad = np.flatnonzero(self.missing)
         if bad.size:
             nan = np.nan
-            self.results[bad] = np.array(((-1, -1), nan, (nan, nan), (-1, -1), nan, 0), RESULT)
+            self.results[bad] = np.array(((-1, -1), nan, (nan, nan), (-1, -1), nan, 0, 0), RESULT)
             self.results["status"][bad] = self.missing[bad]
         back = np.empty_like(self.order)
         back[self.order] = np.arange(len(self.order))
@@ -129,6 +141,7 @@ class _Batch:
             results["status"].copy(),
             offsets,
             overlap,
+            results["at_border"].astype(bool),
             *(results[name].copy() for name in names),
         )
 

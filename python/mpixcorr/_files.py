@@ -9,7 +9,7 @@ from typing import Any, Union
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Arrays, as_arrays, as_pairs, as_pixels, as_windows, check_ids, known_ids, pixel_type
+from ._arrays import Arrays, as_arrays, as_pairs, as_pixels, as_where, check_ids, known_ids, pixel_type
 from ._result import Result
 
 Path = Union[str, bytes, "os.PathLike[Any]"]
@@ -33,6 +33,7 @@ def write_input(
     pairs: npt.ArrayLike,
     *,
     search: npt.ArrayLike | None = None,
+    near: npt.ArrayLike | None = None,
     image_names: Sequence[Path] | None = None,
     template_names: Sequence[Path] | None = None,
     expected: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
@@ -45,12 +46,13 @@ def write_input(
         pairs: [n, 2] integers (image id, template id). Pairs whose image or template is None are written as (-1, -1):
             the job marks them ``invalid``.
         search: [n, 4] integers (y0, x0, y1, x1), half-open, in coordinates of the full correlation.
+        near: [n, 4] integers (y, x, radius_y, radius_x), as for match().
         image_names, template_names: for people, in the order of the ids; bytes that are no UTF-8 are kept.
         expected: known answers for ``mpixcorr compare``: coords [n, 2] integers (y, x) and peaks [n].
     """
     images, templates = as_arrays(images, "images"), as_arrays(templates, "templates")
     rows = as_pairs(pairs).copy()
-    windows = None if search is None else as_windows(search, len(rows))
+    where = as_where(search, near, len(rows))
     check_ids(rows, images, templates)
     with _h5py().File(path, "w") as file:
         there = [
@@ -60,8 +62,8 @@ def write_input(
         missing = ~(np.isin(rows[:, 0], there[0]) & np.isin(rows[:, 1], there[1]))
         rows[missing] = -1
         file["pairs"] = rows
-        if windows is not None:
-            file["search"] = windows
+        for name, values in where.items():
+            file[name] = values
         for name, names in (("image_names", image_names), ("template_names", template_names)):
             if names is not None:
                 _write_names(file, name, names)
@@ -110,5 +112,6 @@ def read_output(path: Path) -> Result:
             status=file["status"][:].astype(np.uint8),
             offsets=file["offsets"][:],
             overlap=file["overlap"][:],
+            at_border=file["at_border"][:].astype(bool) if "at_border" in file else None,
             **optional,
         )

@@ -19,7 +19,7 @@ import numpy as np
 from ._arrays import Arrays
 from ._files import Path, read_output, write_input
 from ._library import MpixcorrError, Search
-from ._result import Result, Status
+from ._result import Result, Status, warn
 
 #: Exit codes of the program that come with a complete output.
 _DONE = (0, 6)
@@ -42,14 +42,14 @@ def run_job(
     images: Arrays,
     templates: Arrays,
     pairs: np.ndarray,
-    where: dict[str, Any],
+    where: dict[str, np.ndarray],
     search: Search,
     threads: int | None,
     progress: bool,
 ) -> Result:
     """Writes an input file, runs the job and reads its output; the folder is removed, whatever happens.
 
-    `where` holds the arguments of write_input() that say where each pair is sought.
+    `where` is of as_where(). What the program warns of is a warning here.
     """
     words = shlex.split(launcher) if isinstance(launcher, str) else [os.fsdecode(word) for word in launcher]
     command = [*words, find_program(), "run"]
@@ -62,6 +62,10 @@ def run_job(
         if code not in _DONE or not os.path.exists(output_file):
             how = f"exit code {code}" if code >= 0 else f"ended by signal {-code}"
             raise MpixcorrError(f"{_printable(shlex.join(command))}: {how}: {_reason(errors, said.name)}")
+        with open(said.name, encoding="utf-8", errors="backslashreplace") as file:
+            for line in file:
+                if line.startswith("warning  "):
+                    warn(_printable(line[9:].strip()))
         result = read_output(output_file)
     return replace(result, status=_with_missing(result.status, images, templates, pairs))
 
@@ -113,7 +117,7 @@ def _run(command: list[str], stdout: Any, progress: bool) -> tuple[int, deque[st
 def _reason(errors: Sequence[str], said: str) -> str:
     """Why a job failed, in one line: the program's own error, else all that the launcher said, else the last word."""
     for line in errors:
-        # launchers may put the rank before a line: "[1,0]<stderr>:", "0: "
+        # Launchers may put the rank before a line: "[1,0]<stderr>:", "0: "
         own = re.search(r"(?:^|: ?)(mpixcorr: (?!warning: |note: ).*)", line)
         if own:
             return _printable(own[1])

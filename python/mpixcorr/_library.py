@@ -56,6 +56,11 @@ def _load() -> ctypes.CDLL:
         "ncc_layout": (i64, [ctypes.c_char_p]),
         "ncc_matcher_create": (status, [pointer, pointer, pointer]),
         "ncc_matcher_destroy": (None, [pointer]),
+        "ncc_windows_near": (None, [pointer, pointer, i64, pointer, pointer, pointer]),
+        "ncc_overhang_misleads": (
+            ctypes.c_bool,
+            [pointer, pointer, pointer, i64, i64, i64, ctypes.c_char_p, ctypes.c_size_t],
+        ),
         "ncc_matcher_match": (status, [pointer, i64, pointer, i64, pointer, pointer, pointer]),
         "ncc_matcher_counters": (pointer, [pointer]),
         "ncc_wisdom_load": (status, [ctypes.c_char_p]),
@@ -107,6 +112,7 @@ RESULT = _struct(
         "second_y,second_x": _I64,
         "second_peak": _F64,
         "status": np.uint8,
+        "at_border": np.uint8,
     },
 )
 _SEARCH = _struct(
@@ -168,11 +174,11 @@ class Matcher:
 
     def __init__(self, search: Search, threads: int) -> None:
         _load_wisdom()
-        c_search, c_config = np.array(search, _SEARCH), np.zeros((), _CONFIG)
-        c_config["threads"] = threads
+        self._search, config = np.array(search, _SEARCH), np.zeros((), _CONFIG)
+        config["threads"] = threads
         self._handle = ctypes.c_void_p()
         self._keys = itertools.count()
-        _check(_ncc.ncc_matcher_create(c_search.ctypes.data, c_config.ctypes.data, ctypes.byref(self._handle)))
+        _check(_ncc.ncc_matcher_create(self._search.ctypes.data, config.ctypes.data, ctypes.byref(self._handle)))
 
     def destroy(self) -> None:
         _ncc.ncc_matcher_destroy(ctypes.byref(self._handle))
@@ -180,6 +186,16 @@ class Matcher:
     def new_key(self) -> int:
         """A number for the pixels of one image; see ncc_matcher_match()."""
         return next(self._keys)
+
+    def why_misleading(self, image_id: int, image: int, template_shape: tuple[int, int], window: int | None) -> str:
+        """Why zeros outside the image, an address of ARRAY, may outweigh true peaks: one line, empty where not."""
+        text = ctypes.create_string_buffer(400)
+        _ncc.ncc_overhang_misleads(self._search.ctypes.data, window, image, *template_shape, image_id, text, len(text))
+        return text.value.decode()
+
+    def place_windows(self, n: int, image: int, templates: int, near: int, windows: int) -> None:
+        """Fills RECT [n], an address, from predictions [n, 4] int64 (y, x, radius_y, radius_x)."""
+        _ncc.ncc_windows_near(self._search.ctypes.data, image, n, templates, near, windows)
 
     def match(
         self, key: int, n: int, image: int | None, templates: int | None, windows: int | None, results: int | None

@@ -8,7 +8,7 @@ from typing import Literal, Union
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Arrays, as_arrays, as_pairs, as_windows, check_ids, known_ids
+from ._arrays import Arrays, as_arrays, as_pairs, as_where, check_ids, known_ids
 from ._batch import match_here
 from ._files import Path
 from ._job import run_job
@@ -26,6 +26,7 @@ def match(
     *,
     crop: Crop = (0, 0),
     search: npt.ArrayLike | None = None,
+    near: npt.ArrayLike | None = None,
     normalize: bool = False,
     min_overlap: float = 0.0,
     eps: float = 0.0,
@@ -50,6 +51,8 @@ def match(
             searched. "half": half of each template, so that its centre stays inside the image.
         search: [n, 4] integers (y0, x0, y1, x1), half-open, in coordinates of the full correlation: only there is
             the peak of each pair sought.
+        near: [n, 4] integers (y, x, radius_y, radius_x): only offsets of the template's top-left pixel that differ
+            from the predicted (y, x) by at most the radii, as in Result.offsets. A negative radius: no prediction.
         normalize: subtract each image's and template's mean and divide by its standard deviation first, in a copy.
             Changes the NCC only where a template overhangs the image.
         min_overlap: ignore positions where less than this fraction of the template's area overlaps the image.
@@ -76,15 +79,14 @@ def match(
             raise ValueError(f"{len(images)} images and {len(templates)} templates: say which belong together in pairs")
         pairs = np.array(list(zip(sorted(known_ids(images)), sorted(known_ids(templates)))), np.int64).reshape(-1, 2)
     rows = as_pairs(pairs)
-    windows = None if search is None else as_windows(search, len(rows))
+    where = as_where(search, near, len(rows))
     check_ids(rows, images, templates)
     question = _as_search(crop, normalize, min_overlap, eps, quality)
     if threads is not None and threads < 1:
         raise ValueError(f"threads is {threads}: expected 1 or more")
     if launcher is not None:
-        where = {"search": windows}
         return run_job(launcher, workdir, job_options, images, templates, rows, where, question, threads, progress)
-    return match_here(images, templates, rows, windows, question, threads, progress)
+    return match_here(images, templates, rows, where, question, threads, progress)
 
 
 def _as_search(crop: Crop, normalize: bool, min_overlap: float, eps: float, quality: bool) -> Search:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -40,6 +42,9 @@ class Result:
     offsets: np.ndarray
     #: [n] float32, the fraction of the template's area inside the image there. NaN where coords are -1.
     overlap: np.ndarray
+    #: [n] bool: crop, search or near left out a neighbour of the peak, so that a better one may lie beyond.
+    #: None from output files that do not tell.
+    at_border: np.ndarray | None = None
     #: With quality: [n, 2] float64 (y, x), coords refined by parabolas, pixels; NaN unless ok.
     subpixel: np.ndarray | None = None
     #: With quality: [n, 2] int64 (y, x) of the best position more than 10 px away; -1 where there is none.
@@ -54,3 +59,11 @@ class Result:
     def ok(self) -> np.ndarray:
         """[n] bool: the pair has an answer that can be trusted (flat is one: blank resin is normal)."""
         return (self.status == Status.OK) | (self.status == Status.FLAT)
+
+
+def warn(text: str) -> None:
+    """A RuntimeWarning at the caller of this package."""
+    depth, frame = 1, sys._getframe()
+    while frame.f_back is not None and (frame.f_globals.get("__package__") or "").partition(".")[0] == "mpixcorr":
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(text, RuntimeWarning, stacklevel=depth)

@@ -90,6 +90,7 @@ def test_hints_change_nothing(case, group, workers):
     )
 
 
+@pytest.mark.filterwarnings("ignore:image .* has mean:RuntimeWarning")
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.int64, np.float16, np.float32, ">f4"])
 def test_pixel_types(case, dtype):
     images = [(30 * image + 120).astype(dtype) for image in case.images]

@@ -40,6 +40,7 @@ static const struct {
     FIELD(ncc_result, second_x),
     FIELD(ncc_result, second_peak),
     FIELD(ncc_result, status),
+    FIELD(ncc_result, at_border),
     STRUCT(ncc_config),
     FIELD(ncc_config, engine),
     FIELD(ncc_config, threads),

@@ -186,6 +186,12 @@ cleanup:
   return status;
 }
 
+void ncc_windows_near(const ncc_search *search, const ncc_array *image, int64_t n, const ncc_array *templates,
+                      const int64_t (*near)[4], ncc_rect *windows) {
+  for (int64_t i = 0; i < n; i++)  // what is an error leaves an empty window, and so an invalid pair
+    ncc_geometry_near(search, near[i], image->rows, image->cols, templates[i].rows, templates[i].cols, &windows[i]);
+}
+
 ncc_status ncc_geometry_create(const ncc_search *search, const ncc_rect *window, int64_t image_rows, int64_t image_cols,
                                int64_t template_rows, int64_t template_cols, ncc_geometry *out) {
   ncc_status status = NCC_OK;

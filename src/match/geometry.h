@@ -35,6 +35,9 @@ ncc_status ncc_geometry_create(const ncc_search *search, const ncc_rect *window,
 ncc_status ncc_geometry_near(const ncc_search *search, const int64_t near[4], int64_t image_rows, int64_t image_cols,
                              int64_t template_rows, int64_t template_cols, ncc_rect *window);
 
+/** Whether a template may lie beyond the image at a searched position. */
+bool ncc_geometry_overhangs(const ncc_geometry *g);
+
 /** Whether crop or window left out one of the eight neighbours of a searched position: a better one may lie beyond. */
 bool ncc_geometry_at_border(const ncc_geometry *g, int64_t y, int64_t x);
 

@@ -45,6 +45,8 @@ class BatchXCorr:
 
     #: [n] uint8 after execute_batch(), see mpixcorr.Status; None before.
     status: np.ndarray | None
+    #: [n] bool after execute_batch(): the peak lies beside what the crop left out; None before.
+    at_border: np.ndarray | None
 
     def __init__(
         self,
@@ -78,7 +80,7 @@ class BatchXCorr:
         self.disable_pbar = disable_pbar
         self.launcher = launcher
         self.workdir = workdir
-        self.status = None
+        self.status = self.at_border = None
 
     def description(self) -> str:
         """What will do the work, in one line."""
@@ -108,7 +110,7 @@ class BatchXCorr:
             workdir=self.workdir,
             job_options=() if self.use_gpu else ("--device", "cpu"),
         )
-        self.status = result.status
+        self.status, self.at_border = result.status, result.at_border
         if not result.ok.all():
             warnings.warn(_describe_failed(result), RuntimeWarning, stacklevel=2)
         answered = _ANSWERED[result.status]
