@@ -6,13 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/target.h"
 #include "io/base/table_file.h"
 
 static ncc_status load_text(const char *path, char **out) {
   ncc_status status = NCC_OK;
   char *text = NULL;
   size_t size = 0, capacity = 1 << 16;
-  FILE *file = fopen(path, "rbe");
+  FILE *file = NULL;
+  NCC_TRY(ncc_target_spare(path, NULL));
+  file = fopen(path, "rbe");
   NCC_CHECK(file, NCC_ERR_INPUT, "%s: %s", path, strerror(errno));
   for (;; capacity *= 2) {
     char *larger = realloc(text, capacity + 1);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/target.h"
 #include "io/import/convert.h"
 #include "io/import/plan.h"
 #include "io/import/raster.h"
@@ -323,6 +324,7 @@ ncc_status ncc_import(const ncc_import_options *options, ncc_import_summary *sum
   ncc_status status = NCC_OK;
   import_job job = {.options = options, .summary = summary};
   *summary = (ncc_import_summary){0};
+  NCC_TRY(ncc_target_declare(options->output, "OUTPUT", NULL));
   NCC_TRY(ncc_import_plan_make(options->folder, options->pairs, &job.plan));
   NCC_TRY(check_stacks(&job));
   NCC_TRY(ncc_input_writer_create(options->output, options->overwrite, &job.writer));
@@ -330,6 +332,7 @@ ncc_status ncc_import(const ncc_import_options *options, ncc_import_summary *sum
   NCC_TRY(ncc_input_writer_finish(&job.writer));
 cleanup:
   ncc_input_writer_destroy(&job.writer);
+  ncc_target_forget("OUTPUT");
   for (int kind = 0; kind < 2; kind++) ncc_raster_close(&job.stacks[kind]);
   ncc_import_plan_clear(&job.plan);
   free(job.in.data);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/target.h"
 #include "io/base/h5.h"
 #include "io/base/table_file.h"
 
@@ -108,7 +109,8 @@ cleanup:
 ncc_status ncc_mat_read(const char *path, const char *name, ncc_matrix *out) {
   *out = (ncc_matrix){0};
   ncc_h5_silence();
-  ncc_status status = (H5Fis_hdf5(path) > 0 ? read_hdf5 : read_old)(path, name, out);
+  ncc_status status = ncc_target_spare(path, NULL);
+  if (status == NCC_OK) status = (H5Fis_hdf5(path) > 0 ? read_hdf5 : read_old)(path, name, out);
   if (status != NCC_OK) ncc_matrix_clear(out);
   return status;
 }

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/array.h"
+#include "base/target.h"
 #include "io/base/table_file.h"
 #include "io/import/raster.h"
 
@@ -68,6 +69,7 @@ static ncc_status npy_start(const char *path, npy_file *out) {
   unsigned char start[12];
   struct stat info;
   *out = (npy_file){0};
+  NCC_TRY(ncc_target_spare(path, NULL));
   out->stream = fopen(path, "rbe");
   NCC_CHECK(out->stream && fstat(fileno(out->stream), &info) == 0, NCC_ERR_UNREADABLE, "%s: %s", path, strerror(errno));
   NCC_CHECK(fread(start, 1, 10, out->stream) == 10 && memcmp(start, "\x93NUMPY", 6) == 0, NCC_ERR_UNREADABLE,

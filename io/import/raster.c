@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/target.h"
 #include "io/base/h5.h"
 
 typedef struct signature {
@@ -27,7 +28,9 @@ static const signature signatures[] = {
 static ncc_status recognise(const char *path, const ncc_raster_format **format) {
   ncc_status status = NCC_OK;
   char bytes[8] = {0};
-  FILE *file = fopen(path, "rbe");
+  FILE *file = NULL;
+  NCC_TRY(ncc_target_spare(path, NULL));
+  file = fopen(path, "rbe");
   NCC_CHECK(file, NCC_ERR_UNREADABLE, "%s: %s", path, strerror(errno));
   const size_t n = fread(bytes, 1, sizeof bytes, file);
   NCC_CHECK(!ferror(file), NCC_ERR_UNREADABLE, "%s: %s", path, strerror(errno));

@@ -9,6 +9,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/target.h"
+
 #if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define NCC_CLONES __attribute__((target_clones("avx2", "default")))
 #else /* clang 14 gives the clones a name that is not found; sanitizers are not ready when a clone is chosen */
@@ -58,6 +60,7 @@ ncc_status ncc_raw_files_add(ncc_raw_files *files, const char *path, int32_t *in
     return NCC_OK;
   }
   NCC_CHECK(stat(path, &info) == 0, NCC_ERR_INPUT, "%s: cannot be inspected: %s", path, strerror(errno));
+  NCC_TRY(ncc_target_spare(path, &info));
   if (files->count == files->capacity) {
     int32_t capacity = files->capacity ? 2 * files->capacity : 4;
     ncc_raw_file *items = realloc(files->items, (size_t)capacity * sizeof *items);

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "io/base/files.h"
+#include "base/target.h"
 #include "io/base/h5.h"
 
 /** /images or /templates as it is being written. */
@@ -32,7 +32,8 @@ typedef struct begun {
 } begun;
 
 struct ncc_input_writer {
-  char *path, *temporary;
+  char *path; /**< as the caller gave it, for messages */
+  ncc_target target;
   hid_t file;
   part parts[2];
   begun object;
@@ -43,20 +44,17 @@ static const char *const kind_names[] = {"/images", "/templates"};
 
 ncc_status ncc_input_writer_create(const char *path, bool overwrite, ncc_input_writer **out) {
   ncc_status status = NCC_OK;
-  char suffix[32];
   *out = NULL;
   ncc_h5_silence();
   ncc_input_writer *writer = calloc(1, sizeof *writer);
   NCC_CHECK(writer, NCC_ERR_NOMEM, "%s: no memory", path);
   writer->file = writer->object.set = -1;
   for (int kind = 0; kind < 2; kind++) writer->parts[kind].stack = writer->parts[kind].group = -1;
-  NCC_TRY(ncc_file_check_creatable(path));
-  NCC_CHECK(overwrite || access(path, F_OK) != 0, NCC_ERR_OUTPUT, "%s: exists already (--overwrite replaces it)", path);
-  snprintf(suffix, sizeof suffix, ".tmp%ld", (long)getpid());
   writer->path = strdup(path);
-  writer->temporary = ncc_file_name(path, suffix);
-  NCC_CHECK(writer->path && writer->temporary, NCC_ERR_NOMEM, "%s: no memory", path);
-  NCC_TRY(ncc_h5_create_file(writer->temporary, &writer->file));
+  NCC_CHECK(writer->path, NCC_ERR_NOMEM, "%s: no memory", path);
+  NCC_TRY(ncc_target_begin(path, "OUTPUT", &writer->target));
+  NCC_CHECK(overwrite || access(path, F_OK) != 0, NCC_ERR_OUTPUT, "%s: exists already (--overwrite replaces it)", path);
+  NCC_TRY(ncc_h5_create_file(writer->target.temporary, &writer->file));
 cleanup:
   if (status == NCC_OK) {
     *out = writer;
@@ -388,11 +386,8 @@ ncc_status ncc_input_writer_finish(ncc_input_writer **writer_in) {
               p->count);
   }
   NCC_CHECK(writer->has_pairs, NCC_ERR_USAGE, "%s: /pairs was never written", writer->path);
-  NCC_CHECK_H5(close_file(writer), NCC_ERR_OUTPUT, "%s: cannot be completed", writer->temporary);
-  NCC_TRY(ncc_file_sync(writer->temporary));
-  NCC_TRY(ncc_file_rename(writer->temporary, writer->path));
-  free(writer->temporary);
-  writer->temporary = NULL;
+  NCC_CHECK_H5(close_file(writer), NCC_ERR_OUTPUT, "%s: cannot be completed", writer->path);
+  NCC_TRY(ncc_target_commit(&writer->target));
 cleanup:
   ncc_input_writer_destroy(writer_in);
   return status;
@@ -402,8 +397,7 @@ void ncc_input_writer_destroy(ncc_input_writer **writer_in) {
   ncc_input_writer *writer = *writer_in;
   if (!writer) return;
   close_file(writer);
-  if (writer->temporary) unlink(writer->temporary);
-  free(writer->temporary);
+  ncc_target_end(&writer->target);
   free(writer->path);
   free(writer);
   *writer_in = NULL;

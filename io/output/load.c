@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/target.h"
 #include "io/output/file.h"
 
 ncc_status ncc_output_recognise(const char *path, bool *is_output) {
@@ -161,6 +162,7 @@ ncc_status ncc_output_load(const char *path, ncc_output_data *out) {
   ncc_status status = NCC_OK;
   hid_t file = -1;
   *out = (ncc_output_data){0};
+  NCC_TRY(ncc_target_spare(path, NULL));
   NCC_TRY(ncc_output_file_open(path, &file));
   NCC_TRY(load_table(file, path, NCC_TABLE_PAIRS, H5T_NATIVE_INT64, -1, &out->n_pairs, (void **)&out->pairs));
   const int64_t n = out->n_pairs;

@@ -24,7 +24,7 @@ ncc_status ncc_output_lock(const char *path, int *fd) {
   for (;;) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     struct stat opened, named;
-    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    *fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
     NCC_CHECK(*fd >= 0, NCC_ERR_OUTPUT, "%s: cannot be created: %s", path, strerror(errno));
     if (fcntl(*fd, F_OFD_SETLK, &lock) != 0) {
       if (errno == EAGAIN || errno == EACCES) {

@@ -15,7 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "io/base/files.h"
+#include "base/files.h"
+#include "base/target.h"
 #include "io/output/file.h"
 #include "io/output/lock.h"
 #include "io/output/rows.h"
@@ -30,6 +31,11 @@ struct ncc_output {
   ncc_row_writer *writer;
   uint8_t *statuses; /**< [n_pairs] on disk at the start, and what was taken since */
 };
+
+static const struct {
+  const char *suffix, *role;
+} sidecars[] = {{".part", "OUTPUT.part"}, {".part.new", "OUTPUT.part.new"}, {".part.lock", "OUTPUT.part.lock"}};
+enum { SIDECARS = sizeof sidecars / sizeof sidecars[0] };
 
 static bool exists(const char *path) {
   return access(path, F_OK) == 0;
@@ -49,15 +55,39 @@ static ncc_status check_absent(const char *path, const char *part) {
   return NCC_OK;
 }
 
+ncc_status ncc_output_declare(const char *path, char **out) {
+  ncc_status status = NCC_OK;
+  char *found = NULL;
+  NCC_TRY(ncc_target_declare(path, "OUTPUT", &found));
+  for (int i = 0; i < SIDECARS; i++) NCC_TRY(ncc_target_declare_sidecar(found, sidecars[i].suffix, sidecars[i].role));
+cleanup:
+  if (out) {
+    *out = found;
+  } else {
+    free(found);
+  }
+  return status;
+}
+
+/** The output's files are nobody's any more. */
+static void forget(void) {
+  ncc_target_forget("OUTPUT");
+  for (int i = 0; i < SIDECARS; i++) ncc_target_forget(sidecars[i].role);
+}
+
 ncc_status ncc_output_check(const char *path, ncc_output_mode mode) {
   ncc_status status = NCC_OK;
-  char *part = ncc_file_name(path, ".part"), *lock = ncc_file_name(path, ".part.lock");
+  char *found = NULL, *part = NULL, *lock = NULL;
+  NCC_TRY(ncc_output_declare(path, &found));
+  part = ncc_file_name(found, ".part");
+  lock = ncc_file_name(found, ".part.lock");
   NCC_CHECK(part && lock, NCC_ERR_NOMEM, "%s: no memory", path);
-  if (mode == NCC_OUTPUT_RESUME && exists(path) && !exists(part)) goto cleanup;
-  NCC_TRY(ncc_file_check_creatable(path));
+  if (mode == NCC_OUTPUT_RESUME && exists(found) && !exists(part)) goto cleanup;
+  NCC_TRY(ncc_file_check_creatable(found));
   NCC_TRY(ncc_output_lock_probe(lock));
-  if (mode == NCC_OUTPUT_NEW) NCC_TRY(check_absent(path, part));
+  if (mode == NCC_OUTPUT_NEW) NCC_TRY(check_absent(found, part));
 cleanup:
+  free(found);
   free(part);
   free(lock);
   return status;
@@ -151,6 +181,7 @@ static void destroy(ncc_output *output) {
   free(output->fresh);
   free(output->lock);
   free(output);
+  forget();
 }
 
 /** A result as a row of all datasets. */
@@ -220,12 +251,12 @@ ncc_status ncc_output_create(const char *path, ncc_output_mode mode, const ncc_w
   NCC_CHECK(output, NCC_ERR_NOMEM, "%s: no memory", path);
   output->fd = output->lock_fd = -1;
   output->work = work;
-  output->path = strdup(path);
-  output->part = ncc_file_name(path, ".part");
-  output->fresh = ncc_file_name(path, ".part.new");
-  output->lock = ncc_file_name(path, ".part.lock");
+  NCC_TRY(ncc_output_declare(path, &output->path));
+  output->part = ncc_file_name(output->path, ".part");
+  output->fresh = ncc_file_name(output->path, ".part.new");
+  output->lock = ncc_file_name(output->path, ".part.lock");
   output->statuses = calloc((size_t)work->catalog->n_pairs + 1, 1);
-  NCC_CHECK(output->path && output->part && output->fresh && output->lock && output->statuses, NCC_ERR_NOMEM,
+  NCC_CHECK(output->part && output->fresh && output->lock && output->statuses, NCC_ERR_NOMEM,
             "%s: no memory for %" PRId64 " pairs", path, work->catalog->n_pairs);
   NCC_TRY(ncc_output_check(path, mode));
   NCC_TRY(open_part(output, mode, &spec));
@@ -245,11 +276,13 @@ ncc_status ncc_output_peek(const char *path, const ncc_work *work, const ncc_inp
                            const ncc_search *search, const ncc_run_info *info, uint8_t **statuses) {
   ncc_status status = NCC_OK;
   const ncc_output_spec spec = {work->catalog, identity, info, search->quality};
-  ncc_output found = {.fd = -1, .part = ncc_file_name(path, ".part")};
+  ncc_output found = {.fd = -1};
   *statuses = found.statuses = calloc((size_t)work->catalog->n_pairs + 1, 1);
+  NCC_TRY(ncc_output_declare(path, &found.path));
+  found.part = ncc_file_name(found.path, ".part");
   NCC_CHECK(found.part && found.statuses, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " pairs", path,
             work->catalog->n_pairs);
-  const char *file = exists(found.part) ? found.part : path;
+  const char *file = exists(found.part) ? found.part : found.path;
   if (!exists(file)) goto cleanup;
   NCC_TRY(ncc_output_file_match(file, &spec, &found.layout));
   found.fd = open(file, O_RDONLY | O_CLOEXEC);
@@ -257,6 +290,7 @@ ncc_status ncc_output_peek(const char *path, const ncc_work *work, const ncc_inp
   NCC_TRY(read_statuses(&found, file));
 cleanup:
   if (found.fd >= 0) close(found.fd);
+  free(found.path);
   free(found.part);
   if (status != NCC_OK) free(*statuses), *statuses = NULL;
   return status;

@@ -17,6 +17,11 @@ typedef struct ncc_output ncc_output;
 
 typedef enum ncc_output_mode { NCC_OUTPUT_NEW, NCC_OUTPUT_OVERWRITE, NCC_OUTPUT_RESUME } ncc_output_mode;
 
+/** Declares OUTPUT and the files beside it as targets (base/target.h), until the output is closed.
+ *  @param[out] out  malloc'd: where it lies, symbolic links followed; may be NULL.
+ *  @return NCC_OK; NCC_ERR_OUTPUT. */
+ncc_status ncc_output_declare(const char *path, char **out);
+
 /** Refuses early, before any work, what create would refuse: output or part exists, is in use, or its directory cannot
  *  be written. @return NCC_OK; NCC_ERR_OUTPUT naming the path and the reason. */
 ncc_status ncc_output_check(const char *path, ncc_output_mode mode);

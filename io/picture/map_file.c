@@ -1,12 +1,9 @@
 /** See map_file.h. */
 #include "io/picture/map_file.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "io/base/files.h"
+#include "base/target.h"
 #include "io/base/h5.h"
 
 /** Writes n numbers (0: a scalar) as an attribute. */
@@ -54,15 +51,11 @@ ncc_status ncc_map_file_write(const char *path, const ncc_map *map, const ncc_re
                               const char *input, const char *options) {
   ncc_status status = NCC_OK;
   hid_t file = -1, space = -1, set = -1;
-  char suffix[32];
+  ncc_target target = {0};
   const ncc_rect *search = &map->geometry.search;
   const int64_t origin[2] = {search->y0, search->x0};
-  snprintf(suffix, sizeof suffix, ".tmp%ld", (long)getpid());
-  char *temporary = ncc_file_name(path, suffix);
-  ncc_h5_silence();
-  NCC_CHECK(temporary, NCC_ERR_NOMEM, "%s: no memory", path);
-  NCC_TRY(ncc_file_check_creatable(path));
-  NCC_TRY(ncc_h5_create_file(temporary, &file));
+  NCC_TRY(ncc_target_begin(path, "OUT", &target));
+  NCC_TRY(ncc_h5_create_file(target.temporary, &file));
   space = H5Screate_simple(2, (hsize_t[2]){(hsize_t)map->rows, (hsize_t)map->cols}, NULL);
   set = H5Dcreate2(file, "/ncc", H5T_IEEE_F64LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
   NCC_CHECK_H5(set >= 0 && H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, map->values) >= 0,
@@ -79,13 +72,12 @@ ncc_status ncc_map_file_write(const char *path, const ncc_map *map, const ncc_re
   const bool closed = H5Fclose(file) >= 0;
   file = -1;
   NCC_CHECK_H5(closed, NCC_ERR_OUTPUT, "%s: cannot be written", path);
-  NCC_TRY(ncc_file_rename(temporary, path));
+  NCC_TRY(ncc_target_commit(&target));
 
 cleanup:
   ncc_h5_close(&set);
   ncc_h5_close(&space);
   ncc_h5_close(&file);
-  if (status != NCC_OK && temporary) unlink(temporary);
-  free(temporary);
+  ncc_target_end(&target);
   return status;
 }

@@ -5,10 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/array.h"
-#include "io/base/files.h"
+#include "base/target.h"
 
 static const ncc_colour INK = {0.13, 0.13, 0.15};
 static const double TICK_TEXT = 12, TITLE_TEXT = 15;
@@ -390,18 +389,14 @@ void ncc_panel_mark(const ncc_panel *p, ncc_mark mark, double y, double x, ncc_c
 
 ncc_status ncc_plot_write(cairo_surface_t *surface, const char *path) {
   ncc_status status = NCC_OK;
-  char suffix[32];
-  snprintf(suffix, sizeof suffix, ".tmp%ld", (long)getpid());
-  char *temporary = ncc_file_name(path, suffix);
-  NCC_CHECK(temporary, NCC_ERR_NOMEM, "%s: no memory", path);
-  NCC_TRY(ncc_file_check_creatable(path));
-  const cairo_status_t written = cairo_surface_write_to_png(surface, temporary);
-  if (written != CAIRO_STATUS_SUCCESS) unlink(temporary);
+  ncc_target target;
+  NCC_TRY(ncc_target_begin(path, "OUT", &target));
+  const cairo_status_t written = cairo_surface_write_to_png(surface, target.temporary);
   NCC_CHECK(written == CAIRO_STATUS_SUCCESS, NCC_ERR_OUTPUT, "%s: the picture cannot be written: %s", path,
             cairo_status_to_string(written));
-  NCC_TRY(ncc_file_rename(temporary, path));
+  NCC_TRY(ncc_target_commit(&target));
 
 cleanup:
-  free(temporary);
+  ncc_target_end(&target);
   return status;
 }

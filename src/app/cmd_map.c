@@ -8,6 +8,7 @@
 
 #include "app/commands.h"
 #include "app/pair_source.h"
+#include "base/target.h"
 #include "io/picture/map_file.h"
 #include "io/picture/picture.h"
 #include "match/map.h"
@@ -97,6 +98,7 @@ static ncc_status check_options(const map_options *o) {
       NCC_ERR_USAGE, "map: --results and search options found, expected one of them");
   NCC_CHECK(!png || ncc_picture_available(), NCC_ERR_USAGE,
             "map: this build draws no pictures: cairo was not found when it was configured");
+  NCC_TRY(ncc_target_declare(o->output, "OUT", NULL));
   NCC_CHECK(o->overwrite || access(o->output, F_OK) != 0, NCC_ERR_OUTPUT,
             "%s: exists already (--overwrite replaces it)", o->output);
 

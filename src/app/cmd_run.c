@@ -7,7 +7,8 @@
 #include "app/probe.h"
 #include "app/progress.h"
 #include "app/report.h"
-#include "base/error.h"
+#include "base/target.h"
+#include "io/output/output.h"
 #include "mpi/job.h"
 #include "options/run.h"
 
@@ -17,9 +18,16 @@ typedef struct observer {
 } observer;
 
 static ncc_status probe(void *context) {
-  const observer *o = context;
-  ncc_status status = ncc_probe_input(o->options->input);
-  return status == NCC_OK && o->options->resume ? ncc_probe_output(o->options->output) : status;
+  const ncc_run_options *options = ((const observer *)context)->options;
+  ncc_status status = NCC_OK;
+  /* before anything is read */
+  if (options->output) NCC_TRY(ncc_output_declare(options->output, NULL));
+  if (options->report) NCC_TRY(ncc_target_declare(options->report, "--report", NULL));
+  if (options->wisdom) NCC_TRY(ncc_target_declare(options->wisdom, "--wisdom", NULL));
+  NCC_TRY(ncc_probe_input(options->input));
+  if (options->resume) NCC_TRY(ncc_probe_output(options->output));
+cleanup:
+  return status;
 }
 
 static ncc_status check(void *context) {

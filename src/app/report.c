@@ -5,11 +5,11 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "app/progress.h"
 #include "base/arithmetic.h"
+#include "base/files.h"
+#include "base/target.h"
 #include "base/version.h"
 
 /* ---- in words --------------------------------------------------------------------------------------------------- */
@@ -161,20 +161,11 @@ void ncc_report_summary(FILE *stream, const ncc_job_header *header, const ncc_jo
 
 ncc_status ncc_report_check(const char *path) {
   ncc_status status = NCC_OK;
-  struct stat found;
-  char *folder = strdup(path);
-  NCC_CHECK(folder, NCC_ERR_NOMEM, "out of memory for a path");
-  NCC_CHECK(stat(path, &found) != 0 || !S_ISDIR(found.st_mode), NCC_ERR_OUTPUT, "%s: is a folder, expected a file",
-            path);
-  char *slash = strrchr(folder, '/');
-  if (slash)
-    slash[slash == folder] = '\0';
-  else
-    strcpy(folder, path[0] ? "." : "");
-  NCC_CHECK(access(folder, W_OK | X_OK) == 0, NCC_ERR_OUTPUT, "%s: the report cannot be written in %s: %s", path,
-            folder, strerror(errno));
+  char *found = NULL;
+  NCC_TRY(ncc_target_declare(path, "--report", &found));
+  NCC_TRY(ncc_file_check_creatable(found));
 cleanup:
-  free(folder);
+  free(found);
   return status;
 }
 
@@ -279,20 +270,16 @@ static json_t *make_report(const ncc_job_header *header, const ncc_job_totals *t
 
 ncc_status ncc_report_write_json(const char *path, const struct json_t *report) {
   ncc_status status = NCC_OK;
-  char *temporary = NULL;
-  FILE *file = NULL;
-  NCC_CHECK(asprintf(&temporary, "%s.%ld.tmp", path, (long)getpid()) > 0, NCC_ERR_NOMEM,
-            "%s: out of memory for the report", path);
-  file = fopen(temporary, "w");
+  ncc_target target;
+  NCC_TRY(ncc_target_begin(path, "--report", &target));
+  FILE *file = fopen(target.temporary, "w");
   NCC_CHECK(file, NCC_ERR_OUTPUT, "%s: the report cannot be written: %s", path, strerror(errno));
   bool written = json_dumpf(report, file, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0 && fputc('\n', file) != EOF;
   written = fclose(file) == 0 && written;
-  if (!written || rename(temporary, path) != 0) {
-    status = ncc_error_set(NCC_ERR_OUTPUT, "%s: the report cannot be written: %s", path, strerror(errno));
-    unlink(temporary);
-  }
+  NCC_CHECK(written, NCC_ERR_OUTPUT, "%s: the report cannot be written: %s", path, strerror(errno));
+  NCC_TRY(ncc_target_commit(&target));
 cleanup:
-  free(temporary);
+  ncc_target_end(&target);
   return status;
 }
 

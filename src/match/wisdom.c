@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/error.h"
+#include "base/target.h"
 #include "base/version.h"
 #include "match/fft.h"
 
@@ -100,7 +100,8 @@ static void make_parents(const char *path) {
 
 ncc_status ncc_wisdom_save(const char *path) {
   ncc_status status = NCC_OK;
-  char own[4096], temporary[4200] = "", header[HEADER_BYTES];
+  char own[4096], header[HEADER_BYTES];
+  ncc_target target = {0};
   FILE *f = NULL;
   char *wisdom = ncc_fft_wisdom_export();
   if (!wisdom) return NCC_OK;  // a library without wisdom
@@ -110,19 +111,18 @@ ncc_status ncc_wisdom_save(const char *path) {
     make_parents(path);
   }
   header_line(header);
-  snprintf(temporary, sizeof temporary, "%s.%ld", path, (long)getpid());
-  f = fopen(temporary, "w");
-  NCC_CHECK(f, NCC_ERR_OUTPUT, "%s: FFT planning cache cannot be written: %s", temporary, strerror(errno));
+  NCC_TRY(ncc_target_begin(path, "--wisdom", &target));
+  f = fopen(target.temporary, "w");
+  NCC_CHECK(f, NCC_ERR_OUTPUT, "%s: FFT planning cache cannot be written: %s", path, strerror(errno));
   bool written = fputs(header, f) >= 0 && fputs(wisdom, f) >= 0;
   written &= fclose(f) == 0;
   f = NULL;
-  NCC_CHECK(written && rename(temporary, path) == 0, NCC_ERR_OUTPUT, "%s: FFT planning cache cannot be written: %s",
-            path, strerror(errno));
-  temporary[0] = 0;
+  NCC_CHECK(written, NCC_ERR_OUTPUT, "%s: FFT planning cache cannot be written: %s", path, strerror(errno));
+  NCC_TRY(ncc_target_commit(&target));
 
 cleanup:
   if (f) fclose(f);
-  if (temporary[0]) unlink(temporary);
+  ncc_target_end(&target);
   free(wisdom);
   return status;
 }

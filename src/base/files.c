@@ -1,5 +1,5 @@
 /** See files.h. */
-#include "io/base/files.h"
+#include "base/files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,14 +31,13 @@ ncc_status ncc_file_sync(const char *path) {
   return sync_opened(path, O_RDONLY);
 }
 
-/** malloc'd name of the directory that holds `path`. */
-static char *directory_of(const char *path) {
+char *ncc_file_directory(const char *path) {
   const char *slash = strrchr(path, '/');
   return !slash ? strdup(".") : slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
 }
 
 ncc_status ncc_file_sync_directory(const char *path) {
-  char *directory = directory_of(path);
+  char *directory = ncc_file_directory(path);
   ncc_status status =
       directory ? sync_opened(directory, O_RDONLY | O_DIRECTORY) : ncc_error_set(NCC_ERR_NOMEM, "%s: no memory", path);
   free(directory);
@@ -57,16 +56,13 @@ ncc_status ncc_file_rename(const char *from, const char *to) {
 ncc_status ncc_file_check_creatable(const char *path) {
   ncc_status status = NCC_OK;
   struct stat info;
-  char *directory = directory_of(path);
+  char *directory = ncc_file_directory(path);
   NCC_CHECK(directory, NCC_ERR_NOMEM, "%s: no memory", path);
-  NCC_CHECK(path[0] && path[strlen(path) - 1] != '/', NCC_ERR_OUTPUT, "'%s' found, expected the name of a file", path);
   NCC_CHECK(stat(directory, &info) == 0, NCC_ERR_OUTPUT, "%s: cannot be created: directory %s: %s", path, directory,
             strerror(errno));
   NCC_CHECK(S_ISDIR(info.st_mode), NCC_ERR_OUTPUT, "%s: cannot be created: %s is no directory", path, directory);
   NCC_CHECK(access(directory, W_OK | X_OK) == 0, NCC_ERR_OUTPUT, "%s: cannot be created: directory %s: %s", path,
             directory, strerror(errno));
-  NCC_CHECK(stat(path, &info) != 0 || !S_ISDIR(info.st_mode), NCC_ERR_OUTPUT,
-            "%s: a directory found, expected the name of a file", path);
 cleanup:
   free(directory);
   return status;

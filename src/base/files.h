@@ -1,4 +1,4 @@
-/** Making files durable and naming them: plain POSIX, no HDF5. Private to io/. */
+/** Making files durable and naming them: plain POSIX. */
 #ifndef NCC_FILES_H
 #define NCC_FILES_H
 
@@ -6,6 +6,9 @@
 
 /** malloc'd path + suffix, or NULL without memory. */
 char *ncc_file_name(const char *path, const char *suffix);
+
+/** malloc'd name of the directory that holds `path`, or NULL without memory. */
+char *ncc_file_directory(const char *path);
 
 /** fsync of a closed file. @return NCC_OK; NCC_ERR_OUTPUT with path and reason. */
 ncc_status ncc_file_sync(const char *path);
@@ -16,7 +19,7 @@ ncc_status ncc_file_sync_directory(const char *path);
 /** Renames atomically, replacing `to`, and syncs the directory. */
 ncc_status ncc_file_rename(const char *from, const char *to);
 
-/** Whether a file could be created beside `path`, and `path` is no directory. */
+/** Whether the directory that holds `path` is there and can be written. @return NCC_OK; NCC_ERR_OUTPUT. */
 ncc_status ncc_file_check_creatable(const char *path);
 
 /** Seconds since 1970 as ISO 8601 in UTC, "2025-01-31T12:00:00Z". */
