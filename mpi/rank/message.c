@@ -7,13 +7,13 @@
 #include "base/error.h"
 #include "base/version.h"
 
-#define MAGIC 0x3143434eu   /* "NCC1" */
 enum { NEED_AGAIN = 0x80 }; /* beside a need's state */
 
+/* A message carries no magic, version or length of its own: builds are compared at the start, and MPI delivers whole
+   messages, or none. Counts and indices are checked all the same: a rank that goes wrong is to end the job with a line,
+   not to write into the memory of another. */
 typedef struct header {
-  uint32_t magic;
-  uint16_t version, type;
-  int64_t bytes; /* of the whole message */
+  int64_t type;
   int64_t id;
   int64_t n_pieces, n_pairs, n_needs;
   int64_t windows; /* 0 or 1 */
@@ -21,25 +21,21 @@ typedef struct header {
 
 void ncc_message_hello_make(ncc_message_hello *hello) {
   memset(hello, 0, sizeof *hello);
-  snprintf(hello->text, sizeof hello->text, "mpixcorr %s (commit %s), protocol %d, sizes %zu %zu %zu %zu %zu",
-           ncc_version(), ncc_commit(), NCC_PROTOCOL_VERSION, sizeof(header), sizeof(ncc_result),
-           sizeof(ncc_rank_stats), sizeof(ncc_object), sizeof(long));
+  snprintf(hello->text, sizeof hello->text, "mpixcorr %s (commit %s), sizes %zu %zu %zu %zu %zu %zu", ncc_version(),
+           ncc_commit(), sizeof(header), sizeof(ncc_result), sizeof(ncc_rank_stats), sizeof(ncc_object),
+           sizeof(ncc_unreadable), sizeof(long));
 }
 
 /* ---- writing ---------------------------------------------------------------------------------------------------- */
 
 /** Starts a message; *at is where its body begins. */
-static ncc_status start(const header *fields, int64_t body_bytes, void **bytes, int64_t *n_bytes, char **at) {
+static ncc_status start(const header *head, int64_t body_bytes, void **bytes, int64_t *n_bytes, char **at) {
   ncc_status status = NCC_OK;
-  *n_bytes = (int64_t)sizeof(header) + body_bytes;
+  *n_bytes = (int64_t)sizeof *head + body_bytes;
   *bytes = malloc((size_t)*n_bytes);
   NCC_CHECK(*bytes, NCC_ERR_NOMEM, "out of memory for a message of %lld bytes", (long long)*n_bytes);
-  header head = *fields;
-  head.magic = MAGIC;
-  head.version = NCC_PROTOCOL_VERSION;
-  head.bytes = *n_bytes;
-  memcpy(*bytes, &head, sizeof head);
-  *at = (char *)*bytes + sizeof head;
+  memcpy(*bytes, head, sizeof *head);
+  *at = (char *)*bytes + sizeof *head;
 cleanup:
   return status;
 }
@@ -54,34 +50,40 @@ static int64_t work_body_bytes(const header *head) {
          (head->windows ? head->n_pairs * (int64_t)sizeof(ncc_rect) : 0) + head->n_needs;
 }
 
-ncc_status ncc_message_work(const ncc_handout *handout, void **bytes, int64_t *n_bytes) {
+ncc_status ncc_message_work(const ncc_batch *batch, void **bytes, int64_t *n_bytes) {
   ncc_status status = NCC_OK;
   char *at = NULL;
   header head = {.type = NCC_MESSAGE_WORK,
-                 .id = handout->id,
-                 .n_pieces = handout->n_pieces,
-                 .n_pairs = handout->n_pairs,
-                 .n_needs = handout->n_needs,
-                 .windows = handout->windows != NULL};
+                 .id = batch->id,
+                 .n_pieces = batch->n_pieces,
+                 .n_pairs = batch->n_pairs,
+                 .n_needs = batch->needs.n,
+                 .windows = batch->windows != NULL};
   NCC_TRY(start(&head, work_body_bytes(&head), bytes, n_bytes, &at));
-  put(&at, handout->pieces, (size_t)handout->n_pieces * sizeof *handout->pieces);
-  put(&at, handout->templates, (size_t)handout->n_pairs * sizeof *handout->templates);
-  if (handout->windows) put(&at, handout->windows, (size_t)handout->n_pairs * sizeof *handout->windows);
-  for (int64_t i = 0; i < handout->n_needs; i++)
-    *at++ = (char)(handout->needs[i].state | (handout->needs[i].again ? NEED_AGAIN : 0));
+  put(&at, batch->pieces, (size_t)batch->n_pieces * sizeof *batch->pieces);
+  put(&at, batch->templates, (size_t)batch->n_pairs * sizeof *batch->templates);
+  if (batch->windows) put(&at, batch->windows, (size_t)batch->n_pairs * sizeof *batch->windows);
+  for (int64_t i = 0; i < batch->needs.n; i++)
+    *at++ = (char)(batch->needs.items[i].state | (batch->needs.items[i].again ? NEED_AGAIN : 0));
 cleanup:
   return status;
 }
 
-ncc_status ncc_message_results(const ncc_handout *handout, void **bytes, int64_t *n_bytes) {
+static int64_t results_body_bytes(const header *head) {
+  return (int64_t)(2 * sizeof(double)) + head->n_pairs * (int64_t)sizeof(ncc_result) +
+         head->n_needs * (int64_t)sizeof(ncc_unreadable);
+}
+
+ncc_status ncc_message_results(const ncc_batch *batch, void **bytes, int64_t *n_bytes) {
   ncc_status status = NCC_OK;
   char *at = NULL;
-  header head = {.type = NCC_MESSAGE_RESULTS, .id = handout->id, .n_pairs = handout->n_pairs};
-  size_t results_bytes = (size_t)handout->n_pairs * sizeof *handout->results;
-  NCC_TRY(start(&head, (int64_t)(2 * sizeof(double) + results_bytes), bytes, n_bytes, &at));
-  put(&at, &handout->elapsed_s, sizeof handout->elapsed_s);
-  put(&at, &handout->image_s, sizeof handout->image_s);
-  put(&at, handout->results, results_bytes);
+  header head = {
+      .type = NCC_MESSAGE_RESULTS, .id = batch->id, .n_pairs = batch->n_pairs, .n_needs = batch->n_unreadable};
+  NCC_TRY(start(&head, results_body_bytes(&head), bytes, n_bytes, &at));
+  put(&at, &batch->elapsed_s, sizeof batch->elapsed_s);
+  put(&at, &batch->image_s, sizeof batch->image_s);
+  put(&at, batch->results, (size_t)batch->n_pairs * sizeof *batch->results);
+  if (batch->n_unreadable > 0) put(&at, batch->unreadable, (size_t)batch->n_unreadable * sizeof *batch->unreadable);
 cleanup:
   return status;
 }
@@ -109,7 +111,7 @@ cleanup:
 
 ncc_status ncc_message_plain(ncc_message_type type, void **bytes, int64_t *n_bytes) {
   char *at = NULL;
-  return start(&(header){.type = (uint16_t)type}, 0, bytes, n_bytes, &at);
+  return start(&(header){.type = type}, 0, bytes, n_bytes, &at);
 }
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
@@ -120,14 +122,9 @@ ncc_status ncc_message_check(const void *bytes, int64_t n_bytes, ncc_message_typ
   NCC_CHECK(n_bytes >= (int64_t)sizeof head, NCC_ERR_COMM, "a message of %lld bytes, expected at least %zu",
             (long long)n_bytes, sizeof head);
   memcpy(&head, bytes, sizeof head);
-  NCC_CHECK(head.magic == MAGIC, NCC_ERR_COMM, "a message begins with 0x%08x, expected 0x%08x", head.magic, MAGIC);
-  NCC_CHECK(head.version == NCC_PROTOCOL_VERSION, NCC_ERR_COMM,
-            "a message of protocol version %d, expected %d: the same build must run on all nodes", head.version,
-            NCC_PROTOCOL_VERSION);
-  NCC_CHECK(head.bytes == n_bytes, NCC_ERR_COMM, "a message of %lld bytes says that it has %lld", (long long)n_bytes,
-            (long long)head.bytes);
   NCC_CHECK(head.type >= NCC_MESSAGE_WORK && head.type < NCC_MESSAGE_TYPE_COUNT, NCC_ERR_COMM,
-            "a message of type %d, expected %d to %d", head.type, NCC_MESSAGE_WORK, NCC_MESSAGE_TYPE_COUNT - 1);
+            "a message of type %lld, expected %d to %d", (long long)head.type, NCC_MESSAGE_WORK,
+            NCC_MESSAGE_TYPE_COUNT - 1);
   *type = (ncc_message_type)head.type;
 cleanup:
   return status;
@@ -153,60 +150,60 @@ static void get(const char **at, void *data, size_t bytes) {
   *at += bytes;
 }
 
-/** Indices and counts of a decoded hand-out fit the catalog. */
-static ncc_status check_work(const ncc_handout *handout, const ncc_catalog *catalog) {
+/** Indices and counts of a decoded batch fit the catalog. */
+static ncc_status check_work(const ncc_batch *batch, const ncc_catalog *catalog) {
   ncc_status status = NCC_OK;
   int64_t sum = 0;
-  for (int64_t i = 0; i < handout->n_pieces; i++) {
-    const ncc_piece *piece = &handout->pieces[i];
+  for (int64_t i = 0; i < batch->n_pieces; i++) {
+    const ncc_piece *piece = &batch->pieces[i];
     NCC_CHECK(piece->image >= 0 && piece->image < catalog->images.count && piece->count >= 1 &&
-                  piece->count <= handout->n_pairs - sum,
-              NCC_ERR_COMM, "a hand-out names image %lld with %lld pairs, expected one of %lld images",
+                  piece->count <= batch->n_pairs - sum,
+              NCC_ERR_COMM, "a batch names image %lld with %lld pairs, expected one of %lld images",
               (long long)piece->image, (long long)piece->count, (long long)catalog->images.count);
     sum += piece->count;
   }
-  NCC_CHECK(sum == handout->n_pairs, NCC_ERR_COMM, "a hand-out of %lld pairs has pieces for %lld",
-            (long long)handout->n_pairs, (long long)sum);
-  for (int64_t i = 0; i < handout->n_pairs; i++)
-    NCC_CHECK(handout->templates[i] >= 0 && handout->templates[i] < catalog->templates.count, NCC_ERR_COMM,
-              "a hand-out names template %lld, expected one of %lld", (long long)handout->templates[i],
+  NCC_CHECK(sum == batch->n_pairs, NCC_ERR_COMM, "a batch of %lld pairs has pieces for %lld", (long long)batch->n_pairs,
+            (long long)sum);
+  for (int64_t i = 0; i < batch->n_pairs; i++)
+    NCC_CHECK(batch->templates[i] >= 0 && batch->templates[i] < catalog->templates.count, NCC_ERR_COMM,
+              "a batch names template %lld, expected one of %lld", (long long)batch->templates[i],
               (long long)catalog->templates.count);
 cleanup:
   return status;
 }
 
-ncc_status ncc_message_read_work(const void *bytes, int64_t n_bytes, const ncc_catalog *catalog, ncc_handout **out) {
+ncc_status ncc_message_read_work(const void *bytes, int64_t n_bytes, const ncc_catalog *catalog, ncc_batch **out) {
   ncc_status status = NCC_OK;
-  ncc_handout *handout = NULL;
+  ncc_batch *batch = NULL;
   header head = {0};
   *out = NULL;
   NCC_TRY(read_header(bytes, n_bytes, NCC_MESSAGE_WORK, -1, &head));
   NCC_CHECK(head.n_pieces >= 1 && head.n_pairs >= head.n_pieces && head.n_pairs < n_bytes && head.n_needs >= 0 &&
                 head.n_needs <= head.n_pieces + head.n_pairs && (head.windows == 0 || head.windows == 1) &&
                 n_bytes == (int64_t)sizeof head + work_body_bytes(&head),
-            NCC_ERR_COMM, "a hand-out of %lld pairs in %lld pieces with %lld objects does not fit its %lld bytes",
+            NCC_ERR_COMM, "a batch of %lld pairs in %lld pieces with %lld objects does not fit its %lld bytes",
             (long long)head.n_pairs, (long long)head.n_pieces, (long long)head.n_needs, (long long)n_bytes);
-  NCC_TRY(ncc_handout_create(head.n_pieces, head.n_pairs, head.windows, false, &handout));
+  NCC_TRY(ncc_batch_create(head.n_pieces, head.n_pairs, head.windows, &batch));
   const char *at = (const char *)bytes + sizeof head;
-  handout->id = head.id;
-  get(&at, handout->pieces, (size_t)head.n_pieces * sizeof *handout->pieces);
-  get(&at, handout->templates, (size_t)head.n_pairs * sizeof *handout->templates);
-  if (head.windows) get(&at, handout->windows, (size_t)head.n_pairs * sizeof *handout->windows);
-  NCC_TRY(check_work(handout, catalog));
-  NCC_TRY(ncc_handout_find_needs(handout));
-  NCC_CHECK(handout->n_needs == head.n_needs, NCC_ERR_COMM, "a hand-out lists %lld objects, its pairs need %lld",
-            (long long)head.n_needs, (long long)handout->n_needs);
-  for (int64_t i = 0; i < handout->n_needs; i++) {
+  batch->id = head.id;
+  get(&at, batch->pieces, (size_t)head.n_pieces * sizeof *batch->pieces);
+  get(&at, batch->templates, (size_t)head.n_pairs * sizeof *batch->templates);
+  if (head.windows) get(&at, batch->windows, (size_t)head.n_pairs * sizeof *batch->windows);
+  NCC_TRY(check_work(batch, catalog));
+  NCC_TRY(ncc_batch_find_needs(batch));
+  NCC_CHECK(batch->needs.n == head.n_needs, NCC_ERR_COMM, "a batch lists %lld objects, its pairs need %lld",
+            (long long)head.n_needs, (long long)batch->needs.n);
+  for (int64_t i = 0; i < batch->needs.n; i++) {
     uint8_t byte = (uint8_t)*at++, state = byte & (uint8_t)~NEED_AGAIN;
-    NCC_CHECK(state < NCC_NEED_STATE_COUNT, NCC_ERR_COMM, "a hand-out's object has state %d, expected less than %d",
-              state, NCC_NEED_STATE_COUNT);
-    handout->needs[i].state = state;
-    handout->needs[i].again = byte & NEED_AGAIN;
+    NCC_CHECK(state < NCC_NEED_STATE_COUNT, NCC_ERR_COMM, "a batch's object has state %d, expected less than %d", state,
+              NCC_NEED_STATE_COUNT);
+    batch->needs.items[i].state = state;
+    batch->needs.items[i].again = byte & NEED_AGAIN;
   }
-  *out = handout;
-  handout = NULL;
+  *out = batch;
+  batch = NULL;
 cleanup:
-  ncc_handout_release(handout);
+  ncc_batch_destroy(&batch);
   return status;
 }
 
@@ -219,21 +216,39 @@ cleanup:
   return status;
 }
 
-ncc_status ncc_message_read_results(const void *bytes, int64_t n_bytes, ncc_handout *handout) {
+ncc_status ncc_message_read_results(const void *bytes, int64_t n_bytes, ncc_batch *batch) {
   ncc_status status = NCC_OK;
   header head = {0};
-  size_t results_bytes = (size_t)handout->n_pairs * sizeof *handout->results;
-  NCC_TRY(read_header(bytes, n_bytes, NCC_MESSAGE_RESULTS, (int64_t)(2 * sizeof(double) + results_bytes), &head));
-  NCC_CHECK(head.id == handout->id && head.n_pairs == handout->n_pairs, NCC_ERR_COMM,
-            "results of %lld pairs for hand-out %lld, expected %lld for %lld", (long long)head.n_pairs,
-            (long long)head.id, (long long)handout->n_pairs, (long long)handout->id);
+  NCC_TRY(read_header(bytes, n_bytes, NCC_MESSAGE_RESULTS, -1, &head));
+  NCC_CHECK(head.id == batch->id && head.n_pairs == batch->n_pairs, NCC_ERR_COMM,
+            "results of %lld pairs for batch %lld, expected %lld for %lld", (long long)head.n_pairs, (long long)head.id,
+            (long long)batch->n_pairs, (long long)batch->id);
+  NCC_CHECK(head.n_needs >= 0 && head.n_needs <= batch->needs.n &&
+                n_bytes == (int64_t)sizeof head + results_body_bytes(&head),
+            NCC_ERR_COMM, "results of %lld pairs with %lld unreadable objects do not fit their %lld bytes",
+            (long long)head.n_pairs, (long long)head.n_needs, (long long)n_bytes);
   const char *at = (const char *)bytes + sizeof head;
-  get(&at, &handout->elapsed_s, sizeof handout->elapsed_s);
-  get(&at, &handout->image_s, sizeof handout->image_s);
-  get(&at, handout->results, results_bytes);
-  for (int64_t i = 0; i < handout->n_pairs; i++)
-    NCC_CHECK(handout->results[i].status < NCC_PAIR_STATUS_COUNT, NCC_ERR_COMM,
-              "a result has status %d, expected less than %d", handout->results[i].status, NCC_PAIR_STATUS_COUNT);
+  get(&at, &batch->elapsed_s, sizeof batch->elapsed_s);
+  get(&at, &batch->image_s, sizeof batch->image_s);
+  get(&at, batch->results, (size_t)batch->n_pairs * sizeof *batch->results);
+  for (int64_t i = 0; i < batch->n_pairs; i++)
+    NCC_CHECK(batch->results[i].status < NCC_PAIR_STATUS_COUNT, NCC_ERR_COMM,
+              "a result has status %d, expected less than %d", batch->results[i].status, NCC_PAIR_STATUS_COUNT);
+  if (head.n_needs == 0) goto cleanup;
+  free(batch->unreadable);
+  batch->n_unreadable = 0;
+  batch->unreadable = malloc((size_t)head.n_needs * sizeof *batch->unreadable);
+  NCC_CHECK(batch->unreadable, NCC_ERR_NOMEM, "out of memory for objects that cannot be read");
+  get(&at, batch->unreadable, (size_t)head.n_needs * sizeof *batch->unreadable);
+  for (int64_t i = 0; i < head.n_needs; i++) {
+    ncc_unreadable *u = &batch->unreadable[i];
+    NCC_CHECK((u->kind == NCC_IMAGE || u->kind == NCC_TEMPLATE) &&
+                  ncc_needs_find(&batch->needs, (ncc_object_kind)u->kind, u->index),
+              NCC_ERR_COMM, "an object of kind %lld and index %lld is unreadable, which its batch does not need",
+              (long long)u->kind, (long long)u->index);
+    u->reason[NCC_MESSAGE_TEXT - 1] = '\0';
+  }
+  batch->n_unreadable = head.n_needs;
 cleanup:
   return status;
 }

@@ -1,0 +1,116 @@
+#include "mpi/rank/batch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+
+ncc_status ncc_batch_create(int64_t n_pieces, int64_t n_pairs, bool windows, ncc_batch **out) {
+  ncc_status status = NCC_OK;
+  *out = NULL;
+  ncc_batch *batch = calloc(1, sizeof *batch);
+  NCC_CHECK(batch, NCC_ERR_NOMEM, "out of memory for a batch");
+  batch->n_pieces = n_pieces;
+  batch->n_pairs = n_pairs;
+  size_t n = (size_t)n_pairs;
+  batch->pieces = calloc((size_t)n_pieces, sizeof *batch->pieces);
+  batch->templates = calloc(n, sizeof *batch->templates);
+  batch->results = calloc(n, sizeof *batch->results); /* all pending */
+  if (windows) batch->windows = calloc(n, sizeof *batch->windows);
+  NCC_CHECK(batch->pieces && batch->templates && batch->results && (!windows || batch->windows), NCC_ERR_NOMEM,
+            "out of memory for a batch of %lld pairs", (long long)n_pairs);
+  *out = batch;
+  batch = NULL;
+cleanup:
+  ncc_batch_destroy(&batch);
+  return status;
+}
+
+void ncc_batch_destroy(ncc_batch **out) {
+  ncc_batch *batch = *out;
+  if (!batch) return;
+  ncc_batch_drop_pixels(batch);
+  free(batch->pieces);
+  free(batch->templates);
+  free(batch->windows);
+  free(batch->needs.items);
+  free(batch->results);
+  free(batch->unreadable);
+  free(batch);
+  *out = NULL;
+}
+
+static int compare_needs(const void *left, const void *right) {
+  const ncc_need *a = left, *b = right;
+  if (a->kind != b->kind) return a->kind < b->kind ? -1 : 1;
+  return (a->index > b->index) - (a->index < b->index);
+}
+
+ncc_status ncc_batch_find_needs(ncc_batch *batch) {
+  ncc_status status = NCC_OK;
+  int64_t n = 0;
+  ncc_needs *needs = &batch->needs;
+  ncc_need *items = needs->items = calloc((size_t)(batch->n_pieces + batch->n_pairs), sizeof *items);
+  NCC_CHECK(items, NCC_ERR_NOMEM, "out of memory for a batch of %lld pairs", (long long)batch->n_pairs);
+  for (int64_t i = 0; i < batch->n_pieces; i++)
+    items[n++] = (ncc_need){.kind = NCC_IMAGE, .index = batch->pieces[i].image};
+  for (int64_t i = 0; i < batch->n_pairs; i++)
+    items[n++] = (ncc_need){.kind = NCC_TEMPLATE, .index = batch->templates[i]};
+  bool sorted = true; /* most are: images and templates come in the file's order */
+  for (int64_t i = 1; i < n && sorted; i++) sorted = compare_needs(&items[i - 1], &items[i]) <= 0;
+  if (!sorted) qsort(items, (size_t)n, sizeof *items, compare_needs);
+  for (int64_t i = 0; i < n; i++)
+    if (i == 0 || compare_needs(&items[needs->n - 1], &items[i]) != 0) items[needs->n++] = items[i];
+cleanup:
+  return status;
+}
+
+const ncc_pixels *ncc_batch_pixels(const ncc_batch *batch, ncc_object_kind kind, int64_t index) {
+  const ncc_need *need = ncc_needs_find(&batch->needs, kind, index);
+  return need ? need->pixels : NULL;
+}
+
+int64_t ncc_batch_shipped_bytes(const ncc_batch *batch) {
+  int64_t bytes = 0;
+  for (int64_t i = 0; i < batch->needs.n; i++) {
+    const ncc_need *need = &batch->needs.items[i];
+    if (need->state == NCC_NEED_SHIPPED && need->pixels) bytes += need->pixels->bytes;
+  }
+  return bytes;
+}
+
+void ncc_batch_drop_pixels(ncc_batch *batch) {
+  for (int64_t i = 0; i < batch->needs.n; i++) ncc_pixels_release(&batch->needs.items[i].pixels);
+}
+
+ncc_status ncc_batch_note_unreadable(ncc_batch *batch, ncc_object_kind kind, int64_t index) {
+  ncc_status status = NCC_OK;
+  ncc_unreadable *list = realloc(batch->unreadable, (size_t)(batch->n_unreadable + 1) * sizeof *list);
+  NCC_CHECK(list, NCC_ERR_NOMEM, "out of memory for objects that cannot be read");
+  batch->unreadable = list;
+  list += batch->n_unreadable++;
+  *list = (ncc_unreadable){.index = index, .kind = kind};
+  snprintf(list->reason, sizeof list->reason, "%.*s", NCC_MESSAGE_TEXT - 1, ncc_error_message());
+cleanup:
+  return status;
+}
+
+ncc_need *ncc_needs_find(const ncc_needs *needs, ncc_object_kind kind, int64_t index) {
+  ncc_need key = {.kind = (uint8_t)kind, .index = index};
+  return needs->n == 0 ? NULL : bsearch(&key, needs->items, (size_t)needs->n, sizeof key, compare_needs);
+}
+
+ncc_status ncc_needs_remember(ncc_needs *had, const ncc_batch *batch) {
+  ncc_status status = NCC_OK;
+  ncc_need *items = malloc((size_t)batch->needs.n * sizeof *items);
+  NCC_CHECK(items, NCC_ERR_NOMEM, "out of memory for %lld objects", (long long)batch->needs.n);
+  free(had->items);
+  *had = (ncc_needs){.items = items};
+  for (int64_t i = 0; i < batch->needs.n; i++) {
+    if (batch->needs.items[i].state == NCC_NEED_MISSING) continue;
+    items[had->n] = batch->needs.items[i];
+    items[had->n++].pixels = NULL;
+  }
+cleanup:
+  return status;
+}

@@ -1,0 +1,98 @@
+/** A batch: what rank 0 hands to a rank at once. Some pairs, the pixels that they need, and in the end their results.
+ *
+ *  No MPI in here. An object is needed once, however many pairs of the batch use it, and its pixels need not travel
+ * where the rank has them from its previous batch: so a group that continues keeps its image, and a few templates
+ * matched on thousands of images travel once. What later batches need again is marked, so that readers keep just that.
+ */
+#ifndef NCC_BATCH_H
+#define NCC_BATCH_H
+
+#include "io/input/input.h"
+#include "mpi/rank/store.h"
+
+enum { NCC_MESSAGE_TEXT = 512 };
+
+/** Consecutive pairs of a batch, all of one image. */
+typedef struct ncc_piece {
+  int64_t image; /**< index */
+  int64_t count; /**< pairs, at least 1 */
+} ncc_piece;
+
+/** How a needed object gets to the rank. */
+typedef enum ncc_need_state {
+  NCC_NEED_OPEN = 0,
+  NCC_NEED_SHIPPED, /**< read for this batch; where rank 0 read it, its pixels follow the message */
+  NCC_NEED_KEPT,    /**< the rank has it from its previous batch */
+  NCC_NEED_MISSING, /**< could not be read */
+  NCC_NEED_STATE_COUNT
+} ncc_need_state;
+
+typedef struct ncc_need {
+  int64_t index;      /**< of the image or template */
+  uint8_t kind;       /**< an ncc_object_kind */
+  uint8_t state;      /**< an ncc_need_state */
+  bool again;         /**< pairs that are not handed out yet need it too */
+  ncc_pixels *pixels; /**< one reference, or NULL */
+} ncc_need;
+
+/** Objects by kind and index, each once. */
+typedef struct ncc_needs {
+  ncc_need *items; /**< [n], owned */
+  int64_t n;
+} ncc_needs;
+
+/** An object that could not be read, and why. */
+typedef struct ncc_unreadable {
+  int64_t index;
+  int64_t kind; /**< an ncc_object_kind */
+  char reason[NCC_MESSAGE_TEXT];
+} ncc_unreadable;
+
+typedef struct ncc_batch {
+  int64_t id;
+  int64_t n_pieces, n_pairs;
+  ncc_piece *pieces;  /**< [n_pieces] */
+  int64_t *templates; /**< [n_pairs] index of the template */
+  ncc_rect *windows;  /**< [n_pairs], or NULL */
+  ncc_needs needs;
+  ncc_result *results; /**< [n_pairs], once computed */
+  double elapsed_s;    /**< that computing took */
+  double image_s;      /**< of which preparing images */
+  ncc_unreadable *unreadable;
+  int64_t n_unreadable;
+} ncc_batch;
+
+/** Makes an empty batch. @return NCC_OK; NCC_ERR_NOMEM. */
+ncc_status ncc_batch_create(int64_t n_pieces, int64_t n_pairs, bool windows, ncc_batch **out);
+
+/** Frees it, and its references to pixels. Accepts NULL. */
+void ncc_batch_destroy(ncc_batch **batch);
+
+/** Works out `needs` from pieces and templates. @return NCC_OK; NCC_ERR_NOMEM. */
+ncc_status ncc_batch_find_needs(ncc_batch *batch);
+
+/** Pixels of an object, or NULL where they are missing. Borrowed. */
+const ncc_pixels *ncc_batch_pixels(const ncc_batch *batch, ncc_object_kind kind, int64_t index);
+
+/** Bytes of the pixels that were read for it, and that it still has. */
+int64_t ncc_batch_shipped_bytes(const ncc_batch *batch);
+
+/** Gives back the pixels of all needs. */
+void ncc_batch_drop_pixels(ncc_batch *batch);
+
+/** Notes that an object could not be read, with the calling thread's error message. @return NCC_OK; NCC_ERR_NOMEM. */
+ncc_status ncc_batch_note_unreadable(ncc_batch *batch, ncc_object_kind kind, int64_t index);
+
+/** The need for an object, or NULL. */
+ncc_need *ncc_needs_find(const ncc_needs *needs, ncc_object_kind kind, int64_t index);
+
+/** Replaces a list by what a batch leaves with its rank: all but what is missing; without pixels.
+ *  @return NCC_OK; NCC_ERR_NOMEM. */
+ncc_status ncc_needs_remember(ncc_needs *had, const ncc_batch *batch);
+
+/** The object's shape and type. */
+static inline ncc_object ncc_catalog_object(const ncc_catalog *catalog, ncc_object_kind kind, int64_t index) {
+  return ncc_objects_get(kind == NCC_IMAGE ? &catalog->images : &catalog->templates, index);
+}
+
+#endif

@@ -1,0 +1,181 @@
+#include "mpi/rank/pipeline.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "mpi/rank/threads.h"
+
+/* ---- queues ----------------------------------------------------------------------------------------------------- */
+
+static void queue_init(ncc_queue *queue) {
+  queue->first = NULL;
+  queue->last = &queue->first;
+}
+
+void ncc_queue_put(ncc_queue *queue, ncc_task *task) {
+  task->next = NULL;
+  *queue->last = task;
+  queue->last = &task->next;
+}
+
+static ncc_task *queue_take(ncc_queue *queue) {
+  ncc_task *task = queue->first;
+  if (!task) return NULL;
+  queue->first = task->next;
+  if (!queue->first) queue->last = &queue->first;
+  return task;
+}
+
+static void queue_clear(ncc_queue *queue) {
+  for (ncc_task *task; (task = queue_take(queue));) {
+    ncc_batch_destroy(&task->done.batch);
+    free(task);
+  }
+}
+
+ncc_task *ncc_queue_wait(ncc_pipeline *pipeline, ncc_queue *queue, pthread_cond_t *filled) {
+  while (!queue->first && !pipeline->ending) pthread_cond_wait(filled, &pipeline->mutex);
+  return queue_take(queue);
+}
+
+void ncc_task_fail(ncc_task *task, ncc_status status) {
+  task->done.status = status;
+  snprintf(task->done.message, sizeof task->done.message, "%.*s", NCC_MESSAGE_TEXT - 1, ncc_error_message());
+}
+
+/* ---- batches in and out ----------------------------------------------------------------------------------------- */
+
+static ncc_status submit(ncc_pipeline *pipeline, ncc_queue *queue, pthread_cond_t *filled, const ncc_task *fields) {
+  ncc_task *task = malloc(sizeof *task);
+  if (!task) return ncc_error_set(NCC_ERR_NOMEM, "out of memory for a batch");
+  *task = *fields;
+  pthread_mutex_lock(&pipeline->mutex);
+  ncc_queue_put(queue, task);
+  pthread_cond_signal(filled);
+  pthread_mutex_unlock(&pipeline->mutex);
+  return NCC_OK;
+}
+
+ncc_status ncc_pipeline_load(ncc_pipeline *pipeline, ncc_batch *batch, int rank) {
+  const ncc_task task = {.done = {.batch = batch, .rank = rank}};
+  return submit(pipeline, &pipeline->to_load, &pipeline->may_load, &task);
+}
+
+ncc_status ncc_pipeline_compute(ncc_pipeline *pipeline, ncc_batch *batch) {
+  const ncc_task task = {.done = {.batch = batch, .rank = pipeline->options.rank}, .n_loaded = batch->n_pairs};
+  return submit(pipeline, &pipeline->to_compute, &pipeline->may_compute, &task);
+}
+
+bool ncc_pipeline_take(ncc_pipeline *pipeline, ncc_finished *out) {
+  pthread_mutex_lock(&pipeline->mutex);
+  ncc_task *task = queue_take(&pipeline->finished);
+  pthread_mutex_unlock(&pipeline->mutex);
+  if (!task) return false;
+  *out = task->done;
+  free(task);
+  return true;
+}
+
+void ncc_pipeline_wait(ncc_pipeline *pipeline, int timeout_us) {
+  struct timespec until;
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  until.tv_nsec += 1000L * timeout_us;
+  until.tv_sec += until.tv_nsec / 1000000000;
+  until.tv_nsec %= 1000000000;
+  pthread_mutex_lock(&pipeline->mutex);
+  if (!pipeline->finished.first) pthread_cond_timedwait(&pipeline->finished_some, &pipeline->mutex, &until);
+  pthread_mutex_unlock(&pipeline->mutex);
+}
+
+void ncc_pipeline_shipped(ncc_pipeline *pipeline, int64_t bytes) {
+  pthread_mutex_lock(&pipeline->mutex);
+  pipeline->shipping_bytes -= bytes;
+  if (bytes > 0) pipeline->in_flight--;
+  pthread_cond_signal(&pipeline->may_load);
+  pthread_mutex_unlock(&pipeline->mutex);
+}
+
+/* ---- begin and end ---------------------------------------------------------------------------------------------- */
+
+static ncc_status start_thread(pthread_t *thread, void *(*run)(void *), ncc_pipeline *pipeline, const char *what) {
+  int code = pthread_create(thread, NULL, run, pipeline);
+  if (code == 0) return NCC_OK;
+  return ncc_error_set(NCC_ERR_INTERNAL, "no thread for %s: %s (a limit on memory or processes?)", what,
+                       strerror(code));
+}
+
+ncc_status ncc_pipeline_create(const ncc_pipeline_options *options, ncc_pipeline **out) {
+  ncc_status status = NCC_OK;
+  *out = NULL;
+  ncc_pipeline *pipeline = calloc(1, sizeof *pipeline);
+  NCC_CHECK(pipeline, NCC_ERR_NOMEM, "out of memory for a rank's queues");
+  pipeline->options = *options;
+  queue_init(&pipeline->to_load);
+  queue_init(&pipeline->to_compute);
+  queue_init(&pipeline->finished);
+  pthread_condattr_t monotonic;
+  pthread_condattr_init(&monotonic);
+  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+  pthread_mutex_init(&pipeline->mutex, NULL);
+  pthread_cond_init(&pipeline->may_load, NULL);
+  pthread_cond_init(&pipeline->may_compute, NULL);
+  pthread_cond_init(&pipeline->finished_some, &monotonic);
+  pthread_condattr_destroy(&monotonic);
+  pipeline->had = calloc((size_t)options->ranks, sizeof *pipeline->had);
+  NCC_CHECK(pipeline->had, NCC_ERR_NOMEM, "out of memory for %d ranks", options->ranks);
+  if (options->input) pipeline->bytes_read_before = ncc_input_bytes_read(options->input);
+  pipeline->process_cpu_s = ncc_clock_process_cpu_s();
+  pipeline->caller_cpu_s = ncc_clock_thread_cpu_s();
+  if (options->input) NCC_TRY(start_thread(&pipeline->reader, ncc_reader_run, pipeline, "reading"));
+  pipeline->reader_started = options->input != NULL;
+  NCC_TRY(start_thread(&pipeline->matcher, ncc_compute_run, pipeline, "computing"));
+  pipeline->matcher_started = true;
+  *out = pipeline;
+  pipeline = NULL;
+cleanup:
+  ncc_pipeline_destroy(&pipeline);
+  return status;
+}
+
+static void join(ncc_pipeline *pipeline) {
+  pthread_mutex_lock(&pipeline->mutex);
+  pipeline->ending = true;
+  pthread_cond_broadcast(&pipeline->may_load);
+  pthread_cond_broadcast(&pipeline->may_compute);
+  pthread_mutex_unlock(&pipeline->mutex);
+  if (pipeline->reader_started) pthread_join(pipeline->reader, NULL);
+  if (pipeline->matcher_started) pthread_join(pipeline->matcher, NULL);
+  pipeline->reader_started = pipeline->matcher_started = false;
+}
+
+void ncc_pipeline_destroy(ncc_pipeline **out) {
+  ncc_pipeline *pipeline = *out;
+  if (!pipeline) return;
+  join(pipeline);
+  queue_clear(&pipeline->to_load);
+  queue_clear(&pipeline->to_compute);
+  queue_clear(&pipeline->finished);
+  for (int rank = 0; pipeline->had && rank < pipeline->options.ranks; rank++) free(pipeline->had[rank].items);
+  free(pipeline->had);
+  pthread_cond_destroy(&pipeline->may_load);
+  pthread_cond_destroy(&pipeline->may_compute);
+  pthread_cond_destroy(&pipeline->finished_some);
+  pthread_mutex_destroy(&pipeline->mutex);
+  free(pipeline);
+  *out = NULL;
+}
+
+void ncc_pipeline_finish(ncc_pipeline *pipeline, ncc_rank_stats *stats) {
+  const ncc_pipeline_options *o = &pipeline->options;
+  join(pipeline);
+  *stats = pipeline->stats;
+  stats->talk_cpu_s = ncc_clock_thread_cpu_s() - pipeline->caller_cpu_s;
+  stats->compute_cpu_s = ncc_clock_process_cpu_s() - pipeline->process_cpu_s - stats->talk_cpu_s - stats->read_cpu_s;
+  stats->bytes_read = o->input ? ncc_input_bytes_read(o->input) - pipeline->bytes_read_before : 0;
+  stats->pixel_bytes_peak = ncc_store_peak_bytes(o->store);
+  stats->counters = *ncc_matcher_counters(o->matcher);
+  stats->plan_s = stats->counters.planning_s;
+}
