@@ -35,9 +35,9 @@ typedef struct job {
   ncc_placement placement;
   ncc_device_choice device;
   ncc_matcher *matcher;
-  ncc_lane *lane;
+  ncc_pipeline *pipeline;
   ncc_memory memory;
-  ncc_pixels_pool *pool;
+  ncc_store *store;
   volatile int stop;
 } job;
 
@@ -122,7 +122,7 @@ static ncc_status equip(job *j) {
   if (!j->options->dry_run && !j->device.everywhere)
     NCC_TRY(ncc_planning_share(j->comm, &j->root.work, j->options, &j->root.plan_s));
   mine = make_matcher(j);
-  if (mine == NCC_OK) mine = ncc_pixels_pool_create(j->memory.pixel_bytes, &j->pool);
+  if (mine == NCC_OK) mine = ncc_store_create(j->memory.pixel_bytes, &j->store);
   NCC_TRY(ncc_comm_agree(j->comm, mine));
 cleanup:
   return status;
@@ -150,16 +150,15 @@ static ncc_status start(job *j) {
     ncc_input *input = root ? j->root.input : j->reading.own_input;
     int64_t ship_bytes = 4 * j->memory.handout_bytes;
     if (input) ncc_input_limit(input, j->memory.chunk_bytes);
-    ncc_lane_options lane = {.catalog = j->catalog,
-                             .input = input,
-                             .matcher = j->matcher,
-                             .stop = &j->stop,
-                             .rank = j->comm->rank,
-                             .ranks = j->comm->ranks,
-                             .pool = j->pool,
-                             .pixel_bytes = j->memory.pixel_bytes,
-                             .ship_bytes = ship_bytes < SHIP_BYTES ? ship_bytes : SHIP_BYTES};
-    mine = ncc_lane_create(&lane, &j->lane);
+    ncc_pipeline_options pipeline = {.catalog = j->catalog,
+                                     .input = input,
+                                     .matcher = j->matcher,
+                                     .stop = &j->stop,
+                                     .rank = j->comm->rank,
+                                     .ranks = j->comm->ranks,
+                                     .store = j->store,
+                                     .ship_bytes = ship_bytes < SHIP_BYTES ? ship_bytes : SHIP_BYTES};
+    mine = ncc_pipeline_create(&pipeline, &j->pipeline);
   }
   NCC_TRY(ncc_comm_agree(j->comm, mine));
 cleanup:
@@ -177,22 +176,20 @@ static ncc_status work_as_root(job *j, bool *aborting) {
   ncc_rank_stats *stats = calloc((size_t)j->comm->ranks, sizeof *stats);
   NCC_CHECK(stats, NCC_ERR_NOMEM, "out of memory for %d ranks", j->comm->ranks);
   if (root->observer && root->observer->started) root->observer->started(root->observer->context, &root->header);
-  ncc_coordinator_options options = {.comm = j->comm,
-                                     .hosts = (const char(*)[64])root->hosts,
-                                     .catalog = j->catalog,
-                                     .work = &root->work,
-                                     .schedule = root->schedule,
-                                     .output = root->output,
-                                     .lane = j->lane,
-                                     .ship = j->reading.mode == NCC_READ_ROOT,
-                                     .handout_bytes = j->memory.handout_bytes,
-                                     .threads = j->placement.threads,
-                                     .time_limit_s = j->options->time_limit_s,
-                                     .started_s = world.started_s,
-                                     .max_failed = j->options->max_failed.given ? j->options->max_failed.n : INT64_MAX,
-                                     .stop = &j->stop,
-                                     .observer = root->observer};
-  NCC_TRY(ncc_coordinator_run(&options, stats, &totals, &problem, message));
+  ncc_dispatcher_options options = {.comm = j->comm,
+                                    .hosts = (const char(*)[64])root->hosts,
+                                    .work = &root->work,
+                                    .schedule = root->schedule,
+                                    .output = root->output,
+                                    .pipeline = j->pipeline,
+                                    .ship = j->reading.mode == NCC_READ_ROOT,
+                                    .threads = j->placement.threads,
+                                    .time_limit_s = j->options->time_limit_s,
+                                    .started_s = world.started_s,
+                                    .max_failed = j->options->max_failed.given ? j->options->max_failed.n : INT64_MAX,
+                                    .stop = &j->stop,
+                                    .observer = root->observer};
+  NCC_TRY(ncc_dispatcher_run(&options, stats, &totals, &problem, message));
   *aborting = false;
   status = ncc_root_finish(root, stats, world.started_s, &totals, problem, message);
 cleanup:
@@ -212,7 +209,7 @@ static ncc_status run(job *j, bool *aborting) {
   if (j->comm->rank == 0) {
     mine = work_as_root(j, aborting);
   } else {
-    mine = ncc_worker_run(j->comm, j->catalog, j->lane, j->reading.own_input ? NULL : j->pool, &j->stop);
+    mine = ncc_worker_run(j->comm, j->catalog, j->pipeline, j->reading.own_input ? NULL : j->store, &j->stop);
     *aborting = mine != NCC_OK;
   }
   if (*aborting) return mine;
@@ -259,9 +256,9 @@ ncc_status ncc_job_run(const ncc_run_options *options, const ncc_job_observer *o
   char message[1024];
   snprintf(message, sizeof message, "%s", ncc_error_message());
   ncc_stop_connect(NULL);
-  ncc_lane_destroy(&j->lane);
+  ncc_pipeline_destroy(&j->pipeline);
   ncc_matcher_destroy(&j->matcher);
-  ncc_pixels_pool_destroy(&j->pool);
+  ncc_store_destroy(&j->store);
   ncc_reading_clear(&j->reading);
   ncc_root_clear(&j->root);
   ncc_catalog_clear(&j->received);

@@ -114,7 +114,7 @@ ncc_status ncc_root_start(ncc_root *root, const ncc_comm *comm, const ncc_placem
                               .threads = header->threads_max,
                               .group = options->group,
                               .max_bytes = handout_bytes,
-                              .max_pairs = options->handout_pairs > 0 ? options->handout_pairs : NCC_CHUNK_PAIRS};
+                              .max_pairs = options->handout_pairs > 0 ? options->handout_pairs : NCC_BATCH_PAIRS};
   NCC_TRY(ncc_schedule_create(&root->work, statuses(root), &how, &root->schedule));
   root->plan_s += ncc_clock_s() - started_s;
   header->pairs = ncc_schedule_pairs(root->schedule);
@@ -210,7 +210,6 @@ static void sum_up(ncc_job_totals *totals, const ncc_rank_stats *stats, int rank
     totals->cache_hits += s->cache_hits;
     totals->cache_bytes += s->cache_bytes;
     if (s->pixel_bytes_peak > totals->pixel_bytes_peak) totals->pixel_bytes_peak = s->pixel_bytes_peak;
-    totals->unreadable += s->unreadable;
   }
 }
 

@@ -2,7 +2,7 @@
 #ifndef NCC_ROOT_H
 #define NCC_ROOT_H
 
-#include "mpi/coordinator.h"
+#include "mpi/dispatcher.h"
 #include "mpi/start/devices.h"
 #include "mpi/start/placement.h"
 #include "mpi/start/readiness.h"
@@ -24,7 +24,7 @@ typedef struct ncc_root {
   char devices[256], gpus[1024], fft_library[128];
   char (*hosts)[64]; /* [ranks] */
   double plan_s;
-  double write_s; /* beside what the coordinator writes */
+  double write_s; /* beside what the dispatcher writes */
 } ncc_root;
 
 /** Checks everything that can be checked without the other ranks; writes nothing. */

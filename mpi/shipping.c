@@ -15,12 +15,12 @@ typedef struct parcel {
 } parcel;
 
 /** Fills the next parcel from needs [*need ...), of which the first `*offset` bytes are done. Empty at the end. */
-static ncc_status next_parcel(const ncc_handout *handout, int64_t *need, int64_t *offset, parcel *out) {
+static ncc_status next_parcel(const ncc_needs *needs, int64_t *need, int64_t *offset, parcel *out) {
   ncc_status status = NCC_OK;
   out->n = 0;
   out->bytes = 0;
-  while (*need < handout->n_needs && out->bytes < MESSAGE_BYTES && out->n < MAX_BLOCKS) {
-    const ncc_need *from = &handout->needs[*need];
+  while (*need < needs->n && out->bytes < MESSAGE_BYTES && out->n < MAX_BLOCKS) {
+    const ncc_need *from = &needs->items[*need];
     if (from->state != NCC_NEED_SHIPPED) {
       ++*need;
       continue;
@@ -48,65 +48,106 @@ cleanup:
   return status;
 }
 
-ncc_status ncc_pixels_send(const ncc_comm *comm, ncc_outbox *outbox, ncc_handout *handout, void (*release)(void *),
-                           int *messages) {
+/** Pixels under way to a rank. */
+typedef struct shipment {
+  ncc_needs needs; /* with the references to pixels that were the batch's */
+  int64_t bytes;
+  int unsent; /* messages */
+  void (*sent)(void *context, int64_t bytes);
+  void *context;
+} shipment;
+
+static void message_sent(void *object) {
+  shipment *s = object;
+  if (--s->unsent > 0) return;
+  for (int64_t i = 0; i < s->needs.n; i++) ncc_pixels_release(&s->needs.items[i].pixels);
+  s->sent(s->context, s->bytes); /* after that: the reader may be waiting for their memory */
+  free(s->needs.items);
+  free(s);
+}
+
+static ncc_status take_pixels(ncc_batch *batch, shipment **out) {
   ncc_status status = NCC_OK;
-  MPI_Datatype type = MPI_DATATYPE_NULL;
-  int64_t need = 0, offset = 0;
-  *messages = 0;
-  parcel *blocks = malloc(sizeof *blocks);
-  NCC_CHECK(blocks, NCC_ERR_NOMEM, "out of memory for a message of pixels");
-  for (;;) {
-    MPI_Request request;
-    NCC_TRY(next_parcel(handout, &need, &offset, blocks));
-    if (blocks->n == 0) break;
-    NCC_TRY(parcel_type(blocks, &type));
-    NCC_TRY_MPI(MPI_Isend(MPI_BOTTOM, 1, type, handout->dest, NCC_TAG_PIXELS, comm->world, &request));
-    MPI_Type_free(&type); /* freed by MPI once the message is sent */
-    NCC_TRY(ncc_outbox_add(outbox, request, release, handout));
-    ++*messages;
+  shipment *s = *out = calloc(1, sizeof *s);
+  if (s) s->needs.items = malloc((size_t)batch->needs.n * sizeof *s->needs.items);
+  NCC_CHECK(s && s->needs.items, NCC_ERR_NOMEM, "out of memory for a message of pixels");
+  s->bytes = ncc_batch_shipped_bytes(batch);
+  for (int64_t i = 0; i < batch->needs.n; i++) {
+    ncc_need *need = &batch->needs.items[i];
+    if (need->state != NCC_NEED_SHIPPED) continue;
+    s->needs.items[s->needs.n++] = *need;
+    need->pixels = NULL;
   }
 cleanup:
+  return status;
+}
+
+ncc_status ncc_pixels_send(const ncc_comm *comm, ncc_outbox *outbox, int rank, ncc_batch *batch,
+                           void (*sent)(void *context, int64_t bytes), void *context) {
+  ncc_status status = NCC_OK;
+  MPI_Datatype type = MPI_DATATYPE_NULL;
+  shipment *s = NULL;
+  int64_t need = 0, offset = 0;
+  parcel *blocks = malloc(sizeof *blocks);
+  NCC_CHECK(blocks, NCC_ERR_NOMEM, "out of memory for a message of pixels");
+  NCC_TRY(take_pixels(batch, &s));
+  s->sent = sent;
+  s->context = context;
+  for (;;) {
+    MPI_Request request;
+    NCC_TRY(next_parcel(&s->needs, &need, &offset, blocks));
+    if (blocks->n == 0) break;
+    NCC_TRY(parcel_type(blocks, &type));
+    NCC_TRY_MPI(MPI_Isend(MPI_BOTTOM, 1, type, rank, NCC_TAG_PIXELS, comm->world, &request));
+    MPI_Type_free(&type); /* freed by MPI once the message is sent */
+    NCC_TRY(ncc_outbox_add(outbox, request, message_sent, s));
+    s->unsent++;
+  }
+cleanup:
+  if (s && s->unsent == 0) { /* nothing was to be shipped; or a failure that ends the process */
+    free(s->needs.items);
+    free(s);
+  }
   if (type != MPI_DATATYPE_NULL) MPI_Type_free(&type);
   free(blocks);
   return status;
 }
 
-static ncc_status make_room(const ncc_catalog *catalog, ncc_pixels_pool *pool, ncc_handout *handout,
-                            int64_t *total_bytes) {
+static ncc_status make_room(const ncc_catalog *catalog, ncc_store *store, ncc_batch *batch, int64_t *total_bytes) {
   ncc_status status = NCC_OK;
   *total_bytes = 0;
-  for (int64_t i = 0; i < handout->n_needs; i++) {
-    ncc_need *need = &handout->needs[i];
+  for (int64_t i = 0; i < batch->needs.n; i++) {
+    ncc_need *need = &batch->needs.items[i];
+    ncc_object_kind kind = (ncc_object_kind)need->kind;
     if (need->state != NCC_NEED_SHIPPED) continue;
-    ncc_object object = ncc_objects_get(need->kind == NCC_IMAGE ? &catalog->images : &catalog->templates, need->index);
+    ncc_object object = ncc_catalog_object(catalog, kind, need->index);
     int64_t bytes = ncc_object_bytes(&object);
-    need->pixels = ncc_pixels_create(pool, bytes);
+    need->pixels = ncc_store_new(store, kind, need->index, bytes);
     NCC_CHECK(need->pixels, NCC_ERR_NOMEM, "out of memory for %lld bytes of %s %lld", (long long)bytes,
-              need->kind == NCC_IMAGE ? "image" : "template", (long long)object.id);
+              kind == NCC_IMAGE ? "image" : "template", (long long)object.id);
     *total_bytes += bytes;
   }
 cleanup:
   return status;
 }
 
-ncc_status ncc_arrival_start(const ncc_comm *comm, const ncc_catalog *catalog, ncc_pixels_pool *pool,
-                             ncc_handout *handout, ncc_arrival *arrival) {
+ncc_status ncc_arrival_start(const ncc_comm *comm, const ncc_catalog *catalog, ncc_store *store, ncc_batch *batch,
+                             ncc_arrival *arrival) {
   ncc_status status = NCC_OK;
   MPI_Datatype type = MPI_DATATYPE_NULL;
   int64_t need = 0, offset = 0, total_bytes;
-  *arrival = (ncc_arrival){.handout = handout};
+  *arrival = (ncc_arrival){.batch = batch};
   parcel *blocks = malloc(sizeof *blocks);
-  NCC_TRY(make_room(catalog, pool, handout, &total_bytes));
-  int64_t at_most = total_bytes / MESSAGE_BYTES + handout->n_needs / MAX_BLOCKS + 2;
+  NCC_TRY(make_room(catalog, store, batch, &total_bytes));
+  int64_t at_most = total_bytes / MESSAGE_BYTES + batch->needs.n / MAX_BLOCKS + 2;
   arrival->requests = malloc((size_t)at_most * sizeof *arrival->requests);
   arrival->expected_bytes = malloc((size_t)at_most * sizeof *arrival->expected_bytes);
   NCC_CHECK(blocks && arrival->requests && arrival->expected_bytes, NCC_ERR_NOMEM,
             "out of memory for messages of pixels");
   for (;;) {
-    NCC_TRY(next_parcel(handout, &need, &offset, blocks));
+    NCC_TRY(next_parcel(&batch->needs, &need, &offset, blocks));
     if (blocks->n == 0) break;
-    NCC_CHECK(arrival->n_requests < at_most, NCC_ERR_INTERNAL, "more than %lld messages of pixels for a hand-out",
+    NCC_CHECK(arrival->n_requests < at_most, NCC_ERR_INTERNAL, "more than %lld messages of pixels for a batch",
               (long long)at_most);
     NCC_TRY(parcel_type(blocks, &type));
     NCC_TRY_MPI(

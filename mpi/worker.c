@@ -7,50 +7,60 @@
 #include "mpi/rank/message.h"
 #include "mpi/rank/stop.h"
 #include "mpi/shipping.h"
-
-enum { MAX_ARRIVALS = 4 }; /* rank 0 hands out so many at a time at most */
+#include "plan/schedule.h"
 
 typedef struct worker {
   const ncc_comm *comm;
   const ncc_catalog *catalog;
-  ncc_lane *lane;
-  ncc_pixels_pool *pool; /* where pixels are shipped */
+  ncc_pipeline *pipeline;
+  ncc_store *store; /* where pixels are shipped */
   volatile int *stop;
   ncc_outbox outbox;
   ncc_inbox inbox;
-  ncc_arrival arrivals[MAX_ARRIVALS]; /* in order; the matcher gets them in that order */
+  ncc_arrival arrivals[NCC_SCHEDULE_AHEAD]; /* in order; the matcher gets them in that order */
   int n_arrivals;
-  ncc_kept kept; /* the previous hand-out's pixels, where pixels are shipped */
+  ncc_needs had; /* what the previous batch left in the store, where pixels are shipped */
   bool ended;
   bool told_signal;
 } worker;
 
+/** Keeps what the batch has, and no longer what only the previous one had: just so rank 0 counts on it. */
+static ncc_status keep_pixels(worker *w, const ncc_batch *batch) {
+  for (int64_t i = 0; i < w->had.n; i++) {
+    ncc_object_kind kind = (ncc_object_kind)w->had.items[i].kind;
+    const ncc_need *need = ncc_needs_find(&batch->needs, kind, w->had.items[i].index);
+    if (!need || !need->pixels) ncc_store_drop(w->store, kind, w->had.items[i].index);
+  }
+  for (int64_t i = 0; i < batch->needs.n; i++)
+    if (batch->needs.items[i].pixels) ncc_store_keep(w->store, batch->needs.items[i].pixels);
+  return ncc_needs_remember(&w->had, batch);
+}
+
 static ncc_status take_work(worker *w, const void *bytes, int64_t n_bytes) {
   ncc_status status = NCC_OK;
-  ncc_handout *handout = NULL;
-  NCC_TRY(ncc_message_read_work(bytes, n_bytes, w->catalog, &handout));
-  handout->dest = w->comm->rank;
-  if (!w->pool) {
-    ncc_lane_load(w->lane, handout);
-    handout = NULL;
+  ncc_batch *batch = NULL;
+  NCC_TRY(ncc_message_read_work(bytes, n_bytes, w->catalog, &batch));
+  if (!w->store) {
+    NCC_TRY(ncc_pipeline_load(w->pipeline, batch, w->comm->rank));
+    batch = NULL;
     goto cleanup;
   }
-  for (int64_t i = 0; i < handout->n_needs; i++) {
-    ncc_need *need = &handout->needs[i];
+  for (int64_t i = 0; i < batch->needs.n; i++) {
+    ncc_need *need = &batch->needs.items[i];
     if (need->state != NCC_NEED_KEPT) continue;
-    const ncc_need *known = ncc_kept_find(&w->kept, need);
-    NCC_CHECK(known && known->pixels, NCC_ERR_COMM, "rank 0 takes %s number %lld for kept, but it is not",
+    need->pixels = ncc_store_find(w->store, (ncc_object_kind)need->kind, need->index);
+    NCC_CHECK(need->pixels, NCC_ERR_COMM, "rank 0 takes %s number %lld for kept, but it is not",
               need->kind == NCC_IMAGE ? "image" : "template", (long long)need->index);
-    need->pixels = ncc_pixels_share(known->pixels);
   }
-  NCC_CHECK(w->n_arrivals < MAX_ARRIVALS, NCC_ERR_COMM, "rank 0 hands out more than %d at a time", MAX_ARRIVALS);
+  NCC_CHECK(w->n_arrivals < NCC_SCHEDULE_AHEAD, NCC_ERR_COMM, "rank 0 hands out more than %d at a time",
+            NCC_SCHEDULE_AHEAD);
   ncc_arrival *arrival = &w->arrivals[w->n_arrivals++];
-  NCC_TRY(ncc_arrival_start(w->comm, w->catalog, w->pool, handout, arrival));
-  handout = NULL; /* the arrival's now */
-  NCC_TRY(ncc_kept_replace(&w->kept, arrival->handout, true));
+  ncc_batch *own = batch;
+  batch = NULL; /* the arrival's from here on */
+  NCC_TRY(ncc_arrival_start(w->comm, w->catalog, w->store, own, arrival));
+  NCC_TRY(keep_pixels(w, own));
 cleanup:
-  if (status != NCC_OK && w->n_arrivals > 0 && w->arrivals[w->n_arrivals - 1].handout == handout) handout = NULL;
-  ncc_handout_release(handout);
+  ncc_batch_destroy(&batch);
   return status;
 }
 
@@ -85,7 +95,7 @@ cleanup:
   return status;
 }
 
-/** Passes hand-outs whose pixels have arrived to the matcher, in order. */
+/** Passes batches whose pixels have arrived to the matcher, in order. */
 static ncc_status take_arrivals(worker *w, bool *progress) {
   ncc_status status = NCC_OK;
   while (w->n_arrivals > 0) {
@@ -93,7 +103,7 @@ static ncc_status take_arrivals(worker *w, bool *progress) {
     NCC_TRY(ncc_arrival_poll(&w->arrivals[0], &complete));
     if (!complete) break;
     *progress = true;
-    ncc_lane_compute(w->lane, w->arrivals[0].handout);
+    NCC_TRY(ncc_pipeline_compute(w->pipeline, w->arrivals[0].batch));
     ncc_arrival_clear(&w->arrivals[0]);
     memmove(&w->arrivals[0], &w->arrivals[1], (size_t)--w->n_arrivals * sizeof w->arrivals[0]);
   }
@@ -118,25 +128,25 @@ cleanup:
 
 static ncc_status send_results(worker *w, bool *progress) {
   ncc_status status = NCC_OK;
-  ncc_handout *handout;
-  while ((handout = ncc_lane_take(w->lane))) {
+  ncc_finished done = {0};
+  while (ncc_pipeline_take(w->pipeline, &done)) {
     void *bytes = NULL;
     int64_t n_bytes;
     char text[NCC_MESSAGE_TEXT];
     *progress = true;
     NCC_TRY(tell_signal(w));
-    if (handout->status != NCC_OK) {
+    if (done.status != NCC_OK) {
       ncc_stop_ask(w->stop);
-      snprintf(text, sizeof text, "%s: %.400s", w->comm->host, handout->message);
-      NCC_TRY(ncc_message_problem(handout->status, text, &bytes, &n_bytes));
+      snprintf(text, sizeof text, "%s: %.400s", w->comm->host, done.message);
+      NCC_TRY(ncc_message_problem(done.status, text, &bytes, &n_bytes));
       NCC_TRY(ncc_outbox_send(&w->outbox, w->comm, 0, bytes, n_bytes));
     }
-    NCC_TRY(ncc_message_results(handout, &bytes, &n_bytes));
+    NCC_TRY(ncc_message_results(done.batch, &bytes, &n_bytes));
     NCC_TRY(ncc_outbox_send(&w->outbox, w->comm, 0, bytes, n_bytes));
-    ncc_handout_release(handout);
+    ncc_batch_destroy(&done.batch);
   }
 cleanup:
-  ncc_handout_release(handout);
+  ncc_batch_destroy(&done.batch);
   return status;
 }
 
@@ -146,21 +156,21 @@ static ncc_status say_goodbye(worker *w) {
   void *bytes;
   int64_t n_bytes;
   bool progress = false;
-  ncc_lane_finish(w->lane, &stats);
+  ncc_pipeline_finish(w->pipeline, &stats);
   NCC_TRY(ncc_message_stats(&stats, &bytes, &n_bytes));
   NCC_TRY(ncc_outbox_send(&w->outbox, w->comm, 0, bytes, n_bytes));
   for (int step = 0; w->outbox.n > 0;) {
     NCC_TRY(ncc_outbox_poll(&w->outbox, &progress));
-    if (w->outbox.n > 0) ncc_lane_wait(w->lane, ncc_backoff_us(&step, false));
+    if (w->outbox.n > 0) ncc_pipeline_wait(w->pipeline, ncc_backoff_us(&step, false));
   }
 cleanup:
   return status;
 }
 
-ncc_status ncc_worker_run(const ncc_comm *comm, const ncc_catalog *catalog, ncc_lane *lane, ncc_pixels_pool *pool,
+ncc_status ncc_worker_run(const ncc_comm *comm, const ncc_catalog *catalog, ncc_pipeline *pipeline, ncc_store *store,
                           volatile int *stop) {
   ncc_status status = NCC_OK;
-  worker w = {.comm = comm, .catalog = catalog, .lane = lane, .pool = pool, .stop = stop};
+  worker w = {.comm = comm, .catalog = catalog, .pipeline = pipeline, .store = store, .stop = stop};
   NCC_TRY(ncc_inbox_create(&w.inbox, 1));
   for (int step = 0; !w.ended;) {
     bool progress = false;
@@ -172,15 +182,17 @@ ncc_status ncc_worker_run(const ncc_comm *comm, const ncc_catalog *catalog, ncc_
     if (progress)
       step = 0;
     else
-      ncc_lane_wait(lane, ncc_backoff_us(&step, w.n_arrivals > 0 || w.outbox.n > 0));
+      ncc_pipeline_wait(pipeline, ncc_backoff_us(&step, w.n_arrivals > 0 || w.outbox.n > 0));
   }
   NCC_TRY(say_goodbye(&w));
 cleanup:
   while (w.n_arrivals > 0) {
-    ncc_handout_release(w.arrivals[--w.n_arrivals].handout);
+    ncc_batch_destroy(&w.arrivals[--w.n_arrivals].batch);
     ncc_arrival_clear(&w.arrivals[w.n_arrivals]);
   }
-  ncc_kept_clear(&w.kept);
+  for (int64_t i = 0; i < w.had.n; i++)
+    ncc_store_drop(store, (ncc_object_kind)w.had.items[i].kind, w.had.items[i].index);
+  free(w.had.items);
   ncc_inbox_clear(&w.inbox);
   ncc_outbox_clear(&w.outbox);
   return status;

@@ -300,6 +300,10 @@ const uint8_t *ncc_output_statuses(const ncc_output *output) {
   return output->statuses;
 }
 
+int64_t ncc_output_unwritten(const ncc_output *output) {
+  return output->writer ? ncc_row_writer_unwritten(output->writer) : 0;
+}
+
 ncc_status ncc_output_sync(ncc_output *output) {
   return output->writer ? ncc_row_writer_sync(output->writer) : NCC_OK;
 }

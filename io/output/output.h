@@ -43,10 +43,13 @@ ncc_status ncc_output_peek(const char *path, const ncc_work *work, const ncc_inp
 /** Status of every row, on disk or taken since: [n_pairs], borrowed. After resume, non-pending rows need no work. */
 const uint8_t *ncc_output_statuses(const ncc_output *output);
 
-/** Takes n results; a thread of the output's own writes them, so this returns at once unless the disk is far behind.
+/** Takes n results and returns at once: a thread of the output's own writes them.
  *  /offsets and /overlap are derived here.  @param[in] rows  row of /pairs of each.
  *  @return NCC_OK; NCC_ERR_OUTPUT if writing failed, now or before; nothing more is written then. */
 ncc_status ncc_output_write(ncc_output *output, int64_t n, const int64_t *rows, const ncc_result *results);
+
+/** Rows that are taken and not yet durable: who makes results waits where the disk is far behind. */
+int64_t ncc_output_unwritten(const ncc_output *output);
 
 /** Waits until everything taken so far is durable and marked as done. Happens by itself every few seconds. */
 ncc_status ncc_output_sync(ncc_output *output);

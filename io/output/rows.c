@@ -20,7 +20,6 @@
 #define INTERVAL_S 5.0  // rows wait no longer than this; MPIXCORR_SYNC_S replaces it
 enum {
   BATCH_ROWS = 1 << 16,      // nor in larger numbers than this while the thread is idle
-  MOST_ROWS = 1 << 18,       // beyond this the caller waits
   SCRATCH_BYTES = 256 << 10  // a pwrite
 };
 
@@ -193,10 +192,6 @@ ncc_status ncc_row_writer_put(ncc_row_writer *writer, int64_t n, const ncc_outpu
   if (n == 0) return NCC_OK;
   pthread_mutex_lock(&writer->mutex);
   row_buffer *buffer = &writer->filling;
-  while (buffer->count > 0 && buffer->count + n > MOST_ROWS && !writer->error) {
-    pthread_cond_signal(&writer->work);
-    pthread_cond_wait(&writer->progress, &writer->mutex);
-  }
   NCC_TRY(check_error(writer));
   if (buffer->count + n > buffer->capacity) {
     int64_t capacity = 2 * buffer->capacity > buffer->count + n ? 2 * buffer->capacity : buffer->count + n;
@@ -216,6 +211,13 @@ ncc_status ncc_row_writer_put(ncc_row_writer *writer, int64_t n, const ncc_outpu
 cleanup:
   pthread_mutex_unlock(&writer->mutex);
   return status;
+}
+
+int64_t ncc_row_writer_unwritten(ncc_row_writer *writer) {
+  pthread_mutex_lock(&writer->mutex);
+  int64_t rows = writer->taken - writer->durable;
+  pthread_mutex_unlock(&writer->mutex);
+  return rows;
 }
 
 ncc_status ncc_row_writer_sync(ncc_row_writer *writer) {

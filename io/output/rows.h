@@ -1,4 +1,4 @@
-/** Rows on their way to the disk: a buffer and a thread of its own, so that the coordinator never waits for a disk.
+/** Rows on their way to the disk: a buffer and a thread of its own, so that the caller never waits for a disk.
  *
  *  The thread makes no HDF5 and no MPI calls: it knows a file descriptor and the offsets of the datasets. Private to
  *  io/.
@@ -28,9 +28,12 @@ typedef struct ncc_row_writer ncc_row_writer;
  *  @param[in] layout  copied. */
 ncc_status ncc_row_writer_create(int fd, const char *path, const ncc_output_layout *layout, ncc_row_writer **out);
 
-/** Takes n rows; returns at once unless the disk is far behind.
+/** Takes n rows, however far the disk is behind, and returns at once.
  *  @return NCC_OK; NCC_ERR_OUTPUT if writing failed, now or before: nothing is written any more then. */
 ncc_status ncc_row_writer_put(ncc_row_writer *writer, int64_t n, const ncc_output_row *rows);
+
+/** Rows that are taken and not yet durable. */
+int64_t ncc_row_writer_unwritten(ncc_row_writer *writer);
 
 /** Waits until all rows taken so far, and their statuses, are on disk. */
 ncc_status ncc_row_writer_sync(ncc_row_writer *writer);

@@ -18,7 +18,7 @@ static ncc_array make_array(const ncc_catalog *catalog, ncc_object_kind kind, in
 }
 
 /** Waits for pixels of pairs from `at` on. @return the first pair that is not loaded; `at` if none will come. */
-static int64_t wait_for_pixels(ncc_pipeline *pipeline, const ncc_task *task, int64_t at, double *waited_s) {
+static int64_t wait_for_pixels(ncc_pipeline *pipeline, const ncc_batch_task *task, int64_t at, double *waited_s) {
   pthread_mutex_lock(&pipeline->mutex);
   double started_s = task->n_loaded > at ? 0 : ncc_clock_s();
   while (task->n_loaded <= at && task->loading && !pipeline->ending)
@@ -30,7 +30,7 @@ static int64_t wait_for_pixels(ncc_pipeline *pipeline, const ncc_task *task, int
   return failed || ncc_stop_asked(pipeline->options.stop) ? at : loaded;
 }
 
-static ncc_status compute(ncc_pipeline *pipeline, const ncc_task *task, double *waited_s) {
+static ncc_status compute(ncc_pipeline *pipeline, const ncc_batch_task *task, double *waited_s) {
   ncc_status status = NCC_OK;
   const ncc_catalog *catalog = pipeline->options.catalog;
   ncc_batch *batch = task->done.batch;
@@ -67,7 +67,7 @@ static void tell_device_trouble(ncc_pipeline *pipeline) {
 }
 
 /** Computes a batch and measures how long it took. */
-static ncc_status compute_timed(ncc_pipeline *pipeline, const ncc_task *task) {
+static ncc_status compute_timed(ncc_pipeline *pipeline, const ncc_batch_task *task) {
   ncc_batch *batch = task->done.batch;
   double started_s = ncc_clock_s(), waited_s = 0;
   const ncc_counters before = *ncc_matcher_counters(pipeline->options.matcher);
@@ -86,18 +86,18 @@ void *ncc_compute_run(void *argument) {
   ncc_pipeline *pipeline = argument;
   double idle_since_s = ncc_clock_s();
   pthread_mutex_lock(&pipeline->mutex);
-  for (ncc_task *task; (task = ncc_queue_wait(pipeline, &pipeline->to_compute, &pipeline->may_compute));) {
+  for (ncc_batch_task *task; (task = ncc_batch_queue_wait(pipeline, &pipeline->to_compute, &pipeline->may_compute));) {
     pthread_mutex_unlock(&pipeline->mutex);
     pipeline->stats.wait_s += ncc_clock_s() - idle_since_s;
     ncc_status status = compute_timed(pipeline, task);
     idle_since_s = ncc_clock_s();
     pthread_mutex_lock(&pipeline->mutex);
     while (task->loading) pthread_cond_wait(&pipeline->may_compute, &pipeline->mutex);
-    if (status != NCC_OK && status != NCC_ERR_STOPPED) ncc_task_fail(task, status);
+    if (status != NCC_OK && status != NCC_ERR_STOPPED) ncc_batch_task_fail(task, status);
     ncc_batch_drop_pixels(task->done.batch);
     pipeline->in_flight -= task->read_here;
     pthread_cond_signal(&pipeline->may_load);
-    ncc_queue_put(&pipeline->finished, task);
+    ncc_batch_queue_put(&pipeline->finished, task);
     pthread_cond_signal(&pipeline->finished_some);
   }
   pthread_mutex_unlock(&pipeline->mutex);

@@ -1,77 +1,38 @@
 #include "mpi/rank/pipeline.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "mpi/rank/threads.h"
-
-/* ---- queues ----------------------------------------------------------------------------------------------------- */
-
-static void queue_init(ncc_queue *queue) {
-  queue->first = NULL;
-  queue->last = &queue->first;
-}
-
-void ncc_queue_put(ncc_queue *queue, ncc_task *task) {
-  task->next = NULL;
-  *queue->last = task;
-  queue->last = &task->next;
-}
-
-static ncc_task *queue_take(ncc_queue *queue) {
-  ncc_task *task = queue->first;
-  if (!task) return NULL;
-  queue->first = task->next;
-  if (!queue->first) queue->last = &queue->first;
-  return task;
-}
-
-static void queue_clear(ncc_queue *queue) {
-  for (ncc_task *task; (task = queue_take(queue));) {
-    ncc_batch_destroy(&task->done.batch);
-    free(task);
-  }
-}
-
-ncc_task *ncc_queue_wait(ncc_pipeline *pipeline, ncc_queue *queue, pthread_cond_t *filled) {
-  while (!queue->first && !pipeline->ending) pthread_cond_wait(filled, &pipeline->mutex);
-  return queue_take(queue);
-}
-
-void ncc_task_fail(ncc_task *task, ncc_status status) {
-  task->done.status = status;
-  snprintf(task->done.message, sizeof task->done.message, "%.*s", NCC_MESSAGE_TEXT - 1, ncc_error_message());
-}
 
 /* ---- batches in and out ----------------------------------------------------------------------------------------- */
 
-static ncc_status submit(ncc_pipeline *pipeline, ncc_queue *queue, pthread_cond_t *filled, const ncc_task *fields) {
-  ncc_task *task = malloc(sizeof *task);
+static ncc_status submit(ncc_pipeline *pipeline, ncc_batch_queue *queue, pthread_cond_t *filled,
+                         const ncc_batch_task *fields) {
+  ncc_batch_task *task = malloc(sizeof *task);
   if (!task) return ncc_error_set(NCC_ERR_NOMEM, "out of memory for a batch");
   *task = *fields;
   pthread_mutex_lock(&pipeline->mutex);
-  ncc_queue_put(queue, task);
+  ncc_batch_queue_put(queue, task);
   pthread_cond_signal(filled);
   pthread_mutex_unlock(&pipeline->mutex);
   return NCC_OK;
 }
 
 ncc_status ncc_pipeline_load(ncc_pipeline *pipeline, ncc_batch *batch, int rank) {
-  const ncc_task task = {.done = {.batch = batch, .rank = rank}};
+  const ncc_batch_task task = {.done = {.batch = batch, .rank = rank}};
   return submit(pipeline, &pipeline->to_load, &pipeline->may_load, &task);
 }
 
 ncc_status ncc_pipeline_compute(ncc_pipeline *pipeline, ncc_batch *batch) {
-  const ncc_task task = {.done = {.batch = batch, .rank = pipeline->options.rank}, .n_loaded = batch->n_pairs};
+  const ncc_batch_task task = {.done = {.batch = batch, .rank = pipeline->options.rank}, .n_loaded = batch->n_pairs};
   return submit(pipeline, &pipeline->to_compute, &pipeline->may_compute, &task);
 }
 
 bool ncc_pipeline_take(ncc_pipeline *pipeline, ncc_finished *out) {
   pthread_mutex_lock(&pipeline->mutex);
-  ncc_task *task = queue_take(&pipeline->finished);
+  ncc_batch_task *task = ncc_batch_queue_take(&pipeline->finished);
   pthread_mutex_unlock(&pipeline->mutex);
   if (!task) return false;
   *out = task->done;
@@ -113,9 +74,9 @@ ncc_status ncc_pipeline_create(const ncc_pipeline_options *options, ncc_pipeline
   ncc_pipeline *pipeline = calloc(1, sizeof *pipeline);
   NCC_CHECK(pipeline, NCC_ERR_NOMEM, "out of memory for a rank's queues");
   pipeline->options = *options;
-  queue_init(&pipeline->to_load);
-  queue_init(&pipeline->to_compute);
-  queue_init(&pipeline->finished);
+  ncc_batch_queue_init(&pipeline->to_load);
+  ncc_batch_queue_init(&pipeline->to_compute);
+  ncc_batch_queue_init(&pipeline->finished);
   pthread_condattr_t monotonic;
   pthread_condattr_init(&monotonic);
   pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -138,6 +99,13 @@ ncc_status ncc_pipeline_create(const ncc_pipeline_options *options, ncc_pipeline
 cleanup:
   ncc_pipeline_destroy(&pipeline);
   return status;
+}
+
+static void queue_clear(ncc_batch_queue *queue) {
+  for (ncc_batch_task *task; (task = ncc_batch_queue_take(queue));) {
+    ncc_batch_destroy(&task->done.batch);
+    free(task);
+  }
 }
 
 static void join(ncc_pipeline *pipeline) {

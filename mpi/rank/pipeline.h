@@ -12,27 +12,7 @@
 #ifndef NCC_PIPELINE_H
 #define NCC_PIPELINE_H
 
-#include "mpi/rank/message.h"
-
-typedef struct ncc_pipeline ncc_pipeline;
-
-typedef struct ncc_pipeline_options {
-  const ncc_catalog *catalog; /**< borrowed */
-  ncc_input *input;           /**< borrowed; used by the reader alone; NULL where nothing is to be loaded */
-  ncc_matcher *matcher;       /**< borrowed; used by the matcher's thread alone */
-  volatile int *stop;         /**< once non-zero, batches run through with pending results */
-  ncc_store *store;           /**< borrowed */
-  int rank, ranks;
-  int64_t ship_bytes;
-} ncc_pipeline_options;
-
-/** A batch that the threads are done with: computed, or loaded for another rank. */
-typedef struct ncc_finished {
-  ncc_batch *batch; /**< the caller's now */
-  int rank;         /**< that computes it */
-  ncc_status status;
-  char message[NCC_MESSAGE_TEXT];
-} ncc_finished;
+#include "mpi/rank/threads.h"
 
 /** Starts the threads. @return NCC_OK; NCC_ERR_NOMEM; NCC_ERR_INTERNAL if a thread cannot be started. */
 ncc_status ncc_pipeline_create(const ncc_pipeline_options *options, ncc_pipeline **out);

@@ -11,7 +11,7 @@
 /** One batch being loaded, and how far ahead the system has been asked for its objects. */
 typedef struct loading {
   ncc_pipeline *pipeline;
-  ncc_task *task;
+  ncc_batch_task *task;
   ncc_batch *batch;
   const ncc_needs *had;     /* by the rank that computes it */
   int64_t piece, pair, end; /* the next to ask for; the end of that piece's pairs */
@@ -113,7 +113,7 @@ static void publish(loading *l, int64_t n_loaded) {
 }
 
 /** Loads a batch in the order of its pairs, so that the matcher can follow. */
-static ncc_status load(ncc_pipeline *pipeline, ncc_task *task) {
+static ncc_status load(ncc_pipeline *pipeline, ncc_batch_task *task) {
   ncc_status status = NCC_OK;
   ncc_batch *batch = task->done.batch;
   ncc_needs *had = &pipeline->had[task->done.rank];
@@ -134,14 +134,14 @@ cleanup:
 /** Loads a batch; if it is for this rank, the matcher has it already in its queue. The mutex is held, but not
  * meanwhile.
  */
-static void load_task(ncc_pipeline *pipeline, ncc_task *task) {
+static void load_task(ncc_pipeline *pipeline, ncc_batch_task *task) {
   bool ship = task->done.rank != pipeline->options.rank;
   while (ship && pipeline->shipping_bytes > pipeline->options.ship_bytes && !pipeline->ending)
     pthread_cond_wait(&pipeline->may_load, &pipeline->mutex);
   pipeline->in_flight++;
   if (!ship) {
     task->loading = task->read_here = true;
-    ncc_queue_put(&pipeline->to_compute, task);
+    ncc_batch_queue_put(&pipeline->to_compute, task);
     pthread_cond_signal(&pipeline->may_compute);
   }
   pthread_mutex_unlock(&pipeline->mutex);
@@ -149,12 +149,12 @@ static void load_task(ncc_pipeline *pipeline, ncc_task *task) {
   ncc_status status = load(pipeline, task);
   pipeline->stats.read_s += ncc_clock_s() - started_s;
   pthread_mutex_lock(&pipeline->mutex);
-  if (status != NCC_OK) ncc_task_fail(task, status);
+  if (status != NCC_OK) ncc_batch_task_fail(task, status);
   if (ship) {
     int64_t bytes = ncc_batch_shipped_bytes(task->done.batch);
     pipeline->shipping_bytes += bytes;
     if (bytes == 0) pipeline->in_flight--;
-    ncc_queue_put(&pipeline->finished, task);
+    ncc_batch_queue_put(&pipeline->finished, task);
     pthread_cond_signal(&pipeline->finished_some);
   } else {
     task->loading = false;
@@ -165,7 +165,7 @@ static void load_task(ncc_pipeline *pipeline, ncc_task *task) {
 void *ncc_reader_run(void *argument) {
   ncc_pipeline *pipeline = argument;
   pthread_mutex_lock(&pipeline->mutex);
-  for (ncc_task *task; (task = ncc_queue_wait(pipeline, &pipeline->to_load, &pipeline->may_load));)
+  for (ncc_batch_task *task; (task = ncc_batch_queue_wait(pipeline, &pipeline->to_load, &pipeline->may_load));)
     load_task(pipeline, task);
   pthread_mutex_unlock(&pipeline->mutex);
   pipeline->stats.read_cpu_s = ncc_clock_thread_cpu_s();

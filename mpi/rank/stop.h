@@ -1,7 +1,7 @@
 /** What makes a job leave off early, resumable: signals and limits of time.
  *
  *  A flag of each rank asks its threads to leave off; it is plain enough for a signal handler to set. The flag is never
- *  taken back. Who set it is told to rank 0, which ends the job (coordinator.c, worker.c).
+ *  taken back. Who set it is told to rank 0, which ends the job (dispatcher.c, worker.c).
  */
 #ifndef NCC_STOP_H
 #define NCC_STOP_H

@@ -1,23 +1,43 @@
-/** What the reader, the matcher's thread and their caller share; for pipeline.c, reader.c and compute.c alone. */
+/** What the reader, the matcher's thread and their caller share. What is inside is theirs alone; see pipeline.h. */
 #ifndef NCC_THREADS_H
 #define NCC_THREADS_H
 
 #include <pthread.h>
 
-#include "mpi/rank/pipeline.h"
+#include "mpi/rank/message.h"
+
+typedef struct ncc_pipeline ncc_pipeline;
+
+typedef struct ncc_pipeline_options {
+  const ncc_catalog *catalog; /**< borrowed */
+  ncc_input *input;           /**< borrowed; used by the reader alone; NULL where nothing is to be loaded */
+  ncc_matcher *matcher;       /**< borrowed; used by the matcher's thread alone */
+  volatile int *stop;         /**< once non-zero, batches run through with pending results */
+  ncc_store *store;           /**< borrowed */
+  int rank, ranks;
+  int64_t ship_bytes;
+} ncc_pipeline_options;
+
+/** A batch that the threads are done with: computed, or loaded for another rank. */
+typedef struct ncc_finished {
+  ncc_batch *batch; /**< the caller's now */
+  int rank;         /**< that computes it */
+  ncc_status status;
+  char message[NCC_MESSAGE_TEXT];
+} ncc_finished;
 
 /** A batch in the hands of the threads. */
-typedef struct ncc_task {
+typedef struct ncc_batch_task {
   ncc_finished done;
   int64_t n_loaded; /**< pairs whose pixels are there: the first ones */
   bool loading;     /**< the reader is at it, and the matcher follows */
   bool read_here;   /**< it was */
-  struct ncc_task *next;
-} ncc_task;
+  struct ncc_batch_task *next;
+} ncc_batch_task;
 
-typedef struct ncc_queue {
-  ncc_task *first, **last;
-} ncc_queue;
+typedef struct ncc_batch_queue {
+  ncc_batch_task *first, **last;
+} ncc_batch_queue;
 
 struct ncc_pipeline {
   ncc_pipeline_options options;
@@ -30,7 +50,7 @@ struct ncc_pipeline {
   /* guarded by the mutex */
   pthread_mutex_t mutex;
   pthread_cond_t may_load, may_compute, finished_some;
-  ncc_queue to_load, to_compute, finished;
+  ncc_batch_queue to_load, to_compute, finished;
   int64_t shipping_bytes; /* loaded for other ranks and not yet sent */
   int in_flight;          /* batches that hold pixels which the reader read */
   bool ending;
@@ -39,14 +59,17 @@ struct ncc_pipeline {
   char told_trouble[640]; /* of the device; the matcher's thread alone */
 };
 
-/** To a queue's end; the mutex is held. */
-void ncc_queue_put(ncc_queue *queue, ncc_task *task);
+void ncc_batch_queue_init(ncc_batch_queue *queue);
+
+/** To a queue's end, and from its begin (NULL: empty); the mutex is held. */
+void ncc_batch_queue_put(ncc_batch_queue *queue, ncc_batch_task *task);
+ncc_batch_task *ncc_batch_queue_take(ncc_batch_queue *queue);
 
 /** Waits for a task in a queue; NULL at the end. The mutex is held. */
-ncc_task *ncc_queue_wait(ncc_pipeline *pipeline, ncc_queue *queue, pthread_cond_t *filled);
+ncc_batch_task *ncc_batch_queue_wait(ncc_pipeline *pipeline, ncc_batch_queue *queue, pthread_cond_t *filled);
 
 /** The task's status, with the calling thread's error message. */
-void ncc_task_fail(ncc_task *task, ncc_status status);
+void ncc_batch_task_fail(ncc_batch_task *task, ncc_status status);
 
 /** The threads. @param[in] pipeline  an ncc_pipeline */
 void *ncc_reader_run(void *pipeline);

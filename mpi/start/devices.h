@@ -4,7 +4,7 @@
 
 #include "gpu/gpu.h"
 #include "mpi/comm.h"
-#include "mpi/job.h"
+#include "mpi/observer.h"
 #include "mpi/start/survey.h"
 
 /** One rank's. Plain bytes. */

@@ -3,7 +3,7 @@
 #ifndef NCC_NODES_H
 #define NCC_NODES_H
 
-#include "mpi/job.h"
+#include "mpi/observer.h"
 #include "mpi/start/placement.h"
 #include "mpi/start/survey.h"
 

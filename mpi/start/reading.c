@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mpi/rank/pixels.h"
-
 #define FEW_BYTES ((int64_t)64 << 20) /* less is shipped sooner than thousands of ranks have opened a file */
 
 static int64_t all_bytes(const ncc_objects *objects) {

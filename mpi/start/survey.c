@@ -2,10 +2,10 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "match/geometry.h"
-#include "mpi/rank/pixels.h"
 
 #define SAMPLE_BYTES_MAX ((int64_t)256 << 20) /* a larger image is not read just to be warned about */
 
@@ -40,12 +40,12 @@ void ncc_survey_border(ncc_survey *survey, ncc_input *input, const ncc_search *s
   const int32_t index = work->rows[row].image;
   ncc_object image = ncc_objects_get(&work->catalog->images, index);
   if (ncc_object_bytes(&image) > SAMPLE_BYTES_MAX) return;
-  ncc_pixels *pixels = ncc_pixels_create(NULL, ncc_object_bytes(&image));
-  if (pixels && ncc_input_read(input, NCC_IMAGE, index, pixels->data) == NCC_OK) {
-    ncc_array array = {pixels->data, image.dtype, image.rows, image.cols, image.cols};
+  void *pixels = malloc((size_t)ncc_object_bytes(&image));
+  if (pixels && ncc_input_read(input, NCC_IMAGE, index, pixels) == NCC_OK) {
+    ncc_array array = {pixels, image.dtype, image.rows, image.cols, image.cols};
     if (ncc_overhang_misleads(search, ncc_work_window(work, row), &array, g->template_rows, g->template_cols, image.id,
                               why, sizeof why))
       ncc_survey_warn(survey, "%s; see --normalize and --min-overlap", why);
   }
-  ncc_pixels_release(&pixels);
+  free(pixels);
 }

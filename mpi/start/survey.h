@@ -3,7 +3,7 @@
 #define NCC_SURVEY_H
 
 #include "io/input/input.h"
-#include "mpi/job.h"
+#include "mpi/observer.h"
 
 enum { NCC_SURVEY_WARNINGS = 8, NCC_SURVEY_TEXT = 400 };
 

@@ -154,6 +154,10 @@ void ncc_report_summary(FILE *stream, const ncc_job_header *header, const ncc_jo
   if (totals->unreadable)
     fprintf(stream, "warning  %" PRId64 " image%s or templates could not be read\n", totals->unreadable,
             plural(totals->unreadable));
+  for (int64_t i = 0; i < totals->unreadable && i < NCC_JOB_REASONS; i++)
+    fprintf(stream, "         %s\n", totals->reasons[i]);
+  if (totals->unreadable > NCC_JOB_REASONS)
+    fprintf(stream, "         and %" PRId64 " more\n", totals->unreadable - NCC_JOB_REASONS);
   fflush(stream);
 }
 
@@ -218,6 +222,13 @@ json_t *ncc_report_placement(const ncc_job_header *header) {
   return list;
 }
 
+static json_t *reasons(const ncc_job_totals *totals) {
+  json_t *list = json_array();
+  for (int64_t i = 0; list && i < totals->unreadable && i < NCC_JOB_REASONS; i++)
+    json_array_append_new(list, words(totals->reasons[i]));
+  return list;
+}
+
 static json_t *make_report(const ncc_job_header *header, const ncc_job_totals *totals) {
   json_t *report = json_object();
   double rate = totals->elapsed_s > 0 ? (double)totals->pairs / totals->elapsed_s : 0;
@@ -253,6 +264,7 @@ static json_t *make_report(const ncc_job_header *header, const ncc_job_totals *t
   SET("cache_bytes", json_integer(totals->cache_bytes));
   SET("pixel_bytes_peak", json_integer(totals->pixel_bytes_peak));
   SET("unreadable", json_integer(totals->unreadable));
+  SET("unreadable_reasons", reasons(totals));
   SET("seconds", json_pack("{s:o, s:o, s:o, s:o, s:o}", "reading", spread(&totals->read_s), "planning",
                            spread(&totals->plan_s), "computing", spread(&totals->compute_s), "waiting",
                            spread(&totals->wait_s), "writing", spread(&totals->write_s)));

@@ -1,6 +1,6 @@
 /** The schedule: pairs sorted into groups by image, cut into chunks, handed out one at a time.
  *
- *  No MPI in here: the coordinator drives it, and so can a test or a simulation. Deterministic for a given sequence of
+ *  No MPI in here: the dispatcher drives it, and so can a test or a simulation. Deterministic for a given sequence of
  *  calls; results never depend on it.
  *
  *  Costliest groups go first; a rank stays with its group until that is exhausted, so that an image is prepared once;
@@ -74,7 +74,7 @@ double ncc_schedule_total_s(const ncc_schedule *schedule);
 int64_t ncc_schedule_row(const ncc_schedule *schedule, int64_t position);
 
 /** What a rank should get now, in seconds of one thread: a fraction of its share of what is left, at least what keeps
- *  the coordinator's message rate bearable, at most what keeps results flowing. */
+ *  the dispatcher's message rate bearable, at most what keeps results flowing. */
 double ncc_schedule_share(const ncc_schedule *schedule);
 
 /** Hands out the next chunk for a rank, preferring what continues the rank's last image. O(log ranks).

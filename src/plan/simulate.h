@@ -1,4 +1,4 @@
-/** A job on paper: the schedule handed out to ranks that do not exist, by the protocol of mpi/coordinator.c and
+/** A job on paper: the schedule handed out to ranks that do not exist, by the protocol of mpi/dispatcher.c and
  *  mpi/worker.c, as a discrete-event simulation. Used by --dry-run, by tests of balance and by bench/simulate.c.
  *
  *  Rank 0's answering thread is one server: each message costs it time, and messages queue. Not modelled: congestion

@@ -9,14 +9,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const ncc_object stack = {.rows = 4, .cols = 5, .box_image = -1};
   const ncc_catalog catalog = {.images = {.count = 5, .stack = stack}, .templates = {.count = 7, .stack = stack}};
-  static ncc_handout *own;
+  static ncc_batch *own;
   ncc_message_type type;
-  ncc_handout *got = NULL;
+  ncc_batch *got = NULL;
   ncc_status problem;
   ncc_rank_stats stats;
   char text[NCC_MESSAGE_TEXT];
   int64_t id;
-  if (!own && ncc_handout_create(1, 2, false, true, &own) != NCC_OK) abort();
+  if (!own && ncc_batch_create(1, 2, false, &own) != NCC_OK) abort();
   const int64_t n = (int64_t)size;
   if (ncc_message_check(data, n, &type) == NCC_OK && (type < NCC_MESSAGE_WORK || type >= NCC_MESSAGE_TYPE_COUNT))
     abort();
@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (sum != got->n_pairs) abort();
     for (int64_t i = 0; i < got->n_pairs; i++)
       if (got->templates[i] < 0 || got->templates[i] >= 7) abort();
-    ncc_handout_release(got);
+    ncc_batch_destroy(&got);
   }
   (void)ncc_message_results_id(data, n, &id);
   (void)ncc_message_read_results(data, n, own);

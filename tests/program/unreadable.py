@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Pixels that cannot be read make their pairs `unreadable`, and nobody else's; bad pairs that are skipped are `invalid`;
 both end with exit 6. Rows that hold no pair are `invalid` too, but end with exit 0."""
+import json
 import os
 import subprocess
 import sys
@@ -60,14 +61,21 @@ def main():
             whole = {name: file[name][()] for name in ("coords", "peaks", "status")}
         damage(input, "images/2")
         damage(input, "templates/7")
+        report = os.path.join(folder, "report.json")
         hit = (pairs[:, 0] == 2) | (pairs[:, 1] == 7)
         for ranks, read in ((1, "root"), (3, "root"), (2, "all")):
-            done = subprocess.run([MPIEXEC, "-n", str(ranks), MPIXCORR] + command + ["--read", read],
+            done = subprocess.run([MPIEXEC, "-n", str(ranks), MPIXCORR] + command + ["--read", read, "--report", report],
                                   capture_output=True, text=True, timeout=60)
             where = f"{ranks} ranks, --read {read}"
+            for name in ("/images: id 2", "/templates: id 7"):  # file, object and reason, once, whichever ranks have tried
+                told = [line for line in done.stdout.splitlines() if name in line]
+                if len(told) != 1 or input not in told[0]:
+                    sys.exit(f"{where}: {name} is told by {told}: {done.stdout}")
             lines = [line for line in done.stderr.splitlines() if line.startswith("mpixcorr: ")]
             if done.returncode != 6 or lines:
                 sys.exit(f"{where}: exit {done.returncode}, expected 6: {done.stdout}{done.stderr}")
+            told = json.load(open(report, encoding="utf-8"))
+            assert told["unreadable"] == len(told["unreadable_reasons"]) == 2, (where, told)
             with h5py.File(output, "r") as file:
                 status, coords, peaks = file["status"][()], file["coords"][()], file["peaks"][()]
             assert (status[hit] == 4).all() and (coords[hit] == -1).all() and np.isnan(peaks[hit]).all(), where
