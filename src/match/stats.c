@@ -38,8 +38,7 @@ typedef struct stats_job {
 
 /** Scratch of a thread: arrays of doubles, one after the other. */
 typedef struct stats_scratch {
-  double *s, *q, *mass;  // [n] sums of columns
-  double *block_mass;    // mass of template_cols columns each
+  double *block_mass;  // mass of template_cols columns each; only where sums round
   ncc_strip_sums sums;
 } stats_scratch;
 
@@ -54,12 +53,17 @@ static int64_t scratch_doubles(const stats_job *job) {
 static stats_scratch scratch_of(const stats_job *job, int thread) {
   double *p = (double *)job->stats->scratch.data + 2 * ncc_round_up(job->n_out, 8) + thread * job->scratch_stride;
   int64_t n = ncc_round_up(job->n, 8);
-  stats_scratch s = {.s = p, .q = p + n, .mass = p + 2 * n};
-  s.sums = (ncc_strip_sums){.sums = p + 3 * n,
-                            .squares = p + 3 * n + 8 * job->width,
-                            .first = job->first,
-                            .width = job->width,
-                            .period = job->g->template_cols};
+  stats_scratch s = {.sums = {.scale = job->image->scale,
+                              .c = job->c,
+                              .s = p,
+                              .q = p + n,
+                              .mass = job->exact ? NULL : p + 2 * n,
+                              .n = job->n,
+                              .sums = p + 3 * n,
+                              .squares = p + 3 * n + 8 * job->width,
+                              .first = job->first,
+                              .width = job->width,
+                              .period = job->g->template_cols}};
   s.block_mass = p + 3 * n + 16 * job->width;
   return s;
 }
@@ -102,25 +106,23 @@ static const void *row_pixels(const stats_job *job, int64_t row) {
 
 /** Column sums of the windows that end above row y, from nothing. */
 static void build(const stats_job *job, const stats_scratch *t, int64_t y) {
-  memset(t->s, 0, (size_t)(3 * ncc_round_up(job->n, 8)) * sizeof(double));
+  memset(t->sums.s, 0, (size_t)(3 * ncc_round_up(job->n, 8)) * sizeof(double));
   for (int64_t row = y - job->g->template_rows; row < y; row += 8) {
     ncc_strip_rows rows = {0};
     for (int r = 0; r < 8 && row + r < y; r++) rows.in[r] = row_pixels(job, row + r);
-    job->kernels->column_strip(job->image->pixels.dtype, &rows, job->n, job->image->scale, job->c, t->s, t->q, t->mass,
-                               NULL);
+    job->kernels->build(job->image->pixels.dtype, &rows, &t->sums);
   }
 }
 
-/** Rows y .. y + 7 join the column sums, those that their windows leave behind go. */
-static void slide(const stats_job *job, const stats_scratch *t, int64_t y) {
+/** Rows y .. y + 7, which join the column sums, and those that their windows leave behind. */
+static ncc_strip_rows strip_rows(const stats_job *job, int64_t y) {
   const ncc_array *pixels = &job->image->pixels;
   ncc_strip_rows rows = {.ahead_bytes = 8 * pixels->row_stride * (int64_t)ncc_dtype_size(pixels->dtype)};
   for (int r = 0; r < 8; r++) {
     rows.in[r] = row_pixels(job, y + r);
     rows.out[r] = row_pixels(job, y + r - job->g->template_rows);
   }
-  job->kernels->column_strip(job->image->pixels.dtype, &rows, job->n, job->image->scale, job->c, t->s, t->q, t->mass,
-                             &t->sums);
+  return rows;
 }
 
 static ncc_strip_overlap strip_overlap(const stats_job *job, int64_t y) {
@@ -241,7 +243,7 @@ static void sum_masses(const stats_job *job, const stats_scratch *t) {
   for (int64_t b = 0; b < blocks; b++) {
     int64_t from = b * period - job->first, to = from + period;
     t->block_mass[b] = 0;
-    for (int64_t i = from > 0 ? from : 0; i < to && i < job->n; i++) t->block_mass[b] += t->mass[i];
+    for (int64_t i = from > 0 ? from : 0; i < to && i < job->n; i++) t->block_mass[b] += t->sums.mass[i];
   }
 }
 
@@ -258,10 +260,10 @@ static void stats_item(void *context, int64_t item, int thread) {
   for (int64_t strip = begin; strip < end; strip++) {
     const int64_t y = stats->y0 + strip * NCC_BLOCK_ROWS;
     const ncc_strip_overlap overlap = strip_overlap(job, y);
+    const ncc_strip_rows rows = strip_rows(job, y);
+    const ncc_strip_map map = {job->n_out, at, scale, strip_map(stats, strip), strip_floor(stats, strip)};
     clear_margins(job, strip);
-    slide(job, &t, y);
-    float least = job->kernels->window_strip(&t.sums, &overlap, job->n_out, job->c, scale, at, strip_map(stats, strip),
-                                             strip_floor(stats, strip));
+    float least = job->kernels->strip(job->image->pixels.dtype, &rows, &t.sums, &overlap, &map);
     if (job->exact && least < limit) {
       settle_exact(job, &t, &overlap, limit, strip_map(stats, strip) + NCC_BLOCK_ROWS * at);
       refill_floor(job, strip);

@@ -101,7 +101,8 @@ static void strip_item(void *context, int64_t turn, int thread) {
     for (int r = 0; r < rows; r++)
       if (y0 + r >= l->geometry.search.y0)
         ncc_cpu_product_add_overhang(e, y0 + r, (float *)(s->rows + r / 2 * stride) + r % 2);
-  e->kernels->block_max((const ncc_c32 *)s->rows + (stats->x0 - trim->x0), stride, packed, stats->stride, s->maxima);
+  e->kernels->spectra->block_max((const ncc_c32 *)s->rows + (stats->x0 - trim->x0), stride, packed, stats->stride,
+                                 s->maxima);
 
   const float *lower = stats->floor + (y0 - stats->y0) / NCC_BLOCK_ROWS * blocks;
   int32_t *reached = (int32_t *)(s->maxima + stride);

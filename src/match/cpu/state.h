@@ -17,6 +17,7 @@
 #include "match/cells.h"
 #include "match/engine.h"
 #include "match/fft.h"
+#include "match/kernels/spectra.h"
 #include "match/stats.h"
 
 enum {

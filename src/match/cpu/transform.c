@@ -40,13 +40,14 @@ void ncc_cpu_rows_forward(const ncc_cpu *e, ncc_cpu_scratch *s, const ncc_cpu_ro
     row_forward(e, row, filled, s->spectra + r * shape->row_stride);
   }
   const ncc_cut *cut = &e->layout.row_cut;
-  e->kernels->unpack_spectra(s->spectra, shape->row_stride, cut->parts, cut->length, strip, e->layout.past_caches);
+  e->kernels->spectra->unpack_spectra(s->spectra, shape->row_stride, cut->parts, cut->length, strip,
+                                      e->layout.past_caches);
 }
 
 void ncc_cpu_rows_inverse(const ncc_cpu *e, ncc_cpu_scratch *s, const ncc_c32 *strip, int packed) {
   const ncc_cut *cut = &e->layout.row_cut;
   const int64_t stride = e->layout.shape.row_stride;
-  e->kernels->pack_spectra(strip, cut->parts, cut->length, s->spectra, stride);
+  e->kernels->spectra->pack_spectra(strip, cut->parts, cut->length, s->spectra, stride);
   for (int r = 0; r < packed; r++) row_inverse(e, s->spectra + r * stride, s->rows + r * stride);
 }
 

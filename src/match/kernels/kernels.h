@@ -41,18 +41,9 @@ typedef struct ncc_kernels {
    *  `reversed` in reversed order. b NULL: zeros. */
   void (*pack_rows)(ncc_dtype dtype, const void *a, const void *b, int64_t n, double c, double rest, double unit,
                     bool reversed, ncc_c32 *out);
-  /** From the transforms of four packed rows, each in parts (kernels/cut.h), in[r * in_stride + k1 * (length +
-   *  NCC_PART_GAP) + k2] (one element more is written), to twice the half spectra of eight real rows, as a strip,
-   * aligned to 64 bytes: out[k * 8 + row], part by part: k = 0 .. parts * length / 2 in an order that the way back
-   * knows.
-   *  @param past  write past the caches, which are too small for what is written before it is read */
-  void (*unpack_spectra)(ncc_c32 *in, int64_t in_stride, int parts, int64_t length, ncc_c32 *out, bool past);
-  /** The way back: a strip of half spectra of eight real rows to the spectra of four packed rows. */
-  void (*pack_spectra)(const ncc_c32 *in, int parts, int64_t length, ncc_c32 *out, int64_t out_stride);
-  /** Largest value of `rows` packed rows in blocks of 16 columns: out[b]; n columns, a multiple of 16. */
-  void (*block_max)(const ncc_c32 *packed, int64_t stride, int rows, int64_t n, float *out);
-  const struct ncc_cut_kernels *cut;        /**< see kernels/cut.h */
-  const struct ncc_window_kernels *windows; /**< see kernels/windows.h */
+  const struct ncc_spectrum_kernels *spectra; /**< see kernels/spectra.h */
+  const struct ncc_cut_kernels *cut;          /**< see kernels/cut.h */
+  const struct ncc_window_kernels *windows;   /**< see kernels/windows.h */
 } ncc_kernels;
 
 /** The fastest set that this machine runs. Thread-safe. */

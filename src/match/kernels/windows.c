@@ -3,208 +3,27 @@
 #include "match/kernels/windows.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "match/kernels/vec.h"
 
-/** Vectors of this instruction set's own width: compilers take wider ones apart, some of them down to single numbers.
- */
-#if defined(__AVX512F__)
-#define WIDTH 8
-#elif defined(__AVX2__)
-#define WIDTH 4
-#else
-#define WIDTH 2
-#endif
+enum { TILE = 256 }; /* columns that are summed before their windows are looked at, while they are in cache */
 
-typedef double wide __attribute__((vector_size(8 * WIDTH)));
-typedef int64_t wide_mask __attribute__((vector_size(8 * WIDTH)));
-typedef float narrow __attribute__((vector_size(4 * WIDTH)));
-typedef int32_t narrow_int __attribute__((vector_size(4 * WIDTH)));
-
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE wide get(const double *p) {
-  wide v;
-  memcpy(&v, p, sizeof v);
-  return v;
-}
-
-INLINE void put(double *p, wide v) {
-  memcpy(p, &v, sizeof v);
-}
-
-#if WIDTH == 8
-INLINE wide widened_floats(narrow v) {
-  return (wide)_mm512_cvtps_pd((__m256)v);
-}
-INLINE wide widened_ints(narrow_int v) {
-  return (wide)_mm512_cvtepi32_pd((__m256i)v);
-}
-INLINE narrow narrowed(wide v) {
-  return (narrow)_mm512_cvtpd_ps((__m512d)v);
-}
-#elif WIDTH == 4
-INLINE wide widened_floats(narrow v) {
-  return (wide)_mm256_cvtps_pd((__m128)v);
-}
-INLINE wide widened_ints(narrow_int v) {
-  return (wide)_mm256_cvtepi32_pd((__m128i)v);
-}
-INLINE narrow narrowed(wide v) {
-  return (narrow)_mm256_cvtpd_ps((__m256d)v);
-}
-#else
-INLINE wide widened_floats(narrow v) {
-  return __builtin_convertvector(v, wide);
-}
-INLINE wide widened_ints(narrow_int v) {
-  return __builtin_convertvector(v, wide);
-}
-INLINE narrow narrowed(wide v) {
-  return __builtin_convertvector(v, narrow);
-}
-#endif
-
-/** Transposes WIDTH vectors. */
-INLINE void transpose(wide r[WIDTH]) {
-#if WIDTH == 8
-  wide t[8];
-  for (int i = 0; i < 8; i += 2) {
-    t[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 8, 2, 10, 4, 12, 6, 14);
-    t[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 1, 9, 3, 11, 5, 13, 7, 15);
-  }
-  for (int i = 0; i < 8; i += 4)
-    for (int j = 0; j < 2; j++) {
-      r[i + j] = __builtin_shufflevector(t[i + j], t[i + j + 2], 0, 1, 8, 9, 4, 5, 12, 13);
-      r[i + j + 2] = __builtin_shufflevector(t[i + j], t[i + j + 2], 2, 3, 10, 11, 6, 7, 14, 15);
-    }
-  for (int j = 0; j < 4; j++) {
-    t[j] = __builtin_shufflevector(r[j], r[j + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-    t[j + 4] = __builtin_shufflevector(r[j], r[j + 4], 4, 5, 6, 7, 12, 13, 14, 15);
-  }
-  for (int i = 0; i < 8; i++) r[i] = t[i];
-#elif WIDTH == 4
-  wide a = __builtin_shufflevector(r[0], r[1], 0, 4, 2, 6), b = __builtin_shufflevector(r[0], r[1], 1, 5, 3, 7);
-  wide c = __builtin_shufflevector(r[2], r[3], 0, 4, 2, 6), d = __builtin_shufflevector(r[2], r[3], 1, 5, 3, 7);
-  r[0] = __builtin_shufflevector(a, c, 0, 1, 4, 5);
-  r[1] = __builtin_shufflevector(b, d, 0, 1, 4, 5);
-  r[2] = __builtin_shufflevector(a, c, 2, 3, 6, 7);
-  r[3] = __builtin_shufflevector(b, d, 2, 3, 6, 7);
-#else
-  wide a = __builtin_shufflevector(r[0], r[1], 0, 2);
-  r[1] = __builtin_shufflevector(r[0], r[1], 1, 3);
-  r[0] = a;
-#endif
-}
-
-/** WIDTH pixels in float64; small integers by way of 32 bits, for which there are instructions. */
-#define SOME(name, type, convert)                              \
-  INLINE wide some_##name(const type *p) {                     \
-    type __attribute__((vector_size(WIDTH * sizeof(type)))) v; \
-    memcpy(&v, p, sizeof v);                                   \
-    return convert(v);                                         \
-  }
-#define BY_INT(v) widened_ints(__builtin_convertvector(v, narrow_int))
-#define AS_IT_IS(v) (v)
-#define PLAINLY(v) __builtin_convertvector(v, wide)
-SOME(NCC_U8, uint8_t, BY_INT)
-SOME(NCC_I8, int8_t, BY_INT)
-SOME(NCC_U16, uint16_t, BY_INT)
-SOME(NCC_I16, int16_t, BY_INT)
-SOME(NCC_U32, uint32_t, PLAINLY)
-SOME(NCC_I32, int32_t, widened_ints)
-SOME(NCC_F32, float, widened_floats)
-SOME(NCC_F64, double, AS_IT_IS)
-INLINE wide some_NCC_F16(const uint16_t *p) {
-  wide v = {0};
-  for (int k = 0; k < WIDTH; k++) v[k] = (double)ncc_half_to_float(p[k]);
-  return v;
-}
-
-/** Up to WIDTH pixels less the centre; 0 beyond them. One function a type. */
-#define PIXELS(name, type, text)                                                                 \
-  INLINE wide pixels_##name(const void *row, int64_t i, int64_t count, double scale, double c) { \
-    const type *p = (const type *)row + i;                                                       \
-    if (count >= WIDTH) return some_##name(p) * scale - c;                                       \
-    wide v = {0};                                                                                \
-    for (int k = 0; k < count; k++) v[k] = (double)VALUE_##name(p[k]) * scale - c;               \
-    return v;                                                                                    \
-  }
-NCC_DTYPE_TABLE(PIXELS)
-#undef PIXELS
-
-/** Rows enter and none leaves, nothing is written but the sums: the way to a strip's first row. */
-#define BUILD(name, type, text)                                                                                 \
-  static void build_##name(const ncc_strip_rows *rows, int64_t n, double scale, double c, double *s, double *q, \
-                           double *mass) {                                                                      \
-    for (int64_t i = 0; i < n; i += WIDTH) {                                                                    \
-      wide a = {0}, b = {0};                                                                                    \
-      _Pragma("GCC unroll 8") for (int r = 0; r < 8; r++) {                                                     \
-        if (!rows->in[r]) continue;                                                                             \
-        wide d = pixels_##name(rows->in[r], i, n - i, scale, c);                                                \
-        a += d;                                                                                                 \
-        b += d * d;                                                                                             \
-      }                                                                                                         \
-      put(s + i, get(s + i) + a);                                                                               \
-      put(q + i, get(q + i) + b);                                                                               \
-      put(mass + i, get(mass + i) + b);                                                                         \
-    }                                                                                                           \
-  }
-NCC_DTYPE_TABLE(BUILD)
-#undef BUILD
-
-INLINE double sum_of(wide v) {
+INLINE double sum_of(doubles v) {
   double sum = v[0];
-  for (int k = 1; k < WIDTH; k++) sum += v[k];
+  UNROLL for (int k = 1; k < WIDTH; k++) sum += v[k];
   return sum;
 }
-
-#define CELLS(name, type, text)                                                                                   \
-  static void cells_##name(const ncc_strip_rows *rows, int64_t n, double scale, double c, double *s, double *q) { \
-    for (int64_t i = 0; i < n; i += 16) {                                                                         \
-      wide a = {0}, b = {0};                                                                                      \
-      _Pragma("GCC unroll 8") for (int r = 0; r < 8; r++) {                                                       \
-        if (!rows->in[r]) continue;                                                                               \
-        _Pragma("GCC unroll 8") for (int k = 0; k < 16; k += WIDTH) {                                             \
-          wide d = pixels_##name(rows->in[r], i + k, n - i - k, scale, c);                                        \
-          a += d;                                                                                                 \
-          b += d * d;                                                                                             \
-        }                                                                                                         \
-      }                                                                                                           \
-      *s++ = sum_of(a);                                                                                           \
-      *q++ = sum_of(b);                                                                                           \
-    }                                                                                                             \
-  }
-NCC_DTYPE_TABLE(CELLS)
-#undef CELLS
-
-static void cell_sums(ncc_dtype dtype, const ncc_strip_rows *rows, int64_t n, double scale, double c, double *s,
-                      double *q) {
-#define CASE(name, type, text)             \
-  case name:                               \
-    cells_##name(rows, n, scale, c, s, q); \
-    break;
-  switch (dtype) {
-    NCC_DTYPE_TABLE(CASE)
-    default:
-      break;
-  }
-#undef CASE
-}
-
-enum { PIECES = 8 / WIDTH }; /* vectors that hold a column of a strip */
 
 /** Running sums along the rows of a strip, which restart every `period` columns. Loops work on a copy: stores of sums
  *  might else be stores to it. */
 typedef struct scan {
-  wide s[PIECES], q[PIECES];
+  doubles s[PIECES], q[PIECES];
   int64_t x, restart, period;
   double *sums, *squares;
 } scan;
 
-INLINE void scan_next(scan *a, const wide *s, const wide *q, int stride) {
-  _Pragma("GCC unroll 4") for (int h = 0; h < PIECES; h++) {
+INLINE void scan_next(scan *a, const doubles *s, const doubles *q, int stride) {
+  UNROLL for (int h = 0; h < PIECES; h++) {
     a->s[h] += s[h * stride];
     a->q[h] += q[h * stride];
     put(a->sums + 8 * a->x + h * WIDTH, a->s[h]);
@@ -213,9 +32,9 @@ INLINE void scan_next(scan *a, const wide *s, const wide *q, int stride) {
   a->x++;
 }
 
-INLINE void scan_column(scan *a, const wide *s, const wide *q, int stride) {
+INLINE void scan_column(scan *a, const doubles *s, const doubles *q, int stride) {
   if (a->x == a->restart) {
-    for (int h = 0; h < PIECES; h++) a->s[h] = a->q[h] = (wide){0};
+    UNROLL for (int h = 0; h < PIECES; h++) a->s[h] = a->q[h] = (doubles){0};
     a->restart += a->period;
   }
   scan_next(a, s, q, stride);
@@ -223,178 +42,188 @@ INLINE void scan_column(scan *a, const wide *s, const wide *q, int stride) {
 
 /** Columns without pixels, up to column `end`. */
 static void scan_nothing(scan *a, int64_t end) {
-  const wide zero = {0};
+  const doubles zero = {0};
   while (a->x < end) scan_column(a, &zero, &zero, 0);
 }
 
-/** In a[8] a vector is a row of WIDTH columns; transposed, a[h * WIDTH + k] is piece h of column k. */
-#define SLIDE(name, type, text)                                                                                 \
-  INLINE void slide_##name(const ncc_strip_rows *rows, int64_t i, int64_t n, double scale, double c, double *s, \
-                           double *q, double *mass, wide a[8], wide b[8]) {                                     \
-    wide u = get(s + i), v = get(q + i), m = get(mass + i);                                                     \
-    _Pragma("GCC unroll 8") for (int r = 0; r < 8; r++) {                                                       \
-      if (rows->in[r]) {                                                                                        \
-        if (i * (int64_t)sizeof(type) % 64 == 0)                                                                \
-          __builtin_prefetch((const char *)rows->in[r] + i * (int64_t)sizeof(type) + rows->ahead_bytes);        \
-        wide d = pixels_##name(rows->in[r], i, n - i, scale, c), d2 = d * d;                                    \
-        u += d;                                                                                                 \
-        v += d2;                                                                                                \
-        m += d2;                                                                                                \
-      }                                                                                                         \
-      if (rows->out[r]) {                                                                                       \
-        wide e = pixels_##name(rows->out[r], i, n - i, scale, c);                                               \
-        u -= e;                                                                                                 \
-        v -= e * e;                                                                                             \
-      }                                                                                                         \
-      a[r] = u;                                                                                                 \
-      b[r] = v;                                                                                                 \
-    }                                                                                                           \
-    put(s + i, u);                                                                                              \
-    put(q + i, v);                                                                                              \
-    put(mass + i, m);                                                                                           \
-    _Pragma("GCC unroll 4") for (int h = 0; h < PIECES; h++) {                                                  \
-      transpose(a + h * WIDTH);                                                                                 \
-      transpose(b + h * WIDTH);                                                                                 \
-    }                                                                                                           \
-  }                                                                                                             \
-  static void strip_##name(const ncc_strip_rows *rows, int64_t n, double scale, double c, double *s, double *q, \
-                           double *mass, scan *along) {                                                         \
-    scan at = *along;                                                                                           \
-    for (int64_t i = 0; i < n; i += WIDTH) {                                                                    \
-      wide a[8], b[8];                                                                                          \
-      slide_##name(rows, i, n, scale, c, s, q, mass, a, b);                                                     \
-      int count = n - i < WIDTH ? (int)(n - i) : WIDTH;                                                         \
-      if (count == WIDTH && at.x + WIDTH <= at.restart) {                                                       \
-        _Pragma("GCC unroll 8") for (int k = 0; k < WIDTH; k++) scan_next(&at, a + k, b + k, WIDTH);            \
-      } else {                                                                                                  \
-        for (int k = 0; k < count; k++) scan_column(&at, a + k, b + k, WIDTH);                                  \
-      }                                                                                                         \
-    }                                                                                                           \
-    *along = at;                                                                                                \
-  }
-NCC_DTYPE_TABLE(SLIDE)
-#undef SLIDE
+#define EACH_TYPE "match/kernels/windows.inc"
+#include "match/kernels/each_type.h"
 
-static void column_strip(ncc_dtype dtype, const ncc_strip_rows *rows, int64_t n, double scale, double c, double *s,
-                         double *q, double *mass, const ncc_strip_sums *out) {
-#define CASE(name, type, text)                                                                               \
-  case name:                                                                                                 \
-    out ? strip_##name(rows, n, scale, c, s, q, mass, &along) : build_##name(rows, n, scale, c, s, q, mass); \
-    break;
-  scan along = {.x = 0};
-  if (out) {
-    along = (scan){.period = out->period, .restart = 0, .sums = out->sums, .squares = out->squares};
-    scan_nothing(&along, out->first);
-  }
-  switch (dtype) {
-    NCC_DTYPE_TABLE(CASE)
-    default:
-      break;
-  }
-  if (out) scan_nothing(&along, out->width);
-#undef CASE
+typedef void (*columns_fn)(const ncc_strip_rows *, const ncc_strip_sums *, int64_t, int64_t, scan *);
+
+static void cell_sums(ncc_dtype dtype, const ncc_strip_rows *rows, int64_t n, double scale, double c, double *s,
+                      double *q) {
+  static void (*const of_type[])(const ncc_strip_rows *, int64_t, double, double, double *, double *) = BY_TYPE(cells);
+  of_type[dtype](rows, n, scale, c, s, q);
 }
 
-/** Values on their way to memory: a map is looked at only where a peak may be, so whole lines need not pass the caches.
- */
-INLINE void put_map(float *to, narrow v) {
+static void build(ncc_dtype dtype, const ncc_strip_rows *rows, const ncc_strip_sums *sums) {
+  static void (*const of_type[])(const ncc_strip_rows *, const ncc_strip_sums *) = BY_TYPE(build);
+  of_type[dtype](rows, sums);
+}
+
+/** Sums along rows, at least up to column `end`. */
+static void scan_to(columns_fn columns, const ncc_strip_rows *rows, const ncc_strip_sums *t, int64_t end, scan *a) {
+  const int64_t behind = t->first + t->n;  // the first column behind the image
+  if (a->x < t->first) scan_nothing(a, t->first);
+  if (a->x < end && a->x < behind) {
+    const int64_t from = a->x - t->first, to = (end - t->first + WIDTH - 1) / WIDTH * WIDTH;
+    columns(rows, t, from, to < t->n ? to : t->n, a);
+  }
+  if (a->x < end) scan_nothing(a, end);
+}
+
+/** Values on their way to memory, eight rows of a column: a map is looked at only where a peak may be, so it need not
+ *  pass the caches. */
+INLINE void put_map(float *to, const floats v[PIECES]) {
 #if WIDTH == 8
-  _mm256_stream_ps(to, (__m256)v);
+  _mm256_stream_ps(to, (__m256)v[0]);
+#elif WIDTH == 4
+  _mm256_stream_ps(to, _mm256_set_m128((__m128)v[1], (__m128)v[0]));
 #else
-  memcpy(to, &v, sizeof v);
+  UNROLL for (int h = 0; h < PIECES; h++) memcpy(to + h * WIDTH, &v[h], sizeof v[h]);
 #endif
 }
 
-INLINE narrow narrow_lesser(narrow a, narrow b) {
-  narrow_int less = a < b;
-  return (narrow)(((narrow_int)a & less) | ((narrow_int)b & ~less));
+/** What the windows of some columns have in common: eight rows in pieces. */
+typedef struct window_run {
+  bool inside;                                            /* all rows are valid, and all windows lie on the image */
+  doubles shift[PIECES], inverse[PIECES], beyond[PIECES]; /* pixels * c, 1 / pixels, 1 / pixels - 1 / area */
+  ints valid[PIECES];
+  floats least[PIECES];
+} window_run;
+
+/** For windows of so many columns on the image. */
+static void run_begin(window_run *w, const ncc_strip_overlap *o, double c, double cols, double inverse_cols) {
+  const double area = o->template_rows * o->template_cols, inverse_width = 1 / o->template_cols;
+  w->inside = cols == o->template_cols;
+  UNROLL for (int h = 0; h < PIECES; h++) {
+    const doubles rows = get(o->rows + h * WIDTH), inverse_rows = get(o->inverse_rows + h * WIDTH);
+    const doubles above = (inverse_cols - inverse_width) * inverse_rows;  // exactly 0 for whole windows
+    w->shift[h] = rows * cols * c;
+    w->inverse[h] = inverse_rows * inverse_cols;
+    w->beyond[h] = CHOOSE(doubles, longs, rows == o->template_rows, above, w->inverse[h] - 1 / area);
+    memcpy(&w->valid[h], o->valid + h * WIDTH, sizeof w->valid[h]);
+    UNROLL for (int k = 0; k < WIDTH; k++) w->inside &= w->valid[h][k] != 0 && rows[k] == o->template_rows;
+  }
 }
 
-INLINE float least_of(narrow v) {
-  float least = v[0];
-  for (int k = 1; k < WIDTH; k++) least = v[k] < least ? v[k] : least;
+/** ssd of the windows of a column, from their sums. `inside` is a constant where this is inlined. */
+INLINE void windows_put(window_run *w, bool inside, const doubles s[PIECES], const doubles q[PIECES], double scale2,
+                        float *to) {
+  const floats infinite = (floats){0} + INFINITY;
+  floats v[PIECES];
+  UNROLL for (int h = 0; h < PIECES; h++) {
+    doubles ssd = q[h] - s[h] * s[h] * w->inverse[h];
+    if (!inside) ssd += (s[h] + w->shift[h]) * (s[h] + w->shift[h]) * w->beyond[h];
+    floats counted = v[h] = floats_of_doubles(ssd * scale2);
+    if (!inside) {
+      v[h] = (floats)((ints)v[h] & w->valid[h]);
+      counted = CHOOSE(floats, ints, w->valid[h], v[h], infinite);
+    }
+    w->least[h] = lesser_floats(counted, w->least[h]);
+  }
+  put_map(to, v);
+}
+
+/** Windows in columns [i, end), which begin in the block of columns from `start` on; block_s, block_q: its sums. */
+INLINE void windows_of_run(const ncc_strip_sums *t, const ncc_strip_map *map, int64_t start, int64_t i, int64_t end,
+                           bool inside, window_run *run) {
+  const double *block_s = t->sums + 8 * (start + t->period - 1), *block_q = t->squares + 8 * (start + t->period - 1);
+  const int64_t ahead = 8 * (t->period - 1);
+  const double scale2 = map->scale2;
+  float *to = map->ssd + 8 * map->at;
+  window_run w = *run;
+  doubles s[PIECES], q[PIECES], all_s[PIECES], all_q[PIECES];
+  UNROLL for (int h = 0; h < PIECES; h++) {
+    s[h] = all_s[h] = get(block_s + h * WIDTH);
+    q[h] = all_q[h] = get(block_q + h * WIDTH);
+  }
+  if (i == start) {
+    windows_put(&w, inside, s, q, scale2, to + 8 * i);
+    i++;
+  }
+  for (; i < end; i++) {
+    const double *a = t->sums + 8 * i, *b = t->squares + 8 * i;
+    UNROLL for (int h = 0; h < PIECES; h++) {
+      s[h] = (all_s[h] - get(a + h * WIDTH - 8)) + get(a + h * WIDTH + ahead);
+      q[h] = (all_q[h] - get(b + h * WIDTH - 8)) + get(b + h * WIDTH + ahead);
+    }
+    windows_put(&w, inside, s, q, scale2, to + 8 * i);
+  }
+  *run = w;
+}
+
+/** @return the smallest value of a run, which is forgotten. */
+INLINE float take_least(window_run *w) {
+  float least = INFINITY;
+  UNROLL for (int h = 0; h < PIECES; h++) {
+    UNROLL for (int k = 0; k < WIDTH; k++) least = w->least[h][k] < least ? w->least[h][k] : least;
+    w->least[h] = (floats){0} + INFINITY;
+  }
   return least;
 }
 
-/** WIDTH rows of a strip, from row `row` on. least[] takes the lesser of what it is and what is found. */
-static void window_rows(const ncc_strip_sums *sums, const ncc_strip_overlap *overlap, int row, int64_t n, double c,
-                        double scale2, int64_t at, float *restrict ssd, float *restrict least) {
-  const wide rows = get(overlap->rows + row), inverse_rows = get(overlap->inverse_rows + row);
-  narrow_int valid;
-  memcpy(&valid, overlap->valid + row, sizeof valid);
-  const double area = overlap->template_rows * overlap->template_cols, inverse_width = 1 / overlap->template_cols;
-  const wide_mask whole = rows == overlap->template_rows;
-  const int64_t period = sums->period;
-  const double *along = sums->sums + row, *along2 = sums->squares + row;
-  const narrow infinite = (narrow){0} + INFINITY;
-  narrow least_of_block = infinite;
-  wide pixels = {0}, inverse = {0}, beyond = {0};
-  double cols = 0;
-  ssd += 8 * at + row;
-  for (int64_t start = 0; start < n; start += period) {
-    const wide start_s = get(along + 8 * (start + period - 1)), start_q = get(along2 + 8 * (start + period - 1));
-    const int64_t end = start + period < n ? start + period : n;
-    for (int64_t i = start; i < end; i++) {
-      if (overlap->cols[i] != cols) {
-        cols = overlap->cols[i];
-        pixels = rows * cols;
-        inverse = inverse_rows * overlap->inverse_cols[i];
-        wide inside = (overlap->inverse_cols[i] - inverse_width) * inverse_rows, outside = inverse - 1 / area;
-        beyond = (wide)(((wide_mask)inside & whole) | ((wide_mask)outside & ~whole));
-      }
-      wide s = start_s, q = start_q;
-      if (i > start) {
-        s = (start_s - get(along + 8 * (i - 1))) + get(along + 8 * (i + period - 1));
-        q = (start_q - get(along2 + 8 * (i - 1))) + get(along2 + 8 * (i + period - 1));
-      }
-      wide sum = s + pixels * c;  // of the stored values
-      narrow v = narrowed(((q - s * s * inverse) + sum * sum * beyond) * scale2);
-      put_map(ssd + 8 * i, (narrow)((narrow_int)v & valid));
-      v = (narrow)(((narrow_int)v & valid) | ((narrow_int)infinite & ~valid));
-      least_of_block = narrow_lesser(v, least_of_block);
-      if ((at + i) % 16 == 15 || i == n - 1) {
-        float *block = &least[(at + i) / 16], found = least_of(least_of_block);
-        *block = found < *block ? found : *block;
-        least_of_block = infinite;
-      }
+/** Windows in columns [from, to); from is a multiple of the period. */
+static void windows_of_tile(const ncc_strip_sums *t, const ncc_strip_overlap *o, const ncc_strip_map *map, int64_t from,
+                            int64_t to, window_run *w, double *cols) {
+  for (int64_t i = from; i < to;) {
+    const int64_t start = i - i % t->period, block = (map->at + i) / 16;
+    int64_t end = 16 * (block + 1) - map->at;
+    if (end > to) end = to;
+    if (end > start + t->period) end = start + t->period;
+    if (o->cols[i] != *cols) {
+      *cols = o->cols[i];
+      run_begin(w, o, t->c, *cols, o->inverse_cols[i]);
     }
+    for (int64_t k = i + 1; k < end; k++)
+      if (o->cols[k] != *cols) end = k;
+    if (w->inside)
+      windows_of_run(t, map, start, i, end, true, w);
+    else
+      windows_of_run(t, map, start, i, end, false, w);
+    const float least = take_least(w);
+    map->least[block] = least < map->least[block] ? least : map->least[block];
+    i = end;
   }
-#if WIDTH == 8
-  _mm_sfence();  // other threads look at the map next
-#endif
 }
 
-static float window_strip(const ncc_strip_sums *sums, const ncc_strip_overlap *overlap, int64_t n, double c,
-                          double scale2, int64_t at, float *ssd, float *least) {
-  const int64_t blocks = (at + n - 1) / 16 + 1;
-  for (int64_t b = 0; b < blocks; b++) least[b] = INFINITY;
-  for (int row = 0; row < 8; row += WIDTH) window_rows(sums, overlap, row, n, c, scale2, at, ssd, least);
+static float strip(ncc_dtype dtype, const ncc_strip_rows *rows, const ncc_strip_sums *t,
+                   const ncc_strip_overlap *overlap, const ncc_strip_map *map) {
+  static const columns_fn of_type[] = BY_TYPE(columns);
+  const int64_t blocks = (map->at + map->n - 1) / 16 + 1, tile = (TILE + t->period - 1) / t->period * t->period;
+  scan along = {.period = t->period, .sums = t->sums, .squares = t->squares};
+  window_run w = {0};
+  double cols = 0;
+  UNROLL for (int h = 0; h < PIECES; h++) w.least[h] = (floats){0} + INFINITY;
+  for (int64_t b = 0; b < blocks; b++) map->least[b] = INFINITY;
+  for (int64_t from = 0; from < map->n; from += tile) {
+    const int64_t to = from + tile < map->n ? from + tile : map->n, needed = to + t->period - 1;
+    scan_to(of_type[dtype], rows, t, needed < t->width ? needed : t->width, &along);
+    windows_of_tile(t, overlap, map, from, to, &w, &cols);
+  }
+  scan_to(of_type[dtype], rows, t, t->width, &along);
+  past_fence(true);  // other threads look at the map next
   float lowest = INFINITY;
-  for (int64_t b = 0; b < blocks; b++) lowest = least[b] < lowest ? least[b] : lowest;
+  for (int64_t b = 0; b < blocks; b++) lowest = map->least[b] < lowest ? map->least[b] : lowest;
   return lowest;
 }
 
-typedef float sixteen __attribute__((vector_size(64)));
-typedef int32_t sixteen_mask __attribute__((vector_size(64)));
-
 static void block_least(const float *restrict ssd, int64_t blocks, float *restrict out) {
-  const sixteen infinite = {INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY,
-                            INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY};
+  const complexes infinite = (complexes){0} + INFINITY;
   for (int64_t b = 0; b < blocks; b++) {
-    sixteen least = infinite;
-    for (int r = 0; r < 8; r++) {
-      sixteen v;
-      memcpy(&v, ssd + 128 * b + 16 * r, sizeof v);
-      sixteen_mask bits = (sixteen_mask)v & 0x7fffffff, zero = bits == 0;  // |v|, and where it is 0
-      bits = (bits & ~zero) | ((sixteen_mask)infinite & zero);
-      sixteen_mask less = (sixteen)bits < least;
-      least = (sixteen)((bits & less) | ((sixteen_mask)least & ~less));
+    complexes least = infinite;
+    UNROLL for (int i = 0; i < 128; i += 2 * WIDTH) {
+      complexes v;
+      memcpy(&v, ssd + 128 * b + i, sizeof v);
+      const complex_mask bits = (complex_mask)v & INT32_MAX;  // |v|
+      least = lesser_each(CHOOSE(complexes, complex_mask, bits == 0, infinite, bits), least);
     }
     float m = least[0];
-    for (int k = 1; k < 16; k++) m = least[k] < m ? least[k] : m;
+    UNROLL for (int k = 1; k < 2 * WIDTH; k++) m = least[k] < m ? least[k] : m;
     out[b] = m;
   }
 }
 
 const ncc_window_kernels NCC_CAT(ncc_window_kernels_, NCC_ISA) = {
-    .cell_sums = cell_sums, .column_strip = column_strip, .window_strip = window_strip, .block_least = block_least};
+    .cell_sums = cell_sums, .build = build, .strip = strip, .block_least = block_least};

@@ -13,11 +13,17 @@ typedef struct ncc_strip_rows {
   int64_t ahead_bytes; /**< from a row that enters to the one eight rows further down, which is wanted next */
 } ncc_strip_rows;
 
-/** Column sums of a strip, summed along its rows; these running sums restart at columns 0, period, 2 period ... */
+/** Sums of d(v) = v * scale - c and its square. */
 typedef struct ncc_strip_sums {
-  double *sums, *squares; /**< [8 * width] */
-  int64_t first;          /**< the first column that lies on the image */
-  int64_t width, period;  /**< all columns; those of a window */
+  double scale, c;
+  /** [n rounded up to 8] over the rows of a window, for the image's columns; mass: of squares of all rows that ever
+   *  entered; NULL: not wanted. */
+  double *s, *q, *mass;
+  int64_t n;
+  /** [8 * width] along the rows of a strip; these restart at columns 0, period, 2 period ... */
+  double *sums, *squares;
+  int64_t first;         /**< the first column that lies on the image */
+  int64_t width, period; /**< all columns; those of a window */
 } ncc_strip_sums;
 
 /** What the windows of a strip overlap of the image: rows[r] * cols[i] pixels. */
@@ -28,21 +34,25 @@ typedef struct ncc_strip_overlap {
   double template_rows, template_cols;
 } ncc_strip_overlap;
 
+/** Where ssd of a strip goes. */
+typedef struct ncc_strip_map {
+  int64_t n;     /**< windows in a row */
+  int64_t at;    /**< the first of them in ssd */
+  double scale2; /**< the unit of ssd, squared */
+  float *ssd;    /**< [8 * (at + n)], aligned to 64 bytes; 0 in rows that are not valid */
+  float *least;  /**< the smallest value of the valid rows in blocks of 16 columns, zeros and negatives included */
+} ncc_strip_map;
+
 typedef struct ncc_window_kernels {
   /** Sums over cells of 16 columns and the rows that are given: s[b] of d(v) = v * scale - c, q[b] of its square. */
   void (*cell_sums)(ncc_dtype dtype, const ncc_strip_rows *rows, int64_t n, double scale, double c, double *s,
                     double *q);
-  /** Slides column sums of n image columns down eight rows: s += d(in) - d(out), q likewise with squares, mass +=
-   *  d(in)^2, d(v) = v * scale - c; s, q, mass hold n rounded up to 8. out NULL: only that; otherwise rows one by one,
-   *  and their running sums are written. */
-  void (*column_strip)(ncc_dtype dtype, const ncc_strip_rows *rows, int64_t n, double scale, double c, double *s,
-                       double *q, double *mass, const ncc_strip_sums *out);
-  /** ssd[8 * (at + i) + r], times scale2, of n windows in each of eight rows, sums being about c; 0 in rows that are
-   * not valid. least[b]: the smallest value of the valid rows in columns 16 b .. of ssd, all zeros and negatives
-   * included.
-   *  @return the smallest of all. */
-  float (*window_strip)(const ncc_strip_sums *sums, const ncc_strip_overlap *overlap, int64_t n, double c,
-                        double scale2, int64_t at, float *ssd, float *least);
+  /** Adds up to eight rows to the column sums. */
+  void (*build)(ncc_dtype dtype, const ncc_strip_rows *rows, const ncc_strip_sums *sums);
+  /** Slides the column sums down eight rows; at each of them, ssd of all windows that end there.
+   *  @return the smallest of the valid ones. */
+  float (*strip)(ncc_dtype dtype, const ncc_strip_rows *rows, const ncc_strip_sums *sums,
+                 const ncc_strip_overlap *overlap, const ncc_strip_map *map);
   /** out[b] = smallest non-zero |ssd| of each 16 columns; infinite where all are 0. */
   void (*block_least)(const float *ssd, int64_t blocks, float *out);
 } ncc_window_kernels;
