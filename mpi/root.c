@@ -105,6 +105,7 @@ ncc_status ncc_root_start(ncc_root *root, const ncc_comm *comm, const ncc_placem
   NCC_TRY(ncc_nodes_describe(placements, (const char(*)[64])root->hosts, comm->ranks, options->threads > 0, header,
                              &root->survey));
   ncc_survey_area(&root->work, header);
+  ncc_survey_input(&root->survey, root->input);
   ncc_survey_border(&root->survey, root->input, &options->search, &root->work);
   header->warnings = root->survey.warnings;
   header->n_warnings = root->survey.n_warnings;

@@ -337,8 +337,7 @@ ncc_status ncc_h5_read_integers(hid_t file, const char *path, const char *label,
   NCC_TRY(check_table(&set, path, label, rows, cols, "integers", &n_values));
   *out = malloc((n_values ? n_values : 1) * sizeof **out);
   NCC_CHECK(*out, NCC_ERR_NOMEM, "%s: %s: no memory for shape %s", path, label, set.shape_text);
-  NCC_CHECK_H5(n_values == 0 || H5Dread(set.id, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, *out) >= 0,
-               NCC_ERR_INPUT, "%s: %s: cannot be read", path, label);
+  NCC_TRY(ncc_h5_read_all(&set, path, label, H5T_NATIVE_INT64, sizeof **out, *out));
   if (n) *n = (int64_t)set.shape[0];
 cleanup:
   ncc_h5_dataset_close(&set);
@@ -357,8 +356,7 @@ ncc_status ncc_h5_read_doubles(hid_t file, const char *path, const char *label, 
   NCC_TRY(check_table(&set, path, label, rows, 0, "floats", &n_values));
   *out = malloc((n_values ? n_values : 1) * sizeof **out);
   NCC_CHECK(*out, NCC_ERR_NOMEM, "%s: %s: no memory for shape %s", path, label, set.shape_text);
-  NCC_CHECK_H5(n_values == 0 || H5Dread(set.id, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, *out) >= 0,
-               NCC_ERR_INPUT, "%s: %s: cannot be read", path, label);
+  NCC_TRY(ncc_h5_read_all(&set, path, label, H5T_NATIVE_DOUBLE, sizeof **out, *out));
 cleanup:
   ncc_h5_dataset_close(&set);
   if (status != NCC_OK) free(*out), *out = NULL;
@@ -391,9 +389,8 @@ ncc_status ncc_h5_read_strings(hid_t file, const char *path, const char *label, 
   }
   NCC_CHECK(*out && (pointers || text), NCC_ERR_NOMEM, "%s: %s: no memory for shape %s", path, label, set.shape_text);
   space = H5Dget_space(set.id);
-  NCC_CHECK_H5(
-      n == 0 || H5Dread(set.id, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, variable ? (void *)pointers : (void *)text) >= 0,
-      NCC_ERR_INPUT, "%s: %s: cannot be read", path, label);
+  NCC_TRY(ncc_h5_read_all(&set, path, label, memory, variable ? sizeof *pointers : fixed,
+                          variable ? (void *)pointers : (void *)text));
   for (size_t i = 0; i < n; i++) {
     const char *from = variable ? pointers[i] : text + i * fixed;
     (*out)[i] = strdup(from ? from : "");

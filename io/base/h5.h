@@ -81,6 +81,12 @@ ncc_status ncc_h5_dataset_open(hid_t parent, const char *name, const char *file,
 
 void ncc_h5_dataset_close(ncc_h5_dataset *dataset);
 
+/** Reads all of a dataset, of elements of `size` bytes in memory.
+ *  @param[in] path, label  of the file it was opened in, and of the dataset there.
+ *  @return NCC_OK; NCC_ERR_INPUT, also where a source of a virtual dataset or an external file cannot be read. */
+ncc_status ncc_h5_read_all(const ncc_h5_dataset *set, const char *path, const char *label, hid_t type, size_t size,
+                           void *out);
+
 /** Reads integers [rows, cols] (cols 0: [rows]) of any integer type into a malloc'd array.
  *  @param[in]  rows  expected number of rows; -1: any.
  *  @param[out] n     rows found, may be NULL. */

@@ -94,8 +94,7 @@ static ncc_status read_hdf5(const char *path, const char *name, ncc_matrix *out)
   stored = malloc((n ? n : 1) * sizeof *stored);
   out->values = malloc((n ? n : 1) * sizeof *out->values);
   NCC_CHECK(stored && out->values, NCC_ERR_NOMEM, "%s: %s: no memory for %zu numbers", path, name, n);
-  NCC_CHECK_H5(n == 0 || H5Dread(set.id, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, stored) >= 0, NCC_ERR_INPUT,
-               "%s: %s: cannot be read", path, name);
+  NCC_TRY(ncc_h5_read_all(&set, path, name, H5T_NATIVE_DOUBLE, sizeof *stored, stored));
   for (int64_t y = 0; y < out->rows; y++) {
     for (int64_t x = 0; x < out->cols; x++) out->values[y * out->cols + x] = stored[x * out->rows + y];
   }

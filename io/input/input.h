@@ -11,7 +11,8 @@ typedef struct ncc_input ncc_input;
 
 typedef enum ncc_object_kind { NCC_IMAGE = 0, NCC_TEMPLATE = 1 } ncc_object_kind;
 
-/** Opens a file and inspects it: every object, type, shape and the pairs are checked; no pixel is read.
+/** Opens a file and inspects it: every object, type, shape and the pairs are checked; no pixel is read. Sources of
+ *  virtual datasets and linked objects that cannot be opened are warnings, unless all of them cannot.
  *  @return NCC_OK; NCC_ERR_INPUT with "file: object: what was found, what was expected"; NCC_ERR_NOMEM. */
 ncc_status ncc_input_open(const char *path, ncc_input **out);
 
@@ -19,6 +20,12 @@ void ncc_input_close(ncc_input **input);
 
 /** What the file holds; borrowed, valid until close. */
 const ncc_catalog *ncc_input_catalog(const ncc_input *input);
+
+enum { NCC_INPUT_WARNINGS = 4 };
+
+/** What whoever reads results should know of the file: sources and linked objects that cannot be read, datasets that
+ *  this program does not know. @param[out] texts  borrowed, valid until close. @return how many. */
+int ncc_input_warnings(const ncc_input *input, const char *const **texts);
 
 /** Reads the pixels of one object into `pixels` [rows, cols], C order, stored type, native byte order. Boxes are cut.
  *  What lies in the file in one piece is read from there; HDF5 reads the rest.
@@ -40,7 +47,7 @@ int64_t ncc_input_bytes_read(const ncc_input *input);
 ncc_status ncc_input_pack(ncc_input *input, void **table, int64_t *n_bytes);
 
 /** Opens the file by that table, on any host: its metadata are not walked, and HDF5 is not used at all where no object
- *  needs it. It is checked that it is the same file: by size and a few blocks; sources of links and filters by samples.
+ *  needs it. It is checked that it is the same file: by size and a few blocks; other files and filters by samples.
  *  @param[in] catalog  of the rank that packed, without pairs; borrowed.
  *  @return NCC_OK; NCC_ERR_INPUT with path and reason; NCC_ERR_NOMEM. Reading, hinting, limits and closing work then.
  */

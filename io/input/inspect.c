@@ -4,10 +4,10 @@
  *  file, object, what was found and what was expected.
  */
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "io/input/h5_input.h"
 
@@ -37,59 +37,45 @@ cleanup:
   return status;
 }
 
-/** Whether the source of a virtual dataset is where HDF5 looks for it: as given, or beside the file that refers to it.
- */
-static bool source_exists(const char *path, const char *source) {
-  const char *slash = strrchr(path, '/');
-  char beside[4096];
-  if (strcmp(source, ".") == 0 || strchr(source, '%') || getenv("HDF5_VDS_PREFIX")) return true;
-  if (access(source, R_OK) == 0) return true;
-  snprintf(beside, sizeof beside, "%.*s%s", slash ? (int)(slash - path + 1) : 0, path, source);
-  return access(beside, R_OK) == 0;
+void ncc_input_warn(ncc_input *input, const char *format, ...) {
+  va_list args;
+  char *text = NULL;
+  if (input->n_warnings == NCC_INPUT_WARNINGS) return;
+  va_start(args, format);
+  if (vasprintf(&text, format, args) >= 0) input->warnings[input->n_warnings++] = text;
+  va_end(args);
 }
 
-ncc_status ncc_input_check_virtual(const ncc_input *input, const char *label, hid_t dataset) {
-  ncc_status status = NCC_OK;
-  size_t n = 0;
-  char source[4096], previous[4096] = ".", holder[4096];
-  hid_t file = -1, properties = H5Dget_create_plist(dataset);
-  NCC_CHECK_H5(properties >= 0 && H5Pget_virtual_count(properties, &n) >= 0, NCC_ERR_INPUT,
-               "%s: %s: virtual layout cannot be read", input->catalog.path, label);
-  // Reached through an external link, the dataset lies in another file, whose folder counts.
-  file = H5Iget_file_id(dataset);
-  NCC_CHECK_H5(file >= 0 && H5Fget_name(file, holder, sizeof holder) >= 0, NCC_ERR_INPUT, "%s: %s: file of the dataset",
-               input->catalog.path, label);
-  for (size_t i = 0; i < n; i++) {
-    NCC_CHECK_H5(H5Pget_virtual_filename(properties, i, source, sizeof source) >= 0, NCC_ERR_INPUT,
-                 "%s: %s: virtual layout cannot be read", input->catalog.path, label);
-    if (strcmp(source, previous) == 0) continue;
-    NCC_CHECK(source_exists(holder, source), NCC_ERR_INPUT,
-              "%s: %s: a virtual dataset whose source file %s cannot be read", input->catalog.path, label, source);
-    memcpy(previous, source, sizeof previous);
-  }
-cleanup:
-  ncc_h5_close(&file);
-  ncc_h5_close(&properties);
-  return status;
-}
-
-/** Where a dataset's pixels lie. @param[in] elsewhere  it may be in another file than the input. */
+/** Where a dataset's pixels lie: in one piece of a file, or else what a source of its own says.
+ *  @param[in] elsewhere  it may be in another file than the input. */
 static ncc_status find_place(ncc_input *input, const char *label, const ncc_h5_dataset *set, ncc_dtype dtype,
                              bool elsewhere, ncc_place *place) {
   ncc_status status = NCC_OK;
   char name[4096];
   hid_t file = -1;
-  if (set->layout == H5D_VIRTUAL) NCC_TRY(ncc_input_check_virtual(input, label, set->id));
   *place = (ncc_place){.offset = set->offset, .order = ncc_h5_stored_order(set->type, dtype)};
-  if (place->order == NCC_STORED_OTHER) place->offset = -1;
-  if (place->offset < 0 || !elsewhere) goto cleanup;
+  if (place->order == NCC_STORED_OTHER || place->offset < 0) {
+    const ncc_element element = ncc_input_element(dtype);
+    place->offset = -1;
+    status = ncc_sources_add(&input->sources, set, 0, label, &element, &place->index);
+    if (status == NCC_ERR_INPUT) ncc_error_prefix("%s", input->catalog.path);
+    goto cleanup;
+  }
+  if (!elsewhere) goto cleanup;
   file = H5Iget_file_id(set->id);
   NCC_CHECK_H5(file >= 0 && H5Fget_name(file, name, sizeof name) >= 0, NCC_ERR_INPUT, "%s: %s: file of the dataset",
                input->catalog.path, label);
-  if (strcmp(name, input->catalog.path) != 0) NCC_TRY(ncc_raw_files_add(&input->files, name, &place->file));
+  if (strcmp(name, input->catalog.path) != 0) NCC_TRY(ncc_raw_files_add(&input->sources.files, name, &place->index));
 cleanup:
   ncc_h5_close(&file);
   return status;
+}
+
+/** Why a place cannot be read, or NULL. */
+static const char *lost(const ncc_input *input, const ncc_place *place) {
+  if (place->offset >= 0) return NULL;
+  const ncc_source *source = &input->sources.items[place->index];
+  return source->kind == NCC_SOURCE_LOST ? source->text : NULL;
 }
 
 static ncc_status inspect_stack(ncc_input *input, ncc_object_kind kind, ncc_h5_dataset *set) {
@@ -103,10 +89,24 @@ static ncc_status inspect_stack(ncc_input *input, ncc_object_kind kind, ncc_h5_d
   to->places = calloc(1, sizeof *to->places);
   NCC_CHECK(to->places, NCC_ERR_NOMEM, "%s: no memory", input->catalog.path);
   NCC_TRY(find_place(input, label, set, objects->stack.dtype, true, to->places));
+  NCC_CHECK(!lost(input, to->places), NCC_ERR_INPUT, "%s: %s: a virtual dataset of which no source can be read: %s",
+            input->catalog.path, label, lost(input, to->places));
   to->n_places = 1;
   to->stack = true;
-  to->by_hdf5 = to->places->offset < 0;
   objects->count = (int64_t)set->shape[0];
+cleanup:
+  return status;
+}
+
+/** Keeps the reason why a linked object cannot be opened: pairs with it are bad, the others are not. */
+static ncc_status add_lost(ncc_objects *objects, int64_t id, const char *reason) {
+  ncc_status status = NCC_OK;
+  ncc_lost_object *items = realloc(objects->lost, (size_t)(objects->n_lost + 1) * sizeof *items);
+  NCC_CHECK(items, NCC_ERR_NOMEM, "no memory for objects that cannot be opened");
+  objects->lost = items;
+  items[objects->n_lost] = (ncc_lost_object){id, strdup(reason)};
+  NCC_CHECK(items[objects->n_lost].reason, NCC_ERR_NOMEM, "no memory for objects that cannot be opened");
+  objects->n_lost++;
 cleanup:
   return status;
 }
@@ -117,11 +117,16 @@ static ncc_status inspect_boxes(ncc_input *input) {
   ncc_catalog *catalog = &input->catalog;
   ncc_objects *templates = &catalog->templates;
   int64_t *boxes = NULL, n;
-  NCC_TRY(ncc_h5_read_integers(input->file, catalog->path, "/templates", -1, 5, &n, &boxes));
+  NCC_TRY(ncc_h5_read_integers(input->sources.input, catalog->path, "/templates", -1, 5, &n, &boxes));
   NCC_TRY(ncc_objects_reserve(templates, n));
   for (int64_t row = 0; row < n; row++) {
     const int64_t *box = boxes + 5 * row;
     int64_t index = ncc_objects_find(&catalog->images, box[0]);
+    const char *lost_image = ncc_objects_lost(&catalog->images, box[0]);
+    if (lost_image) {
+      NCC_TRY(add_lost(templates, row, lost_image));
+      continue;
+    }
     NCC_CHECK(index >= 0, NCC_ERR_INPUT,
               "%s: /templates row %" PRId64 ": image id %" PRId64 " found, expected one of /images", catalog->path, row,
               box[0]);
@@ -196,13 +201,13 @@ static int compare_members(const void *a, const void *b) {
 }
 
 /** One 2-D dataset of a group. */
-static ncc_status inspect_member(ncc_input *input, ncc_object_kind kind, const member *m, bool elsewhere,
+static ncc_status inspect_member(ncc_input *input, ncc_object_kind kind, hid_t group, const member *m, bool elsewhere,
                                  ncc_object *object, ncc_place *place) {
   ncc_status status = NCC_OK;
   ncc_h5_dataset set;
   char label[NCC_H5_TEXT];
   snprintf(label, sizeof label, "%s/%s", ncc_input_names_of_kinds[kind], m->name);
-  NCC_TRY(ncc_h5_dataset_open(input->sets[kind].group, m->name, input->catalog.path, label, &set));
+  NCC_TRY(ncc_h5_dataset_open(group, m->name, input->catalog.path, label, &set));
   NCC_CHECK(set.rank == 2, NCC_ERR_INPUT, "%s: %s: shape %s found, expected [rows, cols]", input->catalog.path, label,
             set.shape_text);
   *object = (ncc_object){.id = m->id};
@@ -213,7 +218,49 @@ cleanup:
   return status;
 }
 
-static ncc_status inspect_group(ncc_input *input, ncc_object_kind kind) {
+/** Whether a member is a link to what cannot be opened. */
+static bool is_dangling(hid_t group, const member *m) {
+  hid_t object = m->hard ? 0 : H5Oopen(group, m->name, H5P_DEFAULT);
+  if (!m->hard) ncc_h5_close(&object);
+  return !m->hard && object < 0;
+}
+
+/** All members, in order of id; those that are dangling links are left out, unless all are. */
+static ncc_status inspect_members(ncc_input *input, ncc_object_kind kind, hid_t group, bool elsewhere,
+                                  const members *list) {
+  ncc_status status = NCC_OK;
+  ncc_input_set *set = &input->sets[kind];
+  ncc_objects *objects = objects_of(input, kind);
+  const char *path = input->catalog.path, *label = ncc_input_names_of_kinds[kind], *reason = NULL;
+  int64_t n_lost = 0;
+  for (int64_t i = 0; i < list->count; i++) {
+    const member *m = &list->items[i];
+    NCC_CHECK(i == 0 || m->id != m[-1].id, NCC_ERR_INPUT,
+              "%s: %s: datasets %s and %s have the same id, expected each id once", path, label, m[-1].name, m->name);
+    ncc_object object;
+    ncc_place *place = &set->places[objects->count];
+    status = inspect_member(input, kind, group, m, elsewhere || !m->hard, &object, place);
+    if (status == NCC_ERR_INPUT && is_dangling(group, m)) {
+      NCC_TRY(add_lost(objects, m->id, ncc_error_message()));
+      continue;
+    }
+    NCC_TRY(status);
+    NCC_TRY(ncc_objects_add(objects, &object));
+    if (lost(input, place) && n_lost++ == 0) reason = lost(input, place);
+  }
+  set->n_places = objects->count;
+  if (objects->n_lost > 0) {
+    NCC_CHECK(objects->count > 0, NCC_ERR_INPUT, "%s", objects->lost[0].reason);
+    ncc_input_warn(input, "%" PRId64 " of %s cannot be opened and are left out; the first: %s", objects->n_lost, label,
+                   objects->lost[0].reason);
+  }
+  NCC_CHECK(n_lost == 0 || n_lost < objects->count, NCC_ERR_INPUT,
+            "%s: %s: virtual datasets of which no source can be read: %s", path, label, reason);
+cleanup:
+  return status;
+}
+
+static ncc_status inspect_group(ncc_input *input, ncc_object_kind kind, hid_t group) {
   ncc_status status = NCC_OK;
   ncc_input_set *set = &input->sets[kind];
   ncc_objects *objects = objects_of(input, kind);
@@ -221,28 +268,15 @@ static ncc_status inspect_group(ncc_input *input, ncc_object_kind kind) {
   members list = {0};
   H5L_info_t link;
   // Reached through a link, even hard links of the group may lie in another file.
-  bool elsewhere = H5Lget_info(input->file, label, &link, H5P_DEFAULT) < 0 || link.type != H5L_TYPE_HARD;
-  herr_t walked = H5Literate(set->group, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, take_member, &list);
+  bool elsewhere = H5Lget_info(input->sources.input, label, &link, H5P_DEFAULT) < 0 || link.type != H5L_TYPE_HARD;
+  herr_t walked = H5Literate(group, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, take_member, &list);
   NCC_CHECK(!list.odd, NCC_ERR_INPUT, "%s: %s/%s: odd name, %s", path, label, list.odd_name, list.odd);
   NCC_CHECK_H5(walked >= 0, NCC_ERR_INPUT, "%s: %s: the group cannot be listed", path, label);
   if (list.count) qsort(list.items, (size_t)list.count, sizeof *list.items, compare_members);
   NCC_TRY(ncc_objects_reserve(objects, list.count));
-  set->names = calloc((size_t)(list.count ? list.count : 1), sizeof *set->names);
   set->places = calloc((size_t)(list.count ? list.count : 1), sizeof *set->places);
-  NCC_CHECK(set->names && set->places, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " objects of %s", path, list.count,
-            label);
-  for (int64_t i = 0; i < list.count; i++) {
-    NCC_CHECK(i == 0 || list.items[i].id != list.items[i - 1].id, NCC_ERR_INPUT,
-              "%s: %s: datasets %s and %s have the same id, expected each id once", path, label, list.items[i - 1].name,
-              list.items[i].name);
-    ncc_object object;
-    NCC_TRY(inspect_member(input, kind, &list.items[i], elsewhere || !list.items[i].hard, &object, &set->places[i]));
-    NCC_TRY(ncc_objects_add(objects, &object));
-    set->by_hdf5 = set->by_hdf5 || set->places[i].offset < 0;
-  }
-  for (int64_t i = 0; i < list.count; i++) set->names[i] = list.items[i].name;
-  set->n_places = list.count;
-  list.count = 0;
+  NCC_CHECK(set->places, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " objects of %s", path, list.count, label);
+  NCC_TRY(inspect_members(input, kind, group, elsewhere, &list));
 cleanup:
   for (int64_t i = 0; i < list.count; i++) free(list.items[i].name);
   free(list.items);
@@ -253,16 +287,17 @@ static ncc_status inspect_kind(ncc_input *input, ncc_object_kind kind) {
   ncc_status status = NCC_OK;
   const char *path = input->catalog.path, *label = ncc_input_names_of_kinds[kind];
   ncc_h5_dataset set = {.id = -1, .type = -1};
-  NCC_CHECK(H5Lexists(input->file, label, H5P_DEFAULT) > 0, NCC_ERR_INPUT,
+  NCC_CHECK(H5Lexists(input->sources.input, label, H5P_DEFAULT) > 0, NCC_ERR_INPUT,
             "%s: %s: not found, expected a dataset [n, rows, cols] or a group of 2-D datasets", path, label);
-  hid_t object = H5Oopen(input->file, label, H5P_DEFAULT);
+  hid_t object = H5Oopen(input->sources.input, label, H5P_DEFAULT);
   NCC_CHECK_H5(object >= 0, NCC_ERR_INPUT, "%s: %s: cannot be opened", path, label);
   if (H5Iget_type(object) == H5I_GROUP) {
-    input->sets[kind].group = object;
-    return inspect_group(input, kind);
+    status = inspect_group(input, kind, object);
+    ncc_h5_close(&object);
+    return status;
   }
   ncc_h5_close(&object);
-  NCC_TRY(ncc_h5_dataset_open(input->file, label, path, label, &set));
+  NCC_TRY(ncc_h5_dataset_open(input->sources.input, label, path, label, &set));
   if (set.rank == 3) {
     NCC_TRY(inspect_stack(input, kind, &set));
   } else if (kind == NCC_TEMPLATE && set.rank == 2 && set.shape[1] == 5) {
@@ -281,17 +316,25 @@ ncc_status ncc_input_inspect(ncc_input *input) {
   ncc_status status = NCC_OK;
   ncc_catalog *catalog = &input->catalog;
   int64_t *flat = NULL;
+  const char *reason;
   NCC_TRY(inspect_kind(input, NCC_IMAGE));
   NCC_TRY(inspect_kind(input, NCC_TEMPLATE));
-  NCC_CHECK(H5Lexists(input->file, "/pairs", H5P_DEFAULT) > 0, NCC_ERR_INPUT,
+  NCC_CHECK(H5Lexists(input->sources.input, "/pairs", H5P_DEFAULT) > 0, NCC_ERR_INPUT,
             "%s: /pairs: not found, expected integers [n, 2] (image id, template id)", catalog->path);
-  NCC_TRY(ncc_h5_read_integers(input->file, catalog->path, "/pairs", -1, 2, &catalog->n_pairs, &flat));
+  NCC_TRY(ncc_h5_read_integers(input->sources.input, catalog->path, "/pairs", -1, 2, &catalog->n_pairs, &flat));
   catalog->pairs = (int64_t(*)[2])flat;
-  if (H5Lexists(input->file, "/search", H5P_DEFAULT) > 0) {
-    NCC_TRY(ncc_h5_read_integers(input->file, catalog->path, "/search", catalog->n_pairs, 4, NULL, &flat));
+  if (H5Lexists(input->sources.input, "/search", H5P_DEFAULT) > 0) {
+    NCC_TRY(ncc_h5_read_integers(input->sources.input, catalog->path, "/search", catalog->n_pairs, 4, NULL, &flat));
     _Static_assert(sizeof(ncc_rect) == 4 * sizeof(int64_t), "a window is four numbers");
     catalog->windows = (ncc_rect *)flat;
   }
+  const int64_t n_lost = ncc_sources_lost(&input->sources, &reason);
+  if (n_lost > 0)
+    ncc_input_warn(input,
+                   "%" PRId64
+                   " sources of virtual datasets cannot be read, and what needs them is unreadable; the "
+                   "first: %s",
+                   n_lost, reason);
 cleanup:
   return status;
 }

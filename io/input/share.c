@@ -12,9 +12,9 @@ enum { SAMPLES = 16 }; /* files that links lead to, and objects that HDF5 has to
 
 typedef struct head {
   int64_t size_bytes, modified_s;
-  int64_t n_files, names_bytes;
+  int64_t n_files, n_sources, n_parts, n_pieces;
   int64_t n_places[2];
-  int32_t stack[2], by_hdf5[2];
+  int32_t stack[2];
 } head;
 
 typedef struct file_entry {
@@ -31,28 +31,37 @@ static bool sampled(int64_t i, int64_t n) {
 /* ---- packing ------------------------------------------------------------------------------------------------------
  */
 
-static void put(char **at, const void *data, int64_t bytes) {
-  if (bytes > 0) memcpy(*at, data, (size_t)bytes);
-  *at += bytes;
+/** A table that grows. */
+typedef struct packer {
+  char *bytes;
+  int64_t used, capacity;
+  bool failed;
+} packer;
+
+static void put(packer *to, const void *data, int64_t bytes) {
+  if (to->used + bytes > to->capacity) {
+    const int64_t capacity = 2 * (to->used + bytes);
+    char *grown = to->failed ? NULL : realloc(to->bytes, (size_t)capacity);
+    to->failed = !grown;
+    if (!grown) return;
+    to->bytes = grown;
+    to->capacity = capacity;
+  }
+  if (bytes > 0) memcpy(to->bytes + to->used, data, (size_t)bytes);
+  to->used += bytes;
 }
 
-/** A name of a group that others have to know: HDF5 will ask for it. */
-static const char *needed_name(const ncc_input_set *set, int64_t i) {
-  return set->names && set->places[i].offset < 0 ? set->names[i] : "";
+static void put_string(packer *to, const char *text) {
+  put(to, text, (int64_t)strlen(text) + 1);
 }
 
-static bool has_names(const ncc_input_set *set) {
-  return set->by_hdf5 && !set->stack;
-}
-
-/** Sizes and glances of the files. */
-static ncc_status look_at_files(ncc_input *input) {
+/** Sizes and glances of the files that are there. */
+static ncc_status look_at_files(ncc_raw_files *files) {
   ncc_status status = NCC_OK;
-  int32_t n = input->files.count;
-  for (int32_t i = 0; i < n; i++) {
+  for (int32_t i = 0; i < files->count; i++) {
     int64_t size_bytes;
-    if (i > 0 && !sampled(i, n)) continue;
-    NCC_TRY(ncc_raw_file_glance(&input->files, i, &size_bytes, &input->files.items[i].digest));
+    if (files->items[i].size_bytes < 0 || (i > 0 && !sampled(i, files->count))) continue;
+    NCC_TRY(ncc_raw_file_glance(files, i, &size_bytes, &files->items[i].digest));
   }
 cleanup:
   return status;
@@ -60,40 +69,39 @@ cleanup:
 
 ncc_status ncc_input_pack(ncc_input *input, void **table, int64_t *n_bytes) {
   ncc_status status = NCC_OK;
-  head h = {.size_bytes = input->size_bytes, .modified_s = input->modified_s, .n_files = input->files.count};
-  int64_t bytes = sizeof h;
+  const ncc_sources *sources = &input->sources;
+  const ncc_raw_files *files = &sources->files;
+  packer to = {0};
+  head h = {.size_bytes = input->size_bytes,
+            .modified_s = input->modified_s,
+            .n_files = files->count,
+            .n_sources = sources->count,
+            .n_parts = sources->n_parts,
+            .n_pieces = sources->n_pieces};
   *table = NULL;
-  NCC_TRY(look_at_files(input));
-  for (int32_t i = 0; i < input->files.count; i++)
-    bytes += (int64_t)(sizeof(file_entry) + strlen(input->files.items[i].path) + 1);
+  NCC_TRY(look_at_files(&input->sources.files));
   for (int kind = 0; kind < 2; kind++) {
-    const ncc_input_set *set = &input->sets[kind];
-    h.n_places[kind] = set->n_places;
-    h.stack[kind] = set->stack;
-    h.by_hdf5[kind] = set->by_hdf5;
-    bytes += set->n_places * (int64_t)sizeof *set->places;
-    for (int64_t i = 0; has_names(set) && i < set->n_places; i++)
-      h.names_bytes += (int64_t)strlen(needed_name(set, i)) + 1;
+    h.n_places[kind] = input->sets[kind].n_places;
+    h.stack[kind] = input->sets[kind].stack;
   }
-  bytes += h.names_bytes;
-  *table = malloc((size_t)bytes);
-  NCC_CHECK(*table, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " bytes", input->catalog.path, bytes);
-  *n_bytes = bytes;
-  char *at = *table;
-  put(&at, &h, sizeof h);
-  for (int32_t i = 0; i < input->files.count; i++) {
-    const ncc_raw_file *file = &input->files.items[i];
-    file_entry entry = {file->size_bytes, (int64_t)strlen(file->path) + 1, file->digest};
-    put(&at, &entry, sizeof entry);
-    put(&at, file->path, entry.path_bytes);
+  put(&to, &h, sizeof h);
+  for (int32_t i = 0; i < files->count; i++) {
+    file_entry entry = {files->items[i].size_bytes, (int64_t)strlen(files->items[i].path) + 1, files->items[i].digest};
+    put(&to, &entry, sizeof entry);
+    put_string(&to, files->items[i].path);
   }
-  for (int kind = 0; kind < 2; kind++) {
-    const ncc_input_set *set = &input->sets[kind];
-    put(&at, set->places, set->n_places * (int64_t)sizeof *set->places);
-    for (int64_t i = 0; has_names(set) && i < set->n_places; i++)
-      put(&at, needed_name(set, i), (int64_t)strlen(needed_name(set, i)) + 1);
-  }
+  for (int kind = 0; kind < 2; kind++)
+    put(&to, input->sets[kind].places, h.n_places[kind] * (int64_t)sizeof *input->sets[kind].places);
+  put(&to, sources->items, h.n_sources * (int64_t)sizeof *sources->items);
+  put(&to, sources->parts, h.n_parts * (int64_t)sizeof *sources->parts);
+  put(&to, sources->pieces, h.n_pieces * (int64_t)sizeof *sources->pieces);
+  for (int64_t i = 0; i < sources->count; i++) put_string(&to, sources->items[i].text);
+  NCC_CHECK(!to.failed, NCC_ERR_NOMEM, "%s: no memory for a table of places", input->catalog.path);
+  *table = to.bytes;
+  *n_bytes = to.used;
+  to.bytes = NULL;
 cleanup:
+  free(to.bytes);
   return status;
 }
 
@@ -122,59 +130,71 @@ static ncc_status take_string(reader *from, const char **out) {
   return take(from, (int64_t)length + 1, out);
 }
 
-static ncc_status unpack_files(reader *from, int64_t n, const char *path, ncc_input *input) {
+static ncc_status unpack_files(reader *from, int64_t n, const char *path, ncc_raw_files *files) {
   ncc_status status = NCC_OK;
-  input->files.items = calloc((size_t)n, sizeof *input->files.items);
-  NCC_CHECK(input->files.items, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " files", path, n);
+  files->items = calloc((size_t)n, sizeof *files->items);
+  NCC_CHECK(files->items, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " files", path, n);
   for (int64_t i = 0; i < n; i++) {
     file_entry entry;
     const char *bytes, *name;
     NCC_TRY(take(from, sizeof entry, &bytes));
     memcpy(&entry, bytes, sizeof entry);
     NCC_TRY(take_string(from, &name));
-    ncc_raw_file *file = &input->files.items[i];
+    ncc_raw_file *file = &files->items[i];
     *file = (ncc_raw_file){.size_bytes = entry.size_bytes, .digest = entry.digest, .fd = -1};
     file->path = strdup(i == 0 ? path : name);
     NCC_CHECK(file->path, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " files", path, n);
-    input->files.count = input->files.capacity = (int32_t)(i + 1);
+    files->count = files->capacity = (int32_t)(i + 1);
   }
 cleanup:
   return status;
 }
 
-static ncc_status unpack_set(reader *from, const head *h, int kind, ncc_input *input) {
+/** The next n items of the table, in memory of their own. */
+static ncc_status take_items(reader *from, int64_t n, size_t size, const char *path, void **out) {
   ncc_status status = NCC_OK;
-  ncc_input_set *set = &input->sets[kind];
-  int64_t n = h->n_places[kind];
   const char *bytes;
-  set->stack = h->stack[kind];
-  set->by_hdf5 = h->by_hdf5[kind];
   NCC_CHECK(n >= 0 && n <= from->left, NCC_ERR_INTERNAL, "a table of %" PRId64 " places", n);
-  set->places = calloc((size_t)n + 1, sizeof *set->places);
-  set->names = has_names(set) ? calloc((size_t)n + 1, sizeof *set->names) : NULL;
-  NCC_CHECK(set->places && (set->names || !has_names(set)), NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " places",
-            input->catalog.path, n);
-  NCC_TRY(take(from, n * (int64_t)sizeof *set->places, &bytes));
-  memcpy(set->places, bytes, (size_t)n * sizeof *set->places);
-  set->n_places = n;
-  for (int64_t i = 0; set->names && i < n; i++) {
-    NCC_TRY(take_string(from, &bytes));
-    if (bytes[0]) set->names[i] = strdup(bytes);
-    NCC_CHECK(!bytes[0] || set->names[i], NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " names", input->catalog.path, n);
+  NCC_TRY(take(from, n * (int64_t)size, &bytes));
+  *out = malloc((size_t)n * size + 1);
+  NCC_CHECK(*out, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " places", path, n);
+  memcpy(*out, bytes, (size_t)n * size);
+cleanup:
+  return status;
+}
+
+static ncc_status unpack_sources(reader *from, const head *h, const char *path, ncc_sources *sources) {
+  ncc_status status = NCC_OK;
+  void *items = NULL, *parts = NULL, *pieces = NULL;
+  NCC_TRY(take_items(from, h->n_sources, sizeof *sources->items, path, &items));
+  sources->items = items;
+  for (int64_t i = 0; i < h->n_sources; i++) sources->items[i].text = NULL;
+  sources->count = h->n_sources;
+  NCC_TRY(take_items(from, h->n_parts, sizeof *sources->parts, path, &parts));
+  sources->parts = parts;
+  sources->n_parts = h->n_parts;
+  NCC_TRY(take_items(from, h->n_pieces, sizeof *sources->pieces, path, &pieces));
+  sources->pieces = pieces;
+  sources->n_pieces = h->n_pieces;
+  for (int64_t i = 0; i < h->n_sources; i++) {
+    const char *text;
+    NCC_TRY(take_string(from, &text));
+    sources->items[i].text = strdup(text);
+    NCC_CHECK(sources->items[i].text, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " sources", path, h->n_sources);
   }
 cleanup:
   return status;
 }
 
 /** Whether the files here are those that were packed. */
-static ncc_status check_files(ncc_input *input) {
+static ncc_status check_files(ncc_raw_files *files) {
   ncc_status status = NCC_OK;
-  for (int32_t i = 0; i < input->files.count; i++) {
-    const ncc_raw_file *file = &input->files.items[i];
+  for (int32_t i = 0; i < files->count; i++) {
+    const ncc_raw_file *file = &files->items[i];
     int64_t size_bytes;
     uint64_t digest;
     if (file->digest == 0) continue;
-    NCC_TRY(ncc_raw_file_glance(&input->files, i, &size_bytes, &digest));
+    NCC_TRY(ncc_raw_file_glance(files, i, &size_bytes, &digest));
     NCC_CHECK(size_bytes == file->size_bytes && digest == file->digest, NCC_ERR_INPUT,
               "%s: differs from the file that rank 0 sees under this name (%" PRId64 " bytes, %s%" PRId64 ")",
               file->path, size_bytes, size_bytes == file->size_bytes ? "other content; expected " : "expected ",
@@ -184,19 +204,13 @@ cleanup:
   return status;
 }
 
-/** Opens some of the objects that HDF5 has to read: are filters and the sources of links there? */
-static ncc_status check_objects(ncc_input *input) {
+/** Opens some of the datasets that HDF5 has to read: are filters and what links lead to there? */
+static ncc_status check_datasets(ncc_sources *sources) {
   ncc_status status = NCC_OK;
-  for (int kind = 0; kind < 2; kind++) {
-    const ncc_input_set *set = &input->sets[kind];
-    int64_t n = 0, seen = 0;
-    for (int64_t i = 0; i < set->n_places; i++) n += set->places[i].offset < 0;
-    for (int64_t i = 0; i < set->n_places; i++) {
-      hid_t dataset;
-      if (set->places[i].offset < 0 && sampled(seen++, n))
-        NCC_TRY(ncc_input_find_dataset(input, (ncc_object_kind)kind, i, &dataset));
-    }
-  }
+  int64_t n = 0, seen = 0;
+  for (int64_t i = 0; i < sources->count; i++) n += sources->items[i].kind == NCC_SOURCE_HDF5;
+  for (int64_t i = 0; i < sources->count; i++)
+    if (sources->items[i].kind == NCC_SOURCE_HDF5 && sampled(seen++, n)) NCC_TRY(ncc_sources_try(sources, (int32_t)i));
 cleanup:
   return status;
 }
@@ -220,10 +234,15 @@ ncc_status ncc_input_attach(const char *path, const ncc_catalog *catalog, const 
   input->size_bytes = h.size_bytes;
   input->modified_s = h.modified_s;
   NCC_CHECK(h.n_files >= 1 && h.n_files <= INT32_MAX, NCC_ERR_INTERNAL, "a table of %" PRId64 " files", h.n_files);
-  NCC_TRY(unpack_files(&from, h.n_files, path, input));
-  for (int kind = 0; kind < 2; kind++) NCC_TRY(unpack_set(&from, &h, kind, input));
-  NCC_TRY(check_files(input));
-  NCC_TRY(check_objects(input));
+  NCC_TRY(unpack_files(&from, h.n_files, path, &input->sources.files));
+  for (int kind = 0; kind < 2; kind++) {
+    void *places = NULL;
+    NCC_TRY(take_items(&from, h.n_places[kind], sizeof *input->sets[kind].places, path, &places));
+    input->sets[kind] = (ncc_input_set){h.stack[kind], h.n_places[kind], places};
+  }
+  NCC_TRY(unpack_sources(&from, &h, path, &input->sources));
+  NCC_TRY(check_files(&input->sources.files));
+  NCC_TRY(check_datasets(&input->sources));
   *out = input;
   input = NULL;
 cleanup:

@@ -46,8 +46,7 @@ static ncc_status load_table(hid_t file, const char *path, ncc_table_id id, hid_
   hid_t type = id == NCC_TABLE_STATUS ? set.type : memory_type;
   NCC_CHECK(id != NCC_TABLE_STATUS || H5Tget_size(set.type) == 1, NCC_ERR_INPUT,
             "%s: /status: %s found, expected enumerated values of 8 bits", path, set.type_text);
-  NCC_CHECK_H5(set.shape[0] == 0 || H5Dread(set.id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, *out) >= 0, NCC_ERR_INPUT,
-               "%s: %s: cannot be read", path, table->name);
+  NCC_TRY(ncc_h5_read_all(&set, path, table->name, type, H5Tget_size(type), *out));
 cleanup:
   ncc_h5_dataset_close(&set);
   if (status != NCC_OK) free(*out), *out = NULL;

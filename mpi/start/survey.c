@@ -31,6 +31,12 @@ void ncc_survey_area(const ncc_work *work, ncc_job_header *header) {
                            memcmp(&work->kinds[i].geometry.search, &first->search, sizeof first->search) != 0;
 }
 
+void ncc_survey_input(ncc_survey *survey, const ncc_input *input) {
+  const char *const *texts;
+  const int n = ncc_input_warnings(input, &texts);
+  for (int i = 0; i < n; i++) ncc_survey_warn(survey, "%s", texts[i]);
+}
+
 void ncc_survey_border(ncc_survey *survey, ncc_input *input, const ncc_search *search, const ncc_work *work) {
   int64_t row = 0;
   char why[NCC_SURVEY_TEXT];

@@ -19,6 +19,9 @@ void ncc_survey_warn(ncc_survey *survey, const char *format, ...) __attribute__(
 /** Fills the header's area from the first pair with work. */
 void ncc_survey_area(const ncc_work *work, ncc_job_header *header);
 
+/** Takes over what the input warns of. */
+void ncc_survey_input(ncc_survey *survey, const ncc_input *input);
+
 /** Warns if the first image is far from zero mean and templates may overhang: then they are compared with the zeros
  *  outside. Looks at some rows of one image; a failure to read it is no matter here. */
 void ncc_survey_border(ncc_survey *survey, ncc_input *input, const ncc_search *search, const ncc_work *work);

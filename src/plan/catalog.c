@@ -69,7 +69,21 @@ int64_t ncc_objects_find(const ncc_objects *objects, int64_t id) {
   return -1;
 }
 
+const char *ncc_objects_lost(const ncc_objects *objects, int64_t id) {
+  int64_t low = 0, high = objects->n_lost;
+  while (low < high) {
+    const int64_t middle = low + (high - low) / 2;
+    if (objects->lost[middle].id < id)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low < objects->n_lost && objects->lost[low].id == id ? objects->lost[low].reason : NULL;
+}
+
 void ncc_objects_clear(ncc_objects *objects) {
+  for (int64_t i = 0; i < objects->n_lost; i++) free(objects->lost[i].reason);
+  free(objects->lost);
   free(objects->items);
   free(objects->ids);
   *objects = (ncc_objects){0};

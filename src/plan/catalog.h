@@ -21,12 +21,20 @@ typedef struct ncc_item {
   int32_t rows, cols, dtype, box_image, box_y, box_x;
 } ncc_item;
 
+/** An object that cannot be opened. */
+typedef struct ncc_lost_object {
+  int64_t id;
+  char *reason; /**< with file and object; owned */
+} ncc_lost_object;
+
 /** All images, or all templates, in order of increasing id. */
 typedef struct ncc_objects {
   int64_t count, capacity;
   ncc_item *items;  /**< [count], owned; NULL for a stack, whose shape and type is `stack` */
   int64_t *ids;     /**< [count], owned; NULL where they are 0 .. count-1 */
   ncc_object stack; /**< shared by all where items is NULL */
+  int64_t n_lost;
+  ncc_lost_object *lost; /**< [n_lost] that are not among the items, by id; on rank 0 alone; owned */
 } ncc_objects;
 
 typedef struct ncc_catalog {
@@ -54,6 +62,9 @@ int64_t ncc_objects_find(const ncc_objects *objects, int64_t id);
 
 /** Frees what the objects own and zeroes them. */
 void ncc_objects_clear(ncc_objects *objects);
+
+/** Why an object of that id cannot be opened; borrowed. NULL where there is none. O(log n_lost). */
+const char *ncc_objects_lost(const ncc_objects *objects, int64_t id);
 
 /** Frees what the catalog owns and zeroes it. */
 void ncc_catalog_clear(ncc_catalog *catalog);

@@ -122,6 +122,9 @@ static ncc_status find_id(const ncc_catalog *catalog, const ncc_objects *objects
                           int64_t id, int32_t *index) {
   *index = (int32_t)ncc_objects_find(objects, id);
   if (*index >= 0 || id == -1) return NCC_OK;
+  const char *lost = ncc_objects_lost(objects, id);
+  if (lost)
+    return ncc_error_set(NCC_ERR_INPUT, "%s (needed by /pairs row %" PRId64 "; see --on-bad-pair skip)", lost, row);
   if (objects->count == 0) {
     return ncc_error_set(NCC_ERR_INPUT, "%s: /pairs row %" PRId64 ": %s id %" PRId64 " found, but /%ss is empty",
                          catalog->path, row, name, id, name);

@@ -11,7 +11,7 @@
 /** A file that pixels are read from. Opened at the first read, and closed again where very many are in use. */
 typedef struct ncc_raw_file {
   char *path;         /**< owned */
-  int64_t size_bytes; /**< when it was inspected */
+  int64_t size_bytes; /**< when it was inspected; -1: it was not there */
   uint64_t digest;    /**< of a sample of its bytes; 0: not taken */
   int fd;             /**< or -1 */
 } ncc_raw_file;
@@ -23,8 +23,9 @@ typedef struct ncc_raw_files {
   int64_t bytes_read;
 } ncc_raw_files;
 
-/** Index of the file of this name, which is added where the last ones are others.
- *  @return NCC_OK; NCC_ERR_INPUT if there is no such file; NCC_ERR_NOMEM. */
+/** Index of the file of this name, which is added where the last ones are others. That there is none is told by
+ * reading.
+ *  @return NCC_OK; NCC_ERR_NOMEM. */
 ncc_status ncc_raw_files_add(ncc_raw_files *files, const char *path, int32_t *index);
 
 void ncc_raw_files_clear(ncc_raw_files *files);

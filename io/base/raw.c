@@ -1,4 +1,4 @@
-#include "io/input/raw.h"
+#include "io/base/raw.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,8 +59,8 @@ ncc_status ncc_raw_files_add(ncc_raw_files *files, const char *path, int32_t *in
     *index = i;
     return NCC_OK;
   }
-  NCC_CHECK(stat(path, &info) == 0, NCC_ERR_INPUT, "%s: cannot be inspected: %s", path, strerror(errno));
-  NCC_TRY(ncc_target_spare(path, &info));
+  const int64_t size_bytes = stat(path, &info) == 0 ? (int64_t)info.st_size : -1;
+  if (size_bytes >= 0) NCC_TRY(ncc_target_spare(path, &info));
   if (files->count == files->capacity) {
     int32_t capacity = files->capacity ? 2 * files->capacity : 4;
     ncc_raw_file *items = realloc(files->items, (size_t)capacity * sizeof *items);
@@ -69,7 +69,7 @@ ncc_status ncc_raw_files_add(ncc_raw_files *files, const char *path, int32_t *in
     files->capacity = capacity;
   }
   ncc_raw_file *file = &files->items[files->count];
-  *file = (ncc_raw_file){.path = strdup(path), .size_bytes = info.st_size, .fd = -1};
+  *file = (ncc_raw_file){.path = strdup(path), .size_bytes = size_bytes, .fd = -1};
   NCC_CHECK(file->path, NCC_ERR_NOMEM, "%s: no memory", path);
   *index = files->count++;
 cleanup:
@@ -122,7 +122,7 @@ static ncc_status read_all(ncc_raw_files *files, int32_t index, int64_t offset, 
     if (got < 0 && errno == EINTR) continue;
     NCC_CHECK(got >= 0, NCC_ERR_UNREADABLE, "%s: byte %lld: %s", file->path, (long long)offset, strerror(errno));
     NCC_CHECK(got > 0, NCC_ERR_UNREADABLE, "%s: ends at byte %lld, expected %lld", file->path, (long long)offset,
-              (long long)file->size_bytes);
+              (long long)(offset + n));
     files->bytes_read += got;
     offset += got;
     out += got;
