@@ -18,7 +18,6 @@ if(TARGET mpixcorr)
   configure_file(jobs/modulefile.in ${CMAKE_BINARY_DIR}/modulefile @ONLY)
   install(FILES ${CMAKE_BINARY_DIR}/modulefile DESTINATION ${ncc_data_dir}/modulefiles/mpixcorr
     RENAME ${PROJECT_VERSION})
-  include(cmake/man.cmake)
 endif()
 
 install(EXPORT mpixcorrTargets NAMESPACE mpixcorr:: DESTINATION ${ncc_package_dir})

@@ -47,7 +47,7 @@ def as_integers(values: npt.ArrayLike, what: str, expected: str, shape: tuple[in
     if found.ndim != 2 or found.shape[1] != shape[1] or len(found) != (shape[0] or len(found)):
         raise ValueError(f"{what} is {found.dtype} {list(found.shape)}: expected {expected}")
     if found.dtype.kind == "u":
-        return np.minimum(found, np.iinfo(np.int64).max).astype(np.int64)
+        return np.minimum(found.astype(np.uint64), np.uint64(2**63 - 1)).astype(np.int64)
     if found.dtype.kind not in "if":
         raise ValueError(f"{what} is {found.dtype} {list(found.shape)}: expected {expected}")
     with np.errstate(invalid="ignore"):
