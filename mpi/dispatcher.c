@@ -340,8 +340,8 @@ static ncc_status give_up(dispatcher *d, int rank, const ncc_supplied *held, dou
              (long long)ncc_objects_get(&d->o.work->catalog->images, held->batch->pieces[0].image).id,
              held->cost.seconds);
   ncc_status synced = ncc_output_sync(d->o.output);
-  return ncc_error_set(NCC_ERR_STOPPED, "rank %d on %s has not answered for %.0f s (%s%s); %s", rank, d->o.hosts[rank],
-                       silent_s, held && held->sent_s == 0 ? "reading the pixels of " : "", what,
+  return ncc_error_set(NCC_ERR_STOPPED, "rank %d on %s has not answered for %.0f s (%s%s); %s", rank,
+                       d->o.facts[rank].host, silent_s, held && held->sent_s == 0 ? "reading the pixels of " : "", what,
                        synced == NCC_OK ? "what is done is kept: go on with --resume" : ncc_error_message());
 }
 

@@ -14,7 +14,7 @@
 
 typedef struct ncc_dispatcher_options {
   const ncc_comm *comm;
-  const char (*hosts)[64]; /**< [ranks] */
+  const ncc_rank_facts *facts; /**< [ranks] */
   const ncc_work *work;
   ncc_schedule *schedule;
   ncc_output *output;

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "mpi/rank/stop.h"
 #include "mpi/root.h"
-#include "mpi/start/devices.h"
+#include "mpi/start/facts.h"
 #include "mpi/start/readiness.h"
 #include "mpi/start/share.h"
 #include "mpi/worker.h"
@@ -32,8 +32,8 @@ typedef struct job {
   ncc_catalog received;
   const ncc_catalog *catalog;
   ncc_reading reading;
-  ncc_placement placement;
-  ncc_device_choice device;
+  ncc_rank_facts facts;
+  bool gpus_everywhere;
   ncc_matcher *matcher;
   ncc_pipeline *pipeline;
   ncc_memory memory;
@@ -86,11 +86,11 @@ cleanup:
 
 static ncc_status make_matcher(job *j) {
   ncc_status status = NCC_OK;
-  ncc_config config = {.engine = j->device.use ? ncc_engine_gpu() : ncc_engine_cpu(),
-                       .device = j->device.device,
-                       .sharers = j->device.sharers,
+  ncc_config config = {.engine = j->facts.device.use ? ncc_engine_gpu() : ncc_engine_cpu(),
+                       .device = j->facts.device.device,
+                       .sharers = j->facts.device.sharers,
                        .streams = j->options->streams,
-                       .threads = j->placement.threads,
+                       .threads = j->facts.threads,
                        .memory_bytes = j->memory.limit_bytes,
                        .fft_effort = j->options->fft_effort,
                        .stop = &j->stop};
@@ -98,7 +98,7 @@ static ncc_status make_matcher(job *j) {
   if (status == NCC_ERR_DEVICE && j->options->device == NCC_DEVICE_AUTO) {
     fprintf(stderr, "mpixcorr: warning: rank %d on %s: %s; it computes on the CPU\n", j->comm->rank, j->comm->host,
             ncc_error_message());
-    j->device.use = j->device.first = 0;
+    j->facts.device.use = j->facts.device.first = 0;
     config.engine = ncc_engine_cpu();
     status = ncc_matcher_create(&j->options->search, &config, &j->matcher);
   }
@@ -112,14 +112,13 @@ static ncc_status equip(job *j) {
   NCC_TRY(ncc_memory_find(j->comm, j->options->memory_bytes, &j->memory.limit_bytes));
   NCC_TRY(ncc_catalog_share(j->comm, root ? ncc_input_catalog(j->root.input) : NULL, &j->received));
   j->catalog = root ? ncc_input_catalog(j->root.input) : &j->received;
-  NCC_TRY(ncc_placement_find(j->comm, j->options->threads, &j->placement));
-  NCC_TRY(ncc_devices_choose(j->comm, j->options, &j->device));
+  NCC_TRY(ncc_facts_find(j->comm, j->options, &j->facts, &j->gpus_everywhere));
   NCC_TRY(ncc_reading_choose(j->comm, j->options, j->catalog, j->root.input, &j->reading));
   bool shipped = j->reading.mode == NCC_READ_ROOT && j->comm->ranks > 1;
-  if (root) mine = ncc_memory_divide(&j->root.work, j->options, j->placement.threads, shipped, &j->memory);
+  if (root) mine = ncc_memory_divide(&j->root.work, j->options, j->facts.threads, shipped, &j->memory);
   NCC_TRY(ncc_comm_bcast(j->comm, mine, &j->memory, sizeof j->memory));
   // FFTW plans for the ranks that use it from the start; a rank whose GPU fails plans by itself.
-  if (!j->options->dry_run && !j->device.everywhere)
+  if (!j->options->dry_run && !j->gpus_everywhere)
     NCC_TRY(ncc_planning_share(j->comm, &j->root.work, j->options, &j->root.plan_s));
   mine = make_matcher(j);
   if (mine == NCC_OK) mine = ncc_store_create(j->memory.pixel_bytes, &j->store);
@@ -131,20 +130,13 @@ cleanup:
 /** Rank 0 plans and creates the part; then every rank starts its threads. */
 static ncc_status start(job *j) {
   ncc_status status = NCC_OK, mine = NCC_OK;
-  ncc_placement *placements = NULL;
-  ncc_device_choice *devices = NULL;
   bool root = j->comm->rank == 0;
   if (root) {
-    placements = malloc((size_t)j->comm->ranks * sizeof *placements);
-    j->root.hosts = calloc((size_t)j->comm->ranks, sizeof *j->root.hosts);
-    devices = malloc((size_t)j->comm->ranks * sizeof *devices);
-    if (!placements || !devices || !j->root.hosts)
-      mine = ncc_error_set(NCC_ERR_NOMEM, "out of memory for %d ranks", j->comm->ranks);
+    j->root.facts = malloc((size_t)j->comm->ranks * sizeof *j->root.facts);
+    if (!j->root.facts) mine = ncc_error_set(NCC_ERR_NOMEM, "out of memory for %d ranks", j->comm->ranks);
   }
-  NCC_TRY(ncc_comm_gather(j->comm, mine, &j->placement, sizeof j->placement, placements));
-  NCC_TRY(ncc_comm_gather(j->comm, NCC_OK, &j->device, sizeof j->device, devices));
-  NCC_TRY(ncc_comm_gather(j->comm, NCC_OK, j->comm->host, sizeof j->comm->host, j->root.hosts));
-  if (root) mine = ncc_root_start(&j->root, j->comm, placements, devices, &j->reading, j->memory.handout_bytes);
+  NCC_TRY(ncc_comm_gather(j->comm, mine, &j->facts, sizeof j->facts, j->root.facts));
+  if (root) mine = ncc_root_start(&j->root, j->comm->ranks, &j->reading, j->memory.handout_bytes);
   if (root && mine == NCC_OK && j->options->dry_run) mine = ncc_root_forecast(&j->root, &j->memory);
   if (mine == NCC_OK && !j->options->dry_run) {
     ncc_input *input = root ? j->root.input : j->reading.own_input;
@@ -162,8 +154,6 @@ static ncc_status start(job *j) {
   }
   NCC_TRY(ncc_comm_agree(j->comm, mine));
 cleanup:
-  free(placements);
-  free(devices);
   return status;
 }
 
@@ -177,13 +167,13 @@ static ncc_status work_as_root(job *j, bool *aborting) {
   NCC_CHECK(stats, NCC_ERR_NOMEM, "out of memory for %d ranks", j->comm->ranks);
   if (root->observer && root->observer->started) root->observer->started(root->observer->context, &root->header);
   ncc_dispatcher_options options = {.comm = j->comm,
-                                    .hosts = (const char(*)[64])root->hosts,
+                                    .facts = root->facts,
                                     .work = &root->work,
                                     .schedule = root->schedule,
                                     .output = root->output,
                                     .pipeline = j->pipeline,
                                     .ship = j->reading.mode == NCC_READ_ROOT,
-                                    .threads = j->placement.threads,
+                                    .threads = j->facts.threads,
                                     .time_limit_s = j->options->time_limit_s,
                                     .started_s = world.started_s,
                                     .max_failed = j->options->max_failed.given ? j->options->max_failed.n : INT64_MAX,

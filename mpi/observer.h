@@ -3,54 +3,30 @@
 #ifndef NCC_OBSERVER_H
 #define NCC_OBSERVER_H
 
+#include "mpi/rank/facts.h"
 #include "options/run.h"
-#include "plan/catalog.h"
 #include "plan/forecast.h"
-
-/** A node, and which ranks it has. */
-typedef struct ncc_job_host {
-  char name[64];
-  char *ranks; /**< "0-3" */
-} ncc_job_host;
-
-/** Nodes whose ranks are placed alike. */
-typedef struct ncc_job_nodes {
-  int n_hosts;
-  ncc_job_host *hosts; /**< [n_hosts] */
-  int n_ranks;         /**< of each node */
-  struct {
-    int threads;
-    char cores[64]; /**< "0-3,8": that it is bound to; a core with several hardware threads counts as its first */
-    char numa[24];  /**< "0": domains that these lie in; empty: not known */
-  } * ranks;        /**< [n_ranks], in order of rank */
-} ncc_job_nodes;
 
 /** What rank 0 knows once everything is validated. All borrowed, valid during the job. */
 typedef struct ncc_job_header {
   const ncc_run_options *options;
-  const ncc_catalog *catalog;
+  const ncc_work *work;
+  int64_t input_bytes; /**< of the file */
   int ranks, nodes;
+  const ncc_rank_facts *facts;  /**< [ranks] */
   int threads_min, threads_max; /**< of a rank */
   int64_t threads_total;
-  int64_t threads_at_once;  /**< no more than cores */
-  int node_cores;           /**< that the job may use on the node that has most */
-  ncc_job_nodes *placement; /**< [n_placement] kinds of nodes */
-  int n_placement;
+  int64_t threads_at_once; /**< no more than cores */
+  int node_cores;          /**< that the job may use on the node that has most */
   const char *engine, *fft_library, *devices;
-  const char *gpus;              /**< by UUID, and the ranks that use each; "": none */
-  ncc_read_mode read;            /**< root or all: what was chosen */
-  const char *read_reason;       /**< why, or empty */
-  int64_t pairs;                 /**< to be computed by this run */
-  int64_t pairs_none, pairs_bad; /**< rows with -1; rows that were skipped as bad */
-  int64_t groups;                /**< distinct images in sequence */
-  double predicted_s;            /**< on one thread of the reference machine */
-  bool has_area;                 /**< the next two mean something: there is a pair */
-  ncc_rect area;                 /**< searched in the first pair, full coordinates */
-  bool area_varies;              /**< because shapes differ or pairs have windows */
-  int64_t full_rows, full_cols;  /**< of the first pair's full correlation */
-  int n_warnings;
-  const char *const *warnings;
-  int64_t input_bytes; /**< of the file */
+  ncc_read_mode read;      /**< root or all: what was chosen */
+  const char *read_reason; /**< why, or empty */
+  int64_t pairs;           /**< to be computed by this run */
+  int64_t groups;          /**< distinct images in sequence */
+  double predicted_s;      /**< on one thread of the reference machine */
+  const char *const *input_warnings;
+  int n_input_warnings;
+  const char *overhang; /**< why zeros outside the first image mislead, or empty */
 } ncc_job_header;
 
 /** Seconds of the ranks. */

@@ -10,8 +10,11 @@
 #include "base/node_memory.h"
 #include "base/version.h"
 #include "match/fft.h"
-#include "mpi/start/nodes.h"
+#include "match/geometry.h"
+#include "mpi/start/devices.h"
 #include "mpi/start/readiness.h"
+
+#define SAMPLE_BYTES_MAX ((int64_t)256 << 20) /* a larger image is not read just to be warned about */
 
 static ncc_output_mode output_mode(const ncc_run_options *options) {
   return options->overwrite ? NCC_OUTPUT_OVERWRITE : options->resume ? NCC_OUTPUT_RESUME : NCC_OUTPUT_NEW;
@@ -31,22 +34,6 @@ cleanup:
 }
 
 /* ---- start ------------------------------------------------------------------------------------------------------ */
-
-/** "Intel(R) Xeon(R) ...", or "CPU" where the system does not tell. */
-static void name_cpu(char *text, size_t text_bytes) {
-  char line[256];
-  snprintf(text, text_bytes, "CPU");
-  FILE *file = fopen("/proc/cpuinfo", "r");
-  if (!file) return;
-  while (fgets(line, sizeof line, file)) {
-    if (strncmp(line, "model name", 10) != 0 || !strchr(line, ':')) continue;
-    const char *name = strchr(line, ':') + 1;
-    name += strspn(name, " \t");
-    snprintf(text, text_bytes, "%.*s", (int)strcspn(name, "\n"), name);
-    break;
-  }
-  fclose(file);
-}
 
 static const uint8_t *statuses(const ncc_root *root) {
   return root->output ? ncc_output_statuses(root->output) : root->found;
@@ -81,37 +68,67 @@ cleanup:
   return status;
 }
 
-ncc_status ncc_root_start(ncc_root *root, const ncc_comm *comm, const ncc_placement *placements,
-                          const ncc_device_choice *devices, const ncc_reading *reading, int64_t handout_bytes) {
+/** Ranks, nodes and threads. */
+static void count_up(ncc_job_header *header, const ncc_rank_facts *facts, int ranks) {
+  header->facts = facts;
+  header->ranks = ranks;
+  header->threads_min = header->threads_max = facts[0].threads;
+  for (int rank = 0; rank < ranks; rank++) {
+    const ncc_rank_facts *f = &facts[rank];
+    header->threads_total += f->threads;
+    header->threads_min = (int)ncc_min(header->threads_min, f->threads);
+    header->threads_max = (int)ncc_max(header->threads_max, f->threads);
+    if (f->leader != rank) continue;
+    header->nodes++;
+    header->threads_at_once += f->fit.at_once;
+    header->node_cores = (int)ncc_max(header->node_cores, CPU_COUNT(&f->node_cores));
+  }
+}
+
+/** Looks whether the first image is far from zero mean where templates may overhang: then they are compared with the
+ *  zeros outside. A failure to read it is no matter here. */
+static void look_at_border(ncc_root *root) {
+  const ncc_work *work = &root->work;
+  const ncc_search *search = &root->options->search;
+  int64_t row = 0;
+  if (search->normalize || work->n_kinds == 0 || !ncc_geometry_overhangs(&work->kinds[0].geometry)) return;
+  while (work->rows[row].kind < 0) row++;
+  const ncc_geometry *g = &work->kinds[0].geometry;
+  const int32_t index = work->rows[row].image;
+  ncc_object image = ncc_objects_get(&work->catalog->images, index);
+  if (ncc_object_bytes(&image) > SAMPLE_BYTES_MAX) return;
+  void *pixels = malloc((size_t)ncc_object_bytes(&image));
+  ncc_array array = {pixels, image.dtype, image.rows, image.cols, image.cols};
+  if (pixels && ncc_input_read(root->input, NCC_IMAGE, index, pixels) == NCC_OK &&
+      !ncc_overhang_misleads(search, ncc_work_window(work, row), &array, g->template_rows, g->template_cols, image.id,
+                             root->overhang, sizeof root->overhang))
+    root->overhang[0] = '\0';
+  free(pixels);
+}
+
+ncc_status ncc_root_start(ncc_root *root, int ranks, const ncc_reading *reading, int64_t handout_bytes) {
   ncc_status status = NCC_OK;
   const ncc_run_options *options = root->options;
   ncc_job_header *header = &root->header;
-  header->options = options;
-  header->catalog = ncc_input_catalog(root->input);
-  header->input_bytes = root->identity.size_bytes;
-  header->devices = root->devices;
-  header->read = reading->mode;
-  header->read_reason = reading->reason;
-  header->pairs_none = root->work.n_none;
-  header->pairs_bad = root->work.n_bad;
-  name_cpu(root->devices, sizeof root->devices);
-  ncc_devices_describe(devices, comm->ranks, options->gpus > 0, root->devices, sizeof root->devices, root->gpus,
-                       sizeof root->gpus, header, &root->survey);
+  *header = (ncc_job_header){.options = options,
+                             .work = &root->work,
+                             .input_bytes = root->identity.size_bytes,
+                             .devices = root->devices,
+                             .fft_library = root->fft_library,
+                             .read = reading->mode,
+                             .read_reason = reading->reason,
+                             .overhang = root->overhang};
+  count_up(header, root->facts, ranks);
+  header->engine = ncc_devices_name(root->facts, ranks, root->devices, sizeof root->devices);
   // Pairs that need float64 transforms go to the CPU's library, whatever the engine.
   bool gpu = strcmp(header->engine, "cpu") != 0;
   snprintf(root->fft_library, sizeof root->fft_library, "%s%s%s", gpu ? ncc_gpu_fft_library() : "", gpu ? ", " : "",
            ncc_fft_library());
-  header->fft_library = root->fft_library;
-  NCC_TRY(ncc_nodes_describe(placements, (const char(*)[64])root->hosts, comm->ranks, options->threads > 0, header,
-                             &root->survey));
-  ncc_survey_area(&root->work, header);
-  ncc_survey_input(&root->survey, root->input);
-  ncc_survey_border(&root->survey, root->input, &options->search, &root->work);
-  header->warnings = root->survey.warnings;
-  header->n_warnings = root->survey.n_warnings;
+  header->n_input_warnings = ncc_input_warnings(root->input, &header->input_warnings);
+  look_at_border(root);
   NCC_TRY(create_output(root));
   double started_s = ncc_clock_s();
-  ncc_schedule_options how = {.ranks = comm->ranks,
+  ncc_schedule_options how = {.ranks = ranks,
                               .threads = header->threads_max,
                               .group = options->group,
                               .max_bytes = handout_bytes,
@@ -129,7 +146,7 @@ cleanup:
 static ncc_status forecast_memory(const ncc_root *root, const ncc_memory *memory, ncc_forecast *f) {
   ncc_status status = NCC_OK;
   const ncc_job_header *header = &root->header;
-  const ncc_catalog *catalog = header->catalog;
+  const ncc_catalog *catalog = header->work->catalog;
   bool shipped = header->read == NCC_READ_ROOT && header->ranks > 1;
   f->memory.program_bytes = NCC_PROGRAM_BYTES;
   for (int32_t i = 0; i < f->n_kinds; i++) {
@@ -279,9 +296,8 @@ void ncc_root_clear(ncc_root *root) {
   if (root->output) ncc_output_close(&root->output, NULL);
   ncc_schedule_destroy(&root->schedule);
   ncc_input_close(&root->input);
-  ncc_nodes_clear(&root->header);
   free(root->found);
-  free(root->hosts);
+  free(root->facts);
   free(root->option_words);
   free(root->result_words);
   memset(root, 0, sizeof *root);

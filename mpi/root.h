@@ -3,11 +3,8 @@
 #define NCC_ROOT_H
 
 #include "mpi/dispatcher.h"
-#include "mpi/start/devices.h"
-#include "mpi/start/placement.h"
 #include "mpi/start/readiness.h"
 #include "mpi/start/reading.h"
-#include "mpi/start/survey.h"
 
 typedef struct ncc_root {
   const ncc_run_options *options;
@@ -18,11 +15,10 @@ typedef struct ncc_root {
   ncc_schedule *schedule;
   ncc_output *output;
   uint8_t *found; /* [n_pairs] statuses of a part, in a dry run that would resume; else NULL */
-  ncc_survey survey;
   ncc_job_header header;
   char *option_words, *result_words;
-  char devices[256], gpus[1024], fft_library[128];
-  char (*hosts)[64]; /* [ranks] */
+  char devices[256], fft_library[128], overhang[384];
+  ncc_rank_facts *facts; /* [ranks] */
   double plan_s;
   double write_s; /* beside what the dispatcher writes */
 } ncc_root;
@@ -30,10 +26,8 @@ typedef struct ncc_root {
 /** Checks everything that can be checked without the other ranks; writes nothing. */
 ncc_status ncc_root_validate(ncc_root *root);
 
-/** Plans, and creates the part (in a dry run only looks at it). `header` is complete then but for its strings' owners.
- *  @param[in] placements, devices  [ranks] */
-ncc_status ncc_root_start(ncc_root *root, const ncc_comm *comm, const ncc_placement *placements,
-                          const ncc_device_choice *devices, const ncc_reading *reading, int64_t handout_bytes);
+/** Plans, and creates the part (in a dry run only looks at it). `facts` are there, `header` is complete then. */
+ncc_status ncc_root_start(ncc_root *root, int ranks, const ncc_reading *reading, int64_t handout_bytes);
 
 /** In a dry run, instead of the work and its end: forecasts, and tells the observer. */
 ncc_status ncc_root_forecast(ncc_root *root, const ncc_memory *memory);

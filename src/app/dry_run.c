@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/placement.h"
 #include "app/progress.h"
 #include "app/report.h"
 #include "base/version.h"
@@ -180,7 +181,9 @@ static json_t *reading(const ncc_forecast_reading *r) {
 
 static json_t *warnings(const ncc_job_header *header) {
   json_t *list = json_array();
-  for (int i = 0; list && i < header->n_warnings; i++) json_array_append_new(list, words_or_null(header->warnings[i]));
+  ncc_warnings found;
+  ncc_warnings_find(header, &found);
+  for (int i = 0; list && i < found.n; i++) json_array_append_new(list, words_or_null(found.text[i]));
   return list;
 }
 
@@ -208,7 +211,7 @@ static json_t *make_report(const ncc_job_header *header, const ncc_forecast *for
   SET("nodes", json_integer(header->nodes));
   SET("threads", json_pack("{s:i, s:i, s:I}", "min", header->threads_min, "max", header->threads_max, "total",
                            (json_int_t)header->threads_total));
-  SET("placement", ncc_report_placement(header));
+  SET("placement", ncc_placement_json(header));
   SET("engine", words_or_null(header->engine));
   SET("predicted_s", json_real(header->predicted_s));
   SET("estimated_s", json_real(forecast->estimated_s));

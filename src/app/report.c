@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/placement.h"
 #include "app/progress.h"
+#include "app/words.h"
 #include "base/arithmetic.h"
 #include "base/files.h"
 #include "base/target.h"
@@ -14,12 +16,8 @@
 
 /* ---- in words --------------------------------------------------------------------------------------------------- */
 
-static const char *plural(int64_t n) {
-  return n == 1 ? "" : "s";
-}
-
 static void print_objects(FILE *stream, const char *name, const ncc_objects *objects) {
-  fprintf(stream, "%" PRId64 " %s%s", objects->count, name, plural(objects->count));
+  fprintf(stream, "%" PRId64 " %s%s", objects->count, name, ncc_plural(objects->count));
   if (objects->count == 0) return;
   ncc_object least = ncc_objects_get(objects, 0), most = least;
   bool one_type = true;
@@ -37,93 +35,55 @@ static void print_objects(FILE *stream, const char *name, const ncc_objects *obj
   fprintf(stream, " (%s)", one_type ? ncc_dtype_name(least.dtype) : "types differ");
 }
 
-typedef const char *(*rank_words)(const ncc_job_nodes *nodes, int rank);
-
-static const char *core_words(const ncc_job_nodes *nodes, int rank) {
-  return nodes->ranks[rank].cores;
-}
-static const char *numa_words(const ncc_job_nodes *nodes, int rank) {
-  return nodes->ranks[rank].numa;
-}
-
-/** What each rank of a node has: once where all have the same, the first ones and the last where there are many. */
-static void print_each(FILE *stream, const ncc_job_nodes *nodes, rank_words get) {
-  enum { MOST = 8, FIRST = 3 };
-  bool same = true;
-  for (int i = 1; i < nodes->n_ranks; i++) same = same && strcmp(get(nodes, i), get(nodes, 0)) == 0;
-  for (int i = 0; i < (same ? 1 : nodes->n_ranks); i++) {
-    if (i == FIRST && nodes->n_ranks > MOST) {
-      fputs(" | ...", stream);
-      i = nodes->n_ranks - 1;
-    }
-    fprintf(stream, "%s%s", i ? " | " : "", get(nodes, i));
-  }
-}
-
-/** A line for each kind of nodes: "nodes    a, b: 2 ranks each, bound to cores 0-3 | 4-7, NUMA 0 | 1". */
-static void print_placement(FILE *stream, const ncc_job_header *header) {
-  enum { KINDS = 8, NAMES = 4 };
-  int others = 0;
-  for (int k = 0; k < header->n_placement; k++) {
-    const ncc_job_nodes *nodes = &header->placement[k];
-    if (k >= KINDS) {
-      others += nodes->n_hosts;
-      continue;
-    }
-    fputs(k == 0 ? "nodes    " : "         ", stream);
-    for (int i = 0; i < nodes->n_hosts && i < NAMES; i++) fprintf(stream, "%s%s", i ? ", " : "", nodes->hosts[i].name);
-    if (nodes->n_hosts > NAMES) fprintf(stream, " and %d more", nodes->n_hosts - NAMES);
-    if (nodes->n_hosts == 1)
-      fprintf(stream, ": rank%s %s", plural(nodes->n_ranks), nodes->hosts[0].ranks);
-    else
-      fprintf(stream, ": %d rank%s each", nodes->n_ranks, plural(nodes->n_ranks));
-    fputs(", bound to cores ", stream);
-    print_each(stream, nodes, core_words);
-    if (nodes->ranks[0].numa[0]) {
-      fputs(", NUMA ", stream);
-      print_each(stream, nodes, numa_words);
-    }
-    fputc('\n', stream);
-  }
-  if (others > 0) fprintf(stream, "         %d more nodes, placed otherwise\n", others);
+/** Where the peak is sought in the first pair. */
+static void print_area(FILE *stream, const ncc_work *work) {
+  const ncc_geometry *first = &work->kinds[0].geometry;
+  const ncc_rect *area = &first->search;
+  bool varies = false;
+  for (int32_t i = 0; i < work->n_kinds; i++)
+    varies |= work->kinds[i].windows_vary || memcmp(&work->kinds[i].geometry.search, area, sizeof *area) != 0;
+  fprintf(stream,
+          "search   rows %" PRId64 "..%" PRId64 ", columns %" PRId64 "..%" PRId64 " of the full correlation (%" PRId64
+          "x%" PRId64 ")%s\n",
+          area->y0, area->y1 - 1, area->x0, area->x1 - 1, first->image_rows + first->template_rows - 1,
+          first->image_cols + first->template_cols - 1, varies ? " in the first pair; others differ" : "");
 }
 
 void ncc_report_header(FILE *stream, const ncc_job_header *header) {
-  const ncc_catalog *catalog = header->catalog;
-  fprintf(stream, "mpixcorr %s: %d rank%s on %d node%s, ", ncc_version(), header->ranks, plural(header->ranks),
-          header->nodes, plural(header->nodes));
+  const ncc_work *work = header->work;
+  const ncc_catalog *catalog = work->catalog;
+  ncc_warnings warnings;
+  char gpus[1024];
+  fprintf(stream, "mpixcorr %s: %d rank%s on %d node%s, ", ncc_version(), header->ranks, ncc_plural(header->ranks),
+          header->nodes, ncc_plural(header->nodes));
   if (header->threads_min == header->threads_max)
-    fprintf(stream, "%d thread%s each, ", header->threads_min, plural(header->threads_min));
+    fprintf(stream, "%d thread%s%s, ", header->threads_min, ncc_plural(header->threads_min),
+            header->ranks > 1 ? " each" : "");
   else
     fprintf(stream, "%d to %d threads each, ", header->threads_min, header->threads_max);
   fprintf(stream, "engine %s (%s, %s)\n", header->engine, header->fft_library, header->devices);
-  print_placement(stream, header);
+  ncc_placement_print(stream, header);
   fprintf(stream, "input    %s: ", header->options->input);
   print_objects(stream, "image", &catalog->images);
   fputs(", ", stream);
   print_objects(stream, "template", &catalog->templates);
-  fprintf(stream, ", %" PRId64 " row%s of pairs\n", catalog->n_pairs, plural(catalog->n_pairs));
-  fprintf(stream, "work     %" PRId64 " pair%s in %" PRId64 " group%s by image", header->pairs, plural(header->pairs),
-          header->groups, plural(header->groups));
-  if (header->pairs_none)
-    fprintf(stream, "; %" PRId64 " row%s without a pair", header->pairs_none, plural(header->pairs_none));
-  if (header->pairs_bad)
-    fprintf(stream, "; %" PRId64 " bad pair%s skipped", header->pairs_bad, plural(header->pairs_bad));
+  fprintf(stream, ", %" PRId64 " row%s of pairs\n", catalog->n_pairs, ncc_plural(catalog->n_pairs));
+  fprintf(stream, "work     %" PRId64 " pair%s in %" PRId64 " group%s by image", header->pairs,
+          ncc_plural(header->pairs), header->groups, ncc_plural(header->groups));
+  if (work->n_none) fprintf(stream, "; %" PRId64 " row%s without a pair", work->n_none, ncc_plural(work->n_none));
+  if (work->n_bad) fprintf(stream, "; %" PRId64 " bad pair%s skipped", work->n_bad, ncc_plural(work->n_bad));
   fputc('\n', stream);
-  if (header->has_area)
-    fprintf(stream,
-            "search   rows %" PRId64 "..%" PRId64 ", columns %" PRId64 "..%" PRId64 " of the full correlation (%" PRId64
-            "x%" PRId64 ")%s\n",
-            header->area.y0, header->area.y1 - 1, header->area.x0, header->area.x1 - 1, header->full_rows,
-            header->full_cols, header->area_varies ? " in the first pair; others differ" : "");
+  if (work->n_kinds > 0) print_area(stream, work);
   fprintf(stream, "reading  by %s%s%s\n",
           header->ranks == 1             ? "the one rank"
           : header->read == NCC_READ_ALL ? "every rank"
                                          : "rank 0, which ships the pixels",
           header->read_reason[0] ? ": " : "", header->read_reason);
-  if (header->gpus && header->gpus[0]) fprintf(stream, "GPUs     %s\n", header->gpus);
+  ncc_gpus_words(header, gpus, sizeof gpus);
+  if (gpus[0]) fprintf(stream, "GPUs     %s\n", gpus);
   if (header->options->output) fprintf(stream, "output   %s\n", header->options->output);
-  for (int i = 0; i < header->n_warnings; i++) fprintf(stream, "warning  %s\n", header->warnings[i]);
+  ncc_warnings_find(header, &warnings);
+  for (int i = 0; i < warnings.n; i++) fprintf(stream, "warning  %s\n", warnings.text[i]);
   fflush(stream);
 }
 
@@ -135,7 +95,7 @@ void ncc_report_summary(FILE *stream, const ncc_job_header *header, const ncc_jo
   else
     ncc_duration_words(elapsed, sizeof elapsed, totals->elapsed_s);
   fprintf(stream, "%s %" PRId64 " pair%s in %s: %.1f pairs/s\n", whole ? "done    " : "stopped ", totals->pairs,
-          plural(totals->pairs), elapsed, totals->elapsed_s > 0 ? (double)totals->pairs / totals->elapsed_s : 0.0);
+          ncc_plural(totals->pairs), elapsed, totals->elapsed_s > 0 ? (double)totals->pairs / totals->elapsed_s : 0.0);
   fputs("status  ", stream);
   const char *separator = " ";
   for (int i = 0; i < NCC_PAIR_STATUS_COUNT; i++) {
@@ -150,10 +110,10 @@ void ncc_report_summary(FILE *stream, const ncc_job_header *header, const ncc_jo
   if (totals->counters.cpu_fallback)
     fprintf(stream,
             "warning  %" PRId64 " pair%s of GPU ranks went to the CPU engine: too large for the GPU, or it failed\n",
-            totals->counters.cpu_fallback, plural(totals->counters.cpu_fallback));
+            totals->counters.cpu_fallback, ncc_plural(totals->counters.cpu_fallback));
   if (totals->unreadable)
     fprintf(stream, "warning  %" PRId64 " image%s or templates could not be read\n", totals->unreadable,
-            plural(totals->unreadable));
+            ncc_plural(totals->unreadable));
   for (int64_t i = 0; i < totals->unreadable && i < NCC_JOB_REASONS; i++)
     fprintf(stream, "         %s\n", totals->reasons[i]);
   if (totals->unreadable > NCC_JOB_REASONS)
@@ -200,47 +160,27 @@ static json_t *statuses(const ncc_job_totals *totals) {
   return counts;
 }
 
-/** JSON text is UTF-8; a path need not be. */
-static json_t *words(const char *text) {
-  json_t *string = json_string(text);
-  return string ? string : json_string("(not UTF-8)");
-}
-
-json_t *ncc_report_placement(const ncc_job_header *header) {
-  json_t *list = json_array();
-  for (int k = 0; list && k < header->n_placement; k++) {
-    const ncc_job_nodes *nodes = &header->placement[k];
-    json_t *hosts = json_array(), *ranks = json_array();
-    for (int i = 0; hosts && i < nodes->n_hosts; i++)
-      json_array_append_new(
-          hosts, json_pack("{s:o, s:s}", "host", words(nodes->hosts[i].name), "ranks", nodes->hosts[i].ranks));
-    for (int i = 0; ranks && i < nodes->n_ranks; i++)
-      json_array_append_new(ranks, json_pack("{s:s, s:s, s:i}", "cores", nodes->ranks[i].cores, "numa",
-                                             nodes->ranks[i].numa, "threads", nodes->ranks[i].threads));
-    json_array_append_new(list, json_pack("{s:o, s:o}", "hosts", hosts, "ranks", ranks));
-  }
-  return list;
-}
-
 static json_t *reasons(const ncc_job_totals *totals) {
   json_t *list = json_array();
   for (int64_t i = 0; list && i < totals->unreadable && i < NCC_JOB_REASONS; i++)
-    json_array_append_new(list, words(totals->reasons[i]));
+    json_array_append_new(list, ncc_json_words(totals->reasons[i]));
   return list;
 }
 
 static json_t *make_report(const ncc_job_header *header, const ncc_job_totals *totals) {
+  char gpus[1024];
+  ncc_gpus_words(header, gpus, sizeof gpus);
   json_t *report = json_object();
   double rate = totals->elapsed_s > 0 ? (double)totals->pairs / totals->elapsed_s : 0;
   if (!report) return NULL;
   int failed = 0;
 #define SET(key, value) failed |= json_object_set_new(report, key, value)
-  SET("version", words(ncc_version()));
-  SET("commit", words(ncc_commit()));
+  SET("version", ncc_json_words(ncc_version()));
+  SET("commit", ncc_json_words(ncc_commit()));
   SET("exit_code", json_integer(ncc_status_exit_code(totals->status)));
-  SET("command_line", words(header->options->command_line ? header->options->command_line : ""));
-  SET("input", words(header->options->input));
-  SET("output", words(header->options->output));
+  SET("command_line", ncc_json_words(header->options->command_line ? header->options->command_line : ""));
+  SET("input", ncc_json_words(header->options->input));
+  SET("output", ncc_json_words(header->options->output));
   SET("elapsed_s", json_real(totals->elapsed_s));
   SET("pairs", json_integer(totals->pairs));
   SET("pairs_per_s", json_real(rate));
@@ -248,13 +188,13 @@ static json_t *make_report(const ncc_job_header *header, const ncc_job_totals *t
   SET("nodes", json_integer(header->nodes));
   SET("threads", json_pack("{s:i, s:i, s:I}", "min", header->threads_min, "max", header->threads_max, "total",
                            (json_int_t)header->threads_total));
-  SET("placement", ncc_report_placement(header));
-  SET("engine", words(header->engine));
-  SET("fft_library", words(header->fft_library));
-  SET("devices", words(header->devices));
-  SET("gpus", words(header->gpus ? header->gpus : ""));
-  SET("read_mode", words(header->read == NCC_READ_ALL ? "all" : "root"));
-  SET("read_reason", words(header->read_reason));
+  SET("placement", ncc_placement_json(header));
+  SET("engine", ncc_json_words(header->engine));
+  SET("fft_library", ncc_json_words(header->fft_library));
+  SET("devices", ncc_json_words(header->devices));
+  SET("gpus", ncc_json_words(gpus));
+  SET("read_mode", ncc_json_words(header->read == NCC_READ_ALL ? "all" : "root"));
+  SET("read_reason", ncc_json_words(header->read_reason));
   SET("groups", json_integer(header->groups));
   SET("handouts", json_integer(totals->handouts));
   SET("predicted_s", json_real(header->predicted_s));

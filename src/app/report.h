@@ -18,9 +18,6 @@ ncc_status ncc_report_check(const char *path);
 
 struct json_t;
 
-/** The header's kinds of nodes: [{hosts: [{host, ranks}], ranks: [{cores, numa, threads}]}]; NULL without memory. */
-struct json_t *ncc_report_placement(const ncc_job_header *header);
-
 /** Writes a JSON document under a temporary name, then renames it. @return NCC_OK; NCC_ERR_OUTPUT; NCC_ERR_NOMEM. */
 ncc_status ncc_report_write_json(const char *path, const struct json_t *report);
 

@@ -27,7 +27,7 @@ LAW = {
     "mpi/start": ("src src/base src/match src/plan src/options io/base io/input mpi mpi/rank gpu", "mpi"),
     "mpi": ("src src/base src/match src/plan src/options io/base io/input io/output mpi/rank mpi/start gpu", "mpi"),
     "src/app": ("src src/base src/match src/plan src/options src/selftest src/synth io/base io/input io/output io/import io/picture mpi "
-                "gpu", "jansson"),
+                "mpi/rank gpu", "jansson"),
 }
 FOREIGN = {"fftw": r"fftw3", "cuda": r"cuda|cufft|nvml|nvrtc", "hdf5": r"hdf5|H5", "mpi": r"mpi\.h", "tiff": r"tiff",
            "png": r"png", "matio": r"matio", "cairo": r"cairo", "hwloc": r"hwloc", "jansson": r"jansson"}
