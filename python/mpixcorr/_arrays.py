@@ -42,17 +42,19 @@ def as_integers(values: npt.ArrayLike, what: str, expected: str, shape: tuple[in
     found = np.asarray(values)
     if len(found) == 0 and shape[0] in (0, None):
         return np.zeros((0, shape[1]), np.int64)
-    if np.ma.is_masked(values):
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise ValueError(f"{what} has masked entries: expected {expected}")
     if found.ndim != 2 or found.shape[1] != shape[1] or len(found) != (shape[0] or len(found)):
         raise ValueError(f"{what} is {found.dtype} {list(found.shape)}: expected {expected}")
     if found.dtype.kind == "u":
         return np.minimum(found.astype(np.uint64), np.uint64(2**63 - 1)).astype(np.int64)
-    if found.dtype.kind not in "if":
+    if found.dtype.kind == "i":
+        return found.astype(np.int64, copy=False)
+    if found.dtype.kind != "f":
         raise ValueError(f"{what} is {found.dtype} {list(found.shape)}: expected {expected}")
     with np.errstate(invalid="ignore"):
         whole = found.astype(np.int64)
-    if found.dtype.kind == "f" and not np.array_equal(whole, found):
+    if not np.array_equal(whole, found):
         raise ValueError(f"{what} holds numbers with fractions: expected {expected}")
     return whole
 
@@ -83,15 +85,13 @@ def check_ids(pairs: np.ndarray, images: Arrays, templates: Arrays) -> None:
     """Every id exists, or is -1 for a row without a pair. Raises IndexError before any work."""
     if len(pairs) == 0:
         return
+    lowest, highest = pairs.min(0).tolist(), pairs.max(0).tolist()
     for column, (name, arrays) in enumerate((("image", images), ("template", templates))):
         known, ids = known_ids(arrays), pairs[:, column]
-        if isinstance(known, range):
-            unknown = {int(ids.min()), int(ids.max())}  # the others lie between them
-        else:
-            unknown = set(ids.tolist())
-        unknown = {i for i in unknown if i != -1 and i not in known}
+        asked = {lowest[column], highest[column]} if isinstance(known, range) else set(ids.tolist())
+        unknown = [i for i in asked if i != -1 and i not in known]  # of a range both ends tell
         if unknown:
-            row = int(np.flatnonzero(np.isin(ids, list(unknown)))[0])
+            row = int(np.flatnonzero(np.isin(ids, unknown))[0])
             raise IndexError(f"row {row} of the pairs names {name} {ids[row]}, which does not exist")
 
 
@@ -138,8 +138,10 @@ def _converted(pixels: np.ndarray, what: str) -> np.ndarray:
     return pixels.astype(target)
 
 
-def describe(pixels: np.ndarray) -> tuple[int, ...]:
-    """One ARRAY, borrowing the pixels."""
-    rows, cols = pixels.shape
+def describe(pixels: np.ndarray | None) -> tuple[Any, ...]:
+    """One ARRAY, borrowing the pixels; for None one without pixels."""
+    if pixels is None:
+        return 0, 0, (1, 1), 1
+    rows, cols = shape = pixels.shape
     stride = pixels.strides[0] // pixels.itemsize if rows > 1 else cols
-    return pixels.__array_interface__["data"][0], PIXEL_TYPES[pixels.dtype], rows, cols, stride
+    return pixels.ctypes.data, PIXEL_TYPES[pixels.dtype], shape, stride

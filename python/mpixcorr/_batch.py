@@ -6,9 +6,9 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 import numpy as np
 
@@ -20,8 +20,6 @@ from ._result import Result, Status, warn
 SMALL_PX = 256 * 256
 #: Pixels of small images that are worth another thread, which takes as long to start as these to match.
 PX_PER_THREAD = 1 << 17
-#: What stands for pixels that are missing.
-_MISSING = (0, 0, 1, 1, 1)
 
 
 def match_here(
@@ -36,44 +34,61 @@ def match_here(
     """Matches pairs [n, 2] of known ids, each where as_where() says."""
     batch = _Batch(images, templates, pairs, where)
     most_threads = threads or default_threads()
-    small: deque[_Group] = deque()
+    small: list[_Group] = []  # neighbours
     with _Progress(len(pairs), progress) as bar:
         for group in batch.groups():
-            if group.image_px < SMALL_PX:
-                group.fetch_all()
+            if group.px < SMALL_PX:
                 small.append(group)
-                if len(small) >= 16 * most_threads:
-                    _match_side_by_side(small, search, most_threads, bar.update)
-            else:
+                if len(small) < 16 * most_threads:
+                    continue
+            _match_side_by_side(batch, small, search, most_threads, bar.update)
+            small = []
+            if group.px >= SMALL_PX:
                 with borrowed_matcher(search, most_threads) as matcher:
-                    group.match(matcher, bar.update)
-        _match_side_by_side(small, search, most_threads, bar.update)
+                    batch.match(matcher, group, bar.update)
+        _match_side_by_side(batch, small, search, most_threads, bar.update)
     if batch.misleading:
         warn(f"{batch.misleading}; see normalize and min_overlap")
     return batch.result(search.quality)
 
 
-def _match_side_by_side(groups: deque[_Group], search: Search, most_threads: int, done: Callable[[int], None]) -> None:
-    """Matches and removes groups, each by one thread."""
+def _match_side_by_side(
+    batch: _Batch, groups: list[_Group], search: Search, most_threads: int, done: Callable[[int], None]
+) -> None:
+    """Matches neighbouring groups, each by one thread."""
+    if not groups:
+        return
+    # Now rather than by each thread: the caller's containers are asked by the caller's thread alone.
+    alive = batch.fetch(groups, groups[0].start, groups[-1].end)
+    left = deque(groups)
 
     def work() -> None:
         with borrowed_matcher(search, 1) as matcher, contextlib.suppress(IndexError):
             while True:
-                groups.popleft().match(matcher, done)
+                batch.match(matcher, left.popleft(), done, alive)
 
-    helpers = min(most_threads - 1, len(groups) - 1, sum(group.work_px for group in groups) // PX_PER_THREAD)
+    work_px = sum(group.px * (group.end - group.start) for group in groups)
+    helpers = min(most_threads - 1, len(groups) - 1, work_px // PX_PER_THREAD)
     if helpers < 1:
-        if groups:
-            work()
+        work()
         return
     with ThreadPoolExecutor(helpers) as executor:
         started = [executor.submit(work) for _ in range(helpers)]
         try:
             work()
         finally:
-            groups.clear()  # done, or given up
+            left.clear()  # done, or given up
     for helper in started:
         helper.result()
+
+
+class _Group(NamedTuple):
+    """The pairs of one image: rows start to end of a batch."""
+
+    start: int
+    end: int
+    pixels: np.ndarray | None
+    px: int
 
 
 class _Batch:
@@ -81,62 +96,93 @@ class _Batch:
 
     def __init__(self, images: Arrays, templates: Arrays, pairs: np.ndarray, where: dict[str, np.ndarray]) -> None:
         n = len(pairs)
-        self.source_images, self.source_templates = images, templates
-        self.order = np.argsort(pairs[:, 0], kind="stable")
-        self.image_ids, self.template_ids = pairs[self.order].T.tolist()
-        self.images, self.templates = np.empty(n, ARRAY), np.empty(n, ARRAY)
-        self.windows = np.empty(n, RECT) if where else None
-        self.near = where["near"][self.order] if "near" in where else None
-        if self.windows is not None and "search" in where:
-            self.windows["y0,x0,y1,x1"] = where["search"][self.order]
-        self.results = np.zeros(n, RESULT)
-        self.missing = np.zeros(n, np.uint8)  # the status of pairs without pixels, else 0
+        self._images, self._templates = images, templates
+        self._order = np.argsort(pairs[:, 0], kind="stable")
+        self._image_ids, self._template_ids = pairs[self._order].T.tolist()
+        self._image_table, self._template_table = np.empty(n, ARRAY), np.empty(n, ARRAY)
+        self._results = np.empty(n, RESULT)
+        self._missing = np.zeros(n, np.uint8)  # the status of pairs without pixels, else 0
+        windows = np.empty(n, RECT) if where else None
+        near = where["near"][self._order] if "near" in where else None
+        if windows is not None and "search" in where:
+            windows["y0,x0,y1,x1"] = where["search"][self._order]
+        self._tables = (self._image_table, self._template_table, windows, self._results, near)
+        self._addresses = [(None, 0) if t is None else (t.ctypes.data, t.strides[0]) for t in self._tables]
         self.misleading = ""  # why the first pair may be misled by zeros outside its image
-        first = np.flatnonzero((pairs >= 0).all(1))[:1]
-        self._first = int(np.flatnonzero(self.order == first)[0]) if first.size else -1
-        tables = (self.images, self.templates, self.windows, self.results, self.near)
-        self._addresses = [(None, 0) if t is None else (t.ctypes.data, t.strides[0]) for t in tables]
+        is_pair = (pairs[:, 0] >= 0) & (pairs[:, 1] >= 0)
+        first = is_pair.argmax() if n else 0
+        self._first = int((self._order == first).argmax()) if n and is_pair[first] else -1
 
     def groups(self) -> Iterator[_Group]:
         """The pairs of one image after another."""
-        ids, start = self.image_ids, 0
+        ids, start = self._image_ids, 0
         while start < len(ids):
-            end = start + 1
-            while end < len(ids) and ids[end] == ids[start]:
+            i, end = ids[start], start + 1
+            while end < len(ids) and ids[end] == i:
                 end += 1
-            yield _Group(self, start, end)
+            pixels = None if i == -1 else as_pixels(self._images[i], f"image {i}")
+            yield _Group(start, end, pixels, 0 if pixels is None else pixels.size)
             start = end
 
-    def match(self, matcher: Matcher, key: int, start: int, end: int) -> None:
-        """Matches rows start to end, which are of one image."""
+    def fetch(self, groups: Sequence[_Group], start: int, end: int) -> Any:
+        """Describes rows start to end, of these groups. Answers what must live until they are matched."""
+        images: list[Any] = []
+        for group in groups:
+            images += [describe(group.pixels)] * (min(group.end, end) - max(group.start, start))
+        ids = self._template_ids[start:end]
+        pixels: dict[int, np.ndarray | None] = {-1: None}
+        for i in ids:
+            if i not in pixels:
+                pixels[i] = as_pixels(self._templates[i], f"template {i}")
+        described = {i: describe(array) for i, array in pixels.items()}
+        self._image_table[start:end] = images
+        self._template_table[start:end] = [described[i] for i in ids]
+        for row, (image, i) in enumerate(zip(images, ids), start):
+            if not image[0] or pixels[i] is None:
+                self._missing[row] = Status.INVALID if -1 in (self._image_ids[row], i) else Status.UNREADABLE
+        return pixels
+
+    def match(self, matcher: Matcher, group: _Group, done: Callable[[int], None], fetched: Any = None) -> None:
+        """Fills the rows of a group, in slices; fetches their templates where that is not done."""
+        key = matcher.new_key()
+        for start, end in _slices(group.start, group.end, group.px):
+            alive = fetched or self.fetch([group], start, end)
+            if alive and group.pixels is not None:
+                self._match(matcher, key, start, end)
+            done(end - start)
+
+    def _match(self, matcher: Matcher, key: int, start: int, end: int) -> None:
         image, templates, windows, results, near = (a and a + start * size for a, size in self._addresses)
         if near:
             matcher.place_windows(end - start, image, templates, near, windows)
         if start <= self._first < end:
-            shape, place = self.templates[self._first], (self._first - start) * RECT.itemsize
-            self.misleading = matcher.why_misleading(
-                self.image_ids[start], image, (shape["rows"], shape["cols"]), windows and windows + place
-            )
+            shape = self._template_table["rows,cols"][self._first].tolist()
+            window = windows and windows + (self._first - start) * RECT.itemsize
+            self.misleading = matcher.why_misleading(self._image_ids[start], image, shape, window)
         matcher.match(key, end - start, image, templates, windows, results)
 
     def result(self, quality: bool) -> Result:
         """The answers in the order in which the pairs were given."""
-        bad = np.flatnonzero(self.missing)
+        bad = np.flatnonzero(self._missing)
         if bad.size:
             nan = np.nan
-            self.results[bad] = np.array(((-1, -1), nan, (nan, nan), (-1, -1), nan, 0, 0), RESULT)
-            self.results["status"][bad] = self.missing[bad]
-        back = np.empty_like(self.order)
-        back[self.order] = np.arange(len(self.order))
-        results, images, templates = (table[back] for table in (self.results, self.images, self.templates))
-        coords, answered = results["y,x"], results["y,x"][:, 0] >= 0
-        sides = np.stack([templates["rows"], templates["cols"]], 1)
-        offsets = np.where(answered[:, None], coords - sides + 1, -1)
-        inside = np.minimum(offsets + sides, np.stack([images["rows"], images["cols"]], 1)) - np.maximum(offsets, 0)
-        overlap = np.where(answered, inside.prod(1) / sides.prod(1), np.nan).astype(np.float32)
+            self._results[bad] = np.array(((-1, -1), nan, (nan, nan), (-1, -1), nan, 0, 0), RESULT)
+            self._results["status"][bad] = self._missing[bad]
+        n = len(self._order)
+        results, image_sides, sides = np.empty(n, RESULT), np.empty((n, 2), np.int64), np.empty((n, 2), np.int64)
+        results[self._order] = self._results
+        image_sides[self._order] = self._image_table["rows,cols"]
+        sides[self._order] = self._template_table["rows,cols"]
+        coords = results["y,x"].copy()
+        offsets = coords - sides + 1
+        inside = np.minimum(offsets + sides, image_sides) - np.maximum(offsets, 0)
+        overlap = (inside[:, 0] * inside[:, 1] / (sides[:, 0] * sides[:, 1])).astype(np.float32)
+        unanswered = coords[:, 0] < 0
+        offsets[unanswered] = -1
+        overlap[unanswered] = np.nan
         names = ("subpixel_y,subpixel_x", "second_y,second_x", "second_peak") if quality else ()
         return Result(
-            coords.copy(),
+            coords,
             results["peak"].copy(),
             results["status"].copy(),
             offsets,
@@ -144,49 +190,6 @@ class _Batch:
             results["at_border"].astype(bool),
             *(results[name].copy() for name in names),
         )
-
-
-class _Group:
-    """The pairs of one image: rows start to end of a batch."""
-
-    def __init__(self, batch: _Batch, start: int, end: int) -> None:
-        self._batch, self._start, self._end = batch, start, end
-        image_id = batch.image_ids[start]
-        self._image = None if image_id == -1 else as_pixels(batch.source_images[image_id], f"image {image_id}")
-        batch.images[start:end] = _MISSING if self._image is None else describe(self._image)
-        self._no_image = Status.INVALID if image_id == -1 else Status.UNREADABLE if self._image is None else 0
-        self.image_px = 0 if self._image is None else self._image.size
-        self.work_px = self.image_px * (end - start)
-        self._fetched: list[Any] | None = None
-
-    def fetch_all(self) -> None:
-        """Now rather than one slice at a time: the caller's containers are asked by the caller's thread alone."""
-        self._fetched = self._fetch(self._start, self._end)
-
-    def _fetch(self, start: int, end: int) -> list[Any]:
-        """Describes the templates of these rows. Answers what must live until they are matched."""
-        batch, ids = self._batch, self._batch.template_ids[start:end]
-        pixels, described = {}, {-1: _MISSING}
-        for i in ids:
-            if i not in described:
-                pixels[i] = as_pixels(batch.source_templates[i], f"template {i}")
-                described[i] = _MISSING if pixels[i] is None else describe(pixels[i])
-        batch.templates[start:end] = [described[i] for i in ids]
-        if self._no_image or -1 in ids or any(p is None for p in pixels.values()):
-            batch.missing[start:end] = [
-                Status.INVALID if i == -1 else self._no_image or (Status.UNREADABLE if pixels[i] is None else 0)
-                for i in ids
-            ]
-        return list(pixels.values())
-
-    def match(self, matcher: Matcher, done: Callable[[int], None]) -> None:
-        """Fills the rows of this group, in slices."""
-        key = matcher.new_key()
-        for start, end in _slices(self._start, self._end, self.image_px):
-            alive = self._fetched or self._fetch(start, end)
-            if alive and self._image is not None:
-                self._batch.match(matcher, key, start, end)
-            done(end - start)
 
 
 def _slices(start: int, end: int, image_px: int) -> Iterator[tuple[int, int]]:

@@ -101,7 +101,7 @@ def _struct(name: str, fields: dict[str, Any]) -> np.dtype:
 
 
 _I64, _F64 = np.int64, np.float64
-ARRAY = _struct("ncc_array", {"data": np.uintp, "dtype": np.int32, "rows": _I64, "cols": _I64, "row_stride": _I64})
+ARRAY = _struct("ncc_array", {"data": np.uintp, "dtype": np.int32, "rows,cols": _I64, "row_stride": _I64})
 RECT = _struct("ncc_rect", {"y0,x0,y1,x1": _I64})
 RESULT = _struct(
     "ncc_result",

@@ -27,6 +27,10 @@ class Status(IntEnum):
     INVALID = 6
 
 
+#: By status, whatever a file may hold.
+_TRUSTED = np.isin(np.arange(256), [Status.OK, Status.FLAT])
+
+
 @dataclass(frozen=True)
 class Result:
     """Answers of n pairs, row i for pair i. Filter on ``status``: NaN passes ``<=`` cut-offs."""
@@ -58,7 +62,7 @@ class Result:
     @property
     def ok(self) -> np.ndarray:
         """[n] bool: the pair has an answer that can be trusted (flat is one: blank resin is normal)."""
-        return (self.status == Status.OK) | (self.status == Status.FLAT)
+        return _TRUSTED[self.status]
 
 
 def warn(text: str) -> None:
