@@ -51,10 +51,10 @@ typedef enum ncc_status {
 #undef NCC_STATUS_ENUM
 } ncc_status;
 
-/** The program's exit code for a status. */
+/** The program's exit code for a status; 1 for an unknown one. */
 int ncc_status_exit_code(ncc_status status);
 
-/** The meaning of a status in a few words; static storage. */
+/** The meaning of a status in a few words, "unknown status" for another number; static storage. */
 const char *ncc_status_text(ncc_status status);
 
 /** What went wrong in the calling thread's last failed call, one line without newline; never NULL. */
@@ -81,10 +81,10 @@ typedef enum ncc_dtype {
       NCC_DTYPE_COUNT
 } ncc_dtype;
 
-/** Bytes of one pixel. */
+/** Bytes of one pixel; 0 for a number that is no ncc_dtype. */
 size_t ncc_dtype_size(ncc_dtype dtype);
 
-/** "u8" ... "f64"; static storage. */
+/** "u8" ... "f64", "unknown" for another number; static storage. */
 const char *ncc_dtype_name(ncc_dtype dtype);
 
 /** A borrowed 2-D array in native byte order. Rows may be strided; pixels of a row are contiguous. */
@@ -92,7 +92,8 @@ typedef struct ncc_array {
   const void *data; /**< first pixel; borrowed, never written; NULL means that the pixels are missing */
   ncc_dtype dtype;
   int64_t rows, cols; /**< pixels, both at least 1 */
-  int64_t row_stride; /**< pixels from one row to the next; at least cols (or negative for flipped views) */
+  int64_t row_stride; /**< pixels from one row to the next; at least cols, or at most -cols (flipped views). Not looked
+                           at where there is one row, or no pixels */
 } ncc_array;
 
 /** A half-open rectangle [y0, y1) x [x0, x1). */
@@ -125,7 +126,7 @@ typedef enum ncc_pair_status {
   NCC_PAIR_STATUS_COUNT
 } ncc_pair_status;
 
-/** "pending", "ok", ...; static storage. */
+/** "pending", "ok", ..., "unknown" for another number; static storage. */
 const char *ncc_pair_status_name(ncc_pair_status status);
 
 /** The answer for one pair. For nonfinite, unreadable and invalid pairs y and x are -1 and the peak is NaN. */
@@ -154,7 +155,7 @@ const ncc_engine_ops *ncc_engine_cpu(void);
 /** Direct float64 sums, O(M N m n) a pair: the slow and obvious oracle that other engines are tested against. */
 const ncc_engine_ops *ncc_engine_reference(void);
 
-/** Name of an engine: "cpu", "reference", "gpu"; static storage. */
+/** Name of an engine: "cpu", "reference", "gpu"; "none" for NULL; static storage. */
 const char *ncc_engine_name(const ncc_engine_ops *engine);
 
 typedef enum ncc_fft_effort { NCC_FFT_MEASURE = 0, NCC_FFT_ESTIMATE = 1, NCC_FFT_PATIENT = 2 } ncc_fft_effort;
@@ -190,7 +191,8 @@ typedef struct ncc_counters {
   double fft_floor_s;   /**< estimated time of the 1-D transforms alone, in cache, on one thread */
 } ncc_counters;
 
-/** Matches templates on images. One matcher is used by one thread at a time; different matchers are independent. */
+/** Matches templates on images. One matcher is used by one thread at a time (a second one that calls meanwhile gets
+ *  NCC_ERR_USAGE); different matchers are independent, and may be used by as many threads. */
 typedef struct ncc_matcher ncc_matcher;
 
 /** Creates a matcher for the given question.
@@ -198,10 +200,11 @@ typedef struct ncc_matcher ncc_matcher;
  *  @param[in]  search  what is asked; copied.
  *  @param[in]  config  how; copied (engine and stop are borrowed). NULL: defaults.
  *  @param[out] out     owned by the caller, freed by ncc_matcher_destroy(); NULL on failure.
- *  @return NCC_OK; NCC_ERR_USAGE for values out of range; NCC_ERR_NOMEM; NCC_ERR_DEVICE. */
+ *  @return NCC_OK; NCC_ERR_USAGE for `search` or `out` being NULL, or a value out of range: a negative crop, eps or
+ *          number of anything, NaN, an overlap beyond 1, an unknown fft_effort; NCC_ERR_NOMEM; NCC_ERR_DEVICE. */
 ncc_status ncc_matcher_create(const ncc_search *search, const ncc_config *config, ncc_matcher **out);
 
-/** Frees *matcher, joins its threads and sets it to NULL; accepts NULL. */
+/** Frees *matcher, joins its threads and sets it to NULL; accepts NULL, and a pointer to NULL. */
 void ncc_matcher_destroy(ncc_matcher **matcher);
 
 /** Matches n templates of any shapes on one image.
@@ -212,8 +215,12 @@ void ncc_matcher_destroy(ncc_matcher **matcher);
  *  @param[in]  templates  [n], borrowed; data NULL makes that result `unreadable`.
  *  @param[in]  windows    [n] search windows in full-correlation coordinates, or NULL for none.
  *  @param[out] results    [n], in the order of the templates; pairs whose shapes do not fit get `invalid`.
- *  @return NCC_OK; NCC_ERR_STOPPED (results that were not reached are `pending`); NCC_ERR_NOMEM;
- *          NCC_ERR_MEMORY_LIMIT; NCC_ERR_INTERNAL. Data is never an error: it makes a status per pair. */
+ *  @return NCC_OK; NCC_ERR_STOPPED (results that were not reached are `pending`); NCC_ERR_NOMEM; NCC_ERR_MEMORY_LIMIT;
+ *          NCC_ERR_INTERNAL. Data is never an error: it makes a status per pair.
+ *          NCC_ERR_USAGE, with nothing done and `results` as they were: a pointer is NULL, n is negative, another
+ *          thread is matching, a key has stood for an array of another shape or dtype, or an array has an unknown
+ *          dtype, no rows or columns, more than 2^30 of either or 2^48 pixels, or a row stride less than its columns.
+ *          With n = 0 nothing else is looked at. */
 ncc_status ncc_matcher_match(ncc_matcher *matcher, int64_t image_key, const ncc_array *image, int64_t n,
                              const ncc_array *templates, const ncc_rect *windows, ncc_result *results);
 
@@ -222,30 +229,33 @@ ncc_status ncc_matcher_match(ncc_matcher *matcher, int64_t image_key, const ncc_
  *  @param[in]  search     what the matcher was created for.
  *  @param[in]  near       [n] (y, x, radius_y, radius_x), pixels, any numbers; a negative radius: no prediction.
  *  @param[in]  templates  [n]; their pixels are not looked at, nor are the image's.
- *  @param[out] windows    [n]; empty where nothing is left to search, which makes such a pair `invalid`. */
-void ncc_windows_near(const ncc_search *search, const ncc_array *image, int64_t n, const ncc_array *templates,
-                      const int64_t (*near)[4], ncc_rect *windows);
+ *  @param[out] windows    [n]; empty where nothing is left to search, which makes such a pair `invalid`.
+ *  @return NCC_OK; NCC_ERR_USAGE as ncc_matcher_create() and ncc_matcher_match(). */
+ncc_status ncc_windows_near(const ncc_search *search, const ncc_array *image, int64_t n, const ncc_array *templates,
+                            const int64_t (*near)[4], ncc_rect *windows);
 
 /** Whether zeros outside the image may outweigh true peaks: templates may overhang an image that is far from zero mean,
  *  and nothing is normalised. Looks at 64 x 64 pixels of it at most.
  *  @param[in]  search, window  as for ncc_matcher_match(); window may be NULL.
  *  @param[in]  image_id        for the text.
- *  @param[out] text            [bytes] one line that says why, cut to fit; empty where they may not. */
+ *  @param[out] text            [bytes] one line that says why, cut to fit; empty where they may not.
+ *  @return false also for arguments that ncc_matcher_match() would refuse; ncc_error_message() then says why. */
 bool ncc_overhang_misleads(const ncc_search *search, const ncc_rect *window, const ncc_array *image,
                            int64_t template_rows, int64_t template_cols, int64_t image_id, char *text, size_t bytes);
 
-/** What the matcher has done so far; borrowed. */
+/** What the matcher has done so far; borrowed. NULL for NULL. */
 const ncc_counters *ncc_matcher_counters(const ncc_matcher *matcher);
 
 /** Why the CPU engine did pairs that were meant for a GPU, in one line: it failed and was given up, or pairs did not
- * fit on it. NULL: none of that. Results are the same. Borrowed; may change at the next match. */
+ *  fit on it. NULL: none of that, or `matcher` is NULL. The results are the same. Borrowed; may change at the next
+ *  match. */
 const char *ncc_matcher_device_trouble(const ncc_matcher *matcher);
 
 /** Bytes that the matcher allocates at most for a pair of this shape, pixels of the caller not included.
- *  @return NCC_OK; NCC_ERR_SHAPE if the template is larger than the image or nothing is left to search. */
+ *  @return NCC_OK; NCC_ERR_USAGE as ncc_matcher_create(), and as ncc_matcher_match() for shapes;
+ *          NCC_ERR_SHAPE if the template is larger than the image or nothing is left to search. */
 ncc_status ncc_matcher_memory(const ncc_search *search, const ncc_config *config, int64_t image_rows,
-                              int64_t image_cols, ncc_dtype image_dtype, int64_t template_rows, int64_t template_cols,
-                              int64_t *bytes);
+                              int64_t image_cols, int64_t template_rows, int64_t template_cols, int64_t *bytes);
 
 /** Takes over what FFT planning learnt in earlier runs, so that matching starts at once.
  *  @param[in] path  a file, or NULL for the one in the user's cache directory ($XDG_CACHE_HOME or ~/.cache)
@@ -256,17 +266,12 @@ ncc_status ncc_wisdom_load(const char *path);
 /** Writes what FFT planning has learnt. @return NCC_OK; NCC_ERR_OUTPUT with the reason. */
 ncc_status ncc_wisdom_save(const char *path);
 
-/** Makes the FFT plans of a pair of these shapes now rather than at its first match.
- *  @return NCC_OK; NCC_ERR_SHAPE as ncc_matcher_memory(); NCC_ERR_NOMEM; NCC_ERR_INTERNAL. */
-ncc_status ncc_fft_prepare(const ncc_search *search, ncc_fft_effort effort, int64_t image_rows, int64_t image_cols,
-                           int64_t template_rows, int64_t template_cols);
-
 /** Version of the program, for example "0.1.0"; static storage. */
 const char *ncc_version(void);
 
 /** How this library lays out its structs, so that a binding of another language can refuse one of another release.
  *  @param[in] name  "ncc_result" asks for the struct's size, "ncc_result.peak" for the offset of a field.
- *  @return bytes; -1 where there is no such struct or field. */
+ *  @return bytes; -1 where there is no such struct or field, or `name` is NULL. */
 int64_t ncc_layout(const char *name);
 
 /** Changes only when results may change: a run is resumed only by the same revision. */

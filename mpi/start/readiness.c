@@ -29,8 +29,8 @@ ncc_status ncc_memory_need(const ncc_run_options *options, int threads, bool shi
   *out = (ncc_forecast_memory){.program_bytes = NCC_PROGRAM_BYTES};
   // At work, and read ahead; and what the last hand-out left.
   out->pixel_bytes = (shipped ? 3 : 2) * (kind->image_bytes + kind->template_bytes);
-  return ncc_matcher_memory(&options->search, &config, g->image_rows, g->image_cols, kind->image_dtype,
-                            g->template_rows, g->template_cols, &out->matcher_bytes);
+  return ncc_matcher_memory(&options->search, &config, g->image_rows, g->image_cols, g->template_rows, g->template_cols,
+                            &out->matcher_bytes);
 }
 
 ncc_status ncc_memory_divide(const ncc_work *work, const ncc_run_options *options, int threads, bool shipped,

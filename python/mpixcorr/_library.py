@@ -56,7 +56,7 @@ def _load() -> ctypes.CDLL:
         "ncc_layout": (i64, [ctypes.c_char_p]),
         "ncc_matcher_create": (status, [pointer, pointer, pointer]),
         "ncc_matcher_destroy": (None, [pointer]),
-        "ncc_windows_near": (None, [pointer, pointer, i64, pointer, pointer, pointer]),
+        "ncc_windows_near": (status, [pointer, pointer, i64, pointer, pointer, pointer]),
         "ncc_overhang_misleads": (
             ctypes.c_bool,
             [pointer, pointer, pointer, i64, i64, i64, ctypes.c_char_p, ctypes.c_size_t],
@@ -195,7 +195,7 @@ class Matcher:
 
     def place_windows(self, n: int, image: int, templates: int, near: int, windows: int) -> None:
         """Fills RECT [n], an address, from predictions [n, 4] int64 (y, x, radius_y, radius_x)."""
-        _ncc.ncc_windows_near(self._search.ctypes.data, image, n, templates, near, windows)
+        _check(_ncc.ncc_windows_near(self._search.ctypes.data, image, n, templates, near, windows))
 
     def match(
         self, key: int, n: int, image: int | None, templates: int | None, windows: int | None, results: int | None

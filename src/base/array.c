@@ -9,7 +9,7 @@ size_t ncc_dtype_size(ncc_dtype dtype) {
       NCC_DTYPE_TABLE(SIZE)
 #undef SIZE
   };
-  return sizes[dtype];
+  return (unsigned)dtype < NCC_DTYPE_COUNT ? sizes[dtype] : 0;
 }
 
 const char *ncc_dtype_name(ncc_dtype dtype) {
@@ -18,7 +18,7 @@ const char *ncc_dtype_name(ncc_dtype dtype) {
       NCC_DTYPE_TABLE(NAME)
 #undef NAME
   };
-  return names[dtype];
+  return (unsigned)dtype < NCC_DTYPE_COUNT ? names[dtype] : "unknown";
 }
 
 const char *ncc_pair_status_name(ncc_pair_status status) {

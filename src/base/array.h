@@ -10,11 +10,6 @@ static inline const void *ncc_array_at(const ncc_array *a, int64_t row, int64_t 
   return (const char *)a->data + (row * a->row_stride + col) * (int64_t)ncc_dtype_size(a->dtype);
 }
 
-/** Whether pixels of this type can be NaN or Inf. */
-static inline bool ncc_dtype_is_float(ncc_dtype dtype) {
-  return dtype == NCC_F16 || dtype == NCC_F32 || dtype == NCC_F64;
-}
-
 /** Whether all n pixels from (row, col) on in that row equal `value` exactly (a value of ncc_array_value()). */
 bool ncc_array_row_equals(const ncc_array *a, int64_t row, int64_t col, int64_t n, double value);
 

@@ -14,7 +14,7 @@ int ncc_status_exit_code(ncc_status status) {
       NCC_STATUS_TABLE(EXIT_CODE)
 #undef EXIT_CODE
   };
-  return codes[status];
+  return (unsigned)status < sizeof codes / sizeof *codes ? codes[status] : codes[NCC_ERR_INTERNAL];
 }
 
 const char *ncc_status_text(ncc_status status) {
@@ -23,7 +23,7 @@ const char *ncc_status_text(ncc_status status) {
       NCC_STATUS_TABLE(TEXT)
 #undef TEXT
   };
-  return texts[status];
+  return (unsigned)status < sizeof texts / sizeof *texts ? texts[status] : "unknown status";
 }
 
 const char *ncc_error_message(void) {

@@ -68,7 +68,7 @@ static const struct {
 };
 
 int64_t ncc_layout(const char *name) {
-  for (size_t i = 0; i < sizeof layout / sizeof layout[0]; i++)
+  for (size_t i = 0; name && i < sizeof layout / sizeof layout[0]; i++)
     if (strcmp(layout[i].name, name) == 0) return (int64_t)layout[i].bytes;
   return -1;
 }

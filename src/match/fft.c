@@ -280,16 +280,6 @@ cleanup:
   return status;
 }
 
-ncc_status ncc_fft_prepare(const ncc_search *search, ncc_fft_effort effort, int64_t image_rows, int64_t image_cols,
-                           int64_t template_rows, int64_t template_cols) {
-  ncc_geometry g;
-  const ncc_fft_plans *plans;
-  ncc_status status = ncc_geometry_create(search, NULL, image_rows, image_cols, template_rows, template_cols, &g);
-  if (status != NCC_OK) return status;
-  ncc_fft_shape shape = ncc_fft_shape_choose(&g);
-  return ncc_fft_plans_get(&shape, effort, NULL, &plans);
-}
-
 char *ncc_fft_wisdom_export(void) {
   ncc_fft_lock();
   char *wisdom = fftwf_export_wisdom_to_string();

@@ -3,6 +3,7 @@
 
 #include "base/arithmetic.h"
 #include "base/error.h"
+#include "match/arguments.h"
 #include "match/formulas.h"
 
 /** First coordinate at which the overlap in one direction reaches `need` (1 .. tmpl); the last is its mirror image. */
@@ -186,10 +187,17 @@ cleanup:
   return status;
 }
 
-void ncc_windows_near(const ncc_search *search, const ncc_array *image, int64_t n, const ncc_array *templates,
-                      const int64_t (*near)[4], ncc_rect *windows) {
+ncc_status ncc_windows_near(const ncc_search *search, const ncc_array *image, int64_t n, const ncc_array *templates,
+                            const int64_t (*near)[4], ncc_rect *windows) {
+  ncc_status status = NCC_OK;
+  NCC_TRY(ncc_check_search(search));
+  NCC_TRY(ncc_check_match(image, n, templates, windows, "windows"));
+  if (n > 0) NCC_TRY(ncc_check_pointer(near, "near"));
   for (int64_t i = 0; i < n; i++)  // what is an error leaves an empty window, and so an invalid pair
     ncc_geometry_near(search, near[i], image->rows, image->cols, templates[i].rows, templates[i].cols, &windows[i]);
+
+cleanup:
+  return status;
 }
 
 ncc_status ncc_geometry_create(const ncc_search *search, const ncc_rect *window, int64_t image_rows, int64_t image_cols,

@@ -1,6 +1,6 @@
 /** The judge: evaluates an engine's candidates in float64 and decides. Common to all engines. */
-#ifndef NCC_CERTIFY_H
-#define NCC_CERTIFY_H
+#ifndef NCC_JUDGE_H
+#define NCC_JUDGE_H
 
 #include "match/evaluate.h"
 #include "match/proposal.h"

@@ -1,10 +1,12 @@
 /** The matcher: prepares pixels, lets the engine propose, has the judge decide, and gives every pair its status. */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "match/arguments.h"
 #include "match/engine.h"
 #include "match/judge.h"
 #include "match/result.h"
@@ -13,6 +15,7 @@
 enum { CANDIDATES = 4096 };
 
 struct ncc_matcher {
+  atomic_flag busy;  // a thread is matching
   ncc_search search;
   ncc_config config;
   ncc_counters counters;
@@ -30,12 +33,12 @@ struct ncc_matcher {
   ncc_prepared image;
   int64_t image_key;  // of `image`; -1: none
   int64_t image_serial;
-  int batch;  // capacity of the next three
+  int batch;  // capacity of the next four
   ncc_prepared *templates;
   ncc_task *tasks;
   ncc_proposal *proposals;
+  int64_t *indices;  // where the results of the tasks belong
   // The batch at work, for decide_task().
-  const int64_t *indices;
   ncc_result *results;
   int64_t first;  // of its tasks that the engine was given
 };
@@ -43,34 +46,31 @@ struct ncc_matcher {
 static ncc_status decide_task(void *user, int64_t i);
 
 const char *ncc_engine_name(const ncc_engine_ops *engine) {
-  return engine->name;
+  return engine ? engine->name : "none";
 }
 
 const char *ncc_matcher_device_trouble(const ncc_matcher *matcher) {
-  return matcher->device_message[0] ? matcher->device_message : NULL;
+  return matcher && matcher->device_message[0] ? matcher->device_message : NULL;
 }
 
 const ncc_counters *ncc_matcher_counters(const ncc_matcher *matcher) {
-  return &matcher->counters;
+  return matcher ? &matcher->counters : NULL;
 }
 
 ncc_status ncc_matcher_create(const ncc_search *search, const ncc_config *config, ncc_matcher **out) {
   ncc_status status = NCC_OK;
+  ncc_matcher *m = NULL;
+  NCC_TRY(ncc_check_pointer(out, "out"));
   *out = NULL;
-  ncc_matcher *m = calloc(1, sizeof *m);
+  NCC_TRY(ncc_check_search(search));
+  NCC_TRY(ncc_check_config(config));
+  m = calloc(1, sizeof *m);
   NCC_CHECK(m, NCC_ERR_NOMEM, "out of memory for a matcher");
+  atomic_flag_clear(&m->busy);
   m->search = *search;
   if (config) m->config = *config;
   m->engine = m->config.engine ? m->config.engine : ncc_engine_cpu();
   m->image_key = -1;
-  NCC_CHECK(search->crop_y >= 0 && search->crop_x >= 0, NCC_ERR_USAGE, "crop %lld,%lld: expected no negative number",
-            (long long)search->crop_x, (long long)search->crop_y);
-  NCC_CHECK(search->eps >= 0 && search->eps < INFINITY, NCC_ERR_USAGE, "eps %g: expected 0 or more", search->eps);
-  NCC_CHECK(search->min_overlap >= 0 && search->min_overlap <= 1, NCC_ERR_USAGE,
-            "minimum overlap %g: expected a fraction from 0 to 1", search->min_overlap);
-  NCC_CHECK(m->config.threads >= 0 && m->config.memory_bytes >= 0, NCC_ERR_USAGE,
-            "threads %d, memory %lld: expected no negative number", m->config.threads,
-            (long long)m->config.memory_bytes);
   NCC_TRY(ncc_pool_create(m->config.threads > 0 ? m->config.threads : 1, &m->pool));
   m->context = (ncc_engine_context){&m->config, m->pool, &m->counters, search->eps, decide_task, m};
   NCC_TRY(ncc_evaluator_create(m->pool, &m->evaluator));
@@ -85,7 +85,7 @@ cleanup:
 }
 
 void ncc_matcher_destroy(ncc_matcher **matcher) {
-  ncc_matcher *m = *matcher;
+  ncc_matcher *m = matcher ? *matcher : NULL;
   if (!m) return;
   *matcher = NULL;
   for (int i = 0; i < m->batch; i++) {
@@ -95,6 +95,7 @@ void ncc_matcher_destroy(ncc_matcher **matcher) {
   free(m->templates);
   free(m->tasks);
   free(m->proposals);
+  free(m->indices);
   ncc_prepared_clear(&m->image);
   if (m->engine) m->engine->destroy(m->state);
   if (m->device_engine) m->device_engine->destroy(m->device_state);
@@ -105,17 +106,25 @@ void ncc_matcher_destroy(ncc_matcher **matcher) {
   free(m);
 }
 
+static int64_t pair_bytes(const ncc_search *search, const ncc_engine_ops *engine, int threads, const ncc_geometry *g) {
+  int64_t bytes = engine->bytes ? engine->bytes(g, threads > 0 ? threads : 1) : 0;
+  if (engine->propose) bytes += ncc_second_tier_bytes(g);
+  if (search->normalize) bytes += 8 * (g->image_rows * g->image_cols + g->template_rows * g->template_cols);
+  return bytes;
+}
+
 ncc_status ncc_matcher_memory(const ncc_search *search, const ncc_config *config, int64_t image_rows,
-                              int64_t image_cols, ncc_dtype image_dtype, int64_t template_rows, int64_t template_cols,
-                              int64_t *bytes) {
+                              int64_t image_cols, int64_t template_rows, int64_t template_cols, int64_t *bytes) {
   ncc_status status = NCC_OK;
   ncc_geometry g;
-  (void)image_dtype;
+  NCC_TRY(ncc_check_search(search));
+  NCC_TRY(ncc_check_config(config));
+  NCC_TRY(ncc_check_pointer(bytes, "bytes"));
   const ncc_engine_ops *engine = config && config->engine ? config->engine : ncc_engine_cpu();
+  NCC_TRY(ncc_check_shape(image_rows, image_cols, "image"));
+  NCC_TRY(ncc_check_shape(template_rows, template_cols, "template"));
   NCC_TRY(ncc_geometry_create(search, NULL, image_rows, image_cols, template_rows, template_cols, &g));
-  *bytes = engine->bytes ? engine->bytes(&g, config && config->threads > 0 ? config->threads : 1) : 0;
-  if (engine->propose) *bytes += ncc_second_tier_bytes(&g);
-  if (search->normalize) *bytes += 8 * (image_rows * image_cols + template_rows * template_cols);
+  *bytes = pair_bytes(search, engine, config ? config->threads : 1, &g);
 
 cleanup:
   return status;
@@ -130,7 +139,10 @@ static ncc_status reserve_batch(ncc_matcher *m, int batch) {
   if (tasks) m->tasks = tasks;
   ncc_proposal *proposals = realloc(m->proposals, (size_t)batch * sizeof *proposals);
   if (proposals) m->proposals = proposals;
-  NCC_CHECK(templates && tasks && proposals, NCC_ERR_NOMEM, "out of memory for a batch of %d templates", batch);
+  int64_t *indices = realloc(m->indices, (size_t)batch * sizeof *indices);
+  if (indices) m->indices = indices;
+  NCC_CHECK(templates && tasks && proposals && indices, NCC_ERR_NOMEM, "out of memory for a batch of %d templates",
+            batch);
   for (; m->batch < batch; m->batch++) {
     m->templates[m->batch] = (ncc_prepared){0};
     m->proposals[m->batch] = (ncc_proposal){0};
@@ -250,10 +262,8 @@ cleanup:
 }
 
 /** Proposes for and decides n tasks of one geometry. */
-static ncc_status run_batch(ncc_matcher *m, int n, const int64_t *indices, ncc_result *results) {
+static ncc_status run_batch(ncc_matcher *m, int n) {
   for (int i = 0; i < n; i++) ncc_proposal_reset(&m->proposals[i]);
-  m->indices = indices;
-  m->results = results;
   m->first = 0;
   ncc_status status = m->engine->propose(m->state, n, m->tasks, m->proposals);
   bool device = m->engine != ncc_engine_cpu();
@@ -276,10 +286,26 @@ static int compare_pending(const void *a, const void *b) {
   return 0;
 }
 
+/** Whether an image is the one that its key already stands for, and so is prepared. */
+static bool is_current(const ncc_matcher *m, int64_t key, const ncc_array *image) {
+  return key >= 0 && key == m->image_key && image->data;
+}
+
+/** A key that stands for pixels cannot stand for an array of another kind. */
+static ncc_status check_key(const ncc_matcher *m, int64_t key, const ncc_array *image) {
+  const ncc_array *known = &m->image.pixels;  // of float64 where it is normalised
+  const bool same_dtype = m->image.normalised || known->dtype == image->dtype;
+  if (!is_current(m, key, image) || (known->rows == image->rows && known->cols == image->cols && same_dtype))
+    return NCC_OK;
+  return ncc_error_set(NCC_ERR_USAGE, "image key %lld stood for %lldx%lld pixels of %s, now for %lldx%lld of %s",
+                       (long long)key, (long long)known->rows, (long long)known->cols, ncc_dtype_name(known->dtype),
+                       (long long)image->rows, (long long)image->cols, ncc_dtype_name(image->dtype));
+}
+
 /** Makes the image current; what was prepared under the same key is kept. */
 static ncc_status take_image(ncc_matcher *m, int64_t key, const ncc_array *image) {
   ncc_status status = NCC_OK;
-  if (key >= 0 && key == m->image_key) {
+  if (is_current(m, key, image)) {
     if (!m->image.normalised) m->image.pixels = *image;  // the same pixels, perhaps elsewhere
     return NCC_OK;
   }
@@ -288,7 +314,7 @@ static ncc_status take_image(ncc_matcher *m, int64_t key, const ncc_array *image
   m->image_serial++;
   ncc_prepared_clear(&m->image);
   NCC_TRY(ncc_prepared_create(m->pool, image, m->search.normalize, &m->image));
-  m->image_key = key;
+  m->image_key = image->data ? key : -1;
   m->counters.image_s += ncc_clock_s() - t0;
 
 cleanup:
@@ -314,84 +340,114 @@ static bool settle_without_engine(const ncc_matcher *m, const ncc_prepared *tmpl
 
 static ncc_status check_memory(const ncc_matcher *m, const ncc_geometry *g) {
   if (m->config.memory_bytes <= 0) return NCC_OK;
-  int64_t bytes = 0;
-  ncc_status status = ncc_matcher_memory(&m->search, &m->config, g->image_rows, g->image_cols, NCC_F32,
-                                         g->template_rows, g->template_cols, &bytes);
-  if (status != NCC_OK || bytes <= m->config.memory_bytes) return status;
+  const int64_t bytes = pair_bytes(&m->search, m->engine, m->config.threads, g);
+  if (bytes <= m->config.memory_bytes) return NCC_OK;
   return ncc_error_set(
       NCC_ERR_MEMORY_LIMIT, "an image of %lldx%lld with a template of %lldx%lld needs %.1f GiB, the limit is %.1f GiB",
       (long long)g->image_rows, (long long)g->image_cols, (long long)g->template_rows, (long long)g->template_cols,
       (double)bytes / (1 << 30), (double)m->config.memory_bytes / (1 << 30));
 }
 
-ncc_status ncc_matcher_match(ncc_matcher *m, int64_t image_key, const ncc_array *image, int64_t n,
-                             const ncc_array *templates, const ncc_rect *windows, ncc_result *results) {
+/** Templates of one geometry, in the order of their indices. */
+typedef struct run {
+  const pending *items;
+  int64_t count, done;
+  ncc_geometry geometry;
+  bool image_stays;
+} run;
+
+/** Prepares templates of a run, and settles those that need no engine's proposal, until `batch` tasks have come up. */
+static ncc_status fill_batch(ncc_matcher *m, run *r, const ncc_array *image, const ncc_array *templates, int batch,
+                             int *filled) {
+  ncc_status status = NCC_OK;
+  for (*filled = 0; r->done < r->count && *filled < batch; r->done++) {
+    const int64_t index = r->items[r->done].index;
+    ncc_prepared *tmpl = &m->templates[*filled];
+    ncc_result *result = &m->results[index];
+    if (ncc_stop_came(&m->config)) return NCC_ERR_STOPPED;
+    const double t0 = ncc_clock_s();
+    ncc_prepared_clear(tmpl);
+    NCC_TRY(ncc_prepared_create(m->pool, &templates[index], m->search.normalize, tmpl));
+    m->counters.template_s += ncc_clock_s() - t0;
+    const bool settled = settle_without_engine(m, tmpl, &r->geometry, result);
+    if (!settled && !m->engine->match) {
+      m->indices[*filled] = index;
+      m->tasks[*filled] = (ncc_task){&m->image, m->image_serial, r->image_stays, tmpl, &r->geometry, false};
+      ++*filled;
+      continue;
+    }
+    if (!settled) NCC_TRY(m->engine->match(m->state, &m->search, &r->geometry, image, &templates[index], result));
+    finish_result(m, &r->geometry, result);
+  }
+
+cleanup:
+  return status;
+}
+
+static ncc_status match_run(ncc_matcher *m, run *r, const ncc_array *image, const ncc_array *templates) {
+  ncc_status status = NCC_OK;
+  NCC_TRY(check_memory(m, &r->geometry));
+  NCC_TRY(ncc_evaluator_reserve(m->evaluator, r->geometry.template_rows));
+  const int batch = m->engine->batch ? m->engine->batch(m->state, &r->geometry) : 1;
+  NCC_TRY(reserve_batch(m, batch));
+  while (r->done < r->count) {
+    int filled;
+    NCC_TRY(fill_batch(m, r, image, templates, batch, &filled));
+    if (filled > 0) NCC_TRY(run_batch(m, filled));
+  }
+
+cleanup:
+  return status;
+}
+
+/** Matches templates by runs of one geometry. */
+static ncc_status match_all(ncc_matcher *m, int64_t image_key, const ncc_array *image, int64_t n,
+                            const ncc_array *templates, const ncc_rect *windows) {
   ncc_status status = NCC_OK;
   pending *order = NULL;
-  ncc_geometry g;
-  int64_t *indices = NULL;
-  for (int64_t i = 0; i < n; i++) results[i] = ncc_result_none(NCC_PAIR_PENDING);
-  if (n == 0) return NCC_OK;
-  const bool seen = image_key >= 0 && image_key == m->image_key;
+  const bool seen = is_current(m, image_key, image);
   NCC_TRY(take_image(m, image_key, image));
   order = malloc((size_t)n * sizeof *order);
   NCC_CHECK(order, NCC_ERR_NOMEM, "out of memory for a group of %lld templates", (long long)n);
   for (int64_t i = 0; i < n; i++)
     order[i] = (pending){templates[i].rows, templates[i].cols, i, windows ? windows[i] : (ncc_rect){0}};
   qsort(order, (size_t)n, sizeof *order, compare_pending);
-
-  for (int64_t i = 0; i < n;) {
-    // A run of templates with one geometry.
-    int64_t end = i + 1;
-    while (end < n && order[end].rows == order[i].rows && order[end].cols == order[i].cols &&
-           memcmp(&order[end].window, &order[i].window, sizeof(ncc_rect)) == 0)
+  for (int64_t i = 0, end; i < n; i = end) {
+    const pending *first = &order[i];
+    for (end = i + 1; end < n && order[end].rows == first->rows && order[end].cols == first->cols &&
+                      memcmp(&order[end].window, &first->window, sizeof(ncc_rect)) == 0;)
       end++;
-    const ncc_rect *window = windows ? &order[i].window : NULL;
-    if (ncc_geometry_create(&m->search, window, image->rows, image->cols, order[i].rows, order[i].cols, &g) != NCC_OK) {
-      for (; i < end; i++) {
-        results[order[i].index] = ncc_result_none(NCC_PAIR_INVALID);
-        m->counters.pairs++;
-      }
+    run r = {.items = first, .count = end - i, .image_stays = seen || end - i > 1};
+    if (ncc_geometry_create(&m->search, windows ? &first->window : NULL, image->rows, image->cols, first->rows,
+                            first->cols, &r.geometry) == NCC_OK) {
+      NCC_TRY(match_run(m, &r, image, templates));
       continue;
     }
-    NCC_TRY(check_memory(m, &g));
-    NCC_TRY(ncc_evaluator_reserve(m->evaluator, order[i].rows));
-    int batch = m->engine->batch ? m->engine->batch(m->state, &g) : 1;
-    NCC_TRY(reserve_batch(m, batch));
-    free(indices);
-    indices = malloc((size_t)batch * sizeof *indices);
-    NCC_CHECK(indices, NCC_ERR_NOMEM, "out of memory for a batch of %d templates", batch);
-    bool image_stays = seen || end - i > 1;
-    while (i < end) {
-      int filled = 0;
-      for (; i < end && filled < batch; i++) {
-        int64_t index = order[i].index;
-        ncc_prepared *tmpl = &m->templates[filled];
-        if (ncc_stop_came(&m->config)) {
-          status = NCC_ERR_STOPPED;
-          goto cleanup;
-        }
-        double t0 = ncc_clock_s();
-        ncc_prepared_clear(tmpl);
-        NCC_TRY(ncc_prepared_create(m->pool, &templates[index], m->search.normalize, tmpl));
-        m->counters.template_s += ncc_clock_s() - t0;
-        if (settle_without_engine(m, tmpl, &g, &results[index])) {
-          finish_result(m, &g, &results[index]);
-        } else if (m->engine->match) {
-          NCC_TRY(m->engine->match(m->state, &m->search, &g, image, &templates[index], &results[index]));
-          finish_result(m, &g, &results[index]);
-        } else {
-          indices[filled] = index;
-          m->tasks[filled] = (ncc_task){&m->image, m->image_serial, image_stays, tmpl, &g, false};
-          filled++;
-        }
-      }
-      if (filled > 0) NCC_TRY(run_batch(m, filled, indices, results));
-    }
+    for (int64_t k = i; k < end; k++) m->results[order[k].index] = ncc_result_none(NCC_PAIR_INVALID);
+    m->counters.pairs += end - i;
   }
 
 cleanup:
   free(order);
-  free(indices);
+  return status;
+}
+
+ncc_status ncc_matcher_match(ncc_matcher *m, int64_t image_key, const ncc_array *image, int64_t n,
+                             const ncc_array *templates, const ncc_rect *windows, ncc_result *results) {
+  ncc_status status = NCC_OK;
+  NCC_TRY(ncc_check_pointer(m, "matcher"));
+  NCC_TRY(ncc_check_match(image, n, templates, results, "results"));
+  if (n == 0) return NCC_OK;
+  if (atomic_flag_test_and_set(&m->busy))
+    return ncc_error_set(NCC_ERR_USAGE, "the matcher is at work in another thread: expected one thread at a time");
+  status = check_key(m, image_key, image);
+  if (status == NCC_OK) {
+    for (int64_t i = 0; i < n; i++) results[i] = ncc_result_none(NCC_PAIR_PENDING);
+    m->results = results;
+    status = match_all(m, image_key, image, n, templates, windows);
+  }
+  atomic_flag_clear(&m->busy);
+
+cleanup:
   return status;
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/array.h"
+#include "match/arguments.h"
 #include "match/geometry.h"
 
 enum { SAMPLE_SIDE = 64 };
@@ -15,6 +16,9 @@ bool ncc_geometry_overhangs(const ncc_geometry *g) {
 bool ncc_overhang_misleads(const ncc_search *search, const ncc_rect *window, const ncc_array *image,
                            int64_t template_rows, int64_t template_cols, int64_t image_id, char *text, size_t bytes) {
   ncc_geometry g;
+  if (ncc_check_search(search) != NCC_OK || ncc_check_pointer(image, "image") != NCC_OK ||
+      ncc_check_array(image, -1) != NCC_OK || (bytes > 0 && ncc_check_pointer(text, "text") != NCC_OK))
+    return false;
   if (bytes > 0) text[0] = '\0';
   if (search->normalize || !image->data ||
       ncc_geometry_create(search, window, image->rows, image->cols, template_rows, template_cols, &g) != NCC_OK ||

@@ -78,9 +78,8 @@ const ncc_counters *ncc_matcher_counters(const ncc_matcher *matcher) {
 }
 
 ncc_status ncc_matcher_memory(const ncc_search *search, const ncc_config *config, int64_t image_rows,
-                              int64_t image_cols, ncc_dtype image_dtype, int64_t template_rows, int64_t template_cols,
-                              int64_t *bytes) {
-  (void)search, (void)config, (void)image_rows, (void)image_cols, (void)image_dtype, (void)template_rows;
+                              int64_t image_cols, int64_t template_rows, int64_t template_cols, int64_t *bytes) {
+  (void)search, (void)config, (void)image_rows, (void)image_cols, (void)template_rows;
   (void)template_cols;
   *bytes = 0;
   return NCC_OK;
