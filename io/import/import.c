@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/target.h"
+#include "base/text.h"
 #include "io/import/convert.h"
 #include "io/import/plan.h"
 #include "io/import/raster.h"
@@ -282,7 +283,9 @@ static ncc_status write_names(import_job *job, ncc_object_kind kind) {
   NCC_CHECK(names, NCC_ERR_NOMEM, "no memory for %" PRId64 " names", most);
   for (int64_t i = 0; i < most; i++) {
     if (!boxes && files->items[i].rows == 0) continue;
-    names[n] = boxes ? box_name(job, plan->boxes[i]) : strdup(files->items[i].name);
+    char *name = boxes ? box_name(job, plan->boxes[i]) : strdup(files->items[i].name);
+    names[n] = name ? ncc_text_utf8(name) : NULL;
+    free(name);
     NCC_CHECK(names[n++], NCC_ERR_NOMEM, "no memory for %" PRId64 " names", most);
   }
   NCC_TRY(ncc_input_writer_names(job->writer, kind, n, (const char *const *)names));

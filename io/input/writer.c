@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/target.h"
+#include "base/text.h"
 #include "io/base/h5.h"
 
 /** /images or /templates as it is being written. */
@@ -348,9 +349,12 @@ ncc_status ncc_input_writer_attribute(ncc_input_writer *writer, const char *name
   ncc_status status = NCC_OK;
   hid_t space = H5Screate(H5S_SCALAR), type = make_string_type();
   hid_t attribute = H5Acreate2(writer->file, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-  NCC_CHECK_H5(attribute >= 0 && H5Awrite(attribute, type, &value) >= 0, NCC_ERR_OUTPUT,
+  char *text = ncc_text_utf8(value);
+  NCC_CHECK(text, NCC_ERR_NOMEM, "%s: no memory", writer->path);
+  NCC_CHECK_H5(attribute >= 0 && H5Awrite(attribute, type, &text) >= 0, NCC_ERR_OUTPUT,
                "%s: attribute %s: cannot be written", writer->path, name);
 cleanup:
+  free(text);
   ncc_h5_close(&attribute);
   ncc_h5_close(&type);
   ncc_h5_close(&space);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "base/text.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "rows are written as they lie in memory, in little-endian datasets"
@@ -107,10 +108,17 @@ cleanup:
   return status;
 }
 
+/** A text as an attribute holds it: UTF-8, not too long; malloc'd; NULL without memory. */
+static char *attribute_text(const char *value) {
+  char *text = ncc_text_utf8(value ? value : "");
+  if (text) text[ncc_text_cut(text, TEXT_LIMIT)] = '\0';
+  return text;
+}
+
 static ncc_status put_text(hid_t file, const char *path, const char *name, const char *value) {
   ncc_status status = NCC_OK;
   hid_t type = -1;
-  char *clipped = strndup(value ? value : "", TEXT_LIMIT);
+  char *clipped = attribute_text(value);
   NCC_CHECK(clipped, NCC_ERR_NOMEM, "%s: no memory", path);
   type = make_text_type(strlen(clipped) + 1);
   NCC_TRY(put_attribute(file, path, name, type, clipped));
@@ -328,7 +336,7 @@ cleanup:
 /** Compares a text attribute with what this run has. */
 static ncc_status match_text(hid_t file, const char *path, const char *name, const char *what, const char *expected) {
   ncc_status status = NCC_OK;
-  char *found = NULL, *clipped = strndup(expected ? expected : "", TEXT_LIMIT);
+  char *found = NULL, *clipped = attribute_text(expected);
   NCC_CHECK(clipped, NCC_ERR_NOMEM, "%s: no memory", path);
   NCC_TRY(ncc_output_file_text(file, path, name, &found));
   NCC_CHECK(found && strcmp(found, clipped) == 0, NCC_ERR_INPUT,
@@ -343,19 +351,20 @@ cleanup:
 /** A moved or restaged input is worth a word, no more. */
 static void warn_moved(hid_t file, const char *path, const ncc_output_spec *spec) {
   char *found_path = NULL, *found_time = NULL, modified[32];
-  char *input = realpath(spec->catalog->path, NULL);
+  char *real = realpath(spec->catalog->path, NULL), *input = real ? attribute_text(real) : NULL;
   ncc_file_time_text(spec->identity->modified_s, modified, sizeof modified);
   if (ncc_output_file_text(file, path, "input_path", &found_path) == NCC_OK && found_path && input &&
       strcmp(found_path, input) != 0) {
-    fprintf(stderr, "mpixcorr: warning: %s was begun with input %s, now %s; the content is the same\n", path,
-            found_path, input);
+    fprintf(stderr, "mpixcorr: warning: %s was begun with input %s, now %s; the content is the same\n",
+            ncc_text_show(path), ncc_text_show(found_path), ncc_text_show(input));
   } else if (ncc_output_file_text(file, path, "input_modified", &found_time) == NCC_OK && found_time &&
              strcmp(found_time, modified) != 0) {
     fprintf(stderr, "mpixcorr: warning: %s was modified at %s, when %s was begun at %s; the content is the same\n",
-            spec->catalog->path, modified, path, found_time);
+            ncc_text_show(spec->catalog->path), modified, ncc_text_show(path), found_time);
   }
   free(found_path);
   free(found_time);
+  free(real);
   free(input);
 }
 

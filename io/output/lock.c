@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 /** "another run (process 12 on node7)", from what the holder wrote. */
 static ncc_status refuse(const char *path, int fd) {
   char holder[128] = "";
@@ -32,8 +34,8 @@ ncc_status ncc_output_lock(const char *path, int *fd) {
         goto cleanup;
       }
       fprintf(stderr,
-              "mpixcorr: warning: %s: this file system has no locks (%s); do not start two runs on one output\n", path,
-              strerror(errno));
+              "mpixcorr: warning: %s: this file system has no locks (%s); do not start two runs on one output\n",
+              ncc_text_show(path), strerror(errno));
     }
     // The last holder may have removed the file between our open and our lock.
     if (fstat(*fd, &opened) == 0 && stat(path, &named) == 0 && opened.st_ino == named.st_ino &&

@@ -144,6 +144,7 @@ static ncc_status count_resume(ncc_output *output) {
 /** Lock, part and file descriptor, by mode. */
 static ncc_status open_part(ncc_output *output, ncc_output_mode mode, const ncc_output_spec *spec) {
   ncc_status status = NCC_OK;
+  forget(); /* from here on they are read as well, by us */
   const char *file = output->part;
   bool resumed = false;
   output->was_complete = mode == NCC_OUTPUT_RESUME && exists(output->path) && !exists(output->part);
@@ -279,6 +280,7 @@ ncc_status ncc_output_peek(const char *path, const ncc_work *work, const ncc_inp
   ncc_output found = {.fd = -1};
   *statuses = found.statuses = calloc((size_t)work->catalog->n_pairs + 1, 1);
   NCC_TRY(ncc_output_declare(path, &found.path));
+  forget();
   found.part = ncc_file_name(found.path, ".part");
   NCC_CHECK(found.part && found.statuses, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " pairs", path,
             work->catalog->n_pairs);

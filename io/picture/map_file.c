@@ -1,9 +1,11 @@
 /** See map_file.h. */
 #include "io/picture/map_file.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/target.h"
+#include "base/text.h"
 #include "io/base/h5.h"
 
 /** Writes n numbers (0: a scalar) as an attribute. */
@@ -20,11 +22,14 @@ cleanup:
   return status;
 }
 
-static ncc_status put_text(hid_t object, const char *path, const char *name, const char *text) {
+static ncc_status put_text(hid_t object, const char *path, const char *name, const char *value) {
+  char *text = ncc_text_utf8(value);
+  if (!text) return ncc_error_set(NCC_ERR_NOMEM, "%s: no memory", path);
   hid_t type = H5Tcopy(H5T_C_S1);
   H5Tset_size(type, strlen(text) + 1);
   H5Tset_cset(type, H5T_CSET_UTF8);
   ncc_status status = put(object, path, name, type, 0, text);
+  free(text);
   ncc_h5_close(&type);
   return status;
 }

@@ -8,6 +8,7 @@
 
 #include "base/array.h"
 #include "base/target.h"
+#include "base/text.h"
 
 static const ncc_colour INK = {0.13, 0.13, 0.15};
 static const double TICK_TEXT = 12, TITLE_TEXT = 15;
@@ -236,7 +237,7 @@ double ncc_plot_words(cairo_t *cr, double x, double y, double width, double size
   char text[512];
   set_font(cr, size, bold);
   set_colour(cr, colour);
-  snprintf(text, sizeof text - 4, "%s", words);
+  ncc_text_show_into(words, text, sizeof text - 4); /* cairo draws nothing any more after words that are no UTF-8 */
   size_t n = strlen(text);
   while (words_width(cr, text) > width && n > 0) {
     do n--;

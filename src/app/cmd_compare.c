@@ -8,6 +8,7 @@
 #include "app/commands.h"
 #include "app/compare.h"
 #include "app/report.h"
+#include "base/text.h"
 #include "io/input/input.h"
 #include "options/table.h"
 
@@ -217,7 +218,8 @@ static void print_worst(const compare_side *a, const compare_side *b, const comp
   const int64_t n = c->n_differing;
   const bool evaluated = c->pixels[0] != '\0';
   printf("\n%s %" PRId64 " that differ, worst first; first answers of %s, then of %s%s:\n",
-         n > COMPARE_WORST ? "10 of" : "The", n, a->path, b->path, evaluated ? ", then the NCC at both places" : "");
+         n > COMPARE_WORST ? "10 of" : "The", n, ncc_text_show(a->path), ncc_text_show(b->path),
+         evaluated ? ", then the NCC at both places" : "");
   printf("%10s %8s %8s  %-16s %12s  %-10s  %-16s %12s  %-10s%s\n", "row", "image", "template", "coords", "peak",
          "status", "coords", "peak", "status", evaluated ? "  NCC at first  NCC at second" : "");
   for (int64_t i = 0; i < n && i < COMPARE_WORST; ++i) {
@@ -232,7 +234,7 @@ static void print_worst(const compare_side *a, const compare_side *b, const comp
 
 static void print_comparison(const compare_side *a, const compare_side *b, const compare_options *tolerances,
                              const comparison *c) {
-  printf("%s and %s%s: %" PRId64 " pairs\n", a->path, b->path,
+  printf("%s and %s%s: %" PRId64 " pairs\n", ncc_text_show(a->path), ncc_text_show(b->path),
          a->expected || b->expected ? " (known answers against results)" : "", a->data.n_pairs);
   printf("  coordinates  %" PRId64 " of %" PRId64 " equal within %g px; largest difference %g px\n", c->same_coords,
          c->n_coords, tolerances->coord_tolerance, c->most_coords);

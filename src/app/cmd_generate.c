@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "app/commands.h"
+#include "base/text.h"
 #include "io/input/writer.h"
 #include "options/table.h"
 #include "synth/series.h"
@@ -204,7 +205,7 @@ ncc_status ncc_cmd_generate(int argc, char **argv) {
   NCC_TRY(ncc_input_writer_finish(&writer));
   printf("%s: %" PRId64 " images of %" PRId64 " x %" PRId64 ", %" PRId64 " templates of %" PRId64 " x %" PRId64
          ", pixels %s; known answers for %" PRId64 " of %" PRId64 " pairs\n",
-         values.output, s->images, s->image_rows, s->image_cols, a.n, s->template_rows, s->template_cols,
+         ncc_text_show(values.output), s->images, s->image_rows, s->image_cols, a.n, s->template_rows, s->template_cols,
          ncc_dtype_name(s->dtype), a.n - a.unknown, a.n);
 cleanup:
   ncc_input_writer_destroy(&writer);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "app/commands.h"
+#include "base/text.h"
 #include "io/import/import.h"
 #include "options/table.h"
 
@@ -110,8 +111,9 @@ static void warn(void *context, const char *line) {
 }
 
 static void print_summary(const char *output, const ncc_import_summary *s) {
-  printf("%s: %" PRId64 " images, %" PRId64 " templates%s, %" PRId64 " pairs, %.1f MiB of pixels", output, s->images,
-         s->templates, s->boxes ? " (boxes of images)" : "", s->pairs, (double)s->bytes / (1 << 20));
+  printf("%s: %" PRId64 " images, %" PRId64 " templates%s, %" PRId64 " pairs, %.1f MiB of pixels",
+         ncc_text_show(output), s->images, s->templates, s->boxes ? " (boxes of images)" : "", s->pairs,
+         (double)s->bytes / (1 << 20));
   if (s->windows) printf("; a search window for every pair");
   if (s->coords || s->peaks)
     printf("; expected %s%s%s", s->coords ? "coordinates" : "", s->coords && s->peaks ? " and " : "",

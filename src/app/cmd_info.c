@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "app/commands.h"
+#include "base/text.h"
 #include "io/input/input.h"
 #include "io/output/load.h"
 #include "options/table.h"
@@ -104,7 +105,7 @@ static ncc_status print_input(const char *path) {
   const ncc_catalog *catalog = ncc_input_catalog(input);
   for (int64_t row = 0; row < catalog->n_pairs; ++row)
     empty += catalog->pairs[row][0] == -1 || catalog->pairs[row][1] == -1;
-  printf("%s: input file, %s\n", path, size_text((double)identity.size_bytes, text));
+  printf("%s: input file, %s\n", ncc_text_show(path), size_text((double)identity.size_bytes, text));
   print_objects("images", &catalog->images);
   print_objects("templates", &catalog->templates);
   printf("  pairs      %" PRId64, catalog->n_pairs);
@@ -151,7 +152,8 @@ static ncc_status print_output(const char *path) {
   char text[32];
   NCC_TRY(ncc_output_load(path, &data));
   for (int64_t row = 0; row < data.n_pairs; ++row) counts[data.status[row]]++;
-  printf("%s: %s output file, %s\n", path, data.complete ? "complete" : "partial", size_text(file_bytes(path), text));
+  printf("%s: %s output file, %s\n", ncc_text_show(path), data.complete ? "complete" : "partial",
+         size_text(file_bytes(path), text));
   printf("  pairs      %" PRId64 ":", data.n_pairs);
   bool none = true;
   for (int i = 0; i < NCC_PAIR_STATUS_COUNT; ++i) {
@@ -164,7 +166,7 @@ static ncc_status print_output(const char *path) {
   if (data.subpixel) printf("  quality    sub-pixel positions and second peaks\n");
   printf("  run\n");
   for (int i = 0; i < data.n_attributes; ++i)
-    printf("    %-22s %s\n", data.attributes[i].name, data.attributes[i].value);
+    printf("    %-22s %s\n", ncc_text_show(data.attributes[i].name), ncc_text_show(data.attributes[i].value));
 cleanup:
   ncc_output_data_clear(&data);
   return status;
@@ -180,7 +182,7 @@ static ncc_status check_output(const char *path) {
   NCC_CHECK(pending == 0, NCC_ERR_DIFFERENT, "%s: not complete: %" PRId64 " of %" PRId64 " pairs are pending", path,
             pending, data.n_pairs);
   NCC_CHECK(data.complete, NCC_ERR_DIFFERENT, "%s: not complete: all pairs are done, but the run did not finish", path);
-  printf("%s: complete, %" PRId64 " pairs\n", path, data.n_pairs);
+  printf("%s: complete, %" PRId64 " pairs\n", ncc_text_show(path), data.n_pairs);
 cleanup:
   ncc_output_data_clear(&data);
   return status;

@@ -9,6 +9,7 @@
 #include "app/commands.h"
 #include "app/pair_source.h"
 #include "base/target.h"
+#include "base/text.h"
 #include "io/picture/map_file.h"
 #include "io/picture/picture.h"
 #include "match/map.h"
@@ -23,6 +24,8 @@ typedef struct map_options {
   ncc_search search;
   bool overwrite;
 } map_options;
+
+enum { TITLE_BYTES = 8400 }; /* two names as long as they are shown */
 
 #define AT(member) offsetof(map_options, member)
 
@@ -107,11 +110,11 @@ cleanup:
 }
 
 /** "Pair 12: image 3 (left.tif), template 7 (right.tif)" */
-static void make_title(const ncc_pair_source *source, int64_t row, char *text, size_t size) {
+static void make_title(const ncc_pair_source *source, int64_t row, char text[TITLE_BYTES]) {
   const int64_t *pair = ncc_pair_source_catalog(source)->pairs[row];
-  const char *image = ncc_pair_source_name(source, NCC_IMAGE, pair[0]);
-  const char *tmpl = ncc_pair_source_name(source, NCC_TEMPLATE, pair[1]);
-  snprintf(text, size, "Pair %" PRId64 ": image %" PRId64 "%s%s%s, template %" PRId64 "%s%s%s", row, pair[0],
+  const char *image = ncc_text_show(ncc_pair_source_name(source, NCC_IMAGE, pair[0]));
+  const char *tmpl = ncc_text_show(ncc_pair_source_name(source, NCC_TEMPLATE, pair[1]));
+  snprintf(text, TITLE_BYTES, "Pair %" PRId64 ": image %" PRId64 "%s%s%s, template %" PRId64 "%s%s%s", row, pair[0],
            *image ? " (" : "", image, *image ? ")" : "", pair[1], *tmpl ? " (" : "", tmpl, *tmpl ? ")" : "");
 }
 
@@ -142,7 +145,7 @@ static ncc_status show_pair(const map_options *o, ncc_pair_source *source) {
   ncc_status status = NCC_OK;
   ncc_picture_pair shown = {0};
   ncc_map map = {0};
-  char title[400], note[1024], *described = NULL;
+  char title[TITLE_BYTES], note[TITLE_BYTES], *described = NULL;
   const ncc_catalog *catalog = ncc_pair_source_catalog(source);
   NCC_TRY(ncc_pair_source_read(source, o->pair, &shown.image, &shown.tmpl));
   const ncc_rect *window = catalog->windows ? &catalog->windows[o->pair] : NULL;
@@ -158,16 +161,16 @@ static ncc_status show_pair(const map_options *o, ncc_pair_source *source) {
     NCC_TRY(ncc_map_file_write(o->output, &map, &shown.result, pair, catalog->path, described));
   } else {
     const ncc_rect *a = &map.geometry.search;
-    make_title(source, o->pair, title, sizeof title);
+    make_title(source, o->pair, title);
     snprintf(note, sizeof note,
              "%s   searched: rows %" PRId64 "..%" PRId64 ", columns %" PRId64 "..%" PRId64
              " of the full correlation   %s",
-             catalog->path, a->y0, a->y1 - 1, a->x0, a->x1 - 1, described);
+             ncc_text_show(catalog->path), a->y0, a->y1 - 1, a->x0, a->x1 - 1, described);
     shown.title = title;
     shown.overlap = overlap_at(&shown.image, &shown.tmpl, &shown.result);
     NCC_TRY(ncc_picture_write(o->output, &shown, &map, note));
   }
-  printf("%s: pair %" PRId64 ", %s, peak %.6f\n", o->output, o->pair,
+  printf("%s: pair %" PRId64 ", %s, peak %.6f\n", ncc_text_show(o->output), o->pair,
          ncc_pair_status_name((ncc_pair_status)shown.result.status), shown.result.peak);
 
 cleanup:
@@ -206,7 +209,7 @@ static ncc_result result_of_row(const ncc_output_data *data, int64_t row) {
 static ncc_status show_below(const map_options *o, ncc_pair_source *source, const ncc_output_data *data) {
   ncc_status status = NCC_OK;
   ncc_sheet *sheet = NULL;
-  char title[400];
+  char title[TITLE_BYTES];
   int64_t n = 0, without = 0;
   low_pair *low = malloc((size_t)(data->n_pairs ? data->n_pairs : 1) * sizeof *low);
   NCC_CHECK(low, NCC_ERR_NOMEM, "map: no memory for %" PRId64 " pairs", data->n_pairs);
@@ -218,18 +221,19 @@ static ncc_status show_below(const map_options *o, ncc_pair_source *source, cons
   }
   qsort(low, (size_t)n, sizeof *low, compare_low);
   const int shown = n < o->most ? (int)n : o->most;
-  snprintf(title, sizeof title, "%s: %" PRId64 " of %" PRId64 " pairs with a peak below %g, worst first%s", o->results,
-           n, data->n_pairs, o->below, shown < n ? "; the worst are shown" : "");
+  snprintf(title, sizeof title, "%s: %" PRId64 " of %" PRId64 " pairs with a peak below %g, worst first%s",
+           ncc_text_show(o->results), n, data->n_pairs, o->below, shown < n ? "; the worst are shown" : "");
   NCC_TRY(ncc_sheet_create(shown, title, &sheet));
   for (int i = 0; i < shown; i++) {
     ncc_picture_pair pair = {.title = title, .result = result_of_row(data, low[i].row)};
     NCC_TRY(ncc_pair_source_read(source, low[i].row, &pair.image, &pair.tmpl));
-    make_title(source, low[i].row, title, sizeof title);
+    make_title(source, low[i].row, title);
     pair.overlap = overlap_at(&pair.image, &pair.tmpl, &pair.result);
     NCC_TRY(ncc_sheet_add(sheet, &pair));
   }
   NCC_TRY(ncc_sheet_write(sheet, o->output));
-  printf("%s: %d of %" PRId64 " pairs with a peak below %g, worst first\n", o->output, shown, n, o->below);
+  printf("%s: %d of %" PRId64 " pairs with a peak below %g, worst first\n", ncc_text_show(o->output), shown, n,
+         o->below);
   if (without) printf("not shown, as they have no answer: %" PRId64 "; 'mpixcorr table' lists them\n", without);
 
 cleanup:

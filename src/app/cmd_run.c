@@ -1,6 +1,6 @@
 /** `mpixcorr run`: wires options, job, progress and report. */
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "app/commands.h"
 #include "app/dry_run.h"
@@ -53,19 +53,6 @@ static void progressed(void *context, int64_t done, int64_t total) {
   ncc_progress_update(&o->progress, done, total);
 }
 
-/** `text` is a command line; what goes on from its output has --resume instead of --overwrite. */
-static void print_resume(FILE *stream, const char *text) {
-  bool has_resume = false;
-  for (const char *word = text; *word; word += strspn(word, " ")) {
-    const size_t length = strcspn(word, " ");
-    const bool overwrite = strncmp(word, "--ov", 4) == 0; /* --overwrite may be cut short */
-    has_resume = has_resume || strncmp(word, "--res", 5) == 0;
-    if (!overwrite) fprintf(stream, "%s%.*s", word == text ? "" : " ", (int)length, word);
-    word += length;
-  }
-  fputs(has_resume ? "\n" : " --resume\n", stream);
-}
-
 /** The last line: why, what is done, and how to go on. */
 static void explain_stop(FILE *stream, const observer *o, const ncc_job_totals *totals) {
   int64_t all = 0;
@@ -73,7 +60,9 @@ static void explain_stop(FILE *stream, const observer *o, const ncc_job_totals *
   fprintf(stream, "resume   %s%s%lld of %lld pairs are done; go on with: ",
           totals->status == NCC_ERR_STOPPED ? totals->message : "", totals->status == NCC_ERR_STOPPED ? "; " : "",
           (long long)(all - totals->by_status[NCC_PAIR_PENDING]), (long long)all);
-  print_resume(stream, o->options->command_line);
+  char *command = ncc_run_options_command_line(o->options, (const char *[]){"overwrite", "resume", NULL}, "--resume");
+  fprintf(stream, "%s\n", command ? command : "--resume");
+  free(command);
   fflush(stream);
 }
 

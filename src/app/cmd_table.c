@@ -7,6 +7,7 @@
 
 #include "app/commands.h"
 #include "app/pair_source.h"
+#include "base/text.h"
 #include "options/table.h"
 
 typedef struct table_options {
@@ -68,9 +69,10 @@ static const char *name_of(const ncc_pair_source *names, ncc_object_kind kind, i
 
 /* ---- CSV ----------------------------------------------------------------------------------------------------- */
 
-/** A name as RFC 4180 has it. */
-static void print_quoted(const char *text) {
-  if (!strpbrk(text, ",\"\r\n")) {
+/** A name as RFC 4180 has it, on one line. */
+static void print_quoted(const char *name) {
+  const char *text = ncc_text_show(name);
+  if (!strpbrk(text, ",\"")) {
     fputs(text, stdout);
     return;
   }
@@ -121,28 +123,38 @@ static void print_csv(const ncc_output_data *data, const ncc_pair_source *names,
 
 /* ---- for people ---------------------------------------------------------------------------------------------- */
 
-/** "3 left.tif", or "3". */
-static int label(const ncc_pair_source *names, ncc_object_kind kind, int64_t id, char *text, size_t size) {
-  const char *name = name_of(names, kind, id);
-  return snprintf(text, size, *name ? "%" PRId64 " %s" : "%" PRId64, id, name);
+enum { LABEL_BYTES = 256, LABEL_COLUMNS = 40 };
+
+/** "3 left.tif", or "3"; at most LABEL_COLUMNS characters. */
+static void label(const ncc_pair_source *names, ncc_object_kind kind, int64_t id, char text[LABEL_BYTES]) {
+  const char *name = ncc_text_show(name_of(names, kind, id));
+  char whole[4096];
+  snprintf(whole, sizeof whole, *name ? "%" PRId64 " %s" : "%" PRId64, id, name);
+  size_t bytes = 0;
+  for (int column = 0; column < LABEL_COLUMNS && whole[bytes]; column++)
+    for (bytes++; ((unsigned char)whole[bytes] & 0xc0) == 0x80;) bytes++;
+  snprintf(text, LABEL_BYTES, "%.*s", (int)bytes, whole);
+}
+
+/** Prints text and fills up with blanks. */
+static void print_column(const char *text, int width) {
+  printf("  %s%*s", text, width - ncc_text_columns(text), "");
 }
 
 static void print_text(const ncc_output_data *data, const ncc_pair_source *names, const table_row *rows, int64_t n) {
-  char text[2][256], second[32] = "", offset[2][32], peak[32], overlap[32];
+  char text[2][LABEL_BYTES], second[32] = "", offset[2][32], peak[32], overlap[32];
   int width[2] = {5, 8};
   for (int64_t i = 0; i < n; i++)
     for (int kind = 0; kind < 2; kind++) {
-      const int length =
-          label(names, (ncc_object_kind)kind, data->pairs[rows[i].row][kind], text[kind], sizeof text[kind]);
-      if (length > width[kind]) width[kind] = length < 40 ? length : 40;
+      label(names, (ncc_object_kind)kind, data->pairs[rows[i].row][kind], text[kind]);
+      const int columns = ncc_text_columns(text[kind]);
+      if (columns > width[kind]) width[kind] = columns;
     }
   if (data->subpixel) snprintf(second, sizeof second, "  %8s", "second");
   printf("%8s  %-*s  %-*s  %8s  %8s  %8s%s  %7s  %s\n", "row", width[0], "image", width[1], "template", "offset y",
          "offset x", "peak", second, "overlap", "status");
   for (int64_t i = 0; i < n; i++) {
     const int64_t row = rows[i].row;
-    for (int kind = 0; kind < 2; kind++)
-      label(names, (ncc_object_kind)kind, data->pairs[row][kind], text[kind], sizeof text[kind]);
     const bool answered = data->coords[row][0] != -1;
     for (int k = 0; k < 2; k++)
       snprintf(offset[k], sizeof offset[k], answered ? "%" PRId64 : "-", data->offsets[row][k]);
@@ -154,8 +166,12 @@ static void print_text(const ncc_output_data *data, const ncc_pair_source *names
       snprintf(value, sizeof value, has_second ? "%.5f" : "-", data->second_peaks[row]);
       snprintf(second, sizeof second, "  %8s", value);
     }
-    printf("%8" PRId64 "  %-*.*s  %-*.*s  %8s  %8s  %8s%s  %7s  %s\n", row, width[0], width[0], text[0], width[1],
-           width[1], text[1], offset[0], offset[1], peak, second, overlap,
+    printf("%8" PRId64, row);
+    for (int kind = 0; kind < 2; kind++) {
+      label(names, (ncc_object_kind)kind, data->pairs[row][kind], text[kind]);
+      print_column(text[kind], width[kind]);
+    }
+    printf("  %8s  %8s  %8s%s  %7s  %s\n", offset[0], offset[1], peak, second, overlap,
            ncc_pair_status_name((ncc_pair_status)data->status[row]));
   }
 }

@@ -6,6 +6,7 @@
 #include "app/compare.h"
 #include "app/pair_source.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "match/map.h"
 
 /** Opens the pixels behind the results; NULL, and the reason in out->no_pixels, where they are not at hand. */
@@ -19,7 +20,7 @@ static ncc_pair_source *open_pixels(const compare_side *a, const compare_side *b
     snprintf(out->no_pixels, sizeof out->no_pixels, "%s", ncc_error_message());
     return NULL;
   }
-  snprintf(out->pixels, sizeof out->pixels, "%s", ncc_pair_source_catalog(source)->path);
+  ncc_text_show_into(ncc_pair_source_catalog(source)->path, out->pixels, sizeof out->pixels);
   return source;
 }
 

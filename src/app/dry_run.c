@@ -8,6 +8,8 @@
 #include "app/placement.h"
 #include "app/progress.h"
 #include "app/report.h"
+#include "app/words.h"
+#include "base/text.h"
 #include "base/version.h"
 #include "mpi/mpi_version.h"
 
@@ -23,14 +25,10 @@ typedef struct launch {
 
 /** The command line without --dry-run, and with a name for the output. */
 static void print_command(FILE *stream, const ncc_run_options *options) {
-  const char *text = options->command_line;
-  for (const char *word = text; *word; word += strspn(word, " ")) {
-    const size_t length = strcspn(word, " ");
-    const bool dry = strncmp(word, "--d", 3) == 0 && strncmp(word, "--de", 4) != 0; /* --dry-run may be cut short */
-    if (!dry) fprintf(stream, "%s%.*s", word == text ? "" : " ", (int)length, word);
-    word += length;
-  }
-  if (!options->output) fputs(" OUTPUT", stream);
+  char *command =
+      ncc_run_options_command_line(options, (const char *[]){"dry-run", NULL}, options->output ? NULL : "OUTPUT");
+  fputs(command ? command : "", stream);
+  free(command);
 }
 
 /** One rank a core, of one thread, is fastest; fewer ranks with more threads where their memory would not fit. */
@@ -138,7 +136,9 @@ void ncc_dry_run_print(FILE *stream, const ncc_job_header *header, const ncc_for
           words, forecast->estimated_s, header->ranks, header->ranks == 1 ? "" : "s", header->threads_total,
           header->threads_total == 1 ? "" : "s", ncc_cost_machine);
   stripe_words(forecast, words, sizeof words);
-  fprintf(stream, "lustre   '%s NEW', then 'cp %s NEW'\n", words, header->options->input);
+  fprintf(stream, "lustre   '%s NEW', then 'cp ", words);
+  ncc_text_quote(stream, header->options->input);
+  fputs(" NEW'\n", stream);
   fprintf(stream, "launch   %s\n         %s\n", how.mpirun ? how.mpirun : "", how.srun ? how.srun : "");
   fputs("dry run  nothing was computed or written\n", stream);
   fflush(stream);
@@ -146,11 +146,6 @@ void ncc_dry_run_print(FILE *stream, const ncc_job_header *header, const ncc_for
 }
 
 /* ---- as JSON ---------------------------------------------------------------------------------------------------- */
-
-static json_t *words_or_null(const char *text) {
-  json_t *string = text ? json_string(text) : json_null();
-  return string ? string : json_string("(not UTF-8)"); /* a path need not be UTF-8 */
-}
 
 static json_t *kind(const ncc_forecast_kind *k) {
   const ncc_geometry *g = &k->kind->geometry;
@@ -183,7 +178,7 @@ static json_t *warnings(const ncc_job_header *header) {
   json_t *list = json_array();
   ncc_warnings found;
   ncc_warnings_find(header, &found);
-  for (int i = 0; list && i < found.n; i++) json_array_append_new(list, words_or_null(found.text[i]));
+  for (int i = 0; list && i < found.n; i++) json_array_append_new(list, ncc_json_words(found.text[i]));
   return list;
 }
 
@@ -199,12 +194,12 @@ static json_t *make_report(const ncc_job_header *header, const ncc_forecast *for
   stripe_words(forecast, stripes, sizeof stripes);
 #define SET(key, value) failed |= json_object_set_new(report, key, value)
   SET("dry_run", json_true());
-  SET("version", words_or_null(ncc_version()));
-  SET("commit", words_or_null(ncc_commit()));
-  SET("command_line", words_or_null(header->options->command_line));
-  SET("input", words_or_null(header->options->input));
+  SET("version", ncc_json_words(ncc_version()));
+  SET("commit", ncc_json_words(ncc_commit()));
+  SET("command_line", ncc_json_words(header->options->command_line));
+  SET("input", ncc_json_words(header->options->input));
   SET("input_bytes", json_integer(header->input_bytes));
-  SET("output", words_or_null(header->options->output));
+  SET("output", ncc_json_words(header->options->output));
   SET("pairs", json_integer(header->pairs));
   SET("groups", json_integer(header->groups));
   SET("ranks", json_integer(header->ranks));
@@ -212,17 +207,17 @@ static json_t *make_report(const ncc_job_header *header, const ncc_forecast *for
   SET("threads", json_pack("{s:i, s:i, s:I}", "min", header->threads_min, "max", header->threads_max, "total",
                            (json_int_t)header->threads_total));
   SET("placement", ncc_placement_json(header));
-  SET("engine", words_or_null(header->engine));
+  SET("engine", ncc_json_words(header->engine));
   SET("predicted_s", json_real(header->predicted_s));
   SET("estimated_s", json_real(forecast->estimated_s));
   SET("handouts", json_integer(forecast->n_handouts));
-  SET("calibrated_on", words_or_null(ncc_cost_machine));
+  SET("calibrated_on", ncc_json_words(ncc_cost_machine));
   SET("memory_bytes_per_rank", json_integer(ncc_forecast_rank_bytes(forecast)));
   SET("memory_bytes",
       json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "program", (json_int_t)m->program_bytes, "matcher",
                 (json_int_t)m->matcher_bytes, "pixels", (json_int_t)m->pixel_bytes, "rank_0_tables",
                 (json_int_t)m->table_bytes, "limit", (json_int_t)m->limit_bytes, "node", (json_int_t)m->node_bytes));
-  SET("read_mode", words_or_null(root_reads ? "root" : "all"));
+  SET("read_mode", ncc_json_words(root_reads ? "root" : "all"));
   SET("bytes_to_read", json_integer(root_reads ? forecast->root.total_bytes : forecast->all.total_bytes));
   SET("bytes_needed", json_integer(forecast->distinct_bytes));
   SET("reading", json_pack("{s:o, s:o}", "root", reading(&forecast->root), "all", reading(&forecast->all)));
@@ -231,7 +226,7 @@ static json_t *make_report(const ncc_job_header *header, const ncc_forecast *for
                           (json_int_t)forecast->stripes.size_bytes, "setstripe", stripes));
   SET("launch",
       json_pack("{s:i, s:i, s:i, s:o, s:o}", "nodes", how.nodes, "ranks_per_node", how.ranks_per_node, "threads",
-                how.threads, "mpirun", words_or_null(how.mpirun), "srun", words_or_null(how.srun)));
+                how.threads, "mpirun", ncc_json_words(how.mpirun), "srun", ncc_json_words(how.srun)));
   SET("warnings", warnings(header));
 #undef SET
   clear_launch(&how);

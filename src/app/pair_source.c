@@ -1,10 +1,12 @@
 /** See pair_source.h. */
 #include "app/pair_source.h"
+#include "base/text.h"
 
 #include <inttypes.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "options/run.h"
 
@@ -55,13 +57,19 @@ ncc_status ncc_pair_source_of_results(const ncc_output_data *results, const char
   ncc_status status = NCC_OK;
   ncc_input_identity identity;
   const char *expected = ncc_output_data_attribute(results, "input_fingerprint");
+  char *bytes = NULL; /* the file's name, where it is no UTF-8 */
   const char *name = path ? path : results->input_path;
+  if (!path && access(name, F_OK) != 0) {
+    bytes = ncc_text_bytes(name);
+    if (bytes && access(bytes, F_OK) == 0) name = bytes;
+  }
   NCC_TRY(ncc_pair_source_open(name, out));
   NCC_TRY(ncc_input_identify((*out)->input, &identity));
   NCC_CHECK(strcmp(identity.fingerprint, expected) == 0, NCC_ERR_INPUT,
             "%s: content %.16s found, the results were made from content %.16s", name, identity.fingerprint, expected);
 
 cleanup:
+  free(bytes);
   if (status != NCC_OK) ncc_pair_source_close(out);
   return status;
 }

@@ -12,6 +12,7 @@
 #include "base/arithmetic.h"
 #include "base/files.h"
 #include "base/target.h"
+#include "base/text.h"
 #include "base/version.h"
 
 /* ---- in words --------------------------------------------------------------------------------------------------- */
@@ -63,7 +64,7 @@ void ncc_report_header(FILE *stream, const ncc_job_header *header) {
     fprintf(stream, "%d to %d threads each, ", header->threads_min, header->threads_max);
   fprintf(stream, "engine %s (%s, %s)\n", header->engine, header->fft_library, header->devices);
   ncc_placement_print(stream, header);
-  fprintf(stream, "input    %s: ", header->options->input);
+  fprintf(stream, "input    %s: ", ncc_text_show(header->options->input));
   print_objects(stream, "image", &catalog->images);
   fputs(", ", stream);
   print_objects(stream, "template", &catalog->templates);
@@ -81,9 +82,9 @@ void ncc_report_header(FILE *stream, const ncc_job_header *header) {
           header->read_reason[0] ? ": " : "", header->read_reason);
   ncc_gpus_words(header, gpus, sizeof gpus);
   if (gpus[0]) fprintf(stream, "GPUs     %s\n", gpus);
-  if (header->options->output) fprintf(stream, "output   %s\n", header->options->output);
+  if (header->options->output) fprintf(stream, "output   %s\n", ncc_text_show(header->options->output));
   ncc_warnings_find(header, &warnings);
-  for (int i = 0; i < warnings.n; i++) fprintf(stream, "warning  %s\n", warnings.text[i]);
+  for (int i = 0; i < warnings.n; i++) fprintf(stream, "warning  %s\n", ncc_text_show(warnings.text[i]));
   fflush(stream);
 }
 

@@ -3,7 +3,10 @@
 #define NCC_WORDS_H
 
 #include <jansson.h>
+#include <stdlib.h>
+
 #include <stdint.h>
+#include "base/text.h"
 
 static inline const char *ncc_plural(int64_t n) {
   return n == 1 ? "" : "s";
@@ -11,8 +14,10 @@ static inline const char *ncc_plural(int64_t n) {
 
 /** JSON text is UTF-8; a path need not be. */
 static inline json_t *ncc_json_words(const char *text) {
-  json_t *string = json_string(text);
-  return string ? string : json_string("(not UTF-8)");
+  char *utf8 = text ? ncc_text_utf8(text) : NULL;
+  json_t *string = utf8 ? json_string(utf8) : json_null();
+  free(utf8);
+  return string;
 }
 
 #endif

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 enum { MESSAGE_BYTES = 1024 };
 static _Thread_local char message[MESSAGE_BYTES];
 
@@ -30,18 +32,16 @@ const char *ncc_error_message(void) {
   return message;
 }
 
-/** An error is one line, whatever names and texts of files are in it: their control characters become '?'. */
-static void keep(char text[MESSAGE_BYTES]) {
-  for (char *c = text; *c; c++)
-    if ((unsigned char)*c < ' ' || *c == 0x7f) *c = '?';
-  memcpy(message, text, MESSAGE_BYTES);
+/** An error is one line, whatever names and texts of files are in it. */
+static void keep(const char *text) {
+  ncc_text_show_into(text, message, sizeof message);
 }
 
 ncc_status ncc_error_set(ncc_status status, const char *format, ...) {
   va_list args;
   va_start(args, format);
   // The arguments may point into the message itself, so format aside first.
-  char text[MESSAGE_BYTES] = "";
+  char text[4 * MESSAGE_BYTES] = "";
   vsnprintf(text, sizeof text, format, args);
   va_end(args);
   keep(text);
@@ -49,12 +49,12 @@ ncc_status ncc_error_set(ncc_status status, const char *format, ...) {
 }
 
 void ncc_error_prefix(const char *format, ...) {
-  char text[MESSAGE_BYTES] = "";
+  char text[4 * MESSAGE_BYTES] = "";
   va_list args;
   va_start(args, format);
   int length = vsnprintf(text, sizeof text, format, args);
   va_end(args);
   if (length < 0) return;
-  if (length < MESSAGE_BYTES) snprintf(text + length, sizeof text - (size_t)length, ": %s", message);
+  if (length < (int)sizeof text) snprintf(text + length, sizeof text - (size_t)length, ": %s", message);
   keep(text);
 }

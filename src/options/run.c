@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "options/command_line.h"
+
 /* ---- values that no kind of table.h describes --------------------------------------------------------- */
 
 /** Whole digits only; at most 10^9, so that no sum of crops and shapes can overflow. */
@@ -250,7 +252,11 @@ ncc_status ncc_run_options_parse(int argc, char **argv, ncc_run_options *options
   ncc_status status = NCC_OK;
   *help = false;
   memset(options, 0, sizeof *options);
-  options->command_line = ncc_command_line_quote(argc, argv); /* before getopt_long reorders it */
+  options->words = malloc((size_t)argc * sizeof *options->words);
+  NCC_CHECK(options->words, NCC_ERR_NOMEM, "run: no memory for the command line");
+  memcpy(options->words, argv, (size_t)argc * sizeof *argv); /* before getopt_long reorders it */
+  options->n_words = argc;
+  options->command_line = ncc_run_options_command_line(options, NULL, NULL);
   NCC_CHECK(options->command_line, NCC_ERR_NOMEM, "run: no memory for the command line");
   NCC_TRY(ncc_command_parse(&ncc_run_command, argc, argv, options, help));
   NCC_CHECK(*help || !options->resume || !options->overwrite, NCC_ERR_USAGE,
@@ -262,6 +268,7 @@ cleanup:
 }
 
 void ncc_run_options_clear(ncc_run_options *options) {
+  free(options->words);
   free(options->command_line);
   memset(options, 0, sizeof *options);
 }
@@ -274,31 +281,6 @@ ncc_status ncc_run_options_describe_results(const ncc_run_options *options, char
   return ncc_command_describe(&ncc_run_command, options, true, out);
 }
 
-static void quote(FILE *stream, const char *word) {
-  const char *plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=,./:+@%";
-  if (word[0] && strspn(word, plain) == strlen(word)) {
-    fprintf(stream, " %s", word);
-    return;
-  }
-  fputs(" '", stream);
-  for (; *word; ++word) {
-    if (*word == '\'')
-      fputs("'\\''", stream);
-    else
-      fputc(*word, stream);
-  }
-  fputc('\'', stream);
-}
-
-char *ncc_command_line_quote(int argc, char *const *argv) {
-  char *text = NULL;
-  size_t size;
-  FILE *stream = open_memstream(&text, &size);
-  if (!stream) return NULL;
-  fputs("mpixcorr", stream);
-  for (int i = 0; i < argc; ++i) quote(stream, argv[i]);
-  const bool failed = ferror(stream);
-  if (fclose(stream) == 0 && !failed) return text;
-  free(text);
-  return NULL;
+char *ncc_run_options_command_line(const ncc_run_options *options, const char *const *without, const char *with) {
+  return ncc_command_line_words(&ncc_run_command, options->n_words, options->words, without, with);
 }

@@ -41,8 +41,10 @@ typedef struct ncc_run_options {
   const char *wisdom;   /**< file, or NULL for the user's cache */
   int64_t memory_bytes; /**< 0: the cgroup's or scheduler's limit shared by the node's ranks */
   int64_t
-      handout_pairs;  /**< pairs of a hand-out at most; 0: the program's choice. For tests and benchmarks: no option */
-  char *command_line; /**< as typed, quoted; owned */
+      handout_pairs; /**< pairs of a hand-out at most; 0: the program's choice. For tests and benchmarks: no option */
+  int n_words;
+  char **words;       /**< [n_words] as typed, "run" first; the list is owned */
+  char *command_line; /**< as typed, quoted for a shell; owned */
 } ncc_run_options;
 
 /** "X,Y" or "half" into the crop of an ncc_search, and back; for the table below. */
@@ -114,7 +116,7 @@ ncc_status ncc_run_options_describe(const ncc_run_options *options, char **out);
 /** Those that may change a result, in canonical form: a run is resumed only by the same; malloc'd, caller frees. */
 ncc_status ncc_run_options_describe_results(const ncc_run_options *options, char **out);
 
-/** `mpixcorr` and the arguments as one would type them in a shell; malloc'd, caller frees; NULL without memory. */
-char *ncc_command_line_quote(int argc, char *const *argv);
+/** The command line as typed, for a shell, without some options and with more; see ncc_command_line_words(). */
+char *ncc_run_options_command_line(const ncc_run_options *options, const char *const *without, const char *with);
 
 #endif

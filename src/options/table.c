@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 enum {
   MAN_CODE = 255,
   HELP_CODE = 256, /* what getopt_long returns for --help; row r of the table is HELP_CODE + 1 + r */
@@ -330,7 +332,8 @@ ncc_status ncc_command_describe(const ncc_command *command, const void *values, 
     if (option->kind == NCC_OPTION_NO || (results_only && !option->changes_results)) continue;
     option_get(option, values, value, sizeof value);
     if (value[0] == '\0') continue;
-    fprintf(stream, "%s--%s=%s", first ? "" : " ", option->name, value);
+    fprintf(stream, "%s--%s=", first ? "" : " ", option->name);
+    ncc_text_quote(stream, value);
     first = false;
   }
   const bool failed = ferror(stream);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "options/command_line.h"
 #include "options/run.h"
 
 #define EXPECT(condition) CHECK(condition, "last error: %s", ncc_error_message())
@@ -144,9 +145,25 @@ static void test_errors_name_what_was_found(void) {
 
 static void test_quoting(void) {
   char *argv[] = {"run", "my file.h5", "it's", "", "--crop=1,2"};
-  char *text = ncc_command_line_quote(5, argv);
+  char *text = ncc_command_line_words(&ncc_run_command, 5, argv, NULL, NULL);
   EXPECT(text && strcmp(text, "mpixcorr run 'my file.h5' 'it'\\''s' '' --crop=1,2") == 0);
   free(text);
+}
+
+static void expect_without(int n, char **words, const char *with, const char *expected) {
+  char *text = ncc_command_line_words(&ncc_run_command, n, words, (const char *[]){"overwrite", "resume", NULL}, with);
+  EXPECT(text && strcmp(text, expected) == 0);
+  free(text);
+}
+
+static void test_options_left_out(void) {
+  char *names[] = {"run", "see --overview.h5", "a --restored.h5", "--over", "--report", "--overwrite", "--res=on"};
+  expect_without(7, names, "--resume",
+                 "mpixcorr run 'see --overview.h5' 'a --restored.h5' --report --overwrite --resume");
+  char *operands[] = {"run", "--overwrite", "--", "--overwrite", "--resume"};
+  expect_without(5, operands, "--resume", "mpixcorr run --resume -- --overwrite --resume");
+  char *several[] = {"run", "a", "b", "--re", "--crop=--resume", "--crop", "--resume"}; /* --read, --report, --resume */
+  expect_without(7, several, NULL, "mpixcorr run a b --re --crop=--resume --crop --resume");
 }
 
 int main(void) {
@@ -159,5 +176,6 @@ int main(void) {
   test_double_dash_and_help();
   test_errors_name_what_was_found();
   test_quoting();
+  test_options_left_out();
   return 0;
 }
