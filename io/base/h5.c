@@ -223,7 +223,8 @@ void ncc_h5_type_text(hid_t type, char *text, size_t size) {
   }
 }
 
-void ncc_h5_shape_text(int rank, const hsize_t *shape, char *text, size_t size) {
+/** A shape in words, as "[3, 4]". */
+static void shape_text(int rank, const hsize_t *shape, char *text, size_t size) {
   size_t used = 0;
   snprintf(text, size, rank == 0 ? "a scalar" : "[");
   for (int i = 0; i < rank && (used = strlen(text)) < size; i++) {
@@ -289,7 +290,7 @@ ncc_status ncc_h5_dataset_open(hid_t parent, const char *name, const char *file,
   NCC_CHECK(H5Sget_simple_extent_type(space) != H5S_NULL, NCC_ERR_INPUT, "%s: %s: an empty dataset found", file, label);
   out->rank = H5Sget_simple_extent_dims(space, out->shape, most);
   NCC_CHECK_H5(out->rank >= 0, NCC_ERR_INPUT, "%s: %s: shape cannot be read", file, label);
-  ncc_h5_shape_text(out->rank, out->shape, out->shape_text, sizeof out->shape_text);
+  shape_text(out->rank, out->shape, out->shape_text, sizeof out->shape_text);
   for (int i = 0; i < out->rank; i++) {
     NCC_CHECK(out->shape[i] <= most[i], NCC_ERR_INPUT, "%s: %s: damaged: shape %s is beyond its own limit", file, label,
               out->shape_text);

@@ -57,9 +57,6 @@ ncc_stored_order ncc_h5_stored_order(hid_t type, ncc_dtype dtype);
 /** A type in words, as "64-bit signed integers". */
 void ncc_h5_type_text(hid_t type, char *text, size_t size);
 
-/** A shape in words, as "[3, 4]". */
-void ncc_h5_shape_text(int rank, const hsize_t *shape, char *text, size_t size);
-
 enum { NCC_H5_TEXT = 160 };
 
 /** What a dataset is, before its data is touched. */

@@ -36,7 +36,8 @@ char *ncc_file_directory(const char *path) {
   return !slash ? strdup(".") : slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
 }
 
-ncc_status ncc_file_sync_directory(const char *path) {
+/** fsync of the directory that holds `path`, so that its entries last. */
+static ncc_status sync_directory(const char *path) {
   char *directory = ncc_file_directory(path);
   ncc_status status =
       directory ? sync_opened(directory, O_RDONLY | O_DIRECTORY) : ncc_error_set(NCC_ERR_NOMEM, "%s: no memory", path);
@@ -48,7 +49,7 @@ ncc_status ncc_file_rename(const char *from, const char *to) {
   if (rename(from, to) != 0) {
     return ncc_error_set(NCC_ERR_OUTPUT, "%s: cannot be renamed to %s: %s", from, to, strerror(errno));
   }
-  ncc_status status = ncc_file_sync_directory(to);
+  ncc_status status = sync_directory(to);
   if (status != NCC_OK) ncc_error_prefix("%s: directory", to);
   return status;
 }

@@ -13,9 +13,6 @@ char *ncc_file_directory(const char *path);
 /** fsync of a closed file. @return NCC_OK; NCC_ERR_OUTPUT with path and reason. */
 ncc_status ncc_file_sync(const char *path);
 
-/** fsync of the directory that holds `path`, so that its entries last. */
-ncc_status ncc_file_sync_directory(const char *path);
-
 /** Renames atomically, replacing `to`, and syncs the directory. */
 ncc_status ncc_file_rename(const char *from, const char *to);
 

@@ -20,7 +20,8 @@
 
 enum { ROWS_PER_ITEM = 16, SEGMENT = 1024, PARALLEL_FROM_PX = 32768 };
 
-/** Windows whose squares would underflow are looked at this much enlarged. */
+/** Windows whose squares would underflow are looked at this much enlarged: in such a tail (see safe_scale() in
+ *  prepare.c) of an image whose other pixels are of order 1, a window may be the best. */
 #define BOOST 0x1p500
 
 typedef struct row_sums {

@@ -168,12 +168,13 @@ void ncc_proposal_consider_between(ncc_proposal *p, const ncc_bounds *b, int64_t
   keep(p, &candidate, shared);
 }
 
-double ncc_unit(double largest) {
+/** The power of two that brings `largest` into [1, 2); 1 for 0. */
+static double unit_of(double largest) {
   return largest > 0 ? ldexp(1.0, -ilogb(largest)) : 1.0;
 }
 
 double ncc_template_unit(const ncc_prepared *tmpl) {
-  return ncc_unit(fmax(tmpl->hi - tmpl->mean, tmpl->mean - tmpl->lo));
+  return unit_of(fmax(tmpl->hi - tmpl->mean, tmpl->mean - tmpl->lo));
 }
 
 ncc_centring ncc_centring_choose(const ncc_prepared *image) {
@@ -181,7 +182,7 @@ ncc_centring ncc_centring_choose(const ncc_prepared *image) {
   double squares = image->ssd + pixels * image->mean * image->mean;
   bool keep = squares <= 32.0 * 32.0 * image->ssd;
   ncc_centring c = {.centre = keep ? 0 : image->mean, .norm = sqrt(keep ? squares : image->ssd)};
-  c.unit = ncc_unit(fmax(fabs(image->lo - c.centre), fabs(image->hi - c.centre)));
+  c.unit = unit_of(fmax(fabs(image->lo - c.centre), fabs(image->hi - c.centre)));
   return c;
 }
 

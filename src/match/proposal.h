@@ -81,9 +81,6 @@ typedef struct ncc_centring {
  *  large (raw 8-bit tiles: about 5 times) no more candidates come up in practice: then the image stays as it is. */
 ncc_centring ncc_centring_choose(const ncc_prepared *image);
 
-/** The power of two that brings `largest` into [1, 2); 1 for 0. */
-double ncc_unit(double largest);
-
 /** The unit of a template about its mean. */
 double ncc_template_unit(const ncc_prepared *tmpl);
 
