@@ -66,7 +66,7 @@ static void open_source(attempt *a, const char *holder, const char *name) {
   }
   if (prefix && strncmp(prefix, origin, strlen(origin)) == 0) {
     char folder[NAME_BYTES];
-    snprintf(folder, sizeof folder, "%.*s%s", beside, holder, prefix + strlen(origin) + (beside > 0));
+    snprintf(folder, sizeof folder, "%.*s.%s", beside, holder, prefix + strlen(origin));
     if (try_path(a, (int)strlen(folder), folder, "/", name)) return;
   }
   for (const char *at = prefix ? prefix : ""; *at;) {

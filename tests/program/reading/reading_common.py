@@ -43,8 +43,8 @@ class Done:
             os.remove(output)
 
 
-def run(input, *options, ranks=1, folders=None, elsewhere=None, env=None, prefix="run"):
-    """A run on some ranks; or on a rank in each of the folders; or on two ranks, before the second of which runs a command
+def run(input, *options, ranks=1, folders=None, elsewhere=None, env=None, prefix="run", keep=None):
+    """A run on some ranks, whose output is removed again, or kept under a name; or on a rank in each of the folders; or on two ranks, before the second of which runs a command
     that nobody else sees the mounts of."""
     output, report = os.path.abspath(prefix + ".out.h5"), os.path.abspath(prefix + ".report.json")
     program = [MPIXCORR, "run", input, output, "--progress", "none", "--threads", "1", "--fft-effort", "estimate",
@@ -58,6 +58,8 @@ def run(input, *options, ranks=1, folders=None, elsewhere=None, env=None, prefix
         command = [MPIEXEC, "-n", "1", *program, ":", "-n", "1", "unshare", "-m", "sh", "-c", elsewhere + ' && exec "$@"', "sh",
                    *program]
     process = subprocess.run(command, capture_output=True, text=True, timeout=100, env={**os.environ, **(env or {})})
+    if keep and os.path.exists(output):
+        os.rename(output, keep)
     return Done(process, output, report)
 
 
