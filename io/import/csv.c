@@ -6,32 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/files.h"
 #include "base/target.h"
 #include "io/base/table_file.h"
 
 static ncc_status load_text(const char *path, char **out) {
   ncc_status status = NCC_OK;
   char *text = NULL;
-  size_t size = 0, capacity = 1 << 16;
-  FILE *file = NULL;
+  size_t size = 0;
   NCC_TRY(ncc_target_spare(path, NULL));
-  file = fopen(path, "rbe");
-  NCC_CHECK(file, NCC_ERR_INPUT, "%s: %s", path, strerror(errno));
-  for (;; capacity *= 2) {
-    char *larger = realloc(text, capacity + 1);
-    NCC_CHECK(larger, NCC_ERR_NOMEM, "%s: no memory for %zu bytes", path, capacity);
-    text = larger;
-    size += fread(text + size, 1, capacity - size, file);
-    if (size < capacity) break;
-  }
-  NCC_CHECK(!ferror(file), NCC_ERR_INPUT, "%s: %s", path, strerror(errno));
-  text[size] = '\0';
+  const int error = ncc_file_read(path, INT64_MAX, &text, &size);
+  NCC_CHECK(error == 0, error == ENOMEM ? NCC_ERR_NOMEM : NCC_ERR_INPUT, "%s: %s", path, ncc_error_words(error));
   NCC_CHECK(!memchr(text, '\0', size), NCC_ERR_INPUT, "%s: a zero byte found, expected comma-separated text", path);
   *out = text;
   text = NULL;
 cleanup:
   free(text);
-  if (file) fclose(file);
   return status;
 }
 

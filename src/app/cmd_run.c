@@ -7,6 +7,7 @@
 #include "app/probe.h"
 #include "app/progress.h"
 #include "app/report.h"
+#include "base/files.h"
 #include "base/target.h"
 #include "io/output/output.h"
 #include "mpi/job.h"
@@ -63,7 +64,7 @@ static void explain_stop(FILE *stream, const observer *o, const ncc_job_totals *
   char *command = ncc_run_options_command_line(o->options, (const char *[]){"overwrite", "resume", NULL}, "--resume");
   fprintf(stream, "%s\n", command ? command : "--resume");
   free(command);
-  fflush(stream);
+  ncc_file_flush(stream);
 }
 
 static ncc_status finished(void *context, const ncc_job_header *header, const ncc_job_totals *totals) {
@@ -101,7 +102,7 @@ ncc_status ncc_cmd_run(int argc, char **argv) {
   /* Before MPI ends: as soon as one rank has exited with an error, the launcher may kill the others. */
   if (rank == 0 && status != NCC_OK && !is_outcome(status)) fprintf(stderr, "mpixcorr: %s\n", ncc_error_message());
   if (status != NCC_OK) ncc_error_set(status, "%s", "");
-  fflush(NULL);
+  ncc_file_flush(stdout);
   ncc_job_finalize();
 cleanup:
   ncc_run_options_clear(&options);

@@ -9,6 +9,7 @@
 #include "app/progress.h"
 #include "app/report.h"
 #include "app/words.h"
+#include "base/files.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "mpi/mpi_version.h"
@@ -141,7 +142,7 @@ void ncc_dry_run_print(FILE *stream, const ncc_job_header *header, const ncc_for
   fputs(" NEW'\n", stream);
   fprintf(stream, "launch   %s\n         %s\n", how.mpirun ? how.mpirun : "", how.srun ? how.srun : "");
   fputs("dry run  nothing was computed or written\n", stream);
-  fflush(stream);
+  ncc_file_flush(stream);
   clear_launch(&how);
 }
 

@@ -13,6 +13,7 @@
 #include "app/man_page.h"
 #include "app/probe.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "base/version.h"
 #include "gpu/gpu.h"
 #include "io/base/hdf5_version.h"
@@ -104,8 +105,9 @@ static ncc_status dispatch(int argc, char **argv) {
 int main(int argc, char **argv) {
   ncc_hdf5_leave_at_exit();
   ncc_status status = dispatch(argc, argv);
-  if ((fflush(stdout) != 0 || ferror(stdout)) && status == NCC_OK)
-    status = ncc_error_set(NCC_ERR_OUTPUT, "standard output: cannot be written: %s", strerror(errno));
+  const int error = ncc_file_flush(stdout);
+  if ((error || ferror(stdout)) && status == NCC_OK)
+    status = ncc_error_set(NCC_ERR_OUTPUT, "standard output: cannot be written: %s", ncc_error_words(error));
   /* a difference found, pairs without an answer, an early stop: outcomes that have been told, not errors */
   const bool outcome = status == NCC_ERR_DIFFERENT || status == NCC_ERR_PAIRS || status == NCC_ERR_STOPPED;
   const char *message = ncc_error_message();

@@ -85,7 +85,7 @@ void ncc_report_header(FILE *stream, const ncc_job_header *header) {
   if (header->options->output) fprintf(stream, "output   %s\n", ncc_text_show(header->options->output));
   ncc_warnings_find(header, &warnings);
   for (int i = 0; i < warnings.n; i++) fprintf(stream, "warning  %s\n", ncc_text_show(warnings.text[i]));
-  fflush(stream);
+  ncc_file_flush(stream);
 }
 
 void ncc_report_summary(FILE *stream, const ncc_job_header *header, const ncc_job_totals *totals) {
@@ -119,7 +119,7 @@ void ncc_report_summary(FILE *stream, const ncc_job_header *header, const ncc_jo
     fprintf(stream, "         %s\n", totals->reasons[i]);
   if (totals->unreadable > NCC_JOB_REASONS)
     fprintf(stream, "         and %" PRId64 " more\n", totals->unreadable - NCC_JOB_REASONS);
-  fflush(stream);
+  ncc_file_flush(stream);
 }
 
 /* ---- as JSON ---------------------------------------------------------------------------------------------------- */
@@ -227,9 +227,12 @@ ncc_status ncc_report_write_json(const char *path, const struct json_t *report) 
   NCC_TRY(ncc_target_begin(path, "--report", &target));
   FILE *file = fopen(target.temporary, "w");
   NCC_CHECK(file, NCC_ERR_OUTPUT, "%s: the report cannot be written: %s", path, strerror(errno));
-  bool written = json_dumpf(report, file, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0 && fputc('\n', file) != EOF;
-  written = fclose(file) == 0 && written;
-  NCC_CHECK(written, NCC_ERR_OUTPUT, "%s: the report cannot be written: %s", path, strerror(errno));
+  errno = 0;
+  const bool written =
+      json_dumpf(report, file, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0 && fputc('\n', file) != EOF;
+  const int error = ncc_file_close(file, written ? 0 : errno);
+  NCC_CHECK(written && error == 0, NCC_ERR_OUTPUT, "%s: the report cannot be written: %s", path,
+            ncc_error_words(error));
   NCC_TRY(ncc_target_commit(&target));
 cleanup:
   ncc_target_end(&target);

@@ -58,3 +58,7 @@ void ncc_error_prefix(const char *format, ...) {
   if (length < (int)sizeof text) snprintf(text + length, sizeof text - (size_t)length, ": %s", message);
   keep(text);
 }
+
+const char *ncc_error_words(int code) {
+  return code ? strerror(code) : "no reason given";
+}

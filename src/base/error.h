@@ -15,6 +15,10 @@ ncc_status ncc_error_set(ncc_status status, const char *format, ...) __attribute
 /** Puts "prefix: " before the current message; for callers who know the file or object. */
 void ncc_error_prefix(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/** The system's words for an errno that a call has just set; 0: it gave none. What was not set by the call that failed
+ * is no reason: keep errno beside the result, before anything else is called. */
+const char *ncc_error_words(int code);
+
 #define NCC_TRY(call)                   \
   do {                                  \
     status = (call);                    \

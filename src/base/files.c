@@ -75,3 +75,45 @@ void ncc_file_time_text(int64_t seconds, char *text, size_t size) {
   gmtime_r(&time, &parts);
   strftime(text, size, "%Y-%m-%dT%H:%M:%SZ", &parts);
 }
+
+int ncc_file_flush(FILE *stream) {
+  static int first;
+  errno = 0;
+  if (fflush(stream) != 0 && first == 0) first = errno;
+  return first;
+}
+
+int ncc_file_close(FILE *stream, int error) {
+  errno = 0;
+  return fclose(stream) != 0 && error == 0 ? errno : error;
+}
+
+int ncc_file_read(const char *path, int64_t most, char **text, size_t *size) {
+  size_t used = 0, capacity = 1 << 16;
+  int error = 0;
+  char *bytes = NULL;
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return errno;
+  for (ssize_t got = 1; !error && got != 0;) {
+    if (!bytes || used == capacity) {
+      capacity = bytes ? 2 * capacity : capacity;
+      char *larger = realloc(bytes, capacity + 1);
+      if (larger) bytes = larger;
+      if (!larger) error = ENOMEM;
+      if (error) break;
+    }
+    got = read(fd, bytes + used, capacity - used);
+    if (got > 0) used += (size_t)got;
+    if (got < 0 && errno != EINTR) error = errno;
+    if ((int64_t)used > most) error = EFBIG;
+  }
+  close(fd);
+  if (error) {
+    free(bytes);
+    return error;
+  }
+  bytes[used] = '\0';
+  *text = bytes;
+  if (size) *size = used;
+  return 0;
+}

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "base/target.h"
 #include "base/version.h"
 #include "match/fft.h"
@@ -52,31 +53,22 @@ static bool default_path(char *out, size_t bytes) {
   return length > 0 && (size_t)length < bytes;
 }
 
-/** A file's content with a final zero; malloc'd. NULL where it cannot be read. */
-static char *read_file(const char *path) {
-  FILE *f = fopen(path, "r");
-  char *text = NULL;
-  struct stat info;
-  if (f && fstat(fileno(f), &info) == 0 && S_ISREG(info.st_mode) && info.st_size < LARGEST_FILE) {
-    text = malloc((size_t)info.st_size + 1);
-    if (text) text[fread(text, 1, (size_t)info.st_size, f)] = 0;
-  }
-  if (f) fclose(f);
-  return text;
-}
-
 ncc_status ncc_wisdom_load(const char *path) {
   ncc_status status = NCC_OK;
   char own[4096], header[HEADER_BYTES];
   char *text = NULL;
+  struct stat info;
   bool asked = path != NULL;
   if (!asked) {
     if (!default_path(own, sizeof own)) return NCC_OK;
     path = own;
   }
   if (access(path, F_OK) != 0) return NCC_OK;  // nothing learnt yet
-  text = read_file(path);
-  NCC_CHECK(text, NCC_ERR_UNREADABLE, "%s: FFT planning cache cannot be read: %s", path, strerror(errno));
+  // A pipe would be waited for.
+  const int error = stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)
+                        ? EINVAL
+                        : ncc_file_read(path, LARGEST_FILE, &text, NULL);
+  NCC_CHECK(error == 0, NCC_ERR_UNREADABLE, "%s: FFT planning cache cannot be read: %s", path, ncc_error_words(error));
   header_line(header);
   NCC_CHECK(strncmp(text, header, strlen(header)) == 0, NCC_ERR_UNREADABLE,
             "%s: FFT planning cache begins with \"%.*s\", expected \"%.*s\"", path, (int)strcspn(text, "\n") % 80, text,
@@ -102,7 +94,6 @@ ncc_status ncc_wisdom_save(const char *path) {
   ncc_status status = NCC_OK;
   char own[4096], header[HEADER_BYTES];
   ncc_target target = {0};
-  FILE *f = NULL;
   char *wisdom = ncc_fft_wisdom_export();
   if (!wisdom) return NCC_OK;  // a library without wisdom
   if (!path) {
@@ -112,16 +103,14 @@ ncc_status ncc_wisdom_save(const char *path) {
   }
   header_line(header);
   NCC_TRY(ncc_target_begin(path, "--wisdom", &target));
-  f = fopen(target.temporary, "w");
+  FILE *f = fopen(target.temporary, "w");
   NCC_CHECK(f, NCC_ERR_OUTPUT, "%s: FFT planning cache cannot be written: %s", path, strerror(errno));
-  bool written = fputs(header, f) >= 0 && fputs(wisdom, f) >= 0;
-  written &= fclose(f) == 0;
-  f = NULL;
-  NCC_CHECK(written, NCC_ERR_OUTPUT, "%s: FFT planning cache cannot be written: %s", path, strerror(errno));
+  int error = fputs(header, f) < 0 || fputs(wisdom, f) < 0 ? errno : 0;
+  error = ncc_file_close(f, error);
+  NCC_CHECK(error == 0, NCC_ERR_OUTPUT, "%s: FFT planning cache cannot be written: %s", path, ncc_error_words(error));
   NCC_TRY(ncc_target_commit(&target));
 
 cleanup:
-  if (f) fclose(f);
   ncc_target_end(&target);
   free(wisdom);
   return status;
