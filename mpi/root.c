@@ -158,7 +158,8 @@ static ncc_status forecast_memory(const ncc_root *root, const ncc_memory *memory
   if (f->memory.pixel_bytes < ncc_min(memory->pixel_bytes, f->distinct_bytes))
     f->memory.pixel_bytes = ncc_min(memory->pixel_bytes, f->distinct_bytes);
   size_t pair_bytes = sizeof *catalog->pairs + sizeof *root->work.rows + sizeof(int64_t) + 1; /* schedule, status */
-  if (catalog->windows) pair_bytes += sizeof *catalog->windows;
+  if (root->work.windows) pair_bytes += sizeof *root->work.windows;
+  if (catalog->near) pair_bytes += sizeof *catalog->near;
   f->memory.table_bytes = catalog->n_pairs * (int64_t)pair_bytes + header->groups * 32;
   if (catalog->images.items) f->memory.table_bytes += catalog->images.count * (int64_t)sizeof *catalog->images.items;
   if (catalog->templates.items)

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/base/hdf5_version.h"
+
 enum { REASON_BYTES = 2048, NUMBER_BYTES = 64 };
 
 void ncc_h5_silence(void) {
@@ -45,7 +47,13 @@ ncc_status ncc_h5_error(ncc_status code, const char *format, ...) {
   va_start(args, format);
   vsnprintf(text, sizeof text, format, args);
   va_end(args);
-  return ncc_error_set(code, "%s: %s", text, reason);
+  // Versions of structures that are unknown here, or damage.
+  const bool newer = strstr(reason, "version") != NULL;
+  return newer ? ncc_error_set(code,
+                               "%s: %s (written by an HDF5 newer than %s, which reads it here? h5repack makes a file "
+                               "of the old format)",
+                               text, reason, ncc_hdf5_version())
+               : ncc_error_set(code, "%s: %s", text, reason);
 }
 
 void ncc_h5_close(hid_t *id) {

@@ -3,113 +3,20 @@
  *  One process does this once for an input; the others get the result. Every source is opened, one at a time, so
  *  that what is not there is known before any work, and however few descriptors there are.
  */
-#include <errno.h>
-#include <limits.h>
 #include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/arithmetic.h"
+#include "io/base/source_names.h"
 #include "io/base/sources.h"
-
-enum { NAME_BYTES = 4096, REASON_BYTES = 1024 };
 
 /** The source that a virtual dataset names, once it was looked for. Begins with its key. */
 typedef struct known {
   char *key;
   int32_t index; /* -1: it is being resolved */
 } known;
-
-/* ---- names ------------------------------------------------------------------------------------------------------ */
-
-/** Length of a path's folder, its slash included; 0: the working directory. */
-static int folder_length(const char *path) {
-  const char *slash = strrchr(path, '/');
-  return slash ? (int)(slash - path + 1) : 0;
-}
-
-/** An attempt to open a source under one name. */
-typedef struct attempt {
-  char path[NAME_BYTES], reason[REASON_BYTES]; /* the first that says more than that there is no such file */
-  bool telling;
-  hid_t file;
-} attempt;
-
-static bool try_path(attempt *a, int folder_bytes, const char *folder, const char *slash, const char *name) {
-  char path[NAME_BYTES];
-  if (snprintf(path, sizeof path, "%.*s%s%s", folder_bytes, folder, slash, name) >= (int)sizeof path) return false;
-  const bool there = access(path, F_OK) == 0 || errno != ENOENT;
-  if (ncc_h5_open_file(path, &a->file) == NCC_OK) {
-    memcpy(a->path, path, sizeof a->path);
-    return true;
-  }
-  if (!a->reason[0] || (there && !a->telling)) snprintf(a->reason, sizeof a->reason, "%s", ncc_error_message());
-  a->telling = a->telling || there;
-  return false;
-}
-
-/** Opens a source where HDF5 looks for it, in HDF5's order: as it is named if that is absolute; in each folder of
- *  HDF5_VDS_PREFIX; beside the file that names it; in the working directory; beside what that file is a link to.
- *  Without success a->file is -1, and a->reason says why. */
-static void open_source(attempt *a, const char *holder, const char *name) {
-  const char *prefix = getenv("HDF5_VDS_PREFIX"), origin[] = "${ORIGIN}";
-  const int beside = folder_length(holder);
-  char target[PATH_MAX];
-  a->file = -1;
-  a->reason[0] = '\0';
-  a->telling = false;
-  if (name[0] == '/') {
-    if (try_path(a, 0, "", "", name)) return;
-    name = strrchr(name, '/') + 1;
-  }
-  if (prefix && strncmp(prefix, origin, strlen(origin)) == 0) {
-    char folder[NAME_BYTES];
-    snprintf(folder, sizeof folder, "%.*s.%s", beside, holder, prefix + strlen(origin));
-    if (try_path(a, (int)strlen(folder), folder, "/", name)) return;
-  }
-  for (const char *at = prefix ? prefix : ""; *at;) {
-    const int bytes = (int)strcspn(at, ":");
-    if (bytes > 0 && try_path(a, bytes, at, "/", name)) return;
-    at += bytes + (at[bytes] == ':');
-  }
-  if (try_path(a, beside, holder, "", name) || (beside > 0 && try_path(a, 0, "", "", name))) return;
-  if (realpath(holder, target)) try_path(a, folder_length(target), target, "", name);
-}
-
-/** A name with the number of a block for %b and % for %%, as virtual datasets without end have them. */
-static void expand_name(const char *pattern, int64_t block, char out[NAME_BYTES]) {
-  size_t n = 0;
-  for (const char *c = pattern; *c && n < NAME_BYTES - 24; c++) {
-    if (*c == '%' && c[1] == 'b') {
-      n += (size_t)snprintf(out + n, NAME_BYTES - n, "%lld", (long long)block);
-      c++;
-    } else {
-      out[n++] = *c;
-      c += *c == '%' && c[1] == '%';
-    }
-  }
-  out[n] = '\0';
-}
-
-static bool has_number(const char *pattern) {
-  for (const char *c = strchr(pattern, '%'); c && c[1]; c = strchr(c + 2, '%'))
-    if (c[1] == 'b') return true;
-  return false;
-}
-
-/** Where HDF5 looks for an external file: in the working directory, or as HDF5_EXTFILE_PREFIX says. */
-static void external_path(const char *holder, const char *name, char out[NAME_BYTES]) {
-  const char *prefix = getenv("HDF5_EXTFILE_PREFIX"), origin[] = "${ORIGIN}";
-  const int beside = folder_length(holder);
-  if (!prefix || !prefix[0] || strcmp(prefix, ".") == 0 || name[0] == '/')
-    snprintf(out, NAME_BYTES, "%s", name);
-  else if (strncmp(prefix, origin, strlen(origin)) == 0)
-    snprintf(out, NAME_BYTES, "%.*s.%s/%s", beside, holder, prefix + strlen(origin), name);
-  else
-    snprintf(out, NAME_BYTES, "%s/%s", prefix, name);
-}
 
 /* ---- selections -------------------------------------------------------------------------------------------------- */
 
@@ -196,8 +103,8 @@ typedef struct virtual_set {
   int32_t holder; /* the file it lies in */
   ncc_part *parts;
   int64_t n_parts, capacity;
-  char file_name[NAME_BYTES]; /* of the source file that is open */
-  attempt open;
+  char file_name[NCC_NAME_BYTES]; /* of the source file that is open */
+  ncc_source_attempt open;
   int32_t file;
 } virtual_set;
 
@@ -210,7 +117,7 @@ static ncc_status open_file_of(walk *w, virtual_set *v, const char *name) {
     v->open.file = H5Iget_file_id(v->set->id);
     v->file = v->holder;
   } else {
-    open_source(&v->open, w->sources->files.items[v->holder].path, name);
+    ncc_source_open(&v->open, w->sources->files.items[v->holder].path, name);
     if (v->open.file >= 0) NCC_TRY(ncc_raw_files_add(&w->sources->files, v->open.path, &v->file));
   }
   snprintf(v->file_name, sizeof v->file_name, "%s", name);
@@ -234,7 +141,7 @@ cleanup:
 /** The source that a virtual dataset names; each is looked up once. */
 static ncc_status find_source(walk *w, virtual_set *v, const char *file_name, const char *name, int32_t *index) {
   ncc_status status = NCC_OK;
-  char reason[REASON_BYTES];
+  char reason[NCC_REASON_BYTES];
   known *mine = calloc(1, sizeof *mine), **found = NULL;
   NCC_CHECK(mine && asprintf(&mine->key, "%d|%s|%s|%d", v->holder, file_name, name, (int)w->element->dtype) >= 0,
             NCC_ERR_NOMEM, "no memory for the sources of a virtual dataset");
@@ -264,7 +171,7 @@ static ncc_status add_part(walk *w, virtual_set *v, const selection *to, const s
   ncc_status status = NCC_OK;
   const int missing = NCC_VIRTUAL_RANK - v->set->rank;
   selection from = *from_in;
-  char reason[REASON_BYTES];
+  char reason[NCC_REASON_BYTES];
   ncc_part part = {.n = {1, 1, 1}, .axis = {-1, -1, -1}};
   for (int d = 0; d < NCC_VIRTUAL_RANK; d++) part.to[d] = part.from[d] = (ncc_indices){0, 1, 1};
   for (int d = 0; d < to->rank; d++) {
@@ -293,7 +200,7 @@ cleanup:
 /** One mapping of a virtual dataset: a part, or one for each block where names have numbers. */
 static ncc_status add_mapping(walk *w, virtual_set *v, hid_t properties, size_t i, const char *label) {
   ncc_status status = NCC_OK;
-  char file_pattern[NAME_BYTES], pattern[NAME_BYTES], file_name[NAME_BYTES], name[NAME_BYTES];
+  char file_pattern[NCC_NAME_BYTES], pattern[NCC_NAME_BYTES], file_name[NCC_NAME_BYTES], name[NCC_NAME_BYTES];
   int64_t shape[NCC_VIRTUAL_RANK];
   selection to, from;
   hid_t space = -1, source_space = -1;
@@ -301,14 +208,14 @@ static ncc_status add_mapping(walk *w, virtual_set *v, hid_t properties, size_t 
   const ssize_t bytes = H5Pget_virtual_dsetname(properties, i, pattern, sizeof pattern);
   space = H5Pget_virtual_vspace(properties, i);
   source_space = H5Pget_virtual_srcspace(properties, i);
-  NCC_CHECK_H5(
-      file_bytes >= 0 && file_bytes < NAME_BYTES && bytes >= 0 && bytes < NAME_BYTES && space >= 0 && source_space >= 0,
-      NCC_ERR_INPUT, "%s: virtual layout cannot be read", label);
+  NCC_CHECK_H5(file_bytes >= 0 && file_bytes < NCC_NAME_BYTES && bytes >= 0 && bytes < NCC_NAME_BYTES && space >= 0 &&
+                   source_space >= 0,
+               NCC_ERR_INPUT, "%s: virtual layout cannot be read", label);
   for (int d = 0; d < v->set->rank; d++) shape[d] = (int64_t)v->set->shape[d];
   bool followed = read_selection(space, &to);
   if (!followed || to.rank != v->set->rank) select_all(&to, v->set->rank, shape);
   followed = read_selection(source_space, &from) && followed;
-  const bool numbered = has_number(file_pattern) || has_number(pattern);
+  const bool numbered = ncc_source_numbered(file_pattern) || ncc_source_numbered(pattern);
   int endless = -1;
   for (int d = 0; d < to.rank; d++) {
     if (to.n[d] < 0) endless = d;
@@ -320,8 +227,8 @@ static ncc_status add_mapping(walk *w, virtual_set *v, hid_t properties, size_t 
     from.n[d] = endless >= 0 ? to.n[endless] : 0;
   }
   if (!numbered || endless < 0) {
-    expand_name(file_pattern, 0, file_name);
-    expand_name(pattern, 0, name);
+    ncc_source_expand(file_pattern, 0, file_name);
+    ncc_source_expand(pattern, 0, name);
     NCC_TRY(add_part(w, v, &to, &from, followed, file_name, name));
   } else {
     const ncc_indices all = to.indices[endless];
@@ -329,8 +236,8 @@ static ncc_status add_mapping(walk *w, virtual_set *v, hid_t properties, size_t 
     for (int64_t k = 0; k < n; k += all.block) {
       to.indices[endless] = (ncc_indices){all.start + k / all.block * all.step, INT64_MAX / 2, INT64_MAX / 2};
       to.n[endless] = ncc_min(all.block, n - k);
-      expand_name(file_pattern, k / all.block, file_name);
-      expand_name(pattern, k / all.block, name);
+      ncc_source_expand(file_pattern, k / all.block, file_name);
+      ncc_source_expand(pattern, k / all.block, name);
       NCC_TRY(add_part(w, v, &to, &from, followed, file_name, name));
     }
   }
@@ -424,7 +331,7 @@ static ncc_status add_piece(ncc_sources *sources, ncc_source *source, int64_t st
 /** The external files of a dataset that has them. */
 static ncc_status add_external(ncc_sources *sources, const ncc_h5_dataset *set, int64_t bytes, ncc_source *source) {
   ncc_status status = NCC_OK;
-  char name[NAME_BYTES], path[NAME_BYTES];
+  char name[NCC_NAME_BYTES], path[NCC_NAME_BYTES];
   int64_t start = 0;
   hid_t properties = H5Dget_create_plist(set->id);
   const int n = properties >= 0 ? H5Pget_external_count(properties) : -1;
@@ -436,7 +343,7 @@ static ncc_status add_external(ncc_sources *sources, const ncc_h5_dataset *set, 
     NCC_CHECK_H5(H5Pget_external(properties, (unsigned)i, sizeof name, name, &offset, &size) >= 0, NCC_ERR_INPUT,
                  "%s: external files cannot be read", source->text);
     name[sizeof name - 1] = '\0';
-    external_path(sources->files.items[source->holder].path, name, path);
+    ncc_external_path(sources->files.items[source->holder].path, name, path);
     NCC_TRY(ncc_raw_files_add(&sources->files, path, &file));
     const int64_t piece = size == H5F_UNLIMITED ? bytes - start : ncc_min((int64_t)size, bytes - start);
     NCC_TRY(add_piece(sources, source, start, piece, (int64_t)offset, file));
@@ -467,7 +374,7 @@ cleanup:
 static ncc_status add_set(walk *w, const ncc_h5_dataset *set, int32_t file, const char *name, int32_t *index) {
   ncc_status status = NCC_OK;
   ncc_sources *sources = w->sources;
-  char path[NAME_BYTES], reason[REASON_BYTES];
+  char path[NCC_NAME_BYTES], reason[NCC_REASON_BYTES];
   ncc_source source = {.rank = set->rank, .file = file, .holder = file, .size = w->element->size, .text = strdup(name)};
   hid_t id = H5Iget_file_id(set->id);
   NCC_CHECK(source.text, NCC_ERR_NOMEM, "%s: no memory", name);
@@ -513,7 +420,7 @@ ncc_status ncc_h5_read_all(const ncc_h5_dataset *set, const char *path, const ch
   const ncc_element element = {.type = type, .size = (int32_t)size, .dtype = NCC_DTYPE_COUNT};
   ncc_sources sources;
   ncc_box box = {0};
-  char name[NAME_BYTES];
+  char name[NCC_NAME_BYTES];
   int32_t index;
   ncc_sources_init(&sources);
   for (int d = 0; d < set->rank; d++) {

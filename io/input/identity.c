@@ -123,10 +123,11 @@ ncc_status ncc_input_identify(ncc_input *input, ncc_input_identity *out) {
   int64_t image_bytes = hash_structure(h, catalog, &catalog->images);
   int64_t template_bytes = hash_structure(h, catalog, &catalog->templates);
   hash_number(h, catalog->n_pairs);
-  hash_number(h, catalog->windows != NULL);
+  hash_number(h, catalog->near ? 2 : catalog->windows != NULL);
   hash_flush(h);
   hash_bytes(h, catalog->pairs, (size_t)catalog->n_pairs * sizeof *catalog->pairs);
   if (catalog->windows) hash_bytes(h, catalog->windows, (size_t)catalog->n_pairs * sizeof *catalog->windows);
+  if (catalog->near) hash_bytes(h, catalog->near, (size_t)catalog->n_pairs * sizeof *catalog->near);
   NCC_TRY(hash_pixels(h, input, NCC_IMAGE, image_bytes));
   NCC_TRY(hash_pixels(h, input, NCC_TEMPLATE, template_bytes));
   NCC_CHECK(EVP_DigestFinal_ex(h->context, digest, &length) == 1 && length == 32, NCC_ERR_INTERNAL,

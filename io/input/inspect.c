@@ -312,22 +312,81 @@ cleanup:
   return status;
 }
 
-ncc_status ncc_input_inspect(ncc_input *input) {
+static bool exists(const ncc_input *input, const char *name) {
+  return H5Lexists(input->sources.input, name, H5P_DEFAULT) > 0;
+}
+
+/** /pairs, and where their peaks are sought. */
+static ncc_status inspect_pairs(ncc_input *input) {
   ncc_status status = NCC_OK;
   ncc_catalog *catalog = &input->catalog;
+  const hid_t file = input->sources.input;
   int64_t *flat = NULL;
-  const char *reason;
-  NCC_TRY(inspect_kind(input, NCC_IMAGE));
-  NCC_TRY(inspect_kind(input, NCC_TEMPLATE));
-  NCC_CHECK(H5Lexists(input->sources.input, "/pairs", H5P_DEFAULT) > 0, NCC_ERR_INPUT,
+  NCC_CHECK(exists(input, "/pairs"), NCC_ERR_INPUT,
             "%s: /pairs: not found, expected integers [n, 2] (image id, template id)", catalog->path);
-  NCC_TRY(ncc_h5_read_integers(input->sources.input, catalog->path, "/pairs", -1, 2, &catalog->n_pairs, &flat));
+  NCC_TRY(ncc_h5_read_integers(file, catalog->path, "/pairs", -1, 2, &catalog->n_pairs, &flat));
   catalog->pairs = (int64_t(*)[2])flat;
-  if (H5Lexists(input->sources.input, "/search", H5P_DEFAULT) > 0) {
-    NCC_TRY(ncc_h5_read_integers(input->sources.input, catalog->path, "/search", catalog->n_pairs, 4, NULL, &flat));
+  NCC_CHECK(!exists(input, "/search") || !exists(input, "/near"), NCC_ERR_INPUT,
+            "%s: /search and /near found, expected at most one of them", catalog->path);
+  if (exists(input, "/search")) {
+    NCC_TRY(ncc_h5_read_integers(file, catalog->path, "/search", catalog->n_pairs, 4, NULL, &flat));
     _Static_assert(sizeof(ncc_rect) == 4 * sizeof(int64_t), "a window is four numbers");
     catalog->windows = (ncc_rect *)flat;
   }
+  if (exists(input, "/near")) {
+    NCC_TRY(ncc_h5_read_integers(file, catalog->path, "/near", catalog->n_pairs, 4, NULL, &flat));
+    catalog->near = (int64_t(*)[4])flat;
+  }
+cleanup:
+  return status;
+}
+
+/** Names are for people, and needed only when results are looked at; that they do not fit is told now. */
+static ncc_status check_names(ncc_input *input, ncc_object_kind kind) {
+  ncc_status status = NCC_OK;
+  const char *path = input->catalog.path, *label = kind == NCC_IMAGE ? "/image_names" : "/template_names";
+  const ncc_objects *objects = ncc_input_objects(input, kind);
+  ncc_h5_dataset set = {.id = -1, .type = -1};
+  if (!exists(input, label)) return NCC_OK;
+  NCC_TRY(ncc_h5_dataset_open(input->sources.input, label, path, label, &set));
+  NCC_CHECK(H5Tget_class(set.type) == H5T_STRING, NCC_ERR_INPUT, "%s: %s: %s found, expected strings", path, label,
+            set.type_text);
+  NCC_CHECK(set.rank == 1 && set.shape[0] == (hsize_t)(objects->count + objects->n_lost), NCC_ERR_INPUT,
+            "%s: %s: shape %s found, expected [%" PRId64 "] of strings", path, label, set.shape_text,
+            objects->count + objects->n_lost);
+cleanup:
+  ncc_h5_dataset_close(&set);
+  return status;
+}
+
+/** Names in the root group that this program does not know. */
+typedef struct strangers {
+  int n;
+  char names[200];
+} strangers;
+
+static herr_t meet_root(hid_t root, const char *name, const H5L_info_t *info, void *client) {
+  static const char *const known[] = {"images", "templates",   "pairs",    "search",
+                                      "near",   "image_names", "expected", "template_names"};
+  strangers *found = client;
+  (void)root;
+  (void)info;
+  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+    if (strcmp(name, known[i]) == 0) return 0;
+  const size_t used = strlen(found->names);
+  if (found->n++ < 8) snprintf(found->names + used, sizeof found->names - used, "%s/%.60s", used ? ", " : "", name);
+  return 0;
+}
+
+ncc_status ncc_input_inspect(ncc_input *input) {
+  ncc_status status = NCC_OK;
+  const char *reason;
+  strangers found = {0};
+  NCC_TRY(inspect_kind(input, NCC_IMAGE));
+  NCC_TRY(inspect_kind(input, NCC_TEMPLATE));
+  NCC_TRY(inspect_pairs(input));
+  NCC_TRY(check_names(input, NCC_IMAGE));
+  NCC_TRY(check_names(input, NCC_TEMPLATE));
   const int64_t n_lost = ncc_sources_lost(&input->sources, &reason);
   if (n_lost > 0)
     ncc_input_warn(input,
@@ -335,6 +394,10 @@ ncc_status ncc_input_inspect(ncc_input *input) {
                    " sources of virtual datasets cannot be read, and what needs them is unreadable; the "
                    "first: %s",
                    n_lost, reason);
+  H5Literate(input->sources.input, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, meet_root, &found);
+  if (found.n > 0)
+    ncc_input_warn(input, "%s: %s%s: not known to this version, and passed over", input->catalog.path, found.names,
+                   found.n > 8 ? ", ..." : "");
 cleanup:
   return status;
 }

@@ -313,6 +313,10 @@ ncc_status ncc_input_writer_search(ncc_input_writer *writer, int64_t n, const nc
   return write_table(writer, "/search", H5T_STD_I64LE, H5T_NATIVE_INT64, n, 4, windows);
 }
 
+ncc_status ncc_input_writer_near(ncc_input_writer *writer, int64_t n, const int64_t (*near)[4]) {
+  return write_table(writer, "/near", H5T_STD_I64LE, H5T_NATIVE_INT64, n, 4, near);
+}
+
 ncc_status ncc_input_writer_expected(ncc_input_writer *writer, int64_t n, const int64_t (*coords)[2],
                                      const double *peaks) {
   ncc_status status = NCC_OK;

@@ -68,6 +68,9 @@ ncc_status ncc_input_writer_pairs(ncc_input_writer *writer, int64_t n, const int
 /** Writes /search, one window a pair. */
 ncc_status ncc_input_writer_search(ncc_input_writer *writer, int64_t n, const ncc_rect *windows);
 
+/** Writes /near, a predicted offset (y, x, radius_y, radius_x) a pair, instead of windows. */
+ncc_status ncc_input_writer_near(ncc_input_writer *writer, int64_t n, const int64_t (*near)[4]);
+
 /** Writes /expected/coords and /expected/peaks, a row a pair; either may be NULL. NaN and -1 where unknown. */
 ncc_status ncc_input_writer_expected(ncc_input_writer *writer, int64_t n, const int64_t (*coords)[2],
                                      const double *peaks);

@@ -59,7 +59,7 @@ static void take_uses(ncc_supply *supply, ncc_supplied *supplied) {
 ncc_status ncc_supply_next(ncc_supply *supply, int rank, int64_t n_given, ncc_supplied *out) {
   ncc_status status = NCC_OK;
   const ncc_work *work = supply->work;
-  const ncc_rect *windows = work->catalog->windows;
+  const ncc_rect *windows = work->windows;
   ncc_assignment *assignment = &supply->assignment;
   ncc_batch *batch = NULL;
   int64_t at = 0;

@@ -110,7 +110,9 @@ static ncc_status print_input(const char *path) {
   print_objects("templates", &catalog->templates);
   printf("  pairs      %" PRId64, catalog->n_pairs);
   if (empty) printf(" rows, of which %" PRId64 " hold no pair", empty);
-  printf("\n  search     %s\n", catalog->windows ? "a window for every pair" : "everywhere");
+  printf("\n  search     %s\n", catalog->windows ? "a window for every pair"
+                                : catalog->near  ? "near a prediction for every pair"
+                                                 : "everywhere");
   if (coords || peaks)
     printf("  expected   %s%s%s\n", coords ? "coordinates" : "", coords && peaks ? " and " : "", peaks ? "peaks" : "");
   printf("  content    %s\n", identity.fingerprint);

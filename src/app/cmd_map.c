@@ -148,8 +148,12 @@ static ncc_status show_pair(const map_options *o, ncc_pair_source *source) {
   char title[TITLE_BYTES], note[TITLE_BYTES], *described = NULL;
   const ncc_catalog *catalog = ncc_pair_source_catalog(source);
   NCC_TRY(ncc_pair_source_read(source, o->pair, &shown.image, &shown.tmpl));
-  const ncc_rect *window = catalog->windows ? &catalog->windows[o->pair] : NULL;
-  status = ncc_map_create(&o->search, window, &shown.image, &shown.tmpl, ncc_few_threads(), &map);
+  ncc_rect predicted;
+  const ncc_rect *window = catalog->near ? &predicted : catalog->windows ? &catalog->windows[o->pair] : NULL;
+  if (catalog->near)
+    status = ncc_geometry_near(&o->search, catalog->near[o->pair], shown.image.rows, shown.image.cols, shown.tmpl.rows,
+                               shown.tmpl.cols, &predicted);
+  if (status == NCC_OK) status = ncc_map_create(&o->search, window, &shown.image, &shown.tmpl, ncc_few_threads(), &map);
   if (status != NCC_OK) {
     ncc_error_prefix("%s: pair %" PRId64, catalog->path, o->pair);
     goto cleanup;

@@ -95,5 +95,6 @@ void ncc_catalog_clear(ncc_catalog *catalog) {
   ncc_objects_clear(&catalog->templates);
   free(catalog->pairs);
   free(catalog->windows);
+  free(catalog->near);
   *catalog = (ncc_catalog){0};
 }

@@ -43,6 +43,7 @@ typedef struct ncc_catalog {
   int64_t n_pairs;
   int64_t (*pairs)[2]; /**< [n_pairs] (image id, template id); -1 in a row: no pair; owned */
   ncc_rect *windows;   /**< [n_pairs] search windows, or NULL; owned */
+  int64_t (*near)[4];  /**< [n_pairs] predicted offsets (y, x, radius_y, radius_x), or NULL; owned */
 } ncc_catalog;
 
 /** Makes room for as many items. @return NCC_OK; NCC_ERR_NOMEM. */

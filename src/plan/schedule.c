@@ -112,8 +112,8 @@ cleanup:
 }
 
 static int compare_windows(const ncc_work *work, int64_t a, int64_t b) {
-  if (!work->catalog->windows) return 0;
-  const ncc_rect u = work->catalog->windows[a], v = work->catalog->windows[b];
+  if (!work->windows) return 0;
+  const ncc_rect u = work->windows[a], v = work->windows[b];
   if (u.y0 != v.y0) return u.y0 < v.y0 ? -1 : 1;
   if (u.x0 != v.x0) return u.x0 < v.x0 ? -1 : 1;
   if (u.y1 != v.y1) return u.y1 < v.y1 ? -1 : 1;

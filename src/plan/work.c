@@ -150,7 +150,10 @@ static ncc_status resolve_row(kind_table *table, const ncc_search *search, int64
   NCC_TRY(find_id(catalog, &catalog->templates, "template", row, pair[1], &out->tmpl));
   const ncc_object image = ncc_objects_get(&catalog->images, out->image);
   const ncc_object tmpl = ncc_objects_get(&catalog->templates, out->tmpl);
-  status = find_kind(table, search, &image, &tmpl, ncc_work_window(table->work, row), &out->kind);
+  if (catalog->near)
+    status = ncc_geometry_near(search, catalog->near[row], image.rows, image.cols, tmpl.rows, tmpl.cols,
+                               &table->work->predicted[row]);
+  if (status == NCC_OK) status = find_kind(table, search, &image, &tmpl, ncc_work_window(table->work, row), &out->kind);
   if (status != NCC_ERR_SHAPE) goto cleanup;
   status = NCC_ERR_INPUT;
   ncc_error_prefix("%s: /pairs row %" PRId64 " (image id %" PRId64 ", template id %" PRId64 ")", catalog->path, row,
@@ -169,7 +172,10 @@ ncc_status ncc_work_create(const ncc_catalog *catalog, const ncc_search *search,
     NCC_CHECK(sets[i]->count <= INT32_MAX, NCC_ERR_INPUT, "%s: %" PRId64 " %s found, expected at most %d",
               catalog->path, sets[i]->count, i ? "templates" : "images", INT32_MAX);
   out->rows = malloc((size_t)(n ? n : 1) * sizeof *out->rows);
-  NCC_CHECK(out->rows, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " pairs", catalog->path, n);
+  if (catalog->near) out->predicted = calloc((size_t)(n ? n : 1), sizeof *out->predicted);
+  out->windows = catalog->near ? out->predicted : catalog->windows;
+  NCC_CHECK(out->rows && (out->predicted || !catalog->near), NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " pairs",
+            catalog->path, n);
   for (int64_t row = 0; row < n; row++) {
     status = resolve_row(&table, search, row, &out->rows[row]);
     if (status == NCC_ERR_INPUT && skip_bad) {
@@ -190,5 +196,6 @@ cleanup:
 void ncc_work_clear(ncc_work *work) {
   free(work->rows);
   free(work->kinds);
+  free(work->predicted);
   *work = (ncc_work){0};
 }

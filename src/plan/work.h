@@ -32,7 +32,9 @@ typedef struct ncc_work {
   ncc_work_row *rows;         /**< [catalog->n_pairs], owned */
   ncc_work_kind *kinds;       /**< [n_kinds] in order of appearance, so that the first one's pair is the first; owned */
   int32_t n_kinds;
-  int64_t n_none, n_bad; /**< rows that hold no pair; bad pairs */
+  const ncc_rect *windows; /**< [catalog->n_pairs] search windows, the catalog's or `predicted`; or NULL */
+  ncc_rect *predicted;     /**< what the catalog's predictions leave to search, or NULL; owned */
+  int64_t n_none, n_bad;   /**< rows that hold no pair; bad pairs */
 } ncc_work;
 
 /** Looks up ids and checks every pair against shapes and search options. Time: linear; memory: 12 bytes a row and some
@@ -49,7 +51,7 @@ void ncc_work_clear(ncc_work *work);
 
 /** A row's search window, or NULL. */
 static inline const ncc_rect *ncc_work_window(const ncc_work *work, int64_t row) {
-  return work->catalog->windows ? &work->catalog->windows[row] : NULL;
+  return work->windows ? &work->windows[row] : NULL;
 }
 
 #endif
