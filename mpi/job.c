@@ -11,7 +11,7 @@
 #include "mpi/root.h"
 #include "mpi/start/facts.h"
 #include "mpi/start/readiness.h"
-#include "mpi/start/share.h"
+#include "mpi/start/shapes.h"
 #include "mpi/worker.h"
 
 #define SHIP_BYTES ((int64_t)256 << 20) /* pixels read by rank 0 and not yet sent */
@@ -110,7 +110,7 @@ static ncc_status equip(job *j) {
   ncc_status status = NCC_OK, mine = NCC_OK;
   bool root = j->comm->rank == 0;
   NCC_TRY(ncc_memory_find(j->comm, j->options->memory_bytes, &j->memory.limit_bytes));
-  NCC_TRY(ncc_catalog_share(j->comm, root ? ncc_input_catalog(j->root.input) : NULL, &j->received));
+  NCC_TRY(ncc_catalog_bcast(j->comm, root ? ncc_input_catalog(j->root.input) : NULL, &j->received));
   j->catalog = root ? ncc_input_catalog(j->root.input) : &j->received;
   NCC_TRY(ncc_facts_find(j->comm, j->options, &j->facts, &j->gpus_everywhere));
   NCC_TRY(ncc_reading_choose(j->comm, j->options, j->catalog, j->root.input, &j->reading));
@@ -119,7 +119,7 @@ static ncc_status equip(job *j) {
   NCC_TRY(ncc_comm_bcast(j->comm, mine, &j->memory, sizeof j->memory));
   // FFTW plans for the ranks that use it from the start; a rank whose GPU fails plans by itself.
   if (!j->options->dry_run && !j->gpus_everywhere)
-    NCC_TRY(ncc_planning_share(j->comm, &j->root.work, j->options, &j->root.plan_s));
+    NCC_TRY(ncc_planning_bcast(j->comm, &j->root.work, j->options, &j->root.plan_s));
   mine = make_matcher(j);
   if (mine == NCC_OK) mine = ncc_store_create(j->memory.pixel_bytes, &j->store);
   NCC_TRY(ncc_comm_agree(j->comm, mine));

@@ -127,7 +127,7 @@ static void take_back(ncc_store *store, ncc_pixels *pixels) {
   store->free_bytes += pixels->capacity;
 }
 
-ncc_pixels *ncc_pixels_share(ncc_pixels *pixels) {
+ncc_pixels *ncc_pixels_retain(ncc_pixels *pixels) {
   if (pixels) atomic_fetch_add_explicit(&pixels->refs, 1, memory_order_relaxed);
   return pixels;
 }
@@ -213,7 +213,7 @@ void ncc_store_keep(ncc_store *store, ncc_pixels *pixels) {
   if (store->n_kept >= store->n_buckets) grow(store);
   ncc_pixels **slot = slot_of(store, pixels->kind, pixels->index);
   if (!*slot) {
-    *slot = ncc_pixels_share(pixels);
+    *slot = ncc_pixels_retain(pixels);
     pixels->next = NULL;
     append(store, pixels);
     store->n_kept++;
@@ -223,7 +223,7 @@ void ncc_store_keep(ncc_store *store, ncc_pixels *pixels) {
 
 ncc_pixels *ncc_store_find(ncc_store *store, ncc_object_kind kind, int64_t index) {
   pthread_mutex_lock(&store->mutex);
-  ncc_pixels *pixels = ncc_pixels_share(*slot_of(store, kind, index));
+  ncc_pixels *pixels = ncc_pixels_retain(*slot_of(store, kind, index));
   if (pixels) {
     take_out_of_order(store, pixels);
     append(store, pixels);

@@ -54,7 +54,7 @@ bool ncc_store_has(ncc_store *store, ncc_object_kind kind, int64_t index);
 void ncc_store_drop(ncc_store *store, ncc_object_kind kind, int64_t index);
 
 /** One reference more. */
-ncc_pixels *ncc_pixels_share(ncc_pixels *pixels);
+ncc_pixels *ncc_pixels_retain(ncc_pixels *pixels);
 
 /** One reference less; the last one gives the buffer back. Sets *pixels to NULL; accepts NULL. */
 void ncc_pixels_release(ncc_pixels **pixels);

@@ -1,4 +1,5 @@
-/** What the reader, the matcher's thread and their caller share. What is inside is theirs alone; see pipeline.h. */
+/** What the reader, the matcher's thread and their caller have in common. What is inside is theirs alone; see
+ * pipeline.h. */
 #ifndef NCC_THREADS_H
 #define NCC_THREADS_H
 

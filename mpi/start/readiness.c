@@ -87,7 +87,7 @@ cleanup:
   return status;
 }
 
-ncc_status ncc_planning_share(const ncc_comm *comm, const ncc_work *work, const ncc_run_options *options,
+ncc_status ncc_planning_bcast(const ncc_comm *comm, const ncc_work *work, const ncc_run_options *options,
                               double *planning_s) {
   ncc_status status = NCC_OK, mine = NCC_OK;
   char *wisdom = NULL;

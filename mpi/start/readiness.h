@@ -34,10 +34,10 @@ ncc_status ncc_memory_divide(const ncc_work *work, const ncc_run_options *option
                              ncc_memory *memory);
 
 /** Rank 0 takes up what planning learnt in earlier runs, plans for the kinds of pairs of this one, keeps what is new,
- *  and shares it with all ranks. A cache that cannot be used is a note on stderr, no error. Collective.
+ *  and tells all ranks. A cache that cannot be used is a note on stderr, no error. Collective.
  *  @param[in] work  rank 0 only
  *  @param[in,out] planning_s  the seconds it took are added */
-ncc_status ncc_planning_share(const ncc_comm *comm, const ncc_work *work, const ncc_run_options *options,
+ncc_status ncc_planning_bcast(const ncc_comm *comm, const ncc_work *work, const ncc_run_options *options,
                               double *planning_s);
 
 #endif

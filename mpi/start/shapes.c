@@ -1,4 +1,4 @@
-#include "mpi/start/share.h"
+#include "mpi/start/shapes.h"
 
 static ncc_status share_objects(const ncc_comm *comm, const ncc_objects *mine, ncc_objects *out) {
   ncc_status status = NCC_OK;
@@ -16,7 +16,7 @@ cleanup:
   return status;
 }
 
-ncc_status ncc_catalog_share(const ncc_comm *comm, const ncc_catalog *mine, ncc_catalog *out) {
+ncc_status ncc_catalog_bcast(const ncc_comm *comm, const ncc_catalog *mine, ncc_catalog *out) {
   ncc_status status = NCC_OK;
   NCC_TRY(share_objects(comm, mine ? &mine->images : NULL, &out->images));
   NCC_TRY(share_objects(comm, mine ? &mine->templates : NULL, &out->templates));
