@@ -40,7 +40,7 @@ def as_arrays(arrays: Arrays, what: str) -> Arrays:
 def as_integers(values: npt.ArrayLike, what: str, expected: str, shape: tuple[int | None, int]) -> np.ndarray:
     """[n, k] int64 of any numbers without fractions; a limit beyond int64 is its largest."""
     found = np.asarray(values)
-    if len(found) == 0 and shape[0] in (0, None):
+    if found.size == 0 and shape[0] in (0, None):
         return np.zeros((0, shape[1]), np.int64)
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise ValueError(f"{what} has masked entries: expected {expected}")

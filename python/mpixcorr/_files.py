@@ -10,7 +10,7 @@ from typing import Any, Union
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Arrays, as_arrays, as_pairs, as_pixels, as_where, check_ids, known_ids, pixel_type
+from ._arrays import Arrays, as_arrays, as_integers, as_pairs, as_pixels, as_where, check_ids, known_ids, pixel_type
 from ._result import Result
 
 Path = Union[str, bytes, "os.PathLike[Any]"]
@@ -55,6 +55,9 @@ def write_input(
     rows = as_pairs(pairs).copy()
     where = as_where(search, near, len(rows))
     check_ids(rows, images, templates)
+    if expected is not None:
+        coords = as_integers(expected[0], "expected", f"integers [{len(rows)}, 2] (y, x), and peaks", (len(rows), 2))
+        peaks = np.asarray(expected[1], np.float64).reshape(len(rows))
     with _new_file(path) as file:
         there = [
             _write_arrays(file, name, arrays, set(np.unique(rows[:, column]).tolist()))
@@ -69,8 +72,7 @@ def write_input(
             if names is not None:
                 _write_names(file, name, names)
         if expected is not None:
-            file["expected/coords"] = np.asarray(expected[0], np.int64).reshape(len(rows), 2)
-            file["expected/peaks"] = np.asarray(expected[1], np.float64).reshape(len(rows))
+            file["expected/coords"], file["expected/peaks"] = coords, peaks
 
 
 @contextlib.contextmanager

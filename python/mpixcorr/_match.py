@@ -8,7 +8,7 @@ from typing import Literal, Union
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Arrays, as_arrays, as_pairs, as_where, check_ids, known_ids
+from ._arrays import Arrays, as_arrays, as_integers, as_pairs, as_where, check_ids, known_ids
 from ._batch import match_here
 from ._files import Path
 from ._job import run_job
@@ -94,7 +94,7 @@ def _as_search(crop: Crop, normalize: bool, min_overlap: float, eps: float, qual
     half = isinstance(crop, str)
     if half and crop != "half":
         raise ValueError(f"crop is {crop!r}: expected (X, Y) in pixels, or 'half'")
-    crop_x, crop_y = (0, 0) if half else (int(value) for value in crop)
+    crop_x, crop_y = (0, 0) if half else as_integers([crop], "crop", "integers (X, Y), or 'half'", (1, 2))[0].tolist()
     if crop_x < 0 or crop_y < 0:
         raise ValueError(f"crop is {crop!r}: expected no negative number")
     if not 0 <= min_overlap <= 1:

@@ -159,6 +159,7 @@ def test_other_shapes_are_no_stack(case, shape):
         (np.array([[0.0, np.nan]]), "fractions"),
         (np.array([[0, 1e30]]), "fractions"),
         (np.array([[True, False]]), "pairs is bool"),
+        (5, r"pairs is int64 \[\]"),
         ([["0", "0"]], "pairs is <U1"),
     ],
 )

@@ -95,6 +95,11 @@ def test_failed_jobs_say_why(case, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_known_answers_are_not_rounded(case, tmp_path):
+    with pytest.raises(ValueError, match="expected holds numbers with fractions"):
+        mpixcorr.write_input(tmp_path / "in.h5", case.images, case.templates, [(0, 0)], expected=([(1.5, 2)], [0.5]))
+
+
 def test_a_refused_input_leaves_what_was_there(case, tmp_path):
     path = tmp_path / "in.h5"
     mpixcorr.write_input(path, case.images, case.templates, case.pairs)

@@ -99,6 +99,8 @@ def test_many_templates_in_slices(case, monkeypatch):
         ({"pairs": [[0, 0.5]]}, ValueError, "fractions"),
         ({"pairs": [0, 1]}, ValueError, r"expected integers \[n, 2\]"),
         ({"crop": (-1, 0)}, ValueError, "no negative"),
+        ({"crop": (1.5, 0)}, ValueError, "crop holds numbers with fractions"),
+        ({"crop": (1, 2, 3)}, ValueError, r"crop is int64 \[1, 3\]"),
         ({"crop": "third"}, ValueError, "'half'"),
         ({"min_overlap": 1.5}, ValueError, "fraction"),
         ({"eps": -1.0}, ValueError, "0 or more"),
