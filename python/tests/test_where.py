@@ -10,6 +10,7 @@ from mpixcorr import Status, match, read_output, write_input
 from mpixcorr.xcorr import BatchXCorr
 
 NOTHING = -(2**63)
+needs_program = pytest.mark.skipif(not os.environ.get("MPIXCORR"), reason="no program mpixcorr is named in MPIXCORR")
 
 
 def _at(case, *near, **options):
@@ -133,7 +134,7 @@ def test_the_first_pair_decides_wherever_it_lies(case):
     assert not _warnings(lambda: match(images, case.templates, [[2, 0], [1, 0]]))
 
 
-@pytest.mark.skipif(not os.environ.get("MPIXCORR"), reason="no program mpixcorr is named in MPIXCORR")
+@needs_program
 def test_a_job_warns_in_the_same_words(case, tmp_path):
     pytest.importorskip("h5py")
     raw = [image * 20 + 128 for image in case.images]
@@ -143,3 +144,13 @@ def test_a_job_warns_in_the_same_words(case, tmp_path):
     )
     assert [w.category for w in job] == [RuntimeWarning] and job[0].filename == __file__
     assert str(job[0].message) == str(here[0].message).replace("normalize and min_", "--normalize and --min-")
+
+
+@needs_program
+def test_near_in_a_job(case, tmp_path):
+    pytest.importorskip("h5py")
+    near = [(28, 43, 2, 3), (29, 40, 1, 1), (0, 0, -1, 0), (NOTHING, 0, 9, 9)]
+    here = _at(case, *near)
+    job = _at(case, *near, launcher=[], workdir=tmp_path)
+    for name in ("coords", "peaks", "status", "offsets", "overlap"):
+        np.testing.assert_array_equal(getattr(here, name), getattr(job, name), err_msg=name)
