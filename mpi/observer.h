@@ -43,6 +43,7 @@ typedef struct ncc_job_totals {
   double elapsed_s;                         /**< from the end of MPI_Init until now */
   int64_t pairs;                            /**< computed by this run */
   int64_t by_status[NCC_PAIR_STATUS_COUNT]; /**< rows of the output; rows with -1 are not among them */
+  int64_t at_border;                        /**< peaks at the border of what was searched */
   int64_t handouts, chunks;
   double dispatch_s; /**< from the first hand-out to the last result */
   double turn_cpu_s; /**< most processor seconds that rank 0 was busy before it looked for messages again */

@@ -238,6 +238,7 @@ static void count_statuses(const ncc_root *root, ncc_job_totals *totals) {
   for (int64_t row = 0; row < root->work.catalog->n_pairs; row++)
     if (root->work.rows[row].kind != NCC_WORK_NONE && statuses[row] < NCC_PAIR_STATUS_COUNT)
       totals->by_status[statuses[row]]++;
+  totals->at_border = ncc_output_at_border(root->output);
 }
 
 ncc_status ncc_root_finish(ncc_root *root, const ncc_rank_stats *rank_stats, double job_started_s,

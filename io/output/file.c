@@ -45,7 +45,7 @@ static hid_t make_status_type(void) {
 /** The type of a dataset in the file, and what its rows are before they are computed; to be closed. */
 static hid_t make_table_type(ncc_table_id id, const void **fill) {
   static const int64_t none = -1;
-  static const uint8_t pending = NCC_PAIR_PENDING;
+  static const uint8_t pending = NCC_PAIR_PENDING, no = 0;
   static double not_a_number;
   static float not_a_float;
   not_a_number = NAN;
@@ -54,6 +54,9 @@ static hid_t make_table_type(ncc_table_id id, const void **fill) {
     case NCC_TABLE_STATUS:
       *fill = &pending;
       return make_status_type();
+    case NCC_TABLE_AT_BORDER:
+      *fill = &no;
+      return H5Tcopy(H5T_STD_U8LE);
     case NCC_TABLE_OVERLAP:
       *fill = &not_a_float;
       return H5Tcopy(H5T_IEEE_F32LE);

@@ -24,6 +24,7 @@ extern const char ncc_output_format_name[];
   X(NCC_TABLE_PEAKS, "/peaks", 0, double, false)                 \
   X(NCC_TABLE_OVERLAP, "/overlap", 0, float, false)              \
   X(NCC_TABLE_STATUS, "/status", 0, uint8_t, false)              \
+  X(NCC_TABLE_AT_BORDER, "/at_border", 0, uint8_t, false)        \
   X(NCC_TABLE_SUBPIXEL, "/subpixel", 2, double, true)            \
   X(NCC_TABLE_SECOND_COORDS, "/second_coords", 2, int64_t, true) \
   X(NCC_TABLE_SECOND_PEAKS, "/second_peaks", 0, double, true)

@@ -170,6 +170,7 @@ ncc_status ncc_output_load(const char *path, ncc_output_data *out) {
   NCC_TRY(load_table(file, path, NCC_TABLE_PEAKS, H5T_NATIVE_DOUBLE, n, NULL, (void **)&out->peaks));
   NCC_TRY(load_table(file, path, NCC_TABLE_OVERLAP, H5T_NATIVE_FLOAT, n, NULL, (void **)&out->overlap));
   NCC_TRY(load_table(file, path, NCC_TABLE_STATUS, -1, n, NULL, (void **)&out->status));
+  NCC_TRY(load_table(file, path, NCC_TABLE_AT_BORDER, H5T_NATIVE_UINT8, n, NULL, (void **)&out->at_border));
   if (H5Lexists(file, "/subpixel", H5P_DEFAULT) > 0) {
     NCC_TRY(load_table(file, path, NCC_TABLE_SUBPIXEL, H5T_NATIVE_DOUBLE, n, NULL, (void **)&out->subpixel));
     NCC_TRY(load_table(file, path, NCC_TABLE_SECOND_COORDS, H5T_NATIVE_INT64, n, NULL, (void **)&out->second_coords));
@@ -244,6 +245,7 @@ void ncc_output_data_clear(ncc_output_data *data) {
   free(data->peaks);
   free(data->overlap);
   free(data->status);
+  free(data->at_border);
   free(data->subpixel);
   free(data->second_coords);
   free(data->second_peaks);

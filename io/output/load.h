@@ -10,7 +10,7 @@ typedef struct ncc_output_data {
   int64_t (*pairs)[2], (*coords)[2], (*offsets)[2];
   double *peaks;
   float *overlap;
-  uint8_t *status;
+  uint8_t *status, *at_border;
   double (*subpixel)[2]; /**< NULL without --quality, as the next two */
   int64_t (*second_coords)[2];
   double *second_peaks;

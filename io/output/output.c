@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/arithmetic.h"
 #include "base/files.h"
 #include "base/target.h"
 #include "io/output/file.h"
@@ -29,6 +30,7 @@ struct ncc_output {
   const ncc_work *work;
   ncc_output_layout layout;
   ncc_row_writer *writer;
+  int64_t at_border; /**< rows that are not pending whose peak lies at the border */
   uint8_t *statuses; /**< [n_pairs] on disk at the start, and what was taken since */
 };
 
@@ -104,22 +106,35 @@ cleanup:
   return status;
 }
 
-/** Reads all statuses from the open file. */
-static ncc_status read_statuses(ncc_output *output, const char *path) {
+/** Reads n rows, from `first` on, of a table of one byte a row from the open file. */
+static ncc_status read_bytes(const ncc_output *output, const char *path, ncc_table_id table, int64_t first, int64_t n,
+                             uint8_t *out) {
   ncc_status status = NCC_OK;
-  int64_t done = 0, n = output->layout.n_pairs;
-  while (done < n) {
-    ssize_t got =
-        pread(output->fd, output->statuses + done, (size_t)(n - done), output->layout.tables[NCC_TABLE_STATUS] + done);
+  for (int64_t done = 0; done < n;) {
+    const ssize_t got = pread(output->fd, out + done, (size_t)(n - done), output->layout.tables[table] + first + done);
     if (got < 0 && errno == EINTR) continue;
-    NCC_CHECK(got > 0, NCC_ERR_INPUT, "%s: /status cannot be read: %s", path,
+    NCC_CHECK(got > 0, NCC_ERR_INPUT, "%s: %s cannot be read: %s", path, ncc_tables[table].name,
               got < 0 ? strerror(errno) : "end of file");
     done += got;
   }
-  for (int64_t row = 0; row < n; row++) {
+cleanup:
+  return status;
+}
+
+/** Reads what is known of the rows that need no work any more. */
+static ncc_status read_done(ncc_output *output, const char *path) {
+  ncc_status status = NCC_OK;
+  enum { BLOCK = 1 << 14 };
+  uint8_t at_border[BLOCK];
+  const int64_t rows = output->layout.n_pairs;
+  NCC_TRY(read_bytes(output, path, NCC_TABLE_STATUS, 0, rows, output->statuses));
+  for (int64_t row = 0; row < rows; row++) {
+    if (row % BLOCK == 0)
+      NCC_TRY(read_bytes(output, path, NCC_TABLE_AT_BORDER, row, ncc_min(rows - row, BLOCK), at_border));
     NCC_CHECK(output->statuses[row] < NCC_PAIR_STATUS_COUNT, NCC_ERR_INPUT,
               "%s: /status row %" PRId64 ": %d found, expected 0 to %d", path, row, output->statuses[row],
               NCC_PAIR_STATUS_COUNT - 1);
+    output->at_border += output->statuses[row] != NCC_PAIR_PENDING && at_border[row % BLOCK] == 1;
   }
 cleanup:
   return status;
@@ -162,7 +177,7 @@ static ncc_status open_part(ncc_output *output, ncc_output_mode mode, const ncc_
   NCC_TRY(resumed ? ncc_output_file_match(file, spec, &output->layout) : build_part(output, spec));
   output->fd = open(file, (output->was_complete ? O_RDONLY : O_RDWR) | O_CLOEXEC);
   NCC_CHECK(output->fd >= 0, NCC_ERR_OUTPUT, "%s: cannot be opened: %s", file, strerror(errno));
-  if (resumed) NCC_TRY(read_statuses(output, file));
+  if (resumed) NCC_TRY(read_done(output, file));
   NCC_CHECK(!output->was_complete || count_pending(output) == 0, NCC_ERR_INPUT,
             "%s: %" PRId64 " rows are pending, expected none in a finished output (a partial one is named %s)", file,
             count_pending(output), output->part);
@@ -205,7 +220,8 @@ static ncc_status derive_row(const ncc_output *output, int64_t row, const ncc_re
                           .second_coords = {r.second_y, r.second_x},
                           .second_peak = r.second_peak,
                           .overlap = NAN,
-                          .status = r.status};
+                          .status = r.status,
+                          .at_border = r.at_border};
   if (!has_peak) return NCC_OK;
   const ncc_geometry *g = &output->work->kinds[kind].geometry;
   out->offsets[0] = r.y - (g->template_rows - 1);
@@ -225,7 +241,10 @@ ncc_status ncc_output_write(ncc_output *output, int64_t n, const int64_t *rows, 
     int64_t count = n - first < BLOCK ? n - first : BLOCK;
     for (int64_t i = 0; i < count; i++) NCC_TRY(derive_row(output, rows[first + i], &results[first + i], &block[i]));
     NCC_TRY(ncc_row_writer_put(output->writer, count, block));
-    for (int64_t i = 0; i < count; i++) output->statuses[block[i].row] = block[i].status;
+    for (int64_t i = 0; i < count; i++) {
+      output->statuses[block[i].row] = block[i].status;
+      output->at_border += block[i].at_border;
+    }
   }
 cleanup:
   return status;
@@ -289,7 +308,7 @@ ncc_status ncc_output_peek(const char *path, const ncc_work *work, const ncc_inp
   NCC_TRY(ncc_output_file_match(file, &spec, &found.layout));
   found.fd = open(file, O_RDONLY | O_CLOEXEC);
   NCC_CHECK(found.fd >= 0, NCC_ERR_OUTPUT, "%s: cannot be opened: %s", file, strerror(errno));
-  NCC_TRY(read_statuses(&found, file));
+  NCC_TRY(read_done(&found, file));
 cleanup:
   if (found.fd >= 0) close(found.fd);
   free(found.path);
@@ -304,6 +323,10 @@ const uint8_t *ncc_output_statuses(const ncc_output *output) {
 
 int64_t ncc_output_unwritten(const ncc_output *output) {
   return output->writer ? ncc_row_writer_unwritten(output->writer) : 0;
+}
+
+int64_t ncc_output_at_border(const ncc_output *output) {
+  return output->at_border;
 }
 
 ncc_status ncc_output_sync(ncc_output *output) {

@@ -43,6 +43,9 @@ ncc_status ncc_output_peek(const char *path, const ncc_work *work, const ncc_inp
 /** Status of every row, on disk or taken since: [n_pairs], borrowed. After resume, non-pending rows need no work. */
 const uint8_t *ncc_output_statuses(const ncc_output *output);
 
+/** Of the rows that are not pending, those whose peak lies at the border of what was searched. */
+int64_t ncc_output_at_border(const ncc_output *output);
+
 /** Takes n results and returns at once: a thread of the output's own writes them.
  *  /offsets and /overlap are derived here.  @param[in] rows  row of /pairs of each.
  *  @return NCC_OK; NCC_ERR_OUTPUT if writing failed, now or before; nothing more is written then. */

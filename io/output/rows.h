@@ -17,7 +17,7 @@ typedef struct ncc_output_row {
   int64_t second_coords[2];
   double second_peak;
   float overlap;
-  uint8_t status;
+  uint8_t status, at_border;
 } ncc_output_row;
 
 typedef struct ncc_row_writer ncc_row_writer;

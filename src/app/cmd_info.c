@@ -165,6 +165,9 @@ static ncc_status print_output(const char *path) {
   }
   printf("%s\n", none ? " none" : "");
   NCC_TRY(print_peaks(&data));
+  int64_t at_border = 0;
+  for (int64_t row = 0; row < data.n_pairs; ++row) at_border += data.at_border[row];
+  if (at_border) printf("  border     %" PRId64 " of the peaks lie at the border of what was searched\n", at_border);
   if (data.subpixel) printf("  quality    sub-pixel positions and second peaks\n");
   printf("  run\n");
   for (int i = 0; i < data.n_attributes; ++i)

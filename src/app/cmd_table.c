@@ -91,7 +91,7 @@ static void print_number(double value, int digits) {
 }
 
 static void print_csv(const ncc_output_data *data, const ncc_pair_source *names, const table_row *rows, int64_t n) {
-  printf("row,image,template,image_name,template_name,status,offset_y,offset_x,coord_y,coord_x,peak,overlap");
+  printf("row,image,template,image_name,template_name,status,offset_y,offset_x,coord_y,coord_x,peak,overlap,at_border");
   if (data->subpixel) printf(",subpixel_y,subpixel_x,second_y,second_x,second_peak");
   printf("\n");
   for (int64_t i = 0; i < n; i++) {
@@ -108,6 +108,7 @@ static void print_csv(const ncc_output_data *data, const ncc_pair_source *names,
              data->coords[row][0], data->coords[row][1]);
     print_number(data->peaks[row], 17);
     print_number((double)data->overlap[row], 9);
+    printf(",%d", data->at_border[row]);
     if (data->subpixel) {
       print_number(data->subpixel[row][0], 17);
       print_number(data->subpixel[row][1], 17);
@@ -151,8 +152,8 @@ static void print_text(const ncc_output_data *data, const ncc_pair_source *names
       if (columns > width[kind]) width[kind] = columns;
     }
   if (data->subpixel) snprintf(second, sizeof second, "  %8s", "second");
-  printf("%8s  %-*s  %-*s  %8s  %8s  %8s%s  %7s  %s\n", "row", width[0], "image", width[1], "template", "offset y",
-         "offset x", "peak", second, "overlap", "status");
+  printf("%8s  %-*s  %-*s  %8s  %8s  %8s%s  %7s  %6s  %s\n", "row", width[0], "image", width[1], "template", "offset y",
+         "offset x", "peak", second, "overlap", "border", "status");
   for (int64_t i = 0; i < n; i++) {
     const int64_t row = rows[i].row;
     const bool answered = data->coords[row][0] != -1;
@@ -171,8 +172,8 @@ static void print_text(const ncc_output_data *data, const ncc_pair_source *names
       label(names, (ncc_object_kind)kind, data->pairs[row][kind], text[kind]);
       print_column(text[kind], width[kind]);
     }
-    printf("  %8s  %8s  %8s%s  %7s  %s\n", offset[0], offset[1], peak, second, overlap,
-           ncc_pair_status_name((ncc_pair_status)data->status[row]));
+    printf("  %8s  %8s  %8s%s  %7s  %6s  %s\n", offset[0], offset[1], peak, second, overlap,
+           data->at_border[row] ? "yes" : "", ncc_pair_status_name((ncc_pair_status)data->status[row]));
   }
 }
 

@@ -108,6 +108,12 @@ void ncc_report_summary(FILE *stream, const ncc_job_header *header, const ncc_jo
   fprintf(stream, "time     computing %.2f s, planning %.2f s, waiting %.2f s, reading %.2f s%s; writing %.2f s\n",
           totals->compute_s.mean, totals->plan_s.mean, totals->wait_s.mean, totals->read_s.mean,
           header->ranks > 1 ? " (mean of the ranks)" : "", totals->write_s.max);
+  if (totals->at_border)
+    fprintf(stream,
+            "warning  %" PRId64
+            " peak%s at the border of what was searched: a better match may lie beyond; see "
+            "/at_border\n",
+            totals->at_border, totals->at_border == 1 ? " lies" : "s lie");
   if (totals->counters.cpu_fallback)
     fprintf(stream,
             "warning  %" PRId64 " pair%s of GPU ranks went to the CPU engine: too large for the GPU, or it failed\n",
@@ -215,6 +221,7 @@ static json_t *make_report(const ncc_job_header *header, const ncc_job_totals *t
       json_pack("{s:I, s:f}", "count", (json_int_t)totals->checkpoints, "elapsed_s", totals->checkpoints_s));
   SET("counters", counters(header, totals));
   SET("status", statuses(totals));
+  SET("at_border", json_integer(totals->at_border));
 #undef SET
   if (!failed) return report;
   json_decref(report);

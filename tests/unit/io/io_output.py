@@ -12,7 +12,7 @@ import numpy as np
 
 from io_common import TOOL, main, tool
 
-TABLES = ["pairs", "coords", "offsets", "peaks", "overlap", "status"]
+TABLES = ["pairs", "coords", "offsets", "peaks", "overlap", "status", "at_border"]
 QUALITY = ["subpixel", "second_coords", "second_peaks"]
 STATUSES = {"pending": 0, "ok": 1, "flat": 2, "nonfinite": 3, "unreadable": 4, "uncertain": 5, "invalid": 6}
 
@@ -44,7 +44,7 @@ def expected_rows(pairs):
     coords[~good], offsets[~good] = -1, -1
     return {"pairs": pairs, "coords": coords, "offsets": offsets, "status": status,
             "peaks": np.where(good, 1 / (row + 1), np.nan),
-            "overlap": np.where(good, inside / 28, np.nan).astype("f4")}
+            "overlap": np.where(good, inside / 28, np.nan).astype("f4"), "at_border": good & (row % 2 == 0)}
 
 
 def read(path):
@@ -84,7 +84,8 @@ def datasets_and_types():
             assert file[name].chunks is None
         assert h5py.check_enum_dtype(file["status"].dtype) == STATUSES and file["status"].dtype == "u1"
         types = {name: file[name].dtype.str for name in TABLES if name != "status"}
-        assert types == {"pairs": "<i8", "coords": "<i8", "offsets": "<i8", "peaks": "<f8", "overlap": "<f4"}
+        assert types == {"pairs": "<i8", "coords": "<i8", "offsets": "<i8", "peaks": "<f8", "overlap": "<f4",
+                         "at_border": "|u1"}
     run("in.h5", "quality.h5", "new", "quality=1")
     tables, _ = read("quality.h5")
     assert sorted(tables) == sorted(TABLES + QUALITY)

@@ -105,6 +105,7 @@ static ncc_result make_result(int64_t row, bool quality) {
     r.y = row % 5;
     r.x = row % 11;
     r.peak = 1.0 / (double)(row + 1);
+    r.at_border = row % 2 == 0;
     if (quality) {
       r.subpixel_y = (double)r.y + 0.25;
       r.subpixel_x = (double)r.x - 0.25;
