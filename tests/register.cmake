@@ -6,25 +6,28 @@
 #                                  first argument; without, alone.
 #   ncc_add_engine_test(test_x ENGINE)
 #                                  a C program that takes an engine's name: one executable, one test NAME_ENGINE.
-#   ncc_add_script(NAME x COMMAND program args ... [LABELS l ...] [TIMEOUT s] [PROCESSORS n] [ENVIRONMENT A=b ...])
+#   ncc_add_script(NAME x COMMAND program args ... [LABELS l ...] [TIMEOUT s] [WAITS]
+#                [ENVIRONMENT A=b ...])
 #                                  a program, or a script of the room: *.py or *.sh. It finds mpixcorr in $MPIXCORR and
 #                                  mpirun in $MPIEXEC, and imports the Python modules of common/ and of other rooms.
-# Exit code 77 means skipped. Tests that measure time or memory have the label `measured`: sanitizers would spoil them.
+# Exit code 77 means skipped. Labels that decide when a test runs: `quick` first, `full` by tests/run.sh --all only; a room
+# gives one to all its tests by NCC_ROOM_LABEL. Tests that measure time or memory are `measured`: sanitizers would spoil
+# them. The others name what is tested.
 set(NCC_TESTS ${CMAKE_CURRENT_LIST_DIR})
+set(NCC_MPIEXEC ${NCC_TESTS}/common/bin/mpirun) # a launch shares nothing with those beside it
 set(NCC_TEST_ENVIRONMENT
-  "MPIXCORR=${PROJECT_BINARY_DIR}/mpixcorr" "MPIEXEC=${MPIEXEC_EXECUTABLE}" "OMPI_ALLOW_RUN_AS_ROOT=1"
-  "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1" "OMPI_MCA_rmaps_base_oversubscribe=1" "OMPI_MCA_hwloc_base_binding_policy=none"
-  "PRTE_ALLOW_RUN_AS_ROOT=1" "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM=1" # the same for Open MPI 5
-  "PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe" "PRTE_MCA_hwloc_default_binding_policy=none"
-  "OMPI_MCA_btl_vader_single_copy_mechanism=none" # containers forbid the system call that it would use
-  "HDF5_USE_FILE_LOCKING=BEST_EFFORT"
+  "MPIXCORR=${PROJECT_BINARY_DIR}/mpixcorr" "MPIEXEC=${NCC_MPIEXEC}" "NCC_MPIEXEC=${MPIEXEC_EXECUTABLE}"
   "PYTHONPATH=${NCC_TESTS}/common:${NCC_TESTS}/unit/io:${NCC_TESTS}/program:${NCC_TESTS}/program/faults"
-  "PYTHONDONTWRITEBYTECODE=1")
+  "PYTHONDONTWRITEBYTECODE=1"
+  # One rank alone: no daemon, no folder of sessions, no look for networks.
+  "OMPI_MCA_ess_singleton_isolated=1" "OMPI_MCA_orte_create_session_dirs=0" "OMPI_MCA_pml=ob1"
+  "OMPI_MCA_btl=self,vader" "HDF5_USE_FILE_LOCKING=BEST_EFFORT")
 if(MPIXCORR_SANITIZE) # whole stacks, so that leaks of Open MPI's unloaded plugins are known as its own
   list(APPEND NCC_TEST_ENVIRONMENT "ASAN_OPTIONS=fast_unwind_on_malloc=0"
     "LSAN_OPTIONS=suppressions=${NCC_TESTS}/checks/lsan.supp,print_suppressions=0")
 endif()
 set_property(GLOBAL PROPERTY NCC_REGISTERED_SOURCES "")
+set(NCC_TEST_FOLDERS ${CMAKE_CURRENT_BINARY_DIR}/run)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
 set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
 
@@ -35,14 +38,18 @@ if(NOT NCC_PYTHON)
   set(NCC_PYTHON ${NCC_TESTS}/common/skip.sh "no python3 was found when the build was configured")
 endif()
 
-# Each test has a folder of its own for mpirun's sessions: Open MPI 4 fails where one mpirun removes the common folder
-# while another is about to use it.
+# A test takes four slots, or one where it mostly WAITS; `ctest --parallel` gets four a core, and three more for those.
+# Its launches have their sessions, and its runs their planned transforms, in a folder of its own.
 function(ncc_test_properties name labels timeout)
+  if(NOT "full" IN_LIST labels)
+    list(APPEND labels ${NCC_ROOM_LABEL})
+  endif()
   if(MPIXCORR_SANITIZE)
     math(EXPR timeout "5 * ${timeout}")
   endif()
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 LABELS "${labels}" TIMEOUT ${timeout}
-    ENVIRONMENT "${NCC_TEST_ENVIRONMENT};OMPI_MCA_orte_tmpdir_base=${PROJECT_BINARY_DIR}/tests/mpirun/${name}")
+    PROCESSORS 4 ENVIRONMENT_MODIFICATION "PATH=path_list_prepend:${NCC_TESTS}/common/bin" ENVIRONMENT
+    "${NCC_TEST_ENVIRONMENT};NCC_SESSIONS=${NCC_TEST_FOLDERS}/${name};XDG_CACHE_HOME=${NCC_TEST_FOLDERS}/${name}")
 endfunction()
 
 function(ncc_register_sources)
@@ -72,10 +79,9 @@ function(ncc_add_test)
   target_link_libraries(${T_NAME} PRIVATE ${T_LIBRARIES})
   if(T_RANKS)
     foreach(ranks IN LISTS T_RANKS)
-      add_test(NAME ${T_NAME}_np${ranks} COMMAND ${MPIEXEC_EXECUTABLE} -n ${ranks} $<TARGET_FILE:${T_NAME}> ${ranks}
+      add_test(NAME ${T_NAME}_np${ranks} COMMAND ${NCC_MPIEXEC} -n ${ranks} $<TARGET_FILE:${T_NAME}> ${ranks}
         ${T_ARGS})
       ncc_test_properties(${T_NAME}_np${ranks} "${T_LABELS};mpi" ${T_TIMEOUT})
-      set_tests_properties(${T_NAME}_np${ranks} PROPERTIES PROCESSORS 2)
     endforeach()
   else()
     add_test(NAME ${T_NAME} COMMAND ${T_NAME} ${T_ARGS})
@@ -98,15 +104,12 @@ function(ncc_add_engine_test program engine)
 endfunction()
 
 function(ncc_add_script)
-  cmake_parse_arguments(T "" "NAME;TIMEOUT;PROCESSORS" "COMMAND;LABELS;ENVIRONMENT" ${ARGN})
+  cmake_parse_arguments(T "WAITS" "NAME;TIMEOUT" "COMMAND;LABELS;ENVIRONMENT" ${ARGN})
   if(T_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "ncc_add_script(${T_NAME}): unknown ${T_UNPARSED_ARGUMENTS}")
   endif()
   if(NOT T_TIMEOUT)
     set(T_TIMEOUT 60)
-  endif()
-  if(NOT T_PROCESSORS)
-    set(T_PROCESSORS 1)
   endif()
   list(POP_FRONT T_COMMAND program)
   if(program MATCHES "\\.(py|sh)$")
@@ -117,6 +120,8 @@ function(ncc_add_script)
   endif()
   add_test(NAME ${T_NAME} COMMAND ${program} ${T_COMMAND} WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
   ncc_test_properties(${T_NAME} "${T_LABELS}" ${T_TIMEOUT})
-  set_tests_properties(${T_NAME} PROPERTIES PROCESSORS ${T_PROCESSORS})
+  if(T_WAITS)
+    set_tests_properties(${T_NAME} PROPERTIES PROCESSORS 1)
+  endif()
   set_property(TEST ${T_NAME} APPEND PROPERTY ENVIRONMENT ${T_ENVIRONMENT})
 endfunction()

@@ -4,17 +4,15 @@
 # what is reported of them is in tsan.supp.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-export MPIXCORR=${MPIXCORR:-$here/../../build-tsan/mpixcorr} MPIEXEC=${MPIEXEC:-mpirun}
+export MPIXCORR=${MPIXCORR:-$here/../../build-tsan/mpixcorr} MPIEXEC=${MPIEXEC:-$here/../common/bin/mpirun}
 MPIXCORR=$(realpath "$MPIXCORR")
 nm -D "$MPIXCORR" | grep __tsan_init >/dev/null || { echo "$MPIXCORR is not built with -DMPIXCORR_SANITIZE=thread"; exit 1; }
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
-export OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_btl_vader_single_copy_mechanism=none
 export MPIXCORR_SYNC_S=0.02 # so that results are written while others are computed
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-export XDG_CACHE_HOME=$folder TSAN_OPTIONS="suppressions=$here/tsan.supp exitcode=99 log_path=$folder/tsan"
+export NCC_SESSIONS=$folder XDG_CACHE_HOME=$folder TSAN_OPTIONS="suppressions=$here/tsan.supp exitcode=99 log_path=$folder/tsan"
 "$MPIXCORR" generate few.h5 --preset tiny --images 24 >/dev/null
 "$MPIXCORR" generate many.h5 --preset tiny --images 50 --templates 10 >/dev/null
 

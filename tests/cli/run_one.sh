@@ -6,7 +6,7 @@
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 name=$1
-export MPIXCORR=${MPIXCORR:-$here/../../build/mpixcorr} MPIEXEC=${MPIEXEC:-mpirun}
+export MPIXCORR=${MPIXCORR:-$here/../../build/mpixcorr} MPIEXEC=${MPIEXEC:-$here/../common/bin/mpirun}
 export LC_ALL=C COLUMNS=80
 
 folder=$(mktemp -d)

@@ -17,7 +17,7 @@ targets=("$@")
 sanitizers=${FUZZ_SANITIZERS:-address,undefined}
 program=${MPIXCORR:-build/mpixcorr}
 command -v clang >/dev/null || { echo "skipped: no clang"; exit 77; }
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_ess_singleton_isolated=1
+export OMPI_MCA_ess_singleton_isolated=1
 build="build-fuzz"
 [[ $sanitizers == *address* ]] || build="build-fuzz-plain"
 

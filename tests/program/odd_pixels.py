@@ -41,8 +41,7 @@ def run(path, ranks, *options):
     output = path + ".out"
     launcher = [MPIEXEC, "-n", str(ranks)] if ranks > 1 else []
     done = subprocess.run([*launcher, MPIXCORR, "run", path, output, "--overwrite", "--progress", "none", "--threads", "1",
-                           *options], capture_output=True, text=True, timeout=100, check=False,
-                          env={**os.environ, "OMPI_MCA_ess_singleton_isolated": "1"})
+                           *options], capture_output=True, text=True, timeout=100, check=False)
     assert not [line for line in done.stderr.splitlines() if line.startswith("mpixcorr: ")], done.stderr
     with h5py.File(output, "r") as file:
         return done.returncode, {name: file[name][()] for name in ("status", "coords", "peaks")}

@@ -305,7 +305,8 @@ def main():
                        "SLURM_CONF": os.path.join(folder, "slurm.conf"), "MPIXCORR_SYNC_S": "0.2",
                        "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin",
                        "OMPI_MCA_btl": "tcp,self",  # both nodes have this machine's name, but no memory in common
-                       "OMPI_MCA_orte_tmpdir_base": folder})
+                       "OMPI_MCA_orte_create_session_dirs": "1", "OMPI_MCA_orte_tmpdir_base": folder,  # of srun's ranks
+                       "NCC_SESSIONS": folder})
     up = subprocess.run([SLURM, "up", "."], capture_output=True, text=True)
     try:
         if up.returncode == 77:

@@ -15,10 +15,24 @@ PATH=$PATH:/usr/sbin:/sbin
 
 missing() { echo "skipped: $1"; exit 77; }
 
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+# Three ports that nobody listens on, below those that systems give to connections; `up` tries others should it fail.
+free_ports() {
+  python3 -c '
+import random, socket
+held = []
+while len(held) < 3:
+    try:
+        s = socket.socket()
+        s.bind(("127.0.0.1", random.randrange(10000, 32000)))
+        held.append(s)
+    except OSError:
+        pass
+print(*(s.getsockname()[1] for s in held))'
+}
 
 configure() {
-  local host gpus='' memory
+  local host gpus='' memory ports
+  read -ra ports < <(free_ports)
   host=$(hostname -s)
   memory=$(($(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo) / 2048))
   mkdir -p "$folder"/{state,spool,log,run,tmp/n1,tmp/n2}
@@ -49,7 +63,7 @@ SlurmctldPidFile=$folder/run/slurmctld.pid
 SlurmdPidFile=$folder/run/slurmd-%n.pid
 SlurmctldLogFile=$folder/log/slurmctld.log
 SlurmdLogFile=$folder/log/slurmd-%n.log
-SlurmctldPort=$(free_port)
+SlurmctldPort=${ports[0]}
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 JobCompType=jobcomp/none
@@ -58,8 +72,8 @@ MinJobAge=600
 KillWait=3
 JobRequeue=1
 ${gpus:+GresTypes=gpu}
-NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=$(free_port) CPUs=2 RealMemory=$memory $gpus State=UNKNOWN
-NodeName=n2 NodeHostname=$host NodeAddr=127.0.0.1 Port=$(free_port) CPUs=2 RealMemory=$memory $gpus State=UNKNOWN
+NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=${ports[1]} CPUs=2 RealMemory=$memory $gpus State=UNKNOWN
+NodeName=n2 NodeHostname=$host NodeAddr=127.0.0.1 Port=${ports[2]} CPUs=2 RealMemory=$memory $gpus State=UNKNOWN
 PartitionName=p Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP
 EOT
 }
@@ -68,9 +82,9 @@ start() {
   (umask 077 && head -c 128 /dev/urandom >"$folder/munge.key")
   chmod 755 "$folder"
   munged --force --key-file="$folder/munge.key" --socket="$folder/run/munge.sock" \
-    --pid-file="$folder/run/munged.pid" --log-file="$folder/log/munged.log" --seed-file="$folder/run/munged.seed"
-  slurmctld -c -f "$folder/slurm.conf"
-  for node in n1 n2; do slurmd -N "$node" -f "$folder/slurm.conf"; done
+    --pid-file="$folder/run/munged.pid" --log-file="$folder/log/munged.log" --seed-file="$folder/run/munged.seed" || return 1
+  slurmctld -c -f "$folder/slurm.conf" || return 1
+  for node in n1 n2; do slurmd -N "$node" -f "$folder/slurm.conf" || return 1; done
   for _ in {1..200}; do
     if [[ "$(sinfo --noheader --format %D/%t 2>/dev/null)" == 2/idle ]]; then return; fi
     sleep 0.1
@@ -125,8 +139,13 @@ case $verb in
       command -v "$program" >/dev/null || missing "no $program (Debian: slurmctld slurmd slurm-client munge)"
     done
     [[ "$(id -u)" == 0 ]] || missing "slurmd needs root"
-    configure
-    start
+    for try in 1 2 3; do
+      configure
+      if start; then exit 0; fi
+      echo "slurm.sh: attempt $try failed" >&2
+      down
+    done
+    exit 1
     ;;
   down) down ;;
   *) echo "slurm.sh: unknown verb '$verb'" >&2; exit 2 ;;

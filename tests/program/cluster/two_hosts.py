@@ -193,7 +193,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="hosts-") as folder:
         os.chdir(folder)
         os.environ["XDG_CACHE_HOME"] = os.path.dirname(INPUT)
-        os.environ["OMPI_MCA_orte_tmpdir_base"] = folder
+        os.environ["NCC_SESSIONS"] = folder
         os.environ["MPIXCORR_SYNC_S"] = "0.2"  # rows reach the disk soon, so that runs are struck early
         up = subprocess.run([HOSTS, "up", "."], capture_output=True, text=True)
         try:

@@ -16,9 +16,6 @@ except ImportError as error:
 
 MPIXCORR, MPIEXEC, SHIM = os.environ["MPIXCORR"], os.environ["MPIEXEC"], os.environ["FAULT_SHIM"]
 TIMEOUT_S = 120
-# Open MPI starts several times as fast when it need not look for networks, or for a daemon where there is no launcher.
-os.environ.update({"OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "self,vader", "OMPI_MCA_ess_singleton_isolated": "1"})
-
 
 PAIR_S = 0.5  # what a pair takes at least in a run that crawls
 PROMPT = {"MPIXCORR_SYNC_S": "0.02"}  # rows are on the disk, and can be seen, as soon as they are computed

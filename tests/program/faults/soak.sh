@@ -9,16 +9,13 @@ kills=${1:-200}
 RANDOM=${2:-1}
 images=${3:-30}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-export MPIXCORR=${MPIXCORR:-$here/../../../build/mpixcorr} MPIEXEC=${MPIEXEC:-mpirun}
+export MPIXCORR=${MPIXCORR:-$here/../../../build/mpixcorr} MPIEXEC=${MPIEXEC:-$here/../../common/bin/mpirun}
 shim=${FAULT_SHIM:-$here/../../../build/tests/libfault_shim.so}
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
-export OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_btl_vader_single_copy_mechanism=none
-export OMPI_MCA_pml=ob1 OMPI_MCA_btl=self,vader
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-export OMPI_MCA_orte_tmpdir_base=$folder XDG_CACHE_HOME=$folder
+export NCC_SESSIONS=$folder XDG_CACHE_HOME=$folder
 
 datasets() { # FILE: every dataset's bytes, as one digest
   for name in pairs coords offsets peaks overlap status; do
