@@ -51,7 +51,7 @@ NCC_CLONES void ncc_swap(void *numbers, int64_t n, size_t size) {
 /* ---- files --------------------------------------------------------------------------------------------------------
  */
 
-ncc_status ncc_raw_files_add(ncc_raw_files *files, const char *path, int32_t *index) {
+ncc_status ncc_raw_files_add_open(ncc_raw_files *files, const char *path, int32_t *index) {
   ncc_status status = NCC_OK;
   struct stat info;
   for (int32_t i = files->count - 1; i >= 0 && i >= files->count - LOOK_BACK; i--) {
@@ -60,7 +60,6 @@ ncc_status ncc_raw_files_add(ncc_raw_files *files, const char *path, int32_t *in
     return NCC_OK;
   }
   const int64_t size_bytes = stat(path, &info) == 0 ? (int64_t)info.st_size : -1;
-  if (size_bytes >= 0) NCC_TRY(ncc_target_spare(path, &info));
   if (files->count == files->capacity) {
     int32_t capacity = files->capacity ? 2 * files->capacity : 4;
     ncc_raw_file *items = realloc(files->items, (size_t)capacity * sizeof *items);
@@ -73,6 +72,14 @@ ncc_status ncc_raw_files_add(ncc_raw_files *files, const char *path, int32_t *in
   NCC_CHECK(file->path, NCC_ERR_NOMEM, "%s: no memory", path);
   *index = files->count++;
 cleanup:
+  return status;
+}
+
+ncc_status ncc_raw_files_add(ncc_raw_files *files, const char *path, int32_t *index) {
+  struct stat info;
+  const int32_t before = files->count;
+  ncc_status status = ncc_raw_files_add_open(files, path, index);
+  if (status == NCC_OK && files->count > before && stat(path, &info) == 0) status = ncc_target_spare(path, &info);
   return status;
 }
 

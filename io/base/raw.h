@@ -25,8 +25,11 @@ typedef struct ncc_raw_files {
 
 /** Index of the file of this name, which is added where the last ones are others. That there is none is told by
  * reading.
- *  @return NCC_OK; NCC_ERR_NOMEM. */
+ *  @return NCC_OK; NCC_ERR_NOMEM; NCC_ERR_OUTPUT for a file that is to be written (base/target.h). */
 ncc_status ncc_raw_files_add(ncc_raw_files *files, const char *path, int32_t *index);
+
+/** The same of a file that the caller has open: it may be the output that is resumed. */
+ncc_status ncc_raw_files_add_open(ncc_raw_files *files, const char *path, int32_t *index);
 
 void ncc_raw_files_clear(ncc_raw_files *files);
 

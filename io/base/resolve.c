@@ -427,7 +427,7 @@ ncc_status ncc_h5_read_all(const ncc_h5_dataset *set, const char *path, const ch
     if (set->shape[d] == 0) return NCC_OK;
     if (d < NCC_SOURCE_RANK) box.n[d] = (int64_t)set->shape[d];
   }
-  NCC_TRY(ncc_raw_files_add(&sources.files, path, &index));
+  NCC_TRY(ncc_raw_files_add_open(&sources.files, path, &index));
   sources.input = H5Iget_file_id(set->id);
   if (H5Fget_name(sources.input, name, sizeof name) < 0 || strcmp(name, path) != 0) ncc_h5_close(&sources.input);
   NCC_TRY(ncc_sources_add(&sources, set, index, label, &element, &index));
