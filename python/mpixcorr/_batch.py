@@ -49,7 +49,12 @@ def match_here(
         _match_side_by_side(batch, small, search, most_threads, bar.update)
     if batch.misleading:
         warn(f"{batch.misleading}; see normalize and min_overlap")
-    return batch.result(search.quality)
+    result = batch.result(search.quality)
+    at_border = np.count_nonzero(result.at_border)
+    if at_border:
+        lie = " lies" if at_border == 1 else "s lie"
+        warn(f"{at_border} peak{lie} at the border of what was searched: a better match may lie beyond; see at_border")
+    return result
 
 
 def _match_side_by_side(

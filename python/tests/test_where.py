@@ -89,6 +89,16 @@ def test_at_border(case):
     assert batch.at_border.tolist() == [True]
 
 
+def test_peaks_at_the_border_are_counted(case):
+    def found(call):
+        return [str(w.message) for w in _warnings(call, "border")]
+
+    words = "at the border of what was searched: a better match may lie beyond; see at_border"
+    assert found(lambda: _at(case, (30, 40, 1, 1), (29, 40, 1, 1))) == [f"1 peak lies {words}"]
+    assert found(lambda: _at(case, (29, 40, 1, 1), (29, 40, 1, 1))) == [f"2 peaks lie {words}"]
+    assert found(lambda: _at(case, (30, 40, 1, 1), (0, 0, -1, -1))) == []
+
+
 def test_at_border_is_read_from_files(case, tmp_path):
     h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "out.h5", "w") as file:
@@ -101,11 +111,11 @@ def test_at_border_is_read_from_files(case, tmp_path):
     assert read_output(tmp_path / "out.h5").at_border.tolist() == [True]
 
 
-def _warnings(call):
+def _warnings(call, words="has mean"):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         call()
-    return caught
+    return [w for w in caught if words in str(w.message)]
 
 
 def test_zeros_outside_raw_images_are_warned_of(case):
