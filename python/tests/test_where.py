@@ -160,7 +160,15 @@ def test_a_job_warns_in_the_same_words(case, tmp_path):
 def test_near_in_a_job(case, tmp_path):
     pytest.importorskip("h5py")
     near = [(28, 43, 2, 3), (29, 40, 1, 1), (0, 0, -1, 0), (NOTHING, 0, 9, 9)]
-    here = _at(case, *near)
-    job = _at(case, *near, launcher=[], workdir=tmp_path)
-    for name in ("coords", "peaks", "status", "offsets", "overlap"):
+    results = []
+
+    def at(launcher):
+        caught = _warnings(
+            lambda: results.append(_at(case, *near, launcher=launcher, workdir=tmp_path)), "at the border"
+        )
+        return [str(w.message) for w in caught]
+
+    assert at(None) == [text.replace("/at_border", "at_border") for text in at([])] != []
+    here, job = results
+    for name in ("coords", "peaks", "status", "offsets", "overlap", "at_border"):
         np.testing.assert_array_equal(getattr(here, name), getattr(job, name), err_msg=name)
