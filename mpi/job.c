@@ -56,6 +56,10 @@ cleanup:
   return status;
 }
 
+int ncc_job_ranks(void) {
+  return world.comm.ranks;
+}
+
 void ncc_job_finalize(void) {
   ncc_comm_destroy(&world.comm);
   MPI_Finalize();

@@ -15,6 +15,9 @@
  *  @return NCC_OK; NCC_ERR_COMM. */
 ncc_status ncc_job_init(int *argc, char ***argv, int *rank);
 
+/** How many ranks MPI has started; after ncc_job_init(). */
+int ncc_job_ranks(void);
+
 /** Runs the whole job; with --dry-run it only validates and plans. Collective over all ranks.
  *  Where a rank cannot even tell the others what went wrong, it prints the one error line itself and aborts them all.
  *  @param[in] observer  used on rank 0; NULL elsewhere, or for none.

@@ -12,7 +12,8 @@ static volatile sig_atomic_t came;
 static const struct {
   int number;
   const char *name;
-} signals[] = {{SIGTERM, "SIGTERM"}, {SIGINT, "SIGINT"}, {SIGUSR1, "SIGUSR1"}, {SIGUSR2, "SIGUSR2"}};
+} signals[] = {{SIGTERM, "SIGTERM"}, {SIGINT, "SIGINT"}, {SIGUSR1, "SIGUSR1"},
+               {SIGUSR2, "SIGUSR2"}, {SIGHUP, "SIGHUP"}, {SIGXCPU, "SIGXCPU"}};
 enum { SIGNALS = sizeof signals / sizeof signals[0] };
 
 static void note(int number) {
@@ -24,7 +25,13 @@ static void note(int number) {
 void ncc_stop_catch_signals(void) {
   struct sigaction action = {.sa_handler = note, .sa_flags = SA_RESTART};
   sigemptyset(&action.sa_mask);
-  for (int i = 0; i < SIGNALS; i++) sigaction(signals[i].number, &action, NULL);
+  for (int i = 0; i < SIGNALS; i++) {
+    struct sigaction before;
+    sigaction(signals[i].number, &action, &before);
+    if (signals[i].number == SIGHUP && before.sa_handler == SIG_IGN) signal(SIGHUP, SIG_IGN); /* nohup */
+  }
+  signal(SIGPIPE, SIG_IGN); /* nobody reads what the run says: no reason to end it */
+  signal(SIGXFSZ, SIG_IGN); /* write() tells of it, as of a full disk */
 }
 
 void ncc_stop_connect(volatile int *stop) {

@@ -17,7 +17,8 @@ static inline bool ncc_stop_asked(const volatile int *stop) {
   return __atomic_load_n(stop, __ATOMIC_RELAXED) != 0;
 }
 
-/** From now on SIGTERM, SIGINT, SIGUSR1 and SIGUSR2 no longer end the process; the first is remembered. */
+/** From now on SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGXCPU and SIGHUP (unless it was ignored, as nohup does) no longer
+ *  end the process; the first is remembered. SIGPIPE and SIGXFSZ are ignored: the calls that they are about fail. */
 void ncc_stop_catch_signals(void);
 
 /** Has signals set this flag too, also one that came already; NULL ends that. */

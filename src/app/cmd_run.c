@@ -4,6 +4,7 @@
 
 #include "app/commands.h"
 #include "app/dry_run.h"
+#include "app/launcher.h"
 #include "app/probe.h"
 #include "app/progress.h"
 #include "app/report.h"
@@ -89,7 +90,17 @@ ncc_status ncc_cmd_run(int argc, char **argv) {
     if (ncc_launcher_rank() == 0) ncc_command_print_help(&ncc_run_command, stdout);
     goto cleanup;
   }
+  const int launched = ncc_launcher_ranks();
   NCC_TRY(ncc_job_init(&argc, &argv, &rank));
+  if (launched > 1 && ncc_job_ranks() == 1) { /* each would do the whole job, and write the same output */
+    status =
+        ncc_error_set(NCC_ERR_USAGE,
+                      "run: the launcher started %d processes, but MPI sees each alone: start them by mpirun, or by "
+                      "srun --mpi=pmix (runs that are meant to be separate: env -u SLURM_STEP_NUM_TASKS)",
+                      launched);
+    ncc_job_finalize();
+    goto cleanup;
+  }
   observer o = {.options = &options};
   ncc_job_observer hooks = {.context = &o,
                             .probe = probe,

@@ -15,8 +15,4 @@ ncc_status ncc_cmd_map(int argc, char **argv);
 ncc_status ncc_cmd_import(int argc, char **argv);
 ncc_status ncc_cmd_selftest(int argc, char **argv);
 
-/** This process's rank according to the environment that the launcher made, 0 without one: for what is to be printed
- *  once before MPI is started, such as help and usage errors. */
-int ncc_launcher_rank(void);
-
 #endif

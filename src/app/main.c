@@ -1,15 +1,18 @@
 /** Dispatch to the commands, and what belongs to none of them: --help, --version and the one error line.
  *
  *  Only `run` starts MPI. What fails before that would be printed by every process of a launcher, so the rank is taken
- *  from the launcher's environment here.
+ *  from the launcher's environment. All other commands speak in every process: they know nothing of each other, and
+ * what a scheduler or an MPI program left in the environment is not theirs.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "app/commands.h"
+#include "app/launcher.h"
 #include "app/man_page.h"
 #include "app/probe.h"
 #include "base/error.h"
@@ -42,16 +45,6 @@ enum {
      MPI was never started nothing else orders them; rank 0's exit cuts this short. */
   WAIT_FOR_RANK_0_S = 3
 };
-
-int ncc_launcher_rank(void) {
-  /* the innermost launcher first: an mpirun inside a SLURM task sees both */
-  static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"};
-  for (size_t i = 0; i < sizeof names / sizeof names[0]; ++i) {
-    const char *text = getenv(names[i]);
-    if (text && *text) return atoi(text);
-  }
-  return 0;
-}
 
 static void print_help(void) {
   puts(
@@ -98,11 +91,14 @@ static ncc_status dispatch(int argc, char **argv) {
   if (strcmp(word, "--man") == 0) print = print_man;
   if (!print) return ncc_error_set(NCC_ERR_USAGE, "unknown command '%s', expected one of 'mpixcorr --help'", word);
   if (argc > 2) return ncc_error_set(NCC_ERR_USAGE, "%s: unexpected argument '%s', expected none", word, argv[2]);
-  if (ncc_launcher_rank() == 0) print();
+  print();
   return NCC_OK;
 }
 
 int main(int argc, char **argv) {
+  const bool parallel = argc > 1 && strcmp(argv[1], commands[0].name) == 0; /* `run` */
+  const bool speaks = !parallel || ncc_launcher_rank() == 0;
+  signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is told by write(), as a full disk is */
   ncc_hdf5_leave_at_exit();
   ncc_status status = dispatch(argc, argv);
   const int error = ncc_file_flush(stdout);
@@ -112,7 +108,7 @@ int main(int argc, char **argv) {
   const bool outcome = status == NCC_ERR_DIFFERENT || status == NCC_ERR_PAIRS || status == NCC_ERR_STOPPED;
   const char *message = ncc_error_message();
   if (status != NCC_OK && !outcome && message[0]) {
-    if (ncc_launcher_rank() == 0)
+    if (speaks)
       fprintf(stderr, "mpixcorr: %s\n", message);
     else
       sleep(WAIT_FOR_RANK_0_S);

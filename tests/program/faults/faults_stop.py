@@ -130,7 +130,7 @@ def signals_mpirun_ends():
 
 
 def signals_one_rank():
-    numbers = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, signal.SIGINT]
+    numbers = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU]
     for i, number in enumerate(numbers):
         stops_by(number, rank=i % 3)
 

@@ -1,0 +1,13 @@
+/** What the environment says of the launcher that started this process; to be asked before MPI is started, which
+ * changes it. */
+#ifndef NCC_LAUNCHER_H
+#define NCC_LAUNCHER_H
+
+/** This process's rank, 0 without a launcher: for what `run` prints once before MPI is started, such as usage errors.
+ */
+int ncc_launcher_rank(void);
+
+/** How many processes were started together, 0 where that is not told. */
+int ncc_launcher_ranks(void);
+
+#endif
