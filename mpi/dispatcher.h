@@ -8,10 +8,6 @@
 #include "mpi/rank/pipeline.h"
 #include "plan/schedule.h"
 
-/** Most pairs of a batch: enough that its message costs next to nothing a pair, and few enough that making it and
- * taking its results keep rank 0 from others for a few milliseconds at most. */
-#define NCC_BATCH_PAIRS 4096
-
 typedef struct ncc_dispatcher_options {
   const ncc_comm *comm;
   const ncc_rank_facts *facts; /**< [ranks] */

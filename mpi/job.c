@@ -10,7 +10,8 @@
 #include "mpi/rank/stop.h"
 #include "mpi/root.h"
 #include "mpi/start/facts.h"
-#include "mpi/start/readiness.h"
+#include "mpi/start/memory.h"
+#include "mpi/start/planning.h"
 #include "mpi/start/shapes.h"
 #include "mpi/worker.h"
 
@@ -36,7 +37,8 @@ typedef struct job {
   bool gpus_everywhere;
   ncc_matcher *matcher;
   ncc_pipeline *pipeline;
-  ncc_memory memory;
+  ncc_memory memories[2]; /* of rank 0 and of the others */
+  ncc_memory memory;      /* of this rank */
   ncc_store *store;
   volatile int stop;
 } job;
@@ -113,14 +115,16 @@ static ncc_status make_matcher(job *j) {
 static ncc_status equip(job *j) {
   ncc_status status = NCC_OK, mine = NCC_OK;
   bool root = j->comm->rank == 0;
-  NCC_TRY(ncc_memory_find(j->comm, j->options->memory_bytes, &j->memory.limit_bytes));
   NCC_TRY(ncc_catalog_bcast(j->comm, root ? ncc_input_catalog(j->root.input) : NULL, &j->received));
   j->catalog = root ? ncc_input_catalog(j->root.input) : &j->received;
   NCC_TRY(ncc_facts_find(j->comm, j->options, &j->facts, &j->gpus_everywhere));
   NCC_TRY(ncc_reading_choose(j->comm, j->options, j->catalog, j->root.input, &j->reading));
   bool shipped = j->reading.mode == NCC_READ_ROOT && j->comm->ranks > 1;
-  if (root) mine = ncc_memory_divide(&j->root.work, j->options, j->facts.threads, shipped, &j->memory);
-  NCC_TRY(ncc_comm_bcast(j->comm, mine, &j->memory, sizeof j->memory));
+  if (root)
+    mine = ncc_memory_divide(&j->root.size, &j->root.work, j->options, j->comm, j->facts.threads, shipped,
+                             j->memory.limit_bytes, j->memories);
+  NCC_TRY(ncc_comm_bcast(j->comm, mine, j->memories, sizeof j->memories));
+  j->memory = j->memories[root ? NCC_MEMORY_ROOT : NCC_MEMORY_OTHER];
   // FFTW plans for the ranks that use it from the start; a rank whose GPU fails plans by itself.
   if (!j->options->dry_run && !j->gpus_everywhere)
     NCC_TRY(ncc_planning_bcast(j->comm, &j->root.work, j->options, &j->root.plan_s));
@@ -140,8 +144,8 @@ static ncc_status start(job *j) {
     if (!j->root.facts) mine = ncc_error_set(NCC_ERR_NOMEM, "out of memory for %d ranks", j->comm->ranks);
   }
   NCC_TRY(ncc_comm_gather(j->comm, mine, &j->facts, sizeof j->facts, j->root.facts));
-  if (root) mine = ncc_root_start(&j->root, j->comm->ranks, &j->reading, j->memory.handout_bytes);
-  if (root && mine == NCC_OK && j->options->dry_run) mine = ncc_root_forecast(&j->root, &j->memory);
+  if (root) mine = ncc_root_start(&j->root, j->comm->ranks, &j->reading, &j->memory);
+  if (root && mine == NCC_OK && j->options->dry_run) mine = ncc_root_forecast(&j->root, j->memories);
   if (mine == NCC_OK && !j->options->dry_run) {
     ncc_input *input = root ? j->root.input : j->reading.own_input;
     int64_t ship_bytes = 4 * j->memory.handout_bytes;
@@ -195,7 +199,8 @@ cleanup:
 static ncc_status run(job *j, bool *aborting) {
   ncc_status status = NCC_OK, mine = NCC_OK;
   NCC_TRY(compare_builds(j->comm));
-  if (j->comm->rank == 0) mine = ncc_root_validate(&j->root);
+  NCC_TRY(ncc_memory_find(j->comm, j->options->memory_bytes, &j->memory.limit_bytes));
+  if (j->comm->rank == 0) mine = ncc_root_validate(&j->root, j->comm, j->memory.limit_bytes);
   NCC_TRY(ncc_comm_agree(j->comm, mine));
   NCC_TRY(equip(j));
   NCC_TRY(start(j));

@@ -7,12 +7,10 @@
 
 #include "base/arithmetic.h"
 #include "base/clock.h"
-#include "base/node_memory.h"
 #include "base/version.h"
 #include "match/fft.h"
 #include "match/geometry.h"
 #include "mpi/start/devices.h"
-#include "mpi/start/readiness.h"
 
 #define SAMPLE_BYTES_MAX ((int64_t)256 << 20) /* a larger image is not read just to be warned about */
 
@@ -20,10 +18,12 @@ static ncc_output_mode output_mode(const ncc_run_options *options) {
   return options->overwrite ? NCC_OUTPUT_OVERWRITE : options->resume ? NCC_OUTPUT_RESUME : NCC_OUTPUT_NEW;
 }
 
-ncc_status ncc_root_validate(ncc_root *root) {
+ncc_status ncc_root_validate(ncc_root *root, const ncc_comm *comm, int64_t limit_bytes) {
   ncc_status status = NCC_OK;
   const ncc_run_options *options = root->options;
   if (root->observer && root->observer->probe) NCC_TRY(root->observer->probe(root->observer->context));
+  NCC_TRY(ncc_input_measure(options->input, &root->size));
+  NCC_TRY(ncc_memory_check(&root->size, options, comm, limit_bytes));
   NCC_TRY(ncc_input_open(options->input, &root->input));
   NCC_TRY(ncc_work_create(ncc_input_catalog(root->input), &options->search, options->skip_bad_pairs, &root->work));
   NCC_TRY(ncc_input_identify(root->input, &root->identity));
@@ -106,7 +106,7 @@ static void look_at_border(ncc_root *root) {
   free(pixels);
 }
 
-ncc_status ncc_root_start(ncc_root *root, int ranks, const ncc_reading *reading, int64_t handout_bytes) {
+ncc_status ncc_root_start(ncc_root *root, int ranks, const ncc_reading *reading, const ncc_memory *memory) {
   ncc_status status = NCC_OK;
   const ncc_run_options *options = root->options;
   ncc_job_header *header = &root->header;
@@ -131,41 +131,13 @@ ncc_status ncc_root_start(ncc_root *root, int ranks, const ncc_reading *reading,
   ncc_schedule_options how = {.ranks = ranks,
                               .threads = header->threads_max,
                               .group = options->group,
-                              .max_bytes = handout_bytes,
-                              .max_pairs = options->handout_pairs > 0 ? options->handout_pairs : NCC_BATCH_PAIRS};
+                              .max_bytes = memory->handout_bytes,
+                              .max_pairs = memory->handout_pairs};
   NCC_TRY(ncc_schedule_create(&root->work, statuses(root), &how, &root->schedule));
   root->plan_s += ncc_clock_s() - started_s;
   header->pairs = ncc_schedule_pairs(root->schedule);
   header->groups = ncc_schedule_groups(root->schedule);
   header->predicted_s = ncc_schedule_total_s(root->schedule);
-cleanup:
-  return status;
-}
-
-/** The memory of the kind of pairs that needs most. */
-static ncc_status forecast_memory(const ncc_root *root, const ncc_memory *memory, ncc_forecast *f) {
-  ncc_status status = NCC_OK;
-  const ncc_job_header *header = &root->header;
-  const ncc_catalog *catalog = header->work->catalog;
-  bool shipped = header->read == NCC_READ_ROOT && header->ranks > 1;
-  f->memory.program_bytes = NCC_PROGRAM_BYTES;
-  for (int32_t i = 0; i < f->n_kinds; i++) {
-    ncc_forecast_memory need;
-    NCC_TRY(ncc_memory_need(root->options, header->threads_max, shipped, f->kinds[i].kind, &need));
-    if (i == 0 || need.matcher_bytes + need.pixel_bytes > f->memory.matcher_bytes + f->memory.pixel_bytes)
-      f->memory = need;
-  }
-  if (f->memory.pixel_bytes < ncc_min(memory->pixel_bytes, f->distinct_bytes))
-    f->memory.pixel_bytes = ncc_min(memory->pixel_bytes, f->distinct_bytes);
-  size_t pair_bytes = sizeof *catalog->pairs + sizeof *root->work.rows + sizeof(int64_t) + 1; /* schedule, status */
-  if (root->work.windows) pair_bytes += sizeof *root->work.windows;
-  if (catalog->near) pair_bytes += sizeof *catalog->near;
-  f->memory.table_bytes = catalog->n_pairs * (int64_t)pair_bytes + header->groups * 32;
-  if (catalog->images.items) f->memory.table_bytes += catalog->images.count * (int64_t)sizeof *catalog->images.items;
-  if (catalog->templates.items)
-    f->memory.table_bytes += catalog->templates.count * (int64_t)sizeof *catalog->templates.items;
-  f->memory.limit_bytes = memory->limit_bytes;
-  f->memory.node_bytes = ncc_node_memory_bytes("");
 cleanup:
   return status;
 }
@@ -180,7 +152,8 @@ ncc_status ncc_root_forecast(ncc_root *root, const ncc_memory *memory) {
                                   .file_bytes = root->identity.size_bytes,
                                   .root_reads = header->read == NCC_READ_ROOT};
   NCC_TRY(ncc_forecast_create(&root->work, statuses(root), root->schedule, &options, &forecast));
-  NCC_TRY(forecast_memory(root, memory, &forecast));
+  const bool shipped = header->read == NCC_READ_ROOT && header->ranks > 1;
+  NCC_TRY(ncc_memory_forecast(root->options, header->ranks, header->threads_max, shipped, memory, &forecast));
   if (root->observer && root->observer->planned)
     NCC_TRY(root->observer->planned(root->observer->context, header, &forecast));
 cleanup:

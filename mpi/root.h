@@ -3,13 +3,14 @@
 #define NCC_ROOT_H
 
 #include "mpi/dispatcher.h"
-#include "mpi/start/readiness.h"
+#include "mpi/start/memory.h"
 #include "mpi/start/reading.h"
 
 typedef struct ncc_root {
   const ncc_run_options *options;
   const ncc_job_observer *observer; /* or NULL */
   ncc_input *input;
+  ncc_input_size size;
   ncc_input_identity identity;
   ncc_work work;
   ncc_schedule *schedule;
@@ -23,13 +24,14 @@ typedef struct ncc_root {
   double write_s; /* beside what the dispatcher writes */
 } ncc_root;
 
-/** Checks everything that can be checked without the other ranks; writes nothing. */
-ncc_status ncc_root_validate(ncc_root *root);
+/** Checks everything that can be checked without the other ranks; writes nothing.
+ *  @param[in] limit_bytes  of a rank's memory */
+ncc_status ncc_root_validate(ncc_root *root, const ncc_comm *comm, int64_t limit_bytes);
 
 /** Plans, and creates the part (in a dry run only looks at it). `facts` are there, `header` is complete then. */
-ncc_status ncc_root_start(ncc_root *root, int ranks, const ncc_reading *reading, int64_t handout_bytes);
+ncc_status ncc_root_start(ncc_root *root, int ranks, const ncc_reading *reading, const ncc_memory *memory);
 
-/** In a dry run, instead of the work and its end: forecasts, and tells the observer. */
+/** In a dry run, instead of the work and its end: forecasts, and tells the observer. @param[in] memory  [2] */
 ncc_status ncc_root_forecast(ncc_root *root, const ncc_memory *memory);
 
 /** Completes the output, counts, and tells the observer.

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/arithmetic.h"
 #include "io/base/hdf5_version.h"
 
 enum { REASON_BYTES = 2048, NUMBER_BYTES = 64 };
@@ -351,6 +353,49 @@ ncc_status ncc_h5_read_integers(hid_t file, const char *path, const char *label,
 cleanup:
   ncc_h5_dataset_close(&set);
   if (status != NCC_OK) free(*out), *out = NULL;
+  return status;
+}
+
+/** Rows of a block: about half a million numbers, and whole chunks, so that none is inflated twice. */
+static int64_t block_rows(const ncc_h5_dataset *set, int64_t cols) {
+  hsize_t chunk[2] = {1, 1};
+  hid_t properties = H5Dget_create_plist(set->id);
+  if (properties < 0 || set->layout != H5D_CHUNKED || H5Pget_chunk(properties, 2, chunk) != 2) chunk[0] = 1;
+  ncc_h5_close(&properties);
+  return ncc_min((int64_t)set->shape[0], ncc_round_up((1 << 19) / cols, (int64_t)chunk[0]));
+}
+
+ncc_status ncc_h5_walk_integers(hid_t file, const char *path, const char *label, int64_t rows, int64_t cols, int64_t *n,
+                                ncc_h5_take_rows take, void *context) {
+  ncc_status status = NCC_OK;
+  ncc_h5_dataset set;
+  size_t n_values;
+  int64_t *values = NULL;
+  hid_t space = -1, memory = -1;
+  NCC_TRY(ncc_h5_dataset_open(file, label, path, label, &set));
+  NCC_CHECK(H5Tget_class(set.type) == H5T_INTEGER, NCC_ERR_INPUT, "%s: %s: %s found, expected integers", path, label,
+            set.type_text);
+  NCC_TRY(check_table(&set, path, label, rows, cols, "integers", &n_values));
+  *n = (int64_t)set.shape[0];
+  const int64_t block = block_rows(&set, cols);
+  values = malloc((size_t)(block * cols + 1) * sizeof *values);
+  NCC_CHECK(values, NCC_ERR_NOMEM, "%s: %s: no memory for %" PRId64 " rows", path, label, block);
+  space = H5Dget_space(set.id);
+  for (int64_t first = 0; first < *n; first += block) {
+    const int64_t count = ncc_min(block, *n - first);
+    const hsize_t start[2] = {(hsize_t)first, 0}, extent[2] = {(hsize_t)count, (hsize_t)cols};
+    ncc_h5_close(&memory);
+    memory = H5Screate_simple(2, extent, NULL);
+    NCC_CHECK_H5(H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, extent, NULL) >= 0 &&
+                     H5Dread(set.id, H5T_NATIVE_INT64, memory, space, H5P_DEFAULT, values) >= 0,
+                 NCC_ERR_INPUT, "%s: %s: cannot be read", path, label);
+    if (take) NCC_TRY(take(context, first, count, values));
+  }
+cleanup:
+  free(values);
+  ncc_h5_close(&memory);
+  ncc_h5_close(&space);
+  ncc_h5_dataset_close(&set);
   return status;
 }
 

@@ -90,6 +90,16 @@ ncc_status ncc_h5_read_all(const ncc_h5_dataset *set, const char *path, const ch
 ncc_status ncc_h5_read_integers(hid_t file, const char *path, const char *label, int64_t rows, int64_t cols, int64_t *n,
                                 int64_t **out);
 
+/** Is given rows [first, first + n) of a table of integers. */
+typedef ncc_status (*ncc_h5_take_rows)(void *context, int64_t first, int64_t n, const int64_t *values);
+
+/** Reads integers [rows, cols] a block of rows at a time, for tables that are not kept as they are.
+ *  @param[in]  rows  expected number of rows; -1: any.
+ *  @param[out] n     rows found, set before the first call of `take`.
+ *  @param[in]  take  NULL: they are only read. */
+ncc_status ncc_h5_walk_integers(hid_t file, const char *path, const char *label, int64_t rows, int64_t cols, int64_t *n,
+                                ncc_h5_take_rows take, void *context);
+
 /** Reads numbers [rows] of any integer or float type as float64 into a malloc'd array. */
 ncc_status ncc_h5_read_doubles(hid_t file, const char *path, const char *label, int64_t rows, double **out);
 

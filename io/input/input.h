@@ -11,6 +11,17 @@ typedef struct ncc_input ncc_input;
 
 typedef enum ncc_object_kind { NCC_IMAGE = 0, NCC_TEMPLATE = 1 } ncc_object_kind;
 
+/** How much an input's tables hold. */
+typedef struct ncc_input_size {
+  int64_t images, templates, pairs;
+  bool windows;
+  int64_t rank_bytes; /**< that every rank keeps of the objects */
+  int64_t open_bytes; /**< that ncc_input_open() takes, these included */
+} ncc_input_size;
+
+/** Finds out by shapes alone, whatever they are; reads no table. @return NCC_OK; NCC_ERR_INPUT. */
+ncc_status ncc_input_measure(const char *path, ncc_input_size *out);
+
 /** Opens a file and inspects it: every object, type, shape and the pairs are checked; no pixel is read. Sources of
  *  virtual datasets and linked objects that cannot be opened are warnings, unless all of them cannot.
  *  @return NCC_OK; NCC_ERR_INPUT with "file: object: what was found, what was expected"; NCC_ERR_NOMEM. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arithmetic.h"
 #include "io/input/h5_input.h"
 
 static ncc_objects *objects_of(ncc_input *input, ncc_object_kind kind) {
@@ -111,20 +112,16 @@ cleanup:
   return status;
 }
 
-/** Templates as boxes (image id, y, x, rows, cols). */
-static ncc_status inspect_boxes(ncc_input *input) {
+/** Takes boxes (image id, y, x, rows, cols). */
+static ncc_status take_boxes(void *context, int64_t first, int64_t n, const int64_t *boxes) {
   ncc_status status = NCC_OK;
-  ncc_catalog *catalog = &input->catalog;
-  ncc_objects *templates = &catalog->templates;
-  int64_t *boxes = NULL, n;
-  NCC_TRY(ncc_h5_read_integers(input->sources.input, catalog->path, "/templates", -1, 5, &n, &boxes));
-  NCC_TRY(ncc_objects_reserve(templates, n));
-  for (int64_t row = 0; row < n; row++) {
-    const int64_t *box = boxes + 5 * row;
+  ncc_catalog *catalog = context;
+  for (int64_t i = 0; i < n; i++) {
+    const int64_t *box = boxes + 5 * i, row = first + i;
     int64_t index = ncc_objects_find(&catalog->images, box[0]);
     const char *lost_image = ncc_objects_lost(&catalog->images, box[0]);
     if (lost_image) {
-      NCC_TRY(add_lost(templates, row, lost_image));
+      NCC_TRY(add_lost(&catalog->templates, row, lost_image));
       continue;
     }
     NCC_CHECK(index >= 0, NCC_ERR_INPUT,
@@ -138,16 +135,16 @@ static ncc_status inspect_boxes(ncc_input *input) {
               "%s: /templates row %" PRId64 ": box (y %" PRId64 ", x %" PRId64 ", %" PRId64 " rows, %" PRId64
               " cols) found, expected one inside image id %" PRId64 " of %" PRId64 " x %" PRId64,
               catalog->path, row, box[1], box[2], box[3], box[4], box[0], image.rows, image.cols);
-    NCC_TRY(ncc_objects_add(templates, &(ncc_object){.id = row,
-                                                     .rows = box[3],
-                                                     .cols = box[4],
-                                                     .dtype = image.dtype,
-                                                     .box_image = index,
-                                                     .box_y = box[1],
-                                                     .box_x = box[2]}));
+    const ncc_object object = {.id = row,
+                               .rows = box[3],
+                               .cols = box[4],
+                               .dtype = image.dtype,
+                               .box_image = index,
+                               .box_y = box[1],
+                               .box_x = box[2]};
+    NCC_TRY(ncc_objects_add(&catalog->templates, &object));
   }
 cleanup:
-  free(boxes);
   return status;
 }
 
@@ -301,7 +298,9 @@ static ncc_status inspect_kind(ncc_input *input, ncc_object_kind kind) {
   if (set.rank == 3) {
     NCC_TRY(inspect_stack(input, kind, &set));
   } else if (kind == NCC_TEMPLATE && set.rank == 2 && set.shape[1] == 5) {
-    NCC_TRY(inspect_boxes(input));
+    int64_t n = (int64_t)ncc_min((int64_t)set.shape[0], (int64_t)1 << 40); /* the walk refuses more */
+    NCC_TRY(ncc_objects_reserve(&input->catalog.templates, n));
+    NCC_TRY(ncc_h5_walk_integers(input->sources.input, path, label, -1, 5, &n, take_boxes, &input->catalog));
   } else {
     const char *boxes = kind == NCC_TEMPLATE ? ", or boxes [n, 5]" : "";
     NCC_CHECK(false, NCC_ERR_INPUT, "%s: %s: shape %s found, expected [n, rows, cols]%s", path, label, set.shape_text,

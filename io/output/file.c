@@ -390,10 +390,30 @@ cleanup:
   return status;
 }
 
+/** What the pairs of a part are compared with. */
+typedef struct pairs_match {
+  const char *path;
+  const ncc_catalog *catalog;
+} pairs_match;
+
+static ncc_status match_pairs(void *context, int64_t first, int64_t n, const int64_t *pairs) {
+  ncc_status status = NCC_OK;
+  const pairs_match *m = context;
+  for (int64_t i = 0; i < n; i++) {
+    const int64_t *expected = m->catalog->pairs[first + i];
+    NCC_CHECK(pairs[2 * i] == expected[0] && pairs[2 * i + 1] == expected[1], NCC_ERR_INPUT,
+              "%s: cannot be resumed: /pairs row %" PRId64 ": (%" PRId64 ", %" PRId64 ") found, the input has (%" PRId64
+              ", %" PRId64 ")",
+              m->path, first + i, pairs[2 * i], pairs[2 * i + 1], expected[0], expected[1]);
+  }
+cleanup:
+  return status;
+}
+
 ncc_status ncc_output_file_match(const char *path, const ncc_output_spec *spec, ncc_output_layout *layout) {
   ncc_status status = NCC_OK;
   const ncc_catalog *catalog = spec->catalog;
-  int64_t revision, *pairs = NULL;
+  int64_t revision, n_pairs;
   hid_t file = -1;
   *layout = (ncc_output_layout){.n_pairs = catalog->n_pairs, .quality = spec->quality};
   NCC_TRY(ncc_output_file_open(path, &file));
@@ -409,17 +429,11 @@ ncc_status ncc_output_file_match(const char *path, const ncc_output_spec *spec, 
     if (ncc_tables[i].quality && !spec->quality) continue;
     NCC_TRY(match_table(file, path, (ncc_table_id)i, catalog->n_pairs, &layout->tables[i]));
   }
-  NCC_TRY(ncc_h5_read_integers(file, path, "/pairs", catalog->n_pairs, 2, NULL, &pairs));
-  for (int64_t row = 0; row < catalog->n_pairs; row++) {
-    NCC_CHECK(pairs[2 * row] == catalog->pairs[row][0] && pairs[2 * row + 1] == catalog->pairs[row][1], NCC_ERR_INPUT,
-              "%s: cannot be resumed: /pairs row %" PRId64 ": (%" PRId64 ", %" PRId64 ") found, the input has (%" PRId64
-              ", %" PRId64 ")",
-              path, row, pairs[2 * row], pairs[2 * row + 1], catalog->pairs[row][0], catalog->pairs[row][1]);
-  }
+  pairs_match match = {path, catalog};
+  NCC_TRY(ncc_h5_walk_integers(file, path, "/pairs", catalog->n_pairs, 2, &n_pairs, match_pairs, &match));
   NCC_TRY(ncc_output_file_find_record(file, path, &layout->record));
   warn_moved(file, path, spec);
 cleanup:
-  free(pairs);
   ncc_h5_close(&file);
   return status;
 }

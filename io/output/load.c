@@ -201,7 +201,7 @@ ncc_status ncc_output_examine(const char *path) {
   int64_t place;
   ncc_h5_dataset set = {.id = -1, .type = -1};
   char *text = NULL;
-  int64_t number, *pairs = NULL;
+  int64_t number;
   hid_t file = -1;
   NCC_TRY(ncc_output_file_open(path, &file));
   NCC_TRY(ncc_output_file_integer(file, path, "numerics_revision", -1, &number));
@@ -216,11 +216,10 @@ ncc_status ncc_output_examine(const char *path) {
     (void)H5Dget_offset(set.id);
     ncc_h5_dataset_close(&set);
   }
-  NCC_TRY(ncc_h5_read_integers(file, path, "/pairs", -1, 2, &number, &pairs));
+  NCC_TRY(ncc_h5_walk_integers(file, path, "/pairs", -1, 2, &number, NULL, NULL));
   NCC_TRY(ncc_output_file_find_record(file, path, &place));
 cleanup:
   free(text);
-  free(pairs);
   ncc_h5_dataset_close(&set);
   ncc_h5_close(&file);
   return status;

@@ -5,6 +5,12 @@
 
 #include "base/error.h"
 
+int64_t ncc_batch_pair_bytes(bool windows) {
+  /* a row of /pairs, and a piece with an image where each has but one pair */
+  return (int64_t)(sizeof(int64_t) + sizeof(ncc_piece) + sizeof(int64_t) + sizeof(ncc_result) + 2 * sizeof(ncc_need) +
+                   (windows ? sizeof(ncc_rect) : 0));
+}
+
 ncc_status ncc_batch_create(int64_t n_pieces, int64_t n_pairs, bool windows, ncc_batch **out) {
   ncc_status status = NCC_OK;
   *out = NULL;

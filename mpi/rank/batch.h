@@ -62,6 +62,9 @@ typedef struct ncc_batch {
   int64_t n_unreadable;
 } ncc_batch;
 
+/** Bytes that rank 0 has for each pair of a batch, at most. */
+int64_t ncc_batch_pair_bytes(bool windows);
+
 /** Makes an empty batch. @return NCC_OK; NCC_ERR_NOMEM. */
 ncc_status ncc_batch_create(int64_t n_pieces, int64_t n_pairs, bool windows, ncc_batch **out);
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 #define FEW_BYTES ((int64_t)64 << 20) /* less is shipped sooner than thousands of ranks have opened a file */
 
 static int64_t all_bytes(const ncc_objects *objects) {
@@ -14,12 +16,6 @@ static int64_t all_bytes(const ncc_objects *objects) {
     if (object.box_image < 0) bytes += ncc_object_bytes(&object);
   }
   return bytes;
-}
-
-/** "1.2 GiB" */
-static void size_words(char *text, size_t text_bytes, int64_t bytes) {
-  bool many = bytes >= (int64_t)1 << 30;
-  snprintf(text, text_bytes, "%.1f %s", (double)bytes / (many ? 1 << 30 : 1 << 20), many ? "GiB" : "MiB");
 }
 
 /** Every rank but 0 opens the input by rank 0's table. @return how all of them fared. */
@@ -42,19 +38,19 @@ ncc_status ncc_reading_choose(const ncc_comm *comm, const ncc_run_options *optio
   ncc_status status = NCC_OK;
   bool ask = options->read == NCC_READ_AUTO;
   int64_t bytes = all_bytes(&catalog->images) + all_bytes(&catalog->templates);
-  char words[32];
   *reading = (ncc_reading){.mode = options->read == NCC_READ_ALL ? NCC_READ_ALL : NCC_READ_ROOT};
   if (comm->ranks == 1 || options->read == NCC_READ_ROOT) return NCC_OK;
-  size_words(words, sizeof words, bytes);
   if (ask && bytes <= FEW_BYTES) {
-    snprintf(reading->reason, sizeof reading->reason, "%s of pixels are few", words);
+    snprintf(reading->reason, sizeof reading->reason, "%s of pixels are few", ncc_size_words((double)bytes));
     return NCC_OK;
   }
   ncc_status agreed = open_everywhere(comm, options, catalog, input, reading);
   NCC_CHECK(agreed == NCC_OK || (ask && agreed != NCC_ERR_COMM), agreed, "%s", ncc_error_message());
   if (agreed == NCC_OK) {
     reading->mode = NCC_READ_ALL;
-    if (ask) snprintf(reading->reason, sizeof reading->reason, "all see the file, %s of pixels", words);
+    if (ask)
+      snprintf(reading->reason, sizeof reading->reason, "all see the file, %s of pixels",
+               ncc_size_words((double)bytes));
   } else {
     snprintf(reading->reason, sizeof reading->reason, "%.500s", ncc_error_message());
     ncc_input_close(&reading->own_input);

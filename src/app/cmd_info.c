@@ -37,15 +37,6 @@ static const ncc_command command = {
     .options = options,
 };
 
-/** "12.3 MiB". */
-static const char *size_text(double bytes, char text[32]) {
-  static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB"};
-  int unit = 0;
-  for (; bytes >= 1024 && unit < 5; ++unit) bytes /= 1024;
-  snprintf(text, 32, unit == 0 ? "%.0f %s" : "%.1f %s", bytes, units[unit]);
-  return text;
-}
-
 static double file_bytes(const char *path) {
   struct stat info;
   return stat(path, &info) == 0 ? (double)info.st_size : NAN;
@@ -58,7 +49,6 @@ static void print_objects(const char *name, const ncc_objects *objects) {
   const int64_t n = objects->count;
   bool types[NCC_DTYPE_COUNT] = {false}, one_shape = true;
   double bytes = 0;
-  char text[32];
   printf("  %-11s%" PRId64, name, n);
   if (n == 0) {
     printf("\n");
@@ -88,7 +78,7 @@ static void print_objects(const char *name, const ncc_objects *objects) {
   if (first.box_image >= 0) {
     printf(", boxes cut from images\n");
   } else {
-    printf(", %s\n", size_text(bytes, text));
+    printf(", %s\n", ncc_size_words(bytes));
   }
 }
 
@@ -98,14 +88,13 @@ static ncc_status print_input(const char *path) {
   ncc_input_identity identity;
   int64_t(*coords)[2] = NULL, empty = 0;
   double *peaks = NULL;
-  char text[32];
   NCC_TRY(ncc_input_open(path, &input));
   NCC_TRY(ncc_input_identify(input, &identity));
   NCC_TRY(ncc_input_expected(input, &coords, &peaks));
   const ncc_catalog *catalog = ncc_input_catalog(input);
   for (int64_t row = 0; row < catalog->n_pairs; ++row)
     empty += catalog->pairs[row][0] == -1 || catalog->pairs[row][1] == -1;
-  printf("%s: input file, %s\n", ncc_text_show(path), size_text((double)identity.size_bytes, text));
+  printf("%s: input file, %s\n", ncc_text_show(path), ncc_size_words((double)identity.size_bytes));
   print_objects("images", &catalog->images);
   print_objects("templates", &catalog->templates);
   printf("  pairs      %" PRId64, catalog->n_pairs);
@@ -151,11 +140,10 @@ static ncc_status print_output(const char *path) {
   ncc_status status = NCC_OK;
   ncc_output_data data;
   int64_t counts[NCC_PAIR_STATUS_COUNT] = {0};
-  char text[32];
   NCC_TRY(ncc_output_load(path, &data));
   for (int64_t row = 0; row < data.n_pairs; ++row) counts[data.status[row]]++;
   printf("%s: %s output file, %s\n", ncc_text_show(path), data.complete ? "complete" : "partial",
-         size_text(file_bytes(path), text));
+         ncc_size_words(file_bytes(path)));
   printf("  pairs      %" PRId64 ":", data.n_pairs);
   bool none = true;
   for (int i = 0; i < NCC_PAIR_STATUS_COUNT; ++i) {

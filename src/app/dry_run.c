@@ -35,7 +35,8 @@ static void print_command(FILE *stream, const ncc_run_options *options) {
 /** One rank a core, of one thread, is fastest; fewer ranks with more threads where their memory would not fit. */
 static void choose_launch(const ncc_job_header *header, const ncc_forecast *forecast, launch *out) {
   const int cores = header->node_cores > 0 ? header->node_cores : 1;
-  const int64_t fit = forecast->memory.node_bytes / ncc_forecast_rank_bytes(forecast);
+  const ncc_forecast_memory *m = &forecast->memory;
+  const int64_t fit = (m->node_bytes - m->root_bytes) / ncc_forecast_rank_bytes(forecast);
   int ranks = cores, threads = header->options->threads;
   if (threads > 0) ranks = cores / threads;
   if (ranks > fit) ranks = (int)fit;
@@ -75,22 +76,6 @@ static void stripe_words(const ncc_forecast *forecast, char *text, size_t text_b
 
 /* ---- in words --------------------------------------------------------------------------------------------------- */
 
-/** "1.50 GiB"; static storage for a few calls of one printf. */
-static const char *size_words(int64_t bytes) {
-  static char text[8][32];
-  static int next;
-  static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB"};
-  double value = (double)bytes;
-  int unit = 0;
-  while (value >= 1024 && unit < 5) {
-    value /= 1024;
-    unit++;
-  }
-  char *out = text[next++ % 8];
-  snprintf(out, sizeof text[0], unit == 0 ? "%.0f %s" : "%.2f %s", value, units[unit]);
-  return out;
-}
-
 static void print_kinds(FILE *stream, const ncc_forecast *forecast) {
   int64_t others = 0;
   for (int32_t i = 0; i < forecast->n_kinds; i++) {
@@ -119,17 +104,19 @@ void ncc_dry_run_print(FILE *stream, const ncc_job_header *header, const ncc_for
   launch how;
   choose_launch(header, forecast, &how);
   print_kinds(stream, forecast);
-  fprintf(stream, "memory   %s a rank at most: matcher %s, pixels %s, program %s; %s",
-          size_words(m->matcher_bytes + m->pixel_bytes + m->program_bytes), size_words(m->matcher_bytes),
-          size_words(m->pixel_bytes), size_words(m->program_bytes), header->ranks > 1 ? "rank 0 also " : "");
-  fprintf(stream, "tables %s; the limit is %s\n", size_words(m->table_bytes), size_words(m->limit_bytes));
-  fprintf(stream, "pixels   %s are needed, of a file of %s\n", size_words(forecast->distinct_bytes),
-          size_words(header->input_bytes));
+  fprintf(stream, "memory   %s a rank at most: matcher %s, pixels %s, program %s, tables %s; ",
+          ncc_size_words((double)ncc_forecast_rank_bytes(forecast)), ncc_size_words((double)m->matcher_bytes),
+          ncc_size_words((double)m->pixel_bytes), ncc_size_words((double)m->program_bytes),
+          ncc_size_words((double)m->table_bytes));
+  fprintf(stream, "rank 0 also has %s of tables; the limit is %s\n", ncc_size_words((double)m->root_bytes),
+          ncc_size_words((double)m->limit_bytes));
+  fprintf(stream, "pixels   %s are needed, of a file of %s\n", ncc_size_words((double)forecast->distinct_bytes),
+          ncc_size_words((double)header->input_bytes));
   if (header->ranks > 1) {
-    fprintf(stream, "         --read root: rank 0 reads %s and ships %s\n", size_words(forecast->root.total_bytes),
-            size_words(forecast->root.shipped_bytes));
-    fprintf(stream, "         --read all: %s in all, %s a rank\n", size_words(forecast->all.total_bytes),
-            size_words(forecast->all.rank_bytes));
+    fprintf(stream, "         --read root: rank 0 reads %s and ships %s\n",
+            ncc_size_words((double)forecast->root.total_bytes), ncc_size_words((double)forecast->root.shipped_bytes));
+    fprintf(stream, "         --read all: %s in all, %s a rank\n", ncc_size_words((double)forecast->all.total_bytes),
+            ncc_size_words((double)forecast->all.rank_bytes));
   }
   ncc_duration_words(words, sizeof words, forecast->estimated_s);
   fprintf(stream,
@@ -214,10 +201,10 @@ static json_t *make_report(const ncc_job_header *header, const ncc_forecast *for
   SET("handouts", json_integer(forecast->n_handouts));
   SET("calibrated_on", ncc_json_words(ncc_cost_machine));
   SET("memory_bytes_per_rank", json_integer(ncc_forecast_rank_bytes(forecast)));
-  SET("memory_bytes",
-      json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "program", (json_int_t)m->program_bytes, "matcher",
-                (json_int_t)m->matcher_bytes, "pixels", (json_int_t)m->pixel_bytes, "rank_0_tables",
-                (json_int_t)m->table_bytes, "limit", (json_int_t)m->limit_bytes, "node", (json_int_t)m->node_bytes));
+  SET("memory_bytes", json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "program", (json_int_t)m->program_bytes,
+                                "matcher", (json_int_t)m->matcher_bytes, "pixels", (json_int_t)m->pixel_bytes, "tables",
+                                (json_int_t)m->table_bytes, "rank_0_tables", (json_int_t)m->root_bytes, "limit",
+                                (json_int_t)m->limit_bytes, "node", (json_int_t)m->node_bytes));
   SET("read_mode", ncc_json_words(root_reads ? "root" : "all"));
   SET("bytes_to_read", json_integer(root_reads ? forecast->root.total_bytes : forecast->all.total_bytes));
   SET("bytes_needed", json_integer(forecast->distinct_bytes));

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,8 +36,8 @@ static char **plain_environment(void) {
   return out;
 }
 
-/** Starts the child, mute. @return 0 or an errno. */
-static int start(char *command, const char *path, pid_t *child) {
+/** Starts the child, mute but for what it says in `said`. @return 0 or an errno. */
+static int start(char *command, const char *path, int said, pid_t *child) {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   sigset_t none, all;
@@ -52,7 +53,9 @@ static int start(char *command, const char *path, pid_t *child) {
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   int error = 0;
   for (int fd = 0; fd < 3 && !error; fd++)
-    error = posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", fd == 0 ? O_RDONLY : O_WRONLY, 0);
+    error = fd == STDOUT_FILENO
+                ? posix_spawn_file_actions_adddup2(&actions, said, fd)
+                : posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", fd == 0 ? O_RDONLY : O_WRONLY, 0);
   if (!error) error = posix_spawn(child, "/proc/self/exe", &actions, &attributes, arguments, environment);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
@@ -66,15 +69,21 @@ static int64_t wish(const char *name, int64_t otherwise) {
   return text && atoll(text) > 0 ? atoll(text) : otherwise;
 }
 
-/** MiB that a child has in memory; 0 where the system does not tell. */
-static int64_t resident_mib(pid_t child) {
+/** Bytes that a child has in memory; 0 where the system does not tell. */
+static int64_t resident_bytes(pid_t child) {
   char path[64];
   long pages = 0;
   snprintf(path, sizeof path, "/proc/%ld/statm", (long)child);
   FILE *file = fopen(path, "r");
   if (file && fscanf(file, "%*s %ld", &pages) != 1) pages = 0;
   if (file) fclose(file);
-  return pages * sysconf(_SC_PAGESIZE) >> 20;
+  return (int64_t)pages * sysconf(_SC_PAGESIZE);
+}
+
+/** Bytes of tables that the child says it will read: by their shapes, before it reads any. */
+static int64_t told_bytes(int said) {
+  char text[32] = "";
+  return pread(said, text, sizeof text - 1, 0) > 0 ? atoll(text) : 0;
 }
 
 static void end_child(pid_t child) {
@@ -82,35 +91,51 @@ static void end_child(pid_t child) {
   waitpid(child, NULL, 0);
 }
 
-/** Runs a command on a file in a child. */
-static ncc_status probe(char *command, const char *path, bool is_part) {
-  pid_t child, ended = 0;
-  int how = 0;
+/** Looks after the child until it ends, or must be ended. @param[out] how  as waitpid() tells; 0: it was ended */
+static ncc_status watch(const char *path, pid_t child, int said, int *how) {
   const int64_t patience_s = wish("MPIXCORR_PROBE_S", PATIENCE_S);
-  const int64_t most_mib = wish("MPIXCORR_PROBE_MIB", ncc_node_memory_bytes("") >> 21); /* half the node's memory */
-  if (access(path, R_OK) != 0) return NCC_OK;                                           /* the caller will say why */
-  if (start(command, path, &child) != 0) return NCC_OK;                                 /* no reason to refuse a run */
+  const int64_t node_bytes = ncc_node_memory_bytes(""), wish_bytes = wish("MPIXCORR_PROBE_MIB", 0) << 20;
   const double begin_s = ncc_clock_s();
   for (;;) {
-    ended = waitpid(child, &how, WNOHANG);
-    if (ended == child || (ended < 0 && errno != EINTR)) break;
+    const pid_t ended = waitpid(child, how, WNOHANG);
+    if (ended == child || (ended < 0 && errno != EINTR)) return NCC_OK;
     if (ncc_clock_s() - begin_s > (double)patience_s) {
       end_child(child);
       return ncc_error_set(NCC_ERR_INPUT, "%s: cannot be opened: HDF5 has not come to an end after %lld s, in a trial",
                            path, (long long)patience_s);
     }
-    if (resident_mib(child) > most_mib) {
+    const int64_t table_bytes = told_bytes(said);
+    if (table_bytes > node_bytes) { /* sound or not, the run will refuse it */
+      end_child(child);
+      *how = 0;
+      return NCC_OK;
+    }
+    const int64_t most_bytes = table_bytes + (wish_bytes ? wish_bytes : (node_bytes - table_bytes) / 2);
+    if (resident_bytes(child) > most_bytes) {
       end_child(child);
       return ncc_error_set(NCC_ERR_INPUT,
                            "%s: cannot be opened: HDF5 took more than %lld MiB of memory for it, in a trial", path,
-                           (long long)most_mib);
+                           (long long)(most_bytes >> 20));
     }
     nanosleep(&(struct timespec){.tv_nsec = NAP_MS * 1000000L}, NULL);
   }
-  if (ended == child && WIFSIGNALED(how))
-    return ncc_error_set(NCC_ERR_INPUT, "%s: cannot be opened: HDF5 crashed on it in a trial (%s); is it damaged?%s",
-                         path, strsignal(WTERMSIG(how)), is_part ? " --overwrite starts over" : " h5dump may tell");
-  return NCC_OK;
+}
+
+/** Runs a command on a file in a child. */
+static ncc_status probe(char *command, const char *path, bool is_part) {
+  ncc_status status = NCC_OK;
+  pid_t child;
+  int how = 0;
+  if (access(path, R_OK) != 0) return NCC_OK; /* the caller will say why */
+  const int said = memfd_create("mpixcorr-probe", MFD_CLOEXEC);
+  if (said < 0 || start(command, path, said, &child) != 0) goto cleanup; /* no reason to refuse a run */
+  NCC_TRY(watch(path, child, said, &how));
+  NCC_CHECK(!WIFSIGNALED(how), NCC_ERR_INPUT,
+            "%s: cannot be opened: HDF5 crashed on it in a trial (%s); is it damaged?%s", path,
+            strsignal(WTERMSIG(how)), is_part ? " --overwrite starts over" : " h5dump may tell");
+cleanup:
+  if (said >= 0) close(said);
+  return status;
 }
 
 ncc_status ncc_probe_input(const char *path) {
@@ -127,10 +152,16 @@ ncc_status ncc_probe_output(const char *path) {
 }
 
 ncc_status ncc_cmd_probe(int argc, char **argv) {
+  ncc_status status = NCC_OK;
   ncc_input *input = NULL;
-  if (argc != 2) return ncc_error_set(NCC_ERR_USAGE, "%s: expected the name of a file", argv[0]);
+  ncc_input_size size;
+  NCC_CHECK(argc == 2, NCC_ERR_USAGE, "%s: expected the name of a file", argv[0]);
   if (strcmp(argv[0], NCC_PROBE_OUTPUT) == 0) return ncc_output_examine(argv[1]);
-  ncc_status status = ncc_input_open(argv[1], &input);
+  NCC_TRY(ncc_input_measure(argv[1], &size));
+  printf("%lld\n", (long long)size.open_bytes);
+  fflush(stdout);
+  NCC_TRY(ncc_input_open(argv[1], &input));
+cleanup:
   ncc_input_close(&input);
   return status;
 }

@@ -15,7 +15,8 @@
 /** Opens an input in a child, by posix_spawn() of this very program without what a launcher left in the environment.
  *  @return NCC_OK, also where the child found an error, which the caller will find too; NCC_ERR_INPUT if the child
  *          crashed, did not end in time (600 s; MPIXCORR_PROBE_S replaces them) or took more
- *          than half of the node's memory (MPIXCORR_PROBE_MIB replaces that). */
+ *          memory than the tables have by their shapes and half of what the node has beside (MPIXCORR_PROBE_MIB
+ *          replaces that half). */
 ncc_status ncc_probe_input(const char *path);
 
 /** The same for OUTPUT.part, or else OUTPUT, where there is one. */

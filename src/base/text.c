@@ -132,3 +132,15 @@ void ncc_text_quote(FILE *stream, const char *text) {
   }
   fputc('\'', stream);
 }
+
+const char *ncc_size_words(double bytes) {
+  enum { CALLS = 8, UNITS = 6 };
+  static _Thread_local char text[CALLS][32];
+  static _Thread_local int next;
+  static const char *const units[UNITS] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  int unit = 0;
+  for (; bytes >= 1024 && unit < UNITS - 1; unit++) bytes /= 1024;
+  char *out = text[next++ % CALLS];
+  snprintf(out, sizeof text[0], unit == 0 ? "%.0f %s" : "%.2f %s", bytes, units[unit]);
+  return out;
+}

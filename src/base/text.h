@@ -28,4 +28,7 @@ int ncc_text_columns(const char *text);
 /** Writes a word so that a shell reads it back as it is: plain, 'quoted', or $'quoted' where it must be. */
 void ncc_text_quote(FILE *stream, const char *word);
 
+/** "12 bytes", "1.50 GiB". The thread's own storage, for a few calls of one printf. */
+const char *ncc_size_words(double bytes);
+
 #endif

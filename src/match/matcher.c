@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "match/arguments.h"
 #include "match/engine.h"
 #include "match/judge.h"
@@ -343,9 +344,9 @@ static ncc_status check_memory(const ncc_matcher *m, const ncc_geometry *g) {
   const int64_t bytes = pair_bytes(&m->search, m->engine, m->config.threads, g);
   if (bytes <= m->config.memory_bytes) return NCC_OK;
   return ncc_error_set(
-      NCC_ERR_MEMORY_LIMIT, "an image of %lldx%lld with a template of %lldx%lld needs %.1f GiB, the limit is %.1f GiB",
+      NCC_ERR_MEMORY_LIMIT, "an image of %lldx%lld with a template of %lldx%lld needs %s, the limit is %s",
       (long long)g->image_rows, (long long)g->image_cols, (long long)g->template_rows, (long long)g->template_cols,
-      (double)bytes / (1 << 30), (double)m->config.memory_bytes / (1 << 30));
+      ncc_size_words((double)bytes), ncc_size_words((double)m->config.memory_bytes));
 }
 
 /** Templates of one geometry, in the order of their indices. */

@@ -27,7 +27,8 @@ typedef struct ncc_forecast_memory {
   int64_t program_bytes; /**< program, libraries, messages */
   int64_t matcher_bytes; /**< spectra, statistics, work of all threads */
   int64_t pixel_bytes;   /**< at work and read ahead */
-  int64_t table_bytes;   /**< pairs, schedule and statuses: rank 0 only */
+  int64_t table_bytes;   /**< objects */
+  int64_t root_bytes;    /**< rank 0's alone: pairs, windows, work, schedule, statuses, hand-outs */
   int64_t limit_bytes;   /**< what a rank may use */
   int64_t node_bytes;    /**< what the job may use on rank 0's node */
 } ncc_forecast_memory;
@@ -69,7 +70,7 @@ ncc_status ncc_forecast_create(const ncc_work *work, const uint8_t *done, ncc_sc
 
 void ncc_forecast_clear(ncc_forecast *forecast);
 
-/** Sum of what one rank needs. */
+/** Sum of what one rank needs; rank 0 needs `root_bytes` more. */
 int64_t ncc_forecast_rank_bytes(const ncc_forecast *forecast);
 
 #endif

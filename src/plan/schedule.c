@@ -223,6 +223,10 @@ cleanup:
   return status;
 }
 
+int64_t ncc_schedule_bytes(int64_t pairs, int64_t groups, bool mixed) {
+  return pairs * (int64_t)sizeof(int64_t) + groups * (int64_t)(sizeof(group) + (mixed ? sizeof(kind) : 0));
+}
+
 void ncc_schedule_destroy(ncc_schedule **schedule) {
   if (!schedule || !*schedule) return;
   free((*schedule)->order);

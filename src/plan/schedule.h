@@ -51,13 +51,15 @@ typedef struct ncc_schedule_options {
 } ncc_schedule_options;
 
 /** Builds the schedule of all pairs that have work and are not yet done.
- *  Memory: 8 bytes a pair and 24 a group (72 more where its pairs are of several kinds). Time: linear, but for sorting
- *  groups of unlike cost.
+ *  Time: linear, but for sorting groups of unlike cost.
  *  @param[in] work  borrowed for the call.
  *  @param[in] done  [n_pairs] non-zero where a result exists already (resume), or NULL.
  *  @return NCC_OK; NCC_ERR_NOMEM. */
 ncc_status ncc_schedule_create(const ncc_work *work, const uint8_t *done, const ncc_schedule_options *options,
                                ncc_schedule **out);
+
+/** Bytes of a schedule. @param[in] mixed  pairs of a group may be of several kinds */
+int64_t ncc_schedule_bytes(int64_t pairs, int64_t groups, bool mixed);
 
 void ncc_schedule_destroy(ncc_schedule **schedule);
 

@@ -37,14 +37,19 @@ typedef struct ncc_work {
   int64_t n_none, n_bad;   /**< rows that hold no pair; bad pairs */
 } ncc_work;
 
-/** Looks up ids and checks every pair against shapes and search options. Time: linear; memory: 12 bytes a row and some
- *  200 a kind.
+/** Looks up ids and checks every pair against shapes and search options. Time: linear; memory: see
+ *  ncc_work_bytes().
  *  @param[in] catalog   borrowed as long as the work is used.
  *  @param[in] skip_bad  false: the first bad pair is an error; true: bad pairs are marked and left out. Rows of /pairs
  *                       holding -1 are no error in either mode.
  *  @param[out] out      cleared by ncc_work_clear(), also after a failure.
  *  @return NCC_OK; NCC_ERR_INPUT with file, row, what was found and what was expected; NCC_ERR_NOMEM. */
 ncc_status ncc_work_create(const ncc_catalog *catalog, const ncc_search *search, bool skip_bad, ncc_work *out);
+
+/** Bytes of a work. */
+static inline int64_t ncc_work_bytes(int64_t rows, int64_t kinds) {
+  return rows * (int64_t)sizeof(ncc_work_row) + kinds * (int64_t)sizeof(ncc_work_kind);
+}
 
 /** Frees what the work owns and zeroes it. */
 void ncc_work_clear(ncc_work *work);

@@ -82,7 +82,7 @@ def shapes():
     case("images of 2^29 x 2^29 pixels", "the limit is", images=shaped((2, 2**29, 2**29), chunks=(1, 64, 64)))
     case("images of 2^29 x 2^29 pixels, with boxes of them", "the limit is", images=shaped((2, 2**29, 2**29), chunks=(1, 64, 64)),
          templates=np.array([[0, 0, 0, 2**29, 2**28]] * 3), options=["--min-overlap", "0.5"])
-    case("pairs without end", "/pairs", pairs=shaped((2**50, 2), "i8", chunks=(1024, 2)))
+    case("pairs without end", "pairs of 2 images", "TiB of tables", pairs=shaped((2**50, 2), "i8", chunks=(1024, 2)))
     case("a template larger than its image", "/pairs row 1", templates={"0": TILE[:4, :4], "1": TILE, "2": TILE[:3, :3]})
     case("a crop that leaves nothing", "crop", options=["--crop", "24,20"])
 

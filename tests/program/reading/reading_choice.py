@@ -30,7 +30,7 @@ def small_inputs():
     write("in.h5")
     expected = run("in.h5")
     done = same(run("in.h5", ranks=2), expected)
-    assert done.report["read_mode"] == "root" and "MiB of pixels are few" in done.reading, done.words
+    assert done.report["read_mode"] == "root" and "KiB of pixels are few" in done.reading, done.words
     same(run("in.h5", "--read", "all", ranks=2), expected)
     assert expected.reading == "by the one rank", expected.words
 

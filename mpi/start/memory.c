@@ -1,0 +1,148 @@
+#include "mpi/start/memory.h"
+
+#include <inttypes.h>
+
+#include "base/arithmetic.h"
+#include "base/node_memory.h"
+#include "base/text.h"
+#include "mpi/rank/batch.h"
+
+#define HANDOUT_BYTES ((int64_t)64 << 20)
+enum {
+  LEAST_PAIRS = 512,      /* of a batch */
+  WAITING_ROW_BYTES = 128 /* of a result that waits for the disk */
+};
+
+ncc_status ncc_memory_find(const ncc_comm *comm, int64_t wish, int64_t *bytes) {
+  *bytes = wish > 0 ? wish : ncc_node_memory_bytes("") / comm->node_ranks;
+  return ncc_comm_min(comm, NCC_OK, bytes);
+}
+
+/** "(--memory)" after a limit that was asked for. */
+static const char *limit_words(const ncc_run_options *options) {
+  return options->memory_bytes > 0 ? " (--memory)" : "";
+}
+
+/* ---- tables ----------------------------------------------------------------------------------------------------- */
+
+/** What rank 0 keeps of the batches that ranks hold, at most, and of their results. */
+static int64_t batch_bytes(const ncc_input_size *size, int ranks, int64_t most_pairs) {
+  const int64_t pairs = ncc_min(size->pairs, ranks * (int64_t)NCC_SCHEDULE_AHEAD * most_pairs);
+  return pairs * (ncc_batch_pair_bytes(size->windows) + WAITING_ROW_BYTES);
+}
+
+/** Counts what grows with the input. @param[in] work  NULL: not known yet, which leaves its kinds out */
+static void count_tables(const ncc_input_size *size, const ncc_work *work, const ncc_run_options *options,
+                         const ncc_comm *comm, int64_t limit_bytes, ncc_memory out[2]) {
+  const int64_t objects = size->images + size->templates;
+  const int64_t groups = options->group ? ncc_min(size->images, size->pairs) : size->pairs;
+  const bool mixed = size->windows || (work && work->n_kinds > 1);
+  int64_t pairs = options->handout_pairs > 0 ? options->handout_pairs : NCC_BATCH_PAIRS;
+  while (pairs > LEAST_PAIRS && batch_bytes(size, comm->ranks, pairs) > limit_bytes / 8) pairs /= 2;
+  out[NCC_MEMORY_OTHER].table_bytes = size->rank_bytes;
+  out[NCC_MEMORY_ROOT].table_bytes = size->open_bytes + ncc_work_bytes(size->pairs, work ? work->n_kinds : 0) +
+                                     size->pairs /* statuses */ + ncc_schedule_bytes(size->pairs, groups, mixed) +
+                                     objects * (int64_t)sizeof(uint32_t) /* how often each is still needed */ +
+                                     size->images * (int64_t)sizeof(int64_t) /* while they are sorted */ +
+                                     batch_bytes(size, comm->ranks, pairs);
+  for (int i = 0; i < 2; i++) {
+    out[i].limit_bytes = limit_bytes;
+    out[i].handout_pairs = pairs;
+  }
+  if (options->memory_bytes > 0) return;
+  // A node's memory is shared in equal parts but for rank 0's own tables.
+  const int64_t own_bytes = out[NCC_MEMORY_ROOT].table_bytes - out[NCC_MEMORY_OTHER].table_bytes;
+  out[NCC_MEMORY_OTHER].limit_bytes -= ncc_ceil_div(own_bytes, comm->node_ranks);
+  out[NCC_MEMORY_ROOT].limit_bytes = out[NCC_MEMORY_OTHER].limit_bytes + own_bytes;
+}
+
+static ncc_status check_tables(const ncc_input_size *size, const ncc_run_options *options, const ncc_memory memory[2]) {
+  const int64_t table_bytes = memory[NCC_MEMORY_ROOT].table_bytes, limit_bytes = memory[NCC_MEMORY_ROOT].limit_bytes;
+  if (NCC_PROGRAM_BYTES + table_bytes <= limit_bytes) return NCC_OK;
+  return ncc_error_set(NCC_ERR_MEMORY_LIMIT,
+                       "%s: %" PRId64 " pairs of %" PRId64 " images and %" PRId64
+                       " templates need %s of tables on rank 0, beside %s for the program; the limit is %s%s",
+                       options->input, size->pairs, size->images, size->templates, ncc_size_words((double)table_bytes),
+                       ncc_size_words((double)NCC_PROGRAM_BYTES), ncc_size_words((double)limit_bytes),
+                       limit_words(options));
+}
+
+ncc_status ncc_memory_check(const ncc_input_size *size, const ncc_run_options *options, const ncc_comm *comm,
+                            int64_t limit_bytes) {
+  ncc_memory memory[2];
+  count_tables(size, NULL, options, comm, limit_bytes, memory);
+  return check_tables(size, options, memory);
+}
+
+/* ---- the whole -------------------------------------------------------------------------------------------------- */
+
+/** What a rank needs at least for a pair of a kind, beside its tables. */
+static ncc_status find_need(const ncc_run_options *options, int threads, bool shipped, const ncc_work_kind *kind,
+                            ncc_forecast_memory *out) {
+  const ncc_geometry *g = &kind->geometry;
+  ncc_config config = {.threads = threads};
+  *out = (ncc_forecast_memory){.program_bytes = NCC_PROGRAM_BYTES};
+  // At work, and read ahead; and what the last hand-out left.
+  out->pixel_bytes = (shipped ? 3 : 2) * (kind->image_bytes + kind->template_bytes);
+  return ncc_matcher_memory(&options->search, &config, g->image_rows, g->image_cols, g->template_rows, g->template_cols,
+                            &out->matcher_bytes);
+}
+
+/** What is left for pixels once the largest pair has its room. */
+static void divide(int64_t matcher_bytes, int64_t pixel_bytes, ncc_memory *memory) {
+  // Half of the memory at most, because the system's own cache of the file serves all ranks of a node.
+  const int64_t left_bytes = memory->limit_bytes - NCC_PROGRAM_BYTES - memory->table_bytes - matcher_bytes;
+  const int64_t room_bytes = ncc_min(left_bytes, memory->limit_bytes / 2);
+  memory->chunk_bytes = ncc_max(room_bytes / 16, 0);
+  memory->pixel_bytes = ncc_max(room_bytes - 2 * memory->chunk_bytes, pixel_bytes);
+}
+
+ncc_status ncc_memory_divide(const ncc_input_size *size, const ncc_work *work, const ncc_run_options *options,
+                             const ncc_comm *comm, int threads, bool shipped, int64_t limit_bytes, ncc_memory out[2]) {
+  ncc_status status = NCC_OK;
+  int64_t matcher_bytes = 0, pixel_bytes = 0;
+  count_tables(size, work, options, comm, limit_bytes, out);
+  NCC_TRY(check_tables(size, options, out));
+  limit_bytes = out[NCC_MEMORY_ROOT].limit_bytes;
+  for (int32_t i = 0; i < work->n_kinds; i++) {
+    const ncc_geometry *g = &work->kinds[i].geometry;
+    ncc_forecast_memory need = {0};
+    // A file may declare sides of 2^29: where the pixels alone exceed the limit, what else is needed might overflow.
+    int64_t bytes = g->image_rows * g->image_cols;
+    if (bytes <= limit_bytes) {
+      NCC_TRY(find_need(options, threads, shipped, &work->kinds[i], &need));
+      bytes = need.program_bytes + out[NCC_MEMORY_ROOT].table_bytes + need.matcher_bytes + need.pixel_bytes;
+    }
+    NCC_CHECK(bytes <= limit_bytes, NCC_ERR_MEMORY_LIMIT,
+              "%s: images of %" PRId64 "x%" PRId64 " with templates of %" PRId64 "x%" PRId64
+              " need %s a rank, the limit is %s%s",
+              options->input, g->image_rows, g->image_cols, g->template_rows, g->template_cols,
+              ncc_size_words((double)bytes), ncc_size_words((double)limit_bytes), limit_words(options));
+    matcher_bytes = ncc_max(matcher_bytes, need.matcher_bytes);
+    pixel_bytes = ncc_max(pixel_bytes, need.pixel_bytes);
+  }
+  for (int i = 0; i < 2; i++) divide(matcher_bytes, pixel_bytes, &out[i]);
+  for (int i = 0; i < 2; i++)
+    out[i].handout_bytes = ncc_min(HANDOUT_BYTES, ncc_min(out[0].pixel_bytes, out[1].pixel_bytes) / 8);
+cleanup:
+  return status;
+}
+
+ncc_status ncc_memory_forecast(const ncc_run_options *options, int ranks, int threads, bool shipped,
+                               const ncc_memory *memory, ncc_forecast *forecast) {
+  ncc_status status = NCC_OK;
+  const int one = ranks > 1 ? NCC_MEMORY_OTHER : NCC_MEMORY_ROOT;
+  ncc_forecast_memory *m = &forecast->memory, need;
+  *m = (ncc_forecast_memory){.program_bytes = NCC_PROGRAM_BYTES};
+  for (int32_t i = 0; i < forecast->n_kinds; i++) {
+    NCC_TRY(find_need(options, threads, shipped, forecast->kinds[i].kind, &need));
+    if (need.matcher_bytes + need.pixel_bytes > m->matcher_bytes + m->pixel_bytes) *m = need;
+  }
+  m->pixel_bytes = ncc_max(m->pixel_bytes, ncc_min(memory[one].pixel_bytes, forecast->distinct_bytes));
+  m->table_bytes = memory[NCC_MEMORY_OTHER].table_bytes;
+  m->root_bytes = memory[NCC_MEMORY_ROOT].table_bytes - m->table_bytes;
+  m->limit_bytes = memory[one].limit_bytes;
+  m->node_bytes = ncc_node_memory_bytes("");
+cleanup:
+  return status;
+}
