@@ -6,7 +6,7 @@
 
 #include "match/kernels/vec.h"
 
-enum { TILE = 256 }; /* columns that are summed before their windows are looked at, while they are in cache */
+enum { TILE = 64 }; /* windows of a row that are looked at as soon as their last column is summed: it is in cache */
 
 INLINE double sum_of(doubles v) {
   double sum = v[0];
@@ -18,32 +18,54 @@ INLINE double sum_of(doubles v) {
  *  might else be stores to it. */
 typedef struct scan {
   doubles s[PIECES], q[PIECES];
-  int64_t x, restart, period;
+  int64_t x, restart, period; /* columns done; where sums restart next */
   double *sums, *squares;
 } scan;
 
-INLINE void scan_next(scan *a, const doubles *s, const doubles *q, int stride) {
-  UNROLL for (int h = 0; h < PIECES; h++) {
-    a->s[h] += s[h * stride];
-    a->q[h] += q[h * stride];
-    put(a->sums + 8 * a->x + h * WIDTH, a->s[h]);
-    put(a->squares + 8 * a->x + h * WIDTH, a->q[h]);
+/** WIDTH rows, piece h, of the next `count` columns: s[k] and q[k] are sums of column k. */
+INLINE void scan_piece(scan *a, int h, const doubles s[WIDTH], const doubles q[WIDTH], int count) {
+  double *sums = a->sums + 8 * a->x + h * WIDTH, *squares = a->squares + 8 * a->x + h * WIDTH;
+  if (count == WIDTH && a->x + WIDTH <= a->restart) {
+    UNROLL for (int k = 0; k < WIDTH; k++) {
+      put(sums + 8 * k, a->s[h] += s[k]);
+      put(squares + 8 * k, a->q[h] += q[k]);
+    }
+    return;
   }
-  a->x++;
+  int64_t restart = a->restart;
+  for (int k = 0; k < count; k++) {
+    if (a->x + k == restart) {
+      a->s[h] = a->q[h] = (doubles){0};
+      restart += a->period;
+    }
+    put(sums + 8 * k, a->s[h] += s[k]);
+    put(squares + 8 * k, a->q[h] += q[k]);
+  }
 }
 
-INLINE void scan_column(scan *a, const doubles *s, const doubles *q, int stride) {
-  if (a->x == a->restart) {
-    UNROLL for (int h = 0; h < PIECES; h++) a->s[h] = a->q[h] = (doubles){0};
-    a->restart += a->period;
-  }
-  scan_next(a, s, q, stride);
+/** After all pieces of `count` columns. */
+INLINE void scan_advance(scan *a, int count) {
+  a->x += count;
+  while (a->restart < a->x) a->restart += a->period;
 }
 
 /** Columns without pixels, up to column `end`. */
 static void scan_nothing(scan *a, int64_t end) {
-  const doubles zero = {0};
-  while (a->x < end) scan_column(a, &zero, &zero, 0);
+  const doubles zero[WIDTH] = {{0}};
+  while (a->x < end) {
+    const int count = end - a->x < WIDTH ? (int)(end - a->x) : WIDTH;
+    UNROLL for (int h = 0; h < PIECES; h++) scan_piece(a, h, zero, zero, count);
+    scan_advance(a, count);
+  }
+}
+
+/** Which rows of a strip there are: all eight, none, or some. */
+typedef enum presence { NONE, ALL, SOME } presence;
+
+static presence presence_of(const void *const rows[8]) {
+  int count = 0;
+  for (int r = 0; r < 8; r++) count += rows[r] != NULL;
+  return count == 8 ? ALL : count == 0 ? NONE : SOME;
 }
 
 #define EACH_TYPE "match/kernels/windows.inc"
@@ -85,105 +107,93 @@ INLINE void put_map(float *to, const floats v[PIECES]) {
 #endif
 }
 
-/** What the windows of some columns have in common: eight rows in pieces. */
-typedef struct window_run {
-  bool inside;                                            /* all rows are valid, and all windows lie on the image */
-  doubles shift[PIECES], inverse[PIECES], beyond[PIECES]; /* pixels * c, 1 / pixels, 1 / pixels - 1 / area */
+/** What the windows of a strip have in common: eight rows in pieces. */
+typedef struct window_rows {
+  doubles rows[PIECES], inverse[PIECES]; /* that lie on the image, and 1 / rows */
+  longs whole[PIECES];                   /* all of them do */
   ints valid[PIECES];
-  floats least[PIECES];
-} window_run;
+  bool inside; /* all are whole and valid */
+} window_rows;
 
-/** For windows of so many columns on the image. */
-static void run_begin(window_run *w, const ncc_strip_overlap *o, double c, double cols, double inverse_cols) {
-  const double area = o->template_rows * o->template_cols, inverse_width = 1 / o->template_cols;
-  w->inside = cols == o->template_cols;
+static window_rows window_rows_of(const ncc_strip_overlap *o) {
+  window_rows w = {.inside = true};
   UNROLL for (int h = 0; h < PIECES; h++) {
-    const doubles rows = get(o->rows + h * WIDTH), inverse_rows = get(o->inverse_rows + h * WIDTH);
-    const doubles above = (inverse_cols - inverse_width) * inverse_rows;  // exactly 0 for whole windows
-    w->shift[h] = rows * cols * c;
-    w->inverse[h] = inverse_rows * inverse_cols;
-    w->beyond[h] = CHOOSE(doubles, longs, rows == o->template_rows, above, w->inverse[h] - 1 / area);
-    memcpy(&w->valid[h], o->valid + h * WIDTH, sizeof w->valid[h]);
-    UNROLL for (int k = 0; k < WIDTH; k++) w->inside &= w->valid[h][k] != 0 && rows[k] == o->template_rows;
+    w.rows[h] = get(o->rows + h * WIDTH);
+    w.inverse[h] = get(o->inverse_rows + h * WIDTH);
+    w.whole[h] = w.rows[h] == o->template_rows;
+    memcpy(&w.valid[h], o->valid + h * WIDTH, sizeof w.valid[h]);
+    for (int k = 0; k < WIDTH; k++) w.inside &= w.valid[h][k] != 0 && w.whole[h][k] != 0;
   }
+  return w;
 }
 
-/** ssd of the windows of a column, from their sums. `inside` is a constant where this is inlined. */
-INLINE void windows_put(window_run *w, bool inside, const doubles s[PIECES], const doubles q[PIECES], double scale2,
-                        float *to) {
-  const floats infinite = (floats){0} + INFINITY;
-  floats v[PIECES];
-  UNROLL for (int h = 0; h < PIECES; h++) {
-    doubles ssd = q[h] - s[h] * s[h] * w->inverse[h];
-    if (!inside) ssd += (s[h] + w->shift[h]) * (s[h] + w->shift[h]) * w->beyond[h];
-    floats counted = v[h] = floats_of_doubles(ssd * scale2);
-    if (!inside) {
-      v[h] = (floats)((ints)v[h] & w->valid[h]);
-      counted = CHOOSE(floats, ints, w->valid[h], v[h], infinite);
-    }
-    w->least[h] = lesser_floats(counted, w->least[h]);
-  }
-  put_map(to, v);
-}
-
-/** Windows in columns [i, end), which begin in the block of columns from `start` on; block_s, block_q: its sums. */
-INLINE void windows_of_run(const ncc_strip_sums *t, const ncc_strip_map *map, int64_t start, int64_t i, int64_t end,
-                           bool inside, window_run *run) {
-  const double *block_s = t->sums + 8 * (start + t->period - 1), *block_q = t->squares + 8 * (start + t->period - 1);
+/** Windows in columns [i, end) of a block of 16, which begin in the period from `start` on. Where it is inlined
+ * `inside` is a constant: all windows lie on the image. Loops work on copies: stores to the map might else be stores to
+ * them. */
+INLINE void windows_of_run(const ncc_strip_sums *t, const ncc_strip_overlap *o, const ncc_strip_map *map,
+                           const window_rows *rows, int64_t start, int64_t i, int64_t end, bool inside,
+                           floats least_of_run[PIECES]) {
+  const window_rows w = *rows;
+  const double scale2 = map->scale2, c = t->c, *cols = o->cols, *inverse_cols = o->inverse_cols;
+  const double inverse_width = 1 / o->template_cols, inverse_area = inverse_width / o->template_rows;
   const int64_t ahead = 8 * (t->period - 1);
-  const double scale2 = map->scale2;
-  float *to = map->ssd + 8 * map->at;
-  window_run w = *run;
-  doubles s[PIECES], q[PIECES], all_s[PIECES], all_q[PIECES];
+  const double *a = t->sums + 8 * i, *b = t->squares + 8 * i;
+  const floats infinite = (floats){0} + INFINITY;
+  float *to = map->ssd + 8 * (map->at + i);
+  doubles all_s[PIECES], all_q[PIECES], inverse_inside[PIECES];
+  floats least[PIECES];
   UNROLL for (int h = 0; h < PIECES; h++) {
-    s[h] = all_s[h] = get(block_s + h * WIDTH);
-    q[h] = all_q[h] = get(block_q + h * WIDTH);
+    all_s[h] = get(t->sums + 8 * start + h * WIDTH + ahead);
+    all_q[h] = get(t->squares + 8 * start + h * WIDTH + ahead);
+    inverse_inside[h] = w.inverse[h] * inverse_width;
+    least[h] = least_of_run[h];
   }
-  if (i == start) {
-    windows_put(&w, inside, s, q, scale2, to + 8 * i);
-    i++;
-  }
-  for (; i < end; i++) {
-    const double *a = t->sums + 8 * i, *b = t->squares + 8 * i;
+  for (; i < end; i++, a += 8, b += 8, to += 8) {
+    floats v[PIECES];
     UNROLL for (int h = 0; h < PIECES; h++) {
-      s[h] = (all_s[h] - get(a + h * WIDTH - 8)) + get(a + h * WIDTH + ahead);
-      q[h] = (all_q[h] - get(b + h * WIDTH - 8)) + get(b + h * WIDTH + ahead);
+      doubles s = all_s[h], q = all_q[h];
+      if (i > start) {
+        s = (s - get(a + h * WIDTH - 8)) + get(a + h * WIDTH + ahead);
+        q = (q - get(b + h * WIDTH - 8)) + get(b + h * WIDTH + ahead);
+      }
+      if (inside) {
+        v[h] = floats_of_doubles((q - s * s * inverse_inside[h]) * scale2);
+        least[h] = lesser_floats(v[h], least[h]);
+      } else {
+        const doubles inverse = w.inverse[h] * inverse_cols[i], sum = s + w.rows[h] * cols[i] * c;
+        const doubles above = (inverse_cols[i] - inverse_width) * w.inverse[h];  // exactly 0 for whole windows
+        const doubles beyond = CHOOSE(doubles, longs, w.whole[h], above, inverse - inverse_area);
+        v[h] = floats_of_doubles(((q - s * s * inverse) + sum * sum * beyond) * scale2);
+        v[h] = (floats)((ints)v[h] & w.valid[h]);
+        least[h] = lesser_floats(CHOOSE(floats, ints, w.valid[h], v[h], infinite), least[h]);
+      }
     }
-    windows_put(&w, inside, s, q, scale2, to + 8 * i);
+    put_map(to, v);
   }
-  *run = w;
+  UNROLL for (int h = 0; h < PIECES; h++) least_of_run[h] = least[h];
 }
 
-/** @return the smallest value of a run, which is forgotten. */
-INLINE float take_least(window_run *w) {
-  float least = INFINITY;
-  UNROLL for (int h = 0; h < PIECES; h++) {
-    UNROLL for (int k = 0; k < WIDTH; k++) least = w->least[h][k] < least ? w->least[h][k] : least;
-    w->least[h] = (floats){0} + INFINITY;
-  }
-  return least;
-}
-
-/** Windows in columns [from, to); from is a multiple of the period. */
-static void windows_of_tile(const ncc_strip_sums *t, const ncc_strip_overlap *o, const ncc_strip_map *map, int64_t from,
-                            int64_t to, window_run *w, double *cols) {
+/** Windows in columns [from, to). */
+static void windows_of_tile(const ncc_strip_sums *t, const ncc_strip_overlap *o, const ncc_strip_map *map,
+                            const window_rows *w, int64_t from, int64_t to) {
+  int64_t start = from - from % t->period;
   for (int64_t i = from; i < to;) {
-    const int64_t start = i - i % t->period, block = (map->at + i) / 16;
+    if (i == start + t->period) start = i;
+    const int64_t block = (map->at + i) / 16;
     int64_t end = 16 * (block + 1) - map->at;
     if (end > to) end = to;
     if (end > start + t->period) end = start + t->period;
-    if (o->cols[i] != *cols) {
-      *cols = o->cols[i];
-      run_begin(w, o, t->c, *cols, o->inverse_cols[i]);
-    }
-    for (int64_t k = i + 1; k < end; k++)
-      if (o->cols[k] != *cols) end = k;
-    if (w->inside)
-      windows_of_run(t, map, start, i, end, true, w);
+    floats least[PIECES];
+    UNROLL for (int h = 0; h < PIECES; h++) least[h] = (floats){0} + map->least[block];
+    // The overlap grows, stays and shrinks along a row.
+    if (w->inside && o->cols[i] == o->template_cols && o->cols[end - 1] == o->template_cols)
+      windows_of_run(t, o, map, w, start, i, end, true, least);
     else
-      windows_of_run(t, map, start, i, end, false, w);
-    const float least = take_least(w);
-    map->least[block] = least < map->least[block] ? least : map->least[block];
+      windows_of_run(t, o, map, w, start, i, end, false, least);
+    float lowest = INFINITY;
+    UNROLL for (int h = 0; h < PIECES; h++) UNROLL for (int k = 0; k < WIDTH; k++) lowest =
+        least[h][k] < lowest ? least[h][k] : lowest;
+    map->least[block] = lowest;
     i = end;
   }
 }
@@ -191,16 +201,14 @@ static void windows_of_tile(const ncc_strip_sums *t, const ncc_strip_overlap *o,
 static float strip(ncc_dtype dtype, const ncc_strip_rows *rows, const ncc_strip_sums *t,
                    const ncc_strip_overlap *overlap, const ncc_strip_map *map) {
   static const columns_fn of_type[] = BY_TYPE(columns);
-  const int64_t blocks = (map->at + map->n - 1) / 16 + 1, tile = (TILE + t->period - 1) / t->period * t->period;
+  const int64_t blocks = (map->at + map->n - 1) / 16 + 1;
   scan along = {.period = t->period, .sums = t->sums, .squares = t->squares};
-  window_run w = {0};
-  double cols = 0;
-  UNROLL for (int h = 0; h < PIECES; h++) w.least[h] = (floats){0} + INFINITY;
+  const window_rows w = window_rows_of(overlap);
   for (int64_t b = 0; b < blocks; b++) map->least[b] = INFINITY;
-  for (int64_t from = 0; from < map->n; from += tile) {
-    const int64_t to = from + tile < map->n ? from + tile : map->n, needed = to + t->period - 1;
+  for (int64_t from = 0; from < map->n; from += TILE) {
+    const int64_t to = from + TILE < map->n ? from + TILE : map->n, needed = to + t->period - 1;
     scan_to(of_type[dtype], rows, t, needed < t->width ? needed : t->width, &along);
-    windows_of_tile(t, overlap, map, from, to, &w, &cols);
+    windows_of_tile(t, overlap, map, &w, from, to);
   }
   scan_to(of_type[dtype], rows, t, t->width, &along);
   past_fence(true);  // other threads look at the map next
