@@ -144,27 +144,27 @@ static int64_t col_block(const ncc_cells *cells, int64_t x) {
   return (x - cells->geometry.trim.x0) / CELL_COLS;
 }
 
-typedef struct floor_job {
+typedef struct lower_job {
   const ncc_cells *cells;
   ncc_stats *stats;
   _Atomic double least; /* of all blocks */
-} floor_job;
+} lower_job;
 
-static void floor_item(void *context, int64_t strip, int thread) {
+static void lower_item(void *context, int64_t strip, int thread) {
   (void)thread;
-  floor_job *job = context;
+  lower_job *job = context;
   const ncc_cells *cells = job->cells;
   const ncc_stats *stats = job->stats;
   const ncc_geometry *g = &cells->geometry;
   const int64_t blocks = stats->stride / CELL_COLS, first = col_block(cells, stats->x0);
   const band in = band_of(cells, inside(g->template_rows, CELL_ROWS), inside(g->template_cols, CELL_COLS),
                           row_block(cells, stats->y0) + strip);
-  float *floor = stats->floor + strip * blocks;
+  float *lower = stats->lower + strip * blocks;
   double least = INFINITY;
   for (int64_t b = 0; b < blocks; b++) {
     double ssd = (rectangle_ssd(cells, &in, first + b) - cells->error) * cells->unit2;
     least = ssd < least ? ssd : least;
-    floor[b] = ssd > 0 ? sqrtf((float)ssd) * 0.999999f : 0;
+    lower[b] = ssd > 0 ? sqrtf((float)ssd) * 0.999999f : 0;
   }
   double seen = atomic_load(&job->least);
   while (least < seen && !atomic_compare_exchange_weak(&job->least, &seen, least)) {
@@ -193,10 +193,10 @@ ncc_status ncc_cells_bounds(ncc_cells *cells, ncc_pool *pool, ncc_stats *stats, 
   }
   cells->error = rounding(cells);
   cells->unit2 = cells->centring.unit * cells->centring.unit;
-  NCC_TRY(ncc_stats_reserve_floor(&cells->geometry, stats));
+  NCC_TRY(ncc_stats_reserve_lower(&cells->geometry, stats));
   stats->unit = cells->centring.unit;
-  floor_job job = {.cells = cells, .stats = stats, .least = INFINITY};
-  ncc_pool_run(pool, stats->strips, floor_item, &job);
+  lower_job job = {.cells = cells, .stats = stats, .least = INFINITY};
+  ncc_pool_run(pool, stats->strips, lower_item, &job);
   cells->least = atomic_load(&job.least);
   *sure = cells->least >= NCC_SSD_WELL_ABOVE * cells->error * cells->unit2 && cells->least > NCC_SSD_LEAST;
 
@@ -204,7 +204,7 @@ cleanup:
   return status;
 }
 
-double ncc_cells_ceiling(const ncc_cells *cells, int64_t y, int64_t x) {
+double ncc_cells_upper(const ncc_cells *cells, int64_t y, int64_t x) {
   const ncc_geometry *g = &cells->geometry;
   const band out =
       band_of(cells, touched(g->template_rows, CELL_ROWS), touched(g->template_cols, CELL_COLS), row_block(cells, y));

@@ -33,13 +33,13 @@ ncc_status ncc_cells_begin(const ncc_prepared *image, const ncc_geometry *g, ncc
 /** Sums the cells of a row, 0 .. cells->rows - 1; each is wanted once, in any order, by any thread. */
 void ncc_cells_add(ncc_cells *cells, int64_t row);
 
-/** After all rows: fills the floor of stats, whose ssd becomes NULL.
+/** After all rows: fills the lower bounds of stats, whose ssd becomes NULL.
  *  @param[out] sure  false: some bound does not lie well above its rounding, and none is to be used
  *  @return NCC_OK; NCC_ERR_NOMEM. */
 ncc_status ncc_cells_bounds(ncc_cells *cells, ncc_pool *pool, ncc_stats *stats, bool *sure);
 
 /** Upper bound of ssd of what is searched in the block of full position (y, x), in units of ncc_stats. */
-double ncc_cells_ceiling(const ncc_cells *cells, int64_t y, int64_t x);
+double ncc_cells_upper(const ncc_cells *cells, int64_t y, int64_t x);
 
 /** ssd of the window at full position (y, x), from its pixels, in units of ncc_stats. */
 double ncc_cells_ssd(const ncc_cells *cells, int64_t y, int64_t x);

@@ -77,15 +77,15 @@ static void layout(const ncc_geometry *g, ncc_stats *stats) {
   stats->stride = ncc_round_up(g->search.x1 - stats->x0, NCC_BLOCK_COLS);
 }
 
-static int64_t floor_count(const ncc_stats *stats) {
+static int64_t lower_count(const ncc_stats *stats) {
   return stats->strips * (stats->stride / NCC_BLOCK_COLS);
 }
 
-ncc_status ncc_stats_reserve_floor(const ncc_geometry *g, ncc_stats *stats) {
+ncc_status ncc_stats_reserve_lower(const ncc_geometry *g, ncc_stats *stats) {
   ncc_status status = NCC_OK;
   layout(g, stats);
-  NCC_TRY(ncc_buffer_reserve(&stats->floor_buffer, 4 * floor_count(stats), "window statistics"));
-  stats->floor = stats->floor_buffer.data;
+  NCC_TRY(ncc_buffer_reserve(&stats->lower_buffer, 4 * lower_count(stats), "window statistics"));
+  stats->lower = stats->lower_buffer.data;
   stats->ssd = NULL;
 
 cleanup:
@@ -95,7 +95,7 @@ cleanup:
 int64_t ncc_stats_bytes(const ncc_geometry *g) {
   ncc_stats stats = {0};
   layout(g, &stats);
-  return 4 * (NCC_BLOCK_ROWS * stats.strips * stats.stride + floor_count(&stats));
+  return 4 * (NCC_BLOCK_ROWS * stats.strips * stats.stride + lower_count(&stats));
 }
 
 /** Pixels of an image row in the trimmed columns; NULL outside the image. */
@@ -172,21 +172,21 @@ static float *strip_map(const ncc_stats *stats, int64_t strip) {
   return stats->ssd + NCC_BLOCK_ROWS * strip * stats->stride;
 }
 
-static float *strip_floor(const ncc_stats *stats, int64_t strip) {
-  return stats->floor + strip * (stats->stride / NCC_BLOCK_COLS);
+static float *strip_lower(const ncc_stats *stats, int64_t strip) {
+  return stats->lower + strip * (stats->stride / NCC_BLOCK_COLS);
 }
 
 /** From the smallest ssd of each block of a strip to lower bounds of its square root. */
-static void finish_floor(const ncc_stats *stats, int64_t strip) {
-  float *floor = strip_floor(stats, strip);
-  for (int64_t b = 0; b < stats->stride / NCC_BLOCK_COLS; b++) floor[b] = sqrtf(floor[b]) * 0.999999f;
+static void finish_lower(const ncc_stats *stats, int64_t strip) {
+  float *lower = strip_lower(stats, strip);
+  for (int64_t b = 0; b < stats->stride / NCC_BLOCK_COLS; b++) lower[b] = sqrtf(lower[b]) * 0.999999f;
 }
 
 /** Lower bounds anew after the map of a strip has changed. */
-static void refill_floor(const stats_job *job, int64_t strip) {
+static void refill_lower(const stats_job *job, int64_t strip) {
   const ncc_stats *stats = job->stats;
-  job->kernels->block_least(strip_map(stats, strip), stats->stride / NCC_BLOCK_COLS, strip_floor(stats, strip));
-  finish_floor(stats, strip);
+  job->kernels->block_least(strip_map(stats, strip), stats->stride / NCC_BLOCK_COLS, strip_lower(stats, strip));
+  finish_lower(stats, strip);
 }
 
 /** Float sums: marks the windows of a block of a strip, columns [from, to), whose ssd is not well above its bound. */
@@ -210,7 +210,7 @@ static void doubt_strip(const stats_job *job, const stats_scratch *t, int64_t st
   const ncc_stats *stats = job->stats;
   const ncc_strip_overlap overlap = strip_overlap(job, stats->y0 + strip * NCC_BLOCK_ROWS);
   const int64_t at = job->g->search.x0 - stats->x0, period = job->g->template_cols;
-  float *map = strip_map(stats, strip), *floor = strip_floor(stats, strip);
+  float *map = strip_map(stats, strip), *lower = strip_lower(stats, strip);
   double rows = INFINITY;
   for (int r = 0; r < 8; r++)
     if (overlap.valid[r]) rows = fmin(rows, overlap.rows[r]);
@@ -218,13 +218,13 @@ static void doubt_strip(const stats_job *job, const stats_scratch *t, int64_t st
     int64_t from = b * NCC_BLOCK_COLS - at, to = from + NCC_BLOCK_COLS;
     if (from < 0) from = 0;
     if (to > job->n_out) to = job->n_out;
-    double mass = 0, least = (double)floor[b] * (double)floor[b];
+    double mass = 0, least = (double)lower[b] * (double)lower[b];
     for (int64_t k = from / period; k <= (to - 1) / period + 1; k++) mass += t->block_mass[k];
     double error = ssd_error(job, rows * fmin(job->overlap_cols[from], job->overlap_cols[to - 1]), mass);
     if (least > 1.0001 * NCC_SSD_WELL_ABOVE * error && least > 1.0001 * NCC_SSD_LEAST) continue;
     doubt(job, t, &overlap, from, to, map + NCC_BLOCK_ROWS * at);
-    job->kernels->block_least(map + NCC_BLOCK_ROWS * NCC_BLOCK_COLS * b, 1, &floor[b]);
-    floor[b] = sqrtf(floor[b]) * 0.999999f;
+    job->kernels->block_least(map + NCC_BLOCK_ROWS * NCC_BLOCK_COLS * b, 1, &lower[b]);
+    lower[b] = sqrtf(lower[b]) * 0.999999f;
   }
 }
 
@@ -261,14 +261,14 @@ static void stats_item(void *context, int64_t item, int thread) {
     const int64_t y = stats->y0 + strip * NCC_BLOCK_ROWS;
     const ncc_strip_overlap overlap = strip_overlap(job, y);
     const ncc_strip_rows rows = strip_rows(job, y);
-    const ncc_strip_map map = {job->n_out, at, scale, strip_map(stats, strip), strip_floor(stats, strip)};
+    const ncc_strip_map map = {job->n_out, at, scale, strip_map(stats, strip), strip_lower(stats, strip)};
     clear_margins(job, strip);
     float least = job->kernels->strip(job->image->pixels.dtype, &rows, &t.sums, &overlap, &map);
     if (job->exact && least < limit) {
       settle_exact(job, &t, &overlap, limit, strip_map(stats, strip) + NCC_BLOCK_ROWS * at);
-      refill_floor(job, strip);
+      refill_lower(job, strip);
     } else {
-      finish_floor(stats, strip);
+      finish_lower(stats, strip);
     }
   }
   if (job->exact) return;
@@ -285,10 +285,10 @@ static void mark_flat_row(void *context, int64_t y, const uint8_t *flat) {
     if (flat[i]) ssd[NCC_BLOCK_ROWS * i] = 0;
 }
 
-static void floor_item(void *context, int64_t item, int thread) {
+static void lower_item(void *context, int64_t item, int thread) {
   (void)thread;
   const stats_job *job = context;
-  refill_floor(job, item);
+  refill_lower(job, item);
 }
 
 ncc_stats_centring ncc_stats_centring_choose(const ncc_prepared *image, int64_t rows, int64_t cols) {
@@ -314,7 +314,7 @@ static int64_t choose_strips_per_item(const stats_job *job, int threads) {
 ncc_status ncc_stats_create(ncc_pool *pool, const ncc_prepared *image, const ncc_geometry *g, ncc_stats *stats) {
   ncc_status status = NCC_OK;
   atomic_bool unknown = false;
-  NCC_TRY(ncc_stats_reserve_floor(g, stats));
+  NCC_TRY(ncc_stats_reserve_lower(g, stats));
   stats_job job = {.image = image, .g = g, .stats = stats, .kernels = ncc_kernels_get()->windows, .unknown = &unknown};
   job.n_out = g->search.x1 - g->search.x0;
   job.width = job.n_out + g->template_cols - 1;
@@ -345,7 +345,7 @@ ncc_status ncc_stats_create(ncc_pool *pool, const ncc_prepared *image, const ncc
   ncc_pool_run(pool, (stats->strips + job.strips_per_item - 1) / job.strips_per_item, stats_item, &job);
   if (atomic_load(&unknown)) {
     NCC_TRY(ncc_flat_rows(image, g, mark_flat_row, &job));
-    ncc_pool_run(pool, stats->strips, floor_item, &job);
+    ncc_pool_run(pool, stats->strips, lower_item, &job);
   }
 
 cleanup:
@@ -354,7 +354,7 @@ cleanup:
 
 void ncc_stats_clear(ncc_stats *stats) {
   ncc_buffer_free(&stats->ssd_buffer);
-  ncc_buffer_free(&stats->floor_buffer);
+  ncc_buffer_free(&stats->lower_buffer);
   ncc_buffer_free(&stats->scratch);
   *stats = (ncc_stats){0};
 }

@@ -30,14 +30,14 @@ ncc_stats_centring ncc_stats_centring_choose(const ncc_prepared *image, int64_t 
 
 typedef struct ncc_stats {
   /** [strips][stride][8]: ssd(W) times unit^2, in the code of formulas.h, a strip of eight rows column by column; its
-   *  first row is full row y0 + 8 * strip, its first column full column x0; 0 where not searched. NULL: only the floor
-   *  is known (cells.h). */
+   *  first row is full row y0 + 8 * strip, its first column full column x0; 0 where not searched. NULL: bounds are
+   *  all that is known (cells.h). */
   float *ssd;
   int64_t y0, x0, strips, stride;
   /** [strips][stride / 16]: lower bound of sqrt(ssd) in blocks of 8 x 16; infinite where nothing is searched. */
-  float *floor;
+  float *lower;
   double unit; /**< pixels times image.scale times this (a power of two) are of order 1 */
-  ncc_buffer ssd_buffer, floor_buffer, scratch;
+  ncc_buffer ssd_buffer, lower_buffer, scratch;
 } ncc_stats;
 
 /** Fills the map for a geometry. Rows and columns start at multiples of the block size in trimmed coordinates.
@@ -46,8 +46,8 @@ typedef struct ncc_stats {
 ncc_status ncc_stats_create(ncc_pool *pool, const ncc_prepared *image, const ncc_geometry *g, ncc_stats *stats);
 void ncc_stats_clear(ncc_stats *stats);
 
-/** Lays the map out and makes room for the floor alone. @return NCC_OK; NCC_ERR_NOMEM. */
-ncc_status ncc_stats_reserve_floor(const ncc_geometry *g, ncc_stats *stats);
+/** Lays the map out and makes room for the lower bounds alone. @return NCC_OK; NCC_ERR_NOMEM. */
+ncc_status ncc_stats_reserve_lower(const ncc_geometry *g, ncc_stats *stats);
 
 /** Bytes that the maps of a geometry take. */
 int64_t ncc_stats_bytes(const ncc_geometry *g);

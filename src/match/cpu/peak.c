@@ -47,7 +47,7 @@ static void look_by_cells(ncc_cpu *e, ncc_proposal *found, int64_t y, int64_t fr
   double threshold = threshold_now(s), most = -1;
   for (int64_t x = from; x < to; x++) {
     if (threshold > 0 && (double)row[2 * x] + s->bounds.error < threshold * lower) continue;
-    if (most < 0) most = ncc_cells_ceiling(&e->windows.cells, y, x);
+    if (most < 0) most = ncc_cells_upper(&e->windows.cells, y, x);
     ncc_proposal_consider_between(found, &s->bounds, y, x, (double)row[2 * x], lower * lower, most, &s->best);
     threshold = threshold_now(s);
   }
@@ -104,7 +104,7 @@ static void strip_item(void *context, int64_t turn, int thread) {
   e->kernels->spectra->block_max((const ncc_c32 *)s->rows + (stats->x0 - trim->x0), stride, packed, stats->stride,
                                  s->maxima);
 
-  const float *lower = stats->floor + (y0 - stats->y0) / NCC_BLOCK_ROWS * blocks;
+  const float *lower = stats->lower + (y0 - stats->y0) / NCC_BLOCK_ROWS * blocks;
   int32_t *reached = (int32_t *)(s->maxima + stride);
   const int64_t count = blocks_that_reach(e, s->maxima, lower, reached);
   for (int r = 0; r < rows && count > 0; r++)

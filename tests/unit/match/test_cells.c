@@ -1,5 +1,5 @@
-/** Bounds of ssd by cells against direct sums: every block's floor, some windows' ceiling and sum, for images of
- * several kinds and types, templates of all sizes modulo a cell, and searches that cut the image. */
+/** Bounds of ssd by cells against direct sums: every block's lower bound, some windows' upper bound and sum, for images
+ * of several kinds and types, templates of all sizes modulo a cell, and searches that cut the image. */
 #include "match/cells.h"
 
 #include <math.h>
@@ -46,7 +46,7 @@ static double direct_ssd(const ncc_geometry *g, bool bytes, int64_t y, int64_t x
   return (double)q;
 }
 
-/** Checks the corners of every block, where floors and ceilings are least far off. */
+/** Checks the corners of every block, where bounds are least far off. */
 static void check_block(const ncc_cells *cells, const ncc_stats *stats, bool bytes, int64_t strip, int64_t block) {
   const ncc_geometry *g = &cells->geometry;
   int64_t y0 = stats->y0 + strip * NCC_BLOCK_ROWS, y1 = y0 + NCC_BLOCK_ROWS - 1;
@@ -56,14 +56,14 @@ static void check_block(const ncc_cells *cells, const ncc_stats *stats, bool byt
   if (x0 < g->search.x0) x0 = g->search.x0;
   if (x1 >= g->search.x1) x1 = g->search.x1 - 1;
   const double unit2 = stats->unit * stats->unit;
-  const double floor = (double)stats->floor[strip * (stats->stride / NCC_BLOCK_COLS) + block];
+  const double lower = (double)stats->lower[strip * (stats->stride / NCC_BLOCK_COLS) + block];
   for (int corner = 0; corner < 4; corner++) {
     const int64_t y = corner / 2 ? y1 : y0, x = corner % 2 ? x1 : x0;
     const double ssd = direct_ssd(g, bytes, y, x) * unit2, found = ncc_cells_ssd(cells, y, x);
-    CHECK(floor > 0 && floor * floor <= ssd, "(%lld, %lld): floor^2 %.17g, ssd %.17g", (long long)y, (long long)x,
-          floor * floor, ssd);
-    CHECK(ncc_cells_ceiling(cells, y, x) >= ssd, "(%lld, %lld): ceiling %.17g, ssd %.17g", (long long)y, (long long)x,
-          ncc_cells_ceiling(cells, y, x), ssd);
+    CHECK(lower > 0 && lower * lower <= ssd, "(%lld, %lld): lower bound squared %.17g, ssd %.17g", (long long)y,
+          (long long)x, lower * lower, ssd);
+    CHECK(ncc_cells_upper(cells, y, x) >= ssd, "(%lld, %lld): upper bound %.17g, ssd %.17g", (long long)y, (long long)x,
+          ncc_cells_upper(cells, y, x), ssd);
     CHECK(fabs(found - ssd) <= 1e-9 * ssd, "(%lld, %lld): ssd %.17g, expected %.17g", (long long)y, (long long)x, found,
           ssd);
   }
@@ -85,14 +85,14 @@ static bool check_geometry(ncc_pool *pool, const ncc_search *search, const ncc_r
   for (int64_t row = cells.rows - 1; row >= 0; row--) ncc_cells_add(&cells, row);
   CHECK(ncc_cells_bounds(&cells, pool, &stats, &sure) == NCC_OK, "%s", ncc_error_message());
   CHECK(sure, "%lld x %lld: noise was not found to be well above rounding", (long long)m, (long long)n);
-  double least = INFINITY, floor;
+  double least = INFINITY, lower;
   for (int64_t strip = 0; strip < stats.strips; strip++)
     for (int64_t block = 0; block < stats.stride / NCC_BLOCK_COLS; block++) {
       check_block(&cells, &stats, bytes, strip, block);
-      floor = (double)stats.floor[strip * (stats.stride / NCC_BLOCK_COLS) + block];
-      least = floor < least ? floor : least;
+      lower = (double)stats.lower[strip * (stats.stride / NCC_BLOCK_COLS) + block];
+      least = lower < least ? lower : least;
     }
-  CHECK(cells.least >= least * least && cells.least <= 1.00001 * least * least, "least %.9g, of floors %.9g",
+  CHECK(cells.least >= least * least && cells.least <= 1.00001 * least * least, "least %.9g, of lower bounds %.9g",
         cells.least, least * least);
   ncc_cells_clear(&cells);
   ncc_stats_clear(&stats);
