@@ -182,7 +182,9 @@ static ncc_status put_record(hid_t file, const char *path, int64_t *offset) {
                ncc_output_record_name);
   *offset = (int64_t)address;
 cleanup:
-  ncc_h5_close(&set);
+  if (set >= 0 && H5Dclose(set) < 0 && status == NCC_OK) { /* HDF5 may write only then */
+    status = ncc_h5_error(NCC_ERR_OUTPUT, "%s: %s cannot be written", path, ncc_output_record_name);
+  }
   ncc_h5_close(&space);
   ncc_h5_close(&type);
   return status;

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/error.h"
 
@@ -71,7 +72,7 @@ ncc_status ncc_check_array(const ncc_array *array, int64_t index) {
   NCC_CHECK(stride >= array->cols || stride <= -array->cols, NCC_ERR_USAGE,
             "%s: row stride %lld: expected at least the %lld columns, or at most minus that", name, (long long)stride,
             (long long)array->cols);
-  NCC_CHECK(stride >= -most && stride <= most && array->rows <= most / (stride < 0 ? -stride : stride), NCC_ERR_USAGE,
+  NCC_CHECK(stride >= -most && stride <= most && array->rows <= most / llabs(stride), NCC_ERR_USAGE,
             "%s: %lld rows, %lld pixels apart: expected no more than memory can hold", name, (long long)array->rows,
             (long long)stride);
 
