@@ -148,7 +148,7 @@ static ncc_status show_pair(const map_options *o, ncc_pair_source *source) {
   char title[TITLE_BYTES], note[TITLE_BYTES], *described = NULL;
   const ncc_catalog *catalog = ncc_pair_source_catalog(source);
   NCC_TRY(ncc_pair_source_read(source, o->pair, &shown.image, &shown.tmpl));
-  ncc_rect predicted;
+  ncc_rect predicted = {0};
   const ncc_rect *window = catalog->near ? &predicted : catalog->windows ? &catalog->windows[o->pair] : NULL;
   if (catalog->near)
     status = ncc_geometry_near(&o->search, catalog->near[o->pair], shown.image.rows, shown.image.cols, shown.tmpl.rows,
