@@ -12,7 +12,7 @@
 #include "io/base/table_file.h"
 
 #ifdef NCC_HAVE_MATIO
-#include <matio.h>
+#include "lazy_mat.h"
 
 /** A matrix of MATLAB's, column-major, to row-major. */
 #define COPY(mat_type, type)                                                                        \
@@ -23,7 +23,8 @@
     break;
 
 static ncc_status read_old(const char *path, const char *name, ncc_matrix *out) {
-  ncc_status status = NCC_OK;
+  ncc_status status = ncc_mat_load();
+  if (status != NCC_OK) return status;
   matvar_t *variable = NULL;
   mat_t *file = Mat_Open(path, MAT_ACC_RDONLY);
   NCC_CHECK(file, NCC_ERR_INPUT, "%s: cannot be read, expected a MAT file", path);

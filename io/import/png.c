@@ -10,8 +10,8 @@
 
 #ifdef NCC_HAVE_PNG
 #include <errno.h>
-#include <png.h>
 #include <stdio.h>
+#include "lazy_png.h"
 
 typedef struct png_file {
   FILE *stream;
@@ -78,7 +78,8 @@ static bool read_rows(png_file *file, int64_t n, int passes, uint8_t *pixels) {
 }
 
 static ncc_status png_open(ncc_raster *raster) {
-  ncc_status status = NCC_OK;
+  ncc_status status = ncc_png_load();
+  if (status != NCC_OK) return status;
   png_file *file = raster->file = calloc(1, sizeof *file);
   NCC_CHECK(file, NCC_ERR_NOMEM, "%s: no memory", raster->path);
   file->stream = fopen(raster->path, "rbe");

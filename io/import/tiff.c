@@ -12,7 +12,7 @@
 #ifdef NCC_HAVE_TIFF
 #include <inttypes.h>
 #include <stdio.h>
-#include <tiffio.h>
+#include "lazy_tiff.h"
 
 typedef struct tiff_file {
   TIFF *tiff;
@@ -104,12 +104,14 @@ cleanup:
 
 static ncc_status tiff_open(ncc_raster *raster) {
   ncc_status status = NCC_OK;
+  tiff_file *file = NULL;
   uint32_t rows = 0, cols = 0;
   uint16_t bits = 1, samples = 1, format = SAMPLEFORMAT_UINT, photometric = PHOTOMETRIC_MINISBLACK;
   reason[0] = '\0';
+  NCC_TRY(ncc_tiff_load());
   TIFFSetErrorHandler(keep_reason);
   TIFFSetWarningHandler(NULL);
-  tiff_file *file = raster->file = calloc(1, sizeof *file);
+  file = raster->file = calloc(1, sizeof *file);
   NCC_CHECK(file, NCC_ERR_NOMEM, "%s: no memory", raster->path);
   file->tiff = TIFFOpen(raster->path, "rm"); /* m: not mapped */
   NCC_CHECK(file->tiff, NCC_ERR_UNREADABLE, "%s: %s", raster->path, why());

@@ -182,6 +182,7 @@ cleanup:
 /** A white page. */
 static ncc_status page_create(int width, int height, cairo_surface_t **surface, cairo_t **cr) {
   ncc_status status = NCC_OK;
+  NCC_TRY(ncc_cairo_load());
   *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, width, height);
   *cr = cairo_create(*surface);
   NCC_CHECK(cairo_status(*cr) == CAIRO_STATUS_SUCCESS, NCC_ERR_NOMEM, "a picture of %dx%d: %s", width, height,

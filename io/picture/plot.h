@@ -6,7 +6,7 @@
 #ifndef NCC_PLOT_H
 #define NCC_PLOT_H
 
-#include <cairo.h>
+#include "lazy_cairo.h"
 
 #include "base/error.h"
 
