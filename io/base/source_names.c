@@ -17,11 +17,11 @@ static int folder_length(const char *path) {
 static bool try_path(ncc_source_attempt *a, int folder_bytes, const char *folder, const char *slash, const char *name) {
   char path[NCC_NAME_BYTES];
   if (snprintf(path, sizeof path, "%.*s%s%s", folder_bytes, folder, slash, name) >= (int)sizeof path) return false;
-  const bool there = access(path, F_OK) == 0 || errno != ENOENT;
   if (ncc_h5_open_file(path, &a->file) == NCC_OK) {
     memcpy(a->path, path, sizeof a->path);
     return true;
   }
+  const bool there = access(path, F_OK) == 0 || errno != ENOENT;
   if (!a->reason[0] || (there && !a->telling)) snprintf(a->reason, sizeof a->reason, "%s", ncc_error_message());
   a->telling = a->telling || there;
   return false;

@@ -238,6 +238,23 @@ def parts_and_gaps():
     assert statuses().tolist() == [OK, UNREADABLE, OK, UNREADABLE, OK, UNREADABLE]
 
 
+def beyond_the_source():
+    """A selection that reaches over the end of its source, where other bytes of that file lie."""
+    images = [picture() for _ in range(3)]
+    layout = h5py.VirtualLayout(shape=(3, ROWS, COLS), dtype="u1")
+    for i, image in enumerate(images):
+        with h5py.File(f"t{i}.h5", "w") as file:
+            file["data"] = np.concatenate([image[:5], image])[:ROWS + 4 + (i != 1)]
+            file["more"] = np.zeros((1000, ), "u1")
+        layout[i] = h5py.VirtualSource(f"t{i}.h5", "data", shape=(ROWS + 5, COLS))[5:]
+    with h5py.File("in.h5", "w", libver="latest") as file:
+        file.create_virtual_dataset("images", layout)
+        finish(file, images)
+    for ranks, options in EVERY_WAY:
+        kept_run(*options, ranks=ranks, code=6)
+        assert statuses().tolist() == [OK, UNREADABLE, OK]
+
+
 def without_end():
     """Sources by number, one of which is gone, and a source that grew less than the dataset over it."""
     images = [picture() for _ in range(5)]
@@ -422,5 +439,5 @@ def gone_while_running():
         os.remove("gate.0")
 
 
-main(four_hundred_sources, few_descriptors, parts_and_gaps, without_end, where_sources_are_sought,
+main(four_hundred_sources, few_descriptors, parts_and_gaps, beyond_the_source, without_end, where_sources_are_sought,
      a_group_of_virtual_datasets, tables_of_sources, external_files, linked_objects, gone_while_running)
