@@ -66,9 +66,7 @@ ncc_status ncc_cpu_image_prepare(ncc_cpu *e) {
   const ncc_cpu_form form = task->image_stays ? NCC_CPU_SPECTRUM : NCC_CPU_ROWS;
   double t0 = ncc_clock_s(), planning_s = 0;
   image->form = NCC_CPU_NOTHING;
-  e->layout = ncc_cpu_layout_choose(task->geometry);
-  NCC_TRY(ncc_cpu_layout_plan(&e->layout, e->context->config->fft_effort, &planning_s));
-  NCC_TRY(ncc_cpu_reserve_scratch(e));
+  NCC_TRY(ncc_cpu_layout_make(e, task->geometry, &planning_s));
   image->centring = ncc_centring_choose(task->image);
   NCC_TRY(ncc_cpu_windows_begin(&e->windows, task->image, &e->layout.geometry, form == NCC_CPU_ROWS, same));
   NCC_TRY(ncc_buffer_reserve(&e->strips, ncc_cpu_strips_bytes(&e->layout), "rows of spectra"));

@@ -18,7 +18,8 @@ static int64_t strip_stride(const ncc_fft_shape *shape) {
   return NCC_ROW_BATCH * (columns % 64 == 0 ? columns + 8 : columns);
 }
 
-ncc_cpu_layout ncc_cpu_layout_choose(const ncc_geometry *g) {
+/** Everything but the plans. */
+static ncc_cpu_layout choose(const ncc_geometry *g) {
   ncc_cpu_layout l = {.geometry = *g, .shape = ncc_fft_shape_choose(g)};
   l.geometry.exclude = (ncc_rect){0};
   l.image_rows = g->trim.y1 - g->trim.y0;
@@ -31,7 +32,7 @@ ncc_cpu_layout ncc_cpu_layout_choose(const ncc_geometry *g) {
   return l;
 }
 
-ncc_status ncc_cpu_layout_plan(ncc_cpu_layout *l, ncc_fft_effort effort, double *planning_s) {
+static ncc_status plan(ncc_cpu_layout *l, ncc_fft_effort effort, double *planning_s) {
   ncc_status status = ncc_fft_plans_get(&l->shape, effort, planning_s, &l->plans);
   if (status != NCC_OK) return status;
   l->column_cut = l->plans->column.cut;
@@ -58,7 +59,7 @@ static int64_t scratch_bytes(const ncc_cpu_layout *l) {
 }
 
 int64_t ncc_cpu_bytes(const ncc_geometry *g, int threads) {
-  const ncc_cpu_layout l = ncc_cpu_layout_choose(g);
+  const ncc_cpu_layout l = choose(g);
   int64_t spectrum = 8 * l.shape.half * l.column_stride;
   int64_t template_strips = 8 * ncc_cpu_strips(g->template_rows) * l.strip_stride;
   int64_t candidates = (int64_t)threads * NCC_CPU_CANDIDATES * (int64_t)sizeof(ncc_candidate);
@@ -67,9 +68,9 @@ int64_t ncc_cpu_bytes(const ncc_geometry *g, int threads) {
          threads * scratch_bytes(&l) + candidates + prefix;
 }
 
-ncc_status ncc_cpu_reserve_scratch(ncc_cpu *e) {
+/** Makes room for every thread's scratch, in zeros. */
+static ncc_status reserve_scratch(ncc_cpu *e, const ncc_cpu_layout *l) {
   ncc_status status = NCC_OK;
-  const ncc_cpu_layout *l = &e->layout;
   const int64_t bytes = scratch_bytes(l);
   NCC_TRY(ncc_buffer_reserve(&e->scratch_buffer, bytes * e->threads, "rows and columns in work"));
   memset(e->scratch_buffer.data, 0, (size_t)(bytes * e->threads));
@@ -84,6 +85,19 @@ ncc_status ncc_cpu_reserve_scratch(ncc_cpu *e) {
     s->image_transformed = s->image_columns + NCC_COLUMN_BATCH * l->column_stride;
     s->maxima = (float *)(s->image_transformed + l->column_stride);
   }
+
+cleanup:
+  return status;
+}
+
+ncc_status ncc_cpu_layout_make(ncc_cpu *e, const ncc_geometry *g, double *planning_s) {
+  ncc_status status = NCC_OK;
+  if (e->layout.plans && ncc_geometry_equal(&e->layout.geometry, g)) return NCC_OK;
+  ncc_cpu_layout layout = choose(g);
+  e->layout.plans = NULL;
+  NCC_TRY(plan(&layout, e->context->config->fft_effort, planning_s));
+  NCC_TRY(reserve_scratch(e, &layout));
+  e->layout = layout;
 
 cleanup:
   return status;

@@ -31,7 +31,7 @@ enum {
 typedef struct ncc_cpu_layout {
   ncc_geometry geometry; /**< `exclude` is empty */
   ncc_fft_shape shape;
-  const ncc_fft_plans *plans;     /**< not owned; NULL before they are wanted */
+  const ncc_fft_plans *plans;     /**< not owned; NULL: nothing is laid out */
   ncc_cut column_cut, row_cut;    /**< as planned, with the strides of this layout */
   int64_t image_rows, image_cols; /**< of the trimmed image */
   int64_t first_row;              /**< first row of the product in trimmed coordinates, a multiple of the batch */
@@ -128,16 +128,13 @@ static inline int64_t ncc_cpu_strips(int64_t rows) {
 
 // ---- layout.c
 
-/** Everything but the plans. */
-ncc_cpu_layout ncc_cpu_layout_choose(const ncc_geometry *g);
-/** Finds or makes the plans; see ncc_fft_plans_get(). */
-ncc_status ncc_cpu_layout_plan(ncc_cpu_layout *l, ncc_fft_effort effort, double *planning_s);
+/** Lays arrays out for a geometry, unless they lie so already: plans, strides, scratch. The next image of a geometry
+ *  costs nothing here. */
+ncc_status ncc_cpu_layout_make(ncc_cpu *e, const ncc_geometry *g, double *planning_s);
 /** Bytes of the strips, which serve the image first and the product then. */
 int64_t ncc_cpu_strips_bytes(const ncc_cpu_layout *l);
 /** Bytes of all arrays of an engine. */
 int64_t ncc_cpu_bytes(const ncc_geometry *g, int threads);
-/** Makes room for every thread's scratch, in zeros. */
-ncc_status ncc_cpu_reserve_scratch(ncc_cpu *e);
 
 // ---- transform.c
 
