@@ -41,10 +41,10 @@ static ncc_status run_case(const input_case *c, const ncc_simulation *how, doubl
   const double mean_s = cost.pair_s + cost.image_s / (c->templates > 0 ? (double)c->templates : 2);
   const int64_t n = (int64_t)(rank_s * how->ranks * how->threads / mean_s) + 1;
   catalog.n_pairs = n;
-  catalog.images = (ncc_objects){.count = n + 1,
-                                 .stack = {.rows = c->image_px, .cols = c->image_px, .dtype = NCC_U8, .box_image = -1}};
+  catalog.images = (ncc_objects){
+      .count = n + 1, .stack = {.rows = c->image_px, .cols = c->image_px, .stored = NCC_U8, .box_image = -1}};
   catalog.templates = (ncc_objects){
-      .count = n, .stack = {.rows = c->template_px, .cols = c->template_px, .dtype = NCC_U8, .box_image = -1}};
+      .count = n, .stack = {.rows = c->template_px, .cols = c->template_px, .stored = NCC_U8, .box_image = -1}};
   catalog.pairs = malloc((size_t)n * sizeof *catalog.pairs);
   NCC_CHECK(catalog.pairs, NCC_ERR_NOMEM, "out of memory for %lld pairs", (long long)n);
   for (int64_t row = 0; row < n; row++) {

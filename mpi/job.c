@@ -100,13 +100,15 @@ static ncc_status make_matcher(job *j) {
                        .memory_bytes = j->memory.limit_bytes,
                        .fft_effort = j->options->fft_effort,
                        .stop = &j->stop};
-  status = ncc_matcher_create(&j->options->search, &config, &j->matcher);
+  ncc_search search = j->options->search;
+  search.n_filters = 0; /* done when pixels are read */
+  status = ncc_matcher_create(&search, &config, &j->matcher);
   if (status == NCC_ERR_DEVICE && j->options->device == NCC_DEVICE_AUTO) {
     fprintf(stderr, "mpixcorr: warning: rank %d on %s: %s; it computes on the CPU\n", j->comm->rank, j->comm->host,
             ncc_error_message());
     j->facts.device.use = j->facts.device.first = 0;
     config.engine = ncc_engine_cpu();
-    status = ncc_matcher_create(&j->options->search, &config, &j->matcher);
+    status = ncc_matcher_create(&search, &config, &j->matcher);
   }
   return status;
 }
@@ -150,6 +152,7 @@ static ncc_status start(job *j) {
     ncc_input *input = root ? j->root.input : j->reading.own_input;
     int64_t ship_bytes = 4 * j->memory.handout_bytes;
     if (input) ncc_input_limit(input, j->memory.chunk_bytes);
+    if (input) ncc_input_threads(input, j->facts.threads);
     ncc_pipeline_options pipeline = {.catalog = j->catalog,
                                      .input = input,
                                      .matcher = j->matcher,

@@ -25,6 +25,7 @@ ncc_status ncc_root_validate(ncc_root *root, const ncc_comm *comm, int64_t limit
   NCC_TRY(ncc_input_measure(options->input, &root->size));
   NCC_TRY(ncc_memory_check(&root->size, options, comm, limit_bytes));
   NCC_TRY(ncc_input_open(options->input, &root->input));
+  NCC_TRY(ncc_input_filter(root->input, &options->search));
   NCC_TRY(ncc_work_create(ncc_input_catalog(root->input), &options->search, options->skip_bad_pairs, &root->work));
   NCC_TRY(ncc_input_identify(root->input, &root->identity));
   if (options->output) NCC_TRY(ncc_output_check(options->output, output_mode(options)));

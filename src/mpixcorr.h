@@ -103,6 +103,22 @@ typedef struct ncc_rect {
 
 /* ---- what is asked ------------------------------------------------------------------------------------------ */
 
+/** What is done to pixels before all else; widths S in pixels. Gaussians are scipy.ndimage's, mode "reflect". */
+typedef enum ncc_filter_kind {
+  NCC_FILTER_MEDIAN,  /**< of the window of a x a pixels, a odd */
+  NCC_FILTER_GAUSS,   /**< Gaussian of width a */
+  NCC_FILTER_LOG,     /**< Laplacian of a Gaussian of width a */
+  NCC_FILTER_DOG,     /**< Gaussian of width a minus that of width b */
+  NCC_FILTER_HIGHPASS /**< the pixels minus a Gaussian of width a */
+} ncc_filter_kind;
+
+typedef struct ncc_filter {
+  ncc_filter_kind kind;
+  double a, b;
+} ncc_filter;
+
+#define NCC_FILTERS_MOST 8
+
 /** What is searched and how: everything that may change a result. Zero-initialised it is the whole full correlation. */
 typedef struct ncc_search {
   int64_t crop_y, crop_x; /**< rows dropped at top and bottom, columns at left and right, of the full correlation */
@@ -112,7 +128,14 @@ typedef struct ncc_search {
                            pixels are all equal are 0 in any case) */
   double min_overlap; /**< in [0, 1]: ignore positions where less of the template's area overlaps the image */
   bool quality;       /**< also find the sub-pixel position and the second peak */
+  int n_filters;      /**< that are applied to images and templates first, in this order; 0: none */
+  ncc_filter filters[NCC_FILTERS_MOST];
 } ncc_search;
+
+/** Reads a chain of filters as the command line has it: "median:3,log:1.5", "dog:1,2".
+ *  @param[out] filters, n  what ncc_search has
+ *  @return NCC_OK; NCC_ERR_USAGE with what was found and what was expected. */
+ncc_status ncc_filter_parse(const char *text, ncc_filter filters[NCC_FILTERS_MOST], int *n);
 
 /** Outcome of one pair; values are those of the output file. */
 typedef enum ncc_pair_status {

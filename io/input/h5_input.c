@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/arithmetic.h"
+#include "io/input/filtered.h"
 
 const char *const ncc_input_names_of_kinds[2] = {"/images", "/templates"};
 
@@ -63,6 +64,7 @@ void ncc_input_close(ncc_input **input_in) {
     free(input->catalog.path);
   else
     ncc_catalog_clear(&input->catalog);
+  ncc_input_filters_destroy(&input->filters);
   free(input);
   *input_in = NULL;
 }
@@ -96,7 +98,7 @@ static const ncc_place *place_of(const ncc_input *input, ncc_object_kind kind, i
 static ncc_raw_rect raw_rect(const ncc_input *input, ncc_object_kind kind, int64_t index, const ncc_object *object,
                              const ncc_rect *rect) {
   const ncc_place *place = place_of(input, kind, index);
-  int64_t size = (int64_t)ncc_dtype_size(object->dtype), plane = input->sets[kind].stack ? index : 0;
+  int64_t size = (int64_t)ncc_dtype_size(object->stored), plane = input->sets[kind].stack ? index : 0;
   return (ncc_raw_rect){.file = place->index,
                         .offset = place->offset + ((plane * object->rows + rect->y0) * object->cols + rect->x0) * size,
                         .rows = rect->y1 - rect->y0,
@@ -119,7 +121,7 @@ static void resolve_box(const ncc_input *input, ncc_object_kind *kind, int64_t *
 static ncc_status read_by_source(ncc_input *input, ncc_object_kind kind, int64_t index, const ncc_object *object,
                                  const ncc_rect *rect, void *pixels) {
   const bool stack = input->sets[kind].stack;
-  const ncc_element element = ncc_input_element(object->dtype);
+  const ncc_element element = ncc_input_element(object->stored);
   // A dataset of a group has no first direction.
   ncc_box box = {.at = {index, rect->y0, rect->x0}, .n = {1, rect->y1 - rect->y0, rect->x1 - rect->x0}};
   if (!stack) box = (ncc_box){.at = {box.at[1], box.at[2]}, .n = {box.n[1], box.n[2]}};
@@ -144,11 +146,25 @@ ncc_status ncc_input_read_rect(ncc_input *input, ncc_object_kind kind, int64_t i
   return status;
 }
 
-ncc_status ncc_input_read(ncc_input *input, ncc_object_kind kind, int64_t index, void *pixels) {
-  ncc_object object = ncc_objects_get(ncc_input_objects(input, kind), index);
-  ncc_rect whole = {0, 0, object.rows, object.cols};
-  ncc_h5_silence();
+static ncc_status read_stored(ncc_input *input, ncc_object_kind kind, int64_t index, void *pixels) {
+  const ncc_object object = ncc_objects_get(ncc_input_objects(input, kind), index);
+  const ncc_rect whole = {0, 0, object.rows, object.cols};
   return ncc_input_read_rect(input, kind, index, &whole, pixels);
+}
+
+ncc_status ncc_input_read(ncc_input *input, ncc_object_kind kind, int64_t index, void *pixels) {
+  ncc_h5_silence();
+  return input->filters ? ncc_input_filters_read(input->filters, input, read_stored, kind, index, pixels)
+                        : read_stored(input, kind, index, pixels);
+}
+
+ncc_status ncc_input_filter(ncc_input *input, const ncc_search *search) {
+  input->catalog.images.filtered = input->catalog.templates.filtered = search->n_filters > 0;
+  return search->n_filters > 0 ? ncc_input_filters_create(search, &input->filters) : NCC_OK;
+}
+
+void ncc_input_threads(ncc_input *input, int threads) {
+  if (input->filters) ncc_input_filters_threads(input->filters, threads);
 }
 
 void ncc_input_hint(ncc_input *input, ncc_object_kind kind, int64_t index) {

@@ -22,8 +22,9 @@ typedef struct ncc_input_set {
 struct ncc_input {
   ncc_sources sources; /**< the first file is the input */
   ncc_catalog catalog;
-  bool borrowed;         /**< the catalog belongs to somebody else, but for its path */
-  ncc_input_set sets[2]; /**< by ncc_object_kind */
+  bool borrowed;                     /**< the catalog belongs to somebody else, but for its path */
+  ncc_input_set sets[2];             /**< by ncc_object_kind */
+  struct ncc_input_filters *filters; /**< NULL: pixels are as stored */
   int64_t size_bytes, modified_s;
   char *warnings[NCC_INPUT_WARNINGS];
   int n_warnings;

@@ -38,7 +38,7 @@ static void hash_number(hasher *h, int64_t number) {
 }
 
 static int64_t object_bytes(const ncc_object *object) {
-  return object->rows * object->cols * (int64_t)ncc_dtype_size(object->dtype);
+  return object->rows * object->cols * (int64_t)ncc_dtype_size(object->stored);
 }
 
 /** Ids, shapes, types and boxes. @return bytes of all pixels, up to all_pixels_bytes + 1. */
@@ -51,7 +51,7 @@ static int64_t hash_structure(hasher *h, const ncc_catalog *catalog, const ncc_o
     hash_number(h, object.id);
     hash_number(h, object.rows);
     hash_number(h, object.cols);
-    hash_number(h, object.dtype);
+    hash_number(h, object.stored);
     hash_number(h, box ? ncc_objects_get(&catalog->images, object.box_image).id : -1);
     hash_number(h, box ? object.box_y : 0);
     hash_number(h, box ? object.box_x : 0);
@@ -66,7 +66,7 @@ static ncc_status hash_object(hasher *h, ncc_input *input, ncc_object_kind kind,
   ncc_status status = NCC_OK;
   ncc_object object = ncc_objects_get(kind == NCC_IMAGE ? &input->catalog.images : &input->catalog.templates, index);
   int64_t n = whole || object.rows < SAMPLED_ROWS ? 1 : SAMPLED_ROWS, rows = n == 1 ? object.rows : 1;
-  size_t size = (size_t)(rows * object.cols) * ncc_dtype_size(object.dtype);
+  size_t size = (size_t)(rows * object.cols) * ncc_dtype_size(object.stored);
   void *pixels = malloc(size);
   NCC_CHECK(pixels, NCC_ERR_NOMEM, "%s: no memory for %zu bytes of pixels", input->catalog.path, size);
   for (int64_t i = 0; i < n; i++) {

@@ -38,10 +38,18 @@ enum { NCC_INPUT_WARNINGS = 4 };
  *  this program does not know. @param[out] texts  borrowed, valid until close. @return how many. */
 int ncc_input_warnings(const ncc_input *input, const char *const **texts);
 
-/** Reads the pixels of one object into `pixels` [rows, cols], C order, stored type, native byte order. Boxes are cut.
- *  What lies in the file in one piece is read from there; HDF5 reads the rest.
+/** Reads the pixels of one object into `pixels` [rows, cols], C order, in the catalog's type, native byte order. Boxes
+ * are cut. What lies in the file in one piece is read from there; HDF5 reads the rest.
  *  @return NCC_OK; NCC_ERR_UNREADABLE with file, object and reason. */
 ncc_status ncc_input_read(ncc_input *input, ncc_object_kind kind, int64_t index, void *pixels);
+
+/** From now on pixels are filtered: read as float32 [rows, cols], and the catalog says so; boxes are cut from their
+ *  filtered image. To be called before anything is planned by the catalog. Nothing happens without filters.
+ *  @return NCC_OK; NCC_ERR_NOMEM. */
+ncc_status ncc_input_filter(ncc_input *input, const ncc_search *search);
+
+/** Threads that filter, 1 unless this is called before the first read. */
+void ncc_input_threads(ncc_input *input, int threads);
 
 /** Tells the system that the pixels of an object will be read soon. */
 void ncc_input_hint(ncc_input *input, ncc_object_kind kind, int64_t index);

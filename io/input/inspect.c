@@ -21,7 +21,7 @@ static ncc_status check_pixels(const ncc_input *input, const char *label, const 
                                ncc_object *object) {
   ncc_status status = NCC_OK;
   const char *path = input->catalog.path;
-  NCC_CHECK(ncc_h5_pixel_dtype(set->type, &object->dtype), NCC_ERR_INPUT,
+  NCC_CHECK(ncc_h5_pixel_dtype(set->type, &object->stored), NCC_ERR_INPUT,
             "%s: %s: %s found, expected pixels of 8, 16 or 32-bit integers or 16, 32 or 64-bit floats", path, label,
             set->type_text);
   const hsize_t *sides = set->shape + set->rank - 2;
@@ -89,7 +89,7 @@ static ncc_status inspect_stack(ncc_input *input, ncc_object_kind kind, ncc_h5_d
             input->catalog.path, label, set->shape_text);
   to->places = calloc(1, sizeof *to->places);
   NCC_CHECK(to->places, NCC_ERR_NOMEM, "%s: no memory", input->catalog.path);
-  NCC_TRY(find_place(input, label, set, objects->stack.dtype, true, to->places));
+  NCC_TRY(find_place(input, label, set, objects->stack.stored, true, to->places));
   NCC_CHECK(!lost(input, to->places), NCC_ERR_INPUT, "%s: %s: a virtual dataset of which no source can be read: %s",
             input->catalog.path, label, lost(input, to->places));
   to->n_places = 1;
@@ -138,7 +138,7 @@ static ncc_status take_boxes(void *context, int64_t first, int64_t n, const int6
     const ncc_object object = {.id = row,
                                .rows = box[3],
                                .cols = box[4],
-                               .dtype = image.dtype,
+                               .stored = image.stored,
                                .box_image = index,
                                .box_y = box[1],
                                .box_x = box[2]};
@@ -209,7 +209,7 @@ static ncc_status inspect_member(ncc_input *input, ncc_object_kind kind, hid_t g
             set.shape_text);
   *object = (ncc_object){.id = m->id};
   NCC_TRY(check_pixels(input, label, &set, object));
-  NCC_TRY(find_place(input, label, &set, object->dtype, elsewhere, place));
+  NCC_TRY(find_place(input, label, &set, object->stored, elsewhere, place));
 cleanup:
   ncc_h5_dataset_close(&set);
   return status;

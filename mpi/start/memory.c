@@ -84,6 +84,7 @@ static ncc_status find_need(const ncc_run_options *options, int threads, bool sh
   *out = (ncc_forecast_memory){.program_bytes = NCC_PROGRAM_BYTES};
   // At work, and read ahead; and what the last hand-out left.
   out->pixel_bytes = (shipped ? 3 : 2) * (kind->image_bytes + kind->template_bytes);
+  if (options->search.n_filters) out->pixel_bytes += 2 * kind->image_bytes; /* as stored, and the last one filtered */
   return ncc_matcher_memory(&options->search, &config, g->image_rows, g->image_cols, g->template_rows, g->template_cols,
                             &out->matcher_bytes);
 }

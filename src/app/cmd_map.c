@@ -96,9 +96,9 @@ static ncc_status check_options(const map_options *o) {
   NCC_CHECK(!sheet || o->results, NCC_ERR_USAGE, "map: --below without --results found, expected an output file");
   NCC_CHECK(png || (h5 && !sheet), NCC_ERR_USAGE, "map: OUT '%s' found, expected a name that ends in .png%s", o->output,
             sheet ? "" : " or .h5");
-  NCC_CHECK(
-      !o->results || !(s->crop_half || s->crop_x || s->crop_y || s->normalize || s->eps > 0 || s->min_overlap > 0),
-      NCC_ERR_USAGE, "map: --results and search options found, expected one of them");
+  NCC_CHECK(!o->results || !(s->crop_half || s->crop_x || s->crop_y || s->normalize || s->eps > 0 ||
+                             s->min_overlap > 0 || s->n_filters > 0),
+            NCC_ERR_USAGE, "map: --results and search options found, expected one of them");
   NCC_CHECK(!png || ncc_picture_available(), NCC_ERR_USAGE,
             "map: this build draws no pictures: cairo was not found when it was configured");
   NCC_TRY(ncc_target_declare(o->output, "OUT", NULL));
@@ -132,6 +132,7 @@ static ncc_status find_match(const ncc_search *search, const ncc_rect *window, c
   ncc_matcher *matcher = NULL;
   ncc_search with_quality = *search;
   with_quality.quality = true;
+  with_quality.n_filters = 0; /* done when pixels were read */
   NCC_TRY(ncc_matcher_create(&with_quality, &(ncc_config){.threads = ncc_few_threads(), .fft_effort = NCC_FFT_ESTIMATE},
                              &matcher));
   NCC_TRY(ncc_matcher_match(matcher, -1, image, 1, tmpl, window, out));
@@ -265,6 +266,7 @@ ncc_status ncc_cmd_map(int argc, char **argv) {
   } else {
     NCC_TRY(ncc_pair_source_open(values.input, &source));
   }
+  NCC_TRY(ncc_pair_source_filter(source, &values.search));
   status = values.pair >= 0 ? show_pair(&values, source) : show_below(&values, source, &results);
 
 cleanup:

@@ -74,6 +74,12 @@ cleanup:
   return status;
 }
 
+ncc_status ncc_pair_source_filter(ncc_pair_source *source, const ncc_search *search) {
+  const ncc_status status = ncc_input_filter(source->input, search);
+  ncc_input_threads(source->input, ncc_few_threads());
+  return status;
+}
+
 const ncc_catalog *ncc_pair_source_catalog(const ncc_pair_source *source) {
   return ncc_input_catalog(source->input);
 }

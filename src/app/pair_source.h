@@ -17,6 +17,10 @@ void ncc_pair_source_close(ncc_pair_source **source);
  *  @return as ncc_pair_source_open(); NCC_ERR_INPUT where the content is another. */
 ncc_status ncc_pair_source_of_results(const ncc_output_data *results, const char *path, ncc_pair_source **out);
 
+/** Pixels are filtered from now on, by the filters of `search`.
+ *  @return NCC_OK; NCC_ERR_NOMEM. */
+ncc_status ncc_pair_source_filter(ncc_pair_source *source, const ncc_search *search);
+
 const ncc_catalog *ncc_pair_source_catalog(const ncc_pair_source *source);
 
 /** Reads image and template of a row of /pairs; an image that was read for the last row is kept.

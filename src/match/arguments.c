@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "filter/filter.h"
 
 enum { MOST_THREADS = 1 << 16, MOST_SIDE = 1 << 30 };
 
@@ -25,6 +26,7 @@ ncc_status ncc_check_search(const ncc_search *search) {
   NCC_CHECK(search->eps >= 0 && search->eps < INFINITY, NCC_ERR_USAGE, "eps %g: expected 0 or more", search->eps);
   NCC_CHECK(search->min_overlap >= 0 && search->min_overlap <= 1, NCC_ERR_USAGE,
             "minimum overlap %g: expected a fraction from 0 to 1", search->min_overlap);
+  NCC_TRY(ncc_filter_check(search->filters, search->n_filters));
 
 cleanup:
   return status;

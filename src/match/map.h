@@ -17,7 +17,7 @@ typedef struct ncc_map {
  *  uncertain by more than 1e-9, the judge evaluates it directly (slow, but only pixels some 10^8 times above the rest
  *  bring that about in more than a few places). So every value agrees with the judge's within 1e-9, in practice 1e-14.
  *  Collective: no.  Deterministic.
- *  @param[in]  search   what is searched; `quality` is not looked at.
+ *  @param[in]  search   what is searched; `quality` and filters are not looked at: pixels are as given.
  *  @param[in]  window   the pair's search window, or NULL.
  *  @param[in]  image, tmpl  borrowed; data not NULL.
  *  @param[in]  threads  that compute, at least 1.

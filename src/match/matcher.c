@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "filter/filter.h"
 #include "match/arguments.h"
 #include "match/engine.h"
 #include "match/judge.h"
@@ -31,10 +32,15 @@ struct ncc_matcher {
   char device_message[640];  // why
   ncc_evaluator *evaluator;
   ncc_second_tier *second_tier;
+  ncc_array image_pixels;  // as given, or filtered; `image` is made of them
   ncc_prepared image;
+  ncc_dtype image_dtype;  // as given
+  ncc_filter_scratch filter_scratch;
+  ncc_buffer filtered_image;
   int64_t image_key;  // of `image`; -1: none
   int64_t image_serial;
-  int batch;  // capacity of the next four
+  int batch;  // capacity of the next five
+  ncc_buffer *filtered;
   ncc_prepared *templates;
   ncc_task *tasks;
   ncc_proposal *proposals;
@@ -91,13 +97,17 @@ void ncc_matcher_destroy(ncc_matcher **matcher) {
   *matcher = NULL;
   for (int i = 0; i < m->batch; i++) {
     ncc_prepared_clear(&m->templates[i]);
+    ncc_buffer_free(&m->filtered[i]);
     ncc_proposal_clear(&m->proposals[i]);
   }
   free(m->templates);
+  free(m->filtered);
   free(m->tasks);
   free(m->proposals);
   free(m->indices);
   ncc_prepared_clear(&m->image);
+  ncc_buffer_free(&m->filtered_image);
+  ncc_filter_scratch_free(&m->filter_scratch);
   if (m->engine) m->engine->destroy(m->state);
   if (m->device_engine) m->device_engine->destroy(m->device_state);
   ncc_engine_cpu()->destroy(m->cpu_state);
@@ -110,6 +120,8 @@ void ncc_matcher_destroy(ncc_matcher **matcher) {
 static int64_t pair_bytes(const ncc_search *search, const ncc_engine_ops *engine, int threads, const ncc_geometry *g) {
   int64_t bytes = engine->bytes ? engine->bytes(g, threads > 0 ? threads : 1) : 0;
   if (engine->propose) bytes += ncc_second_tier_bytes(g);
+  if (search->n_filters)
+    bytes += ncc_filter_bytes(g->image_rows, g->image_cols) + ncc_filter_bytes(g->template_rows, g->template_cols);
   if (search->normalize) bytes += 8 * (g->image_rows * g->image_cols + g->template_rows * g->template_cols);
   return bytes;
 }
@@ -136,16 +148,19 @@ static ncc_status reserve_batch(ncc_matcher *m, int batch) {
   if (batch <= m->batch) return NCC_OK;
   ncc_prepared *templates = realloc(m->templates, (size_t)batch * sizeof *templates);
   if (templates) m->templates = templates;
+  ncc_buffer *filtered = realloc(m->filtered, (size_t)batch * sizeof *filtered);
+  if (filtered) m->filtered = filtered;
   ncc_task *tasks = realloc(m->tasks, (size_t)batch * sizeof *tasks);
   if (tasks) m->tasks = tasks;
   ncc_proposal *proposals = realloc(m->proposals, (size_t)batch * sizeof *proposals);
   if (proposals) m->proposals = proposals;
   int64_t *indices = realloc(m->indices, (size_t)batch * sizeof *indices);
   if (indices) m->indices = indices;
-  NCC_CHECK(templates && tasks && proposals && indices, NCC_ERR_NOMEM, "out of memory for a batch of %d templates",
-            batch);
+  NCC_CHECK(templates && filtered && tasks && proposals && indices, NCC_ERR_NOMEM,
+            "out of memory for a batch of %d templates", batch);
   for (; m->batch < batch; m->batch++) {
     m->templates[m->batch] = (ncc_prepared){0};
+    m->filtered[m->batch] = (ncc_buffer){0};
     m->proposals[m->batch] = (ncc_proposal){0};
     NCC_TRY(ncc_proposal_create(CANDIDATES, &m->proposals[m->batch]));
   }
@@ -294,27 +309,43 @@ static bool is_current(const ncc_matcher *m, int64_t key, const ncc_array *image
 
 /** A key that stands for pixels cannot stand for an array of another kind. */
 static ncc_status check_key(const ncc_matcher *m, int64_t key, const ncc_array *image) {
-  const ncc_array *known = &m->image.pixels;  // of float64 where it is normalised
-  const bool same_dtype = m->image.normalised || known->dtype == image->dtype;
-  if (!is_current(m, key, image) || (known->rows == image->rows && known->cols == image->cols && same_dtype))
+  const ncc_array *known = &m->image_pixels;
+  if (!is_current(m, key, image) ||
+      (known->rows == image->rows && known->cols == image->cols && m->image_dtype == image->dtype))
     return NCC_OK;
   return ncc_error_set(NCC_ERR_USAGE, "image key %lld stood for %lldx%lld pixels of %s, now for %lldx%lld of %s",
-                       (long long)key, (long long)known->rows, (long long)known->cols, ncc_dtype_name(known->dtype),
+                       (long long)key, (long long)known->rows, (long long)known->cols, ncc_dtype_name(m->image_dtype),
                        (long long)image->rows, (long long)image->cols, ncc_dtype_name(image->dtype));
+}
+
+/** Pixels as they are to be matched: as given where there are no filters. */
+static ncc_status filter(ncc_matcher *m, const ncc_array *in, ncc_buffer *buffer, ncc_array *out) {
+  ncc_status status = NCC_OK;
+  *out = *in;
+  if (m->search.n_filters == 0 || !in->data) return NCC_OK;
+  NCC_TRY(ncc_buffer_reserve(buffer, in->rows * in->cols * (int64_t)sizeof(float), "filtered pixels"));
+  NCC_TRY(ncc_filter_apply(m->pool, m->search.filters, m->search.n_filters, in, &m->filter_scratch, buffer->data));
+  *out = (ncc_array){buffer->data, NCC_F32, in->rows, in->cols, in->cols};
+cleanup:
+  return status;
 }
 
 /** Makes the image current; what was prepared under the same key is kept. */
 static ncc_status take_image(ncc_matcher *m, int64_t key, const ncc_array *image) {
   ncc_status status = NCC_OK;
   if (is_current(m, key, image)) {
-    if (!m->image.normalised) m->image.pixels = *image;  // the same pixels, perhaps elsewhere
+    if (m->search.n_filters > 0) return NCC_OK;
+    m->image_pixels = *image;  // the same pixels, perhaps elsewhere
+    if (!m->image.normalised) m->image.pixels = *image;
     return NCC_OK;
   }
   double t0 = ncc_clock_s();
   m->image_key = -1;
   m->image_serial++;
   ncc_prepared_clear(&m->image);
-  NCC_TRY(ncc_prepared_create(m->pool, image, m->search.normalize, &m->image));
+  NCC_TRY(filter(m, image, &m->filtered_image, &m->image_pixels));
+  NCC_TRY(ncc_prepared_create(m->pool, &m->image_pixels, m->search.normalize, &m->image));
+  m->image_dtype = image->dtype;
   m->image_key = image->data ? key : -1;
   m->counters.image_s += ncc_clock_s() - t0;
 
@@ -358,17 +389,18 @@ typedef struct run {
 } run;
 
 /** Prepares templates of a run, and settles those that need no engine's proposal, until `batch` tasks have come up. */
-static ncc_status fill_batch(ncc_matcher *m, run *r, const ncc_array *image, const ncc_array *templates, int batch,
-                             int *filled) {
+static ncc_status fill_batch(ncc_matcher *m, run *r, const ncc_array *templates, int batch, int *filled) {
   ncc_status status = NCC_OK;
   for (*filled = 0; r->done < r->count && *filled < batch; r->done++) {
     const int64_t index = r->items[r->done].index;
     ncc_prepared *tmpl = &m->templates[*filled];
     ncc_result *result = &m->results[index];
+    ncc_array pixels;
     if (ncc_stop_came(&m->config)) return NCC_ERR_STOPPED;
     const double t0 = ncc_clock_s();
     ncc_prepared_clear(tmpl);
-    NCC_TRY(ncc_prepared_create(m->pool, &templates[index], m->search.normalize, tmpl));
+    NCC_TRY(filter(m, &templates[index], &m->filtered[*filled], &pixels));
+    NCC_TRY(ncc_prepared_create(m->pool, &pixels, m->search.normalize, tmpl));
     m->counters.template_s += ncc_clock_s() - t0;
     const bool settled = settle_without_engine(m, tmpl, &r->geometry, result);
     if (!settled && !m->engine->match) {
@@ -377,7 +409,7 @@ static ncc_status fill_batch(ncc_matcher *m, run *r, const ncc_array *image, con
       ++*filled;
       continue;
     }
-    if (!settled) NCC_TRY(m->engine->match(m->state, &m->search, &r->geometry, image, &templates[index], result));
+    if (!settled) NCC_TRY(m->engine->match(m->state, &m->search, &r->geometry, &m->image_pixels, &pixels, result));
     finish_result(m, &r->geometry, result);
   }
 
@@ -385,7 +417,7 @@ cleanup:
   return status;
 }
 
-static ncc_status match_run(ncc_matcher *m, run *r, const ncc_array *image, const ncc_array *templates) {
+static ncc_status match_run(ncc_matcher *m, run *r, const ncc_array *templates) {
   ncc_status status = NCC_OK;
   NCC_TRY(check_memory(m, &r->geometry));
   NCC_TRY(ncc_evaluator_reserve(m->evaluator, r->geometry.template_rows));
@@ -393,7 +425,7 @@ static ncc_status match_run(ncc_matcher *m, run *r, const ncc_array *image, cons
   NCC_TRY(reserve_batch(m, batch));
   while (r->done < r->count) {
     int filled;
-    NCC_TRY(fill_batch(m, r, image, templates, batch, &filled));
+    NCC_TRY(fill_batch(m, r, templates, batch, &filled));
     if (filled > 0) NCC_TRY(run_batch(m, filled));
   }
 
@@ -421,7 +453,7 @@ static ncc_status match_all(ncc_matcher *m, int64_t image_key, const ncc_array *
     run r = {.items = first, .count = end - i, .image_stays = seen || end - i > 1};
     if (ncc_geometry_create(&m->search, windows ? &first->window : NULL, image->rows, image->cols, first->rows,
                             first->cols, &r.geometry) == NCC_OK) {
-      NCC_TRY(match_run(m, &r, image, templates));
+      NCC_TRY(match_run(m, &r, templates));
       continue;
     }
     for (int64_t k = i; k < end; k++) m->results[order[k].index] = ncc_result_none(NCC_PAIR_INVALID);

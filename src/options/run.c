@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "filter/filter.h"
 #include "options/command_line.h"
 
 /* ---- values that no kind of table.h describes --------------------------------------------------------- */
@@ -44,6 +45,16 @@ void ncc_crop_format(const void *target, char *text, size_t text_bytes) {
     snprintf(text, text_bytes, "half");
   else
     snprintf(text, text_bytes, "%" PRId64 ",%" PRId64, search->crop_x, search->crop_y);
+}
+
+bool ncc_filter_option_parse(const char *text, void *target) {
+  ncc_search *search = target;
+  return ncc_filter_parse(text, search->filters, &search->n_filters) == NCC_OK;
+}
+
+void ncc_filter_option_format(const void *target, char *text, size_t text_bytes) {
+  const ncc_search *search = target;
+  ncc_filter_format(search->filters, search->n_filters, text, text_bytes);
 }
 
 static bool parse_on_bad_pair(const char *text, void *target) {

@@ -51,6 +51,12 @@ typedef struct ncc_run_options {
 bool ncc_crop_parse(const char *text, void *target);
 void ncc_crop_format(const void *target, char *text, size_t text_bytes);
 
+/** "median:3,log:1.5" into the filters of an ncc_search, and back. */
+#define NCC_FILTER_EXPECTED \
+  "up to 8 of median:N (odd, to 255), gauss:S, log:S, dog:S1,S2, highpass:S (widths from 0.1 to 1000), by commas"
+bool ncc_filter_option_parse(const char *text, void *target);
+void ncc_filter_option_format(const void *target, char *text, size_t text_bytes);
+
 /** Rows of an option table that say what is searched, for every command that searches. `member` is an ncc_search. */
 #define NCC_SEARCH_OPTION_ROWS(type, member)                                                                          \
   {.name = "crop",                                                                                                    \
@@ -83,6 +89,18 @@ void ncc_crop_format(const void *target, char *text, size_t text_bytes);
            "subtract each image's and template's mean and divide by its standard deviation first; the NCC changes "   \
            "only where a template overhangs the image, and --eps refers to the normalised values",                    \
        .changes_results = true},                                                                                      \
+      {.name = "filter",                                                                                              \
+       .kind = NCC_OPTION_CUSTOM,                                                                                     \
+       .offset = offsetof(type, member),                                                                              \
+       .argument = "F[,F...]",                                                                                        \
+       .default_words = "none",                                                                                       \
+       .expected = NCC_FILTER_EXPECTED,                                                                               \
+       .help =                                                                                                        \
+           "applied to images and templates before all else, in that order: median:N (odd), gauss:S, log:S as "       \
+           "scipy.ndimage; dog:S1,S2 is gauss S1 minus gauss S2, highpass:S the input minus gauss S",                 \
+       .changes_results = true,                                                                                       \
+       .parse = ncc_filter_option_parse,                                                                              \
+       .format = ncc_filter_option_format},                                                                           \
       {.name = "eps",                                                                                                 \
        .kind = NCC_OPTION_DOUBLE,                                                                                     \
        .offset = offsetof(type, member.eps),                                                                          \

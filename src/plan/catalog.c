@@ -15,7 +15,7 @@ ncc_status ncc_objects_add(ncc_objects *objects, const ncc_object *object) {
   const int64_t index = objects->count++;
   objects->items[index] = (ncc_item){.rows = (int32_t)object->rows,
                                      .cols = (int32_t)object->cols,
-                                     .dtype = (int32_t)object->dtype,
+                                     .dtype = (int32_t)object->stored,
                                      .box_image = (int32_t)object->box_image,
                                      .box_y = (int32_t)object->box_y,
                                      .box_x = (int32_t)object->box_x};
@@ -36,11 +36,12 @@ ncc_object ncc_objects_get(const ncc_objects *objects, int64_t index) {
     const ncc_item *item = &objects->items[index];
     object = (ncc_object){.rows = item->rows,
                           .cols = item->cols,
-                          .dtype = (ncc_dtype)item->dtype,
+                          .stored = (ncc_dtype)item->dtype,
                           .box_image = item->box_image,
                           .box_y = item->box_y,
                           .box_x = item->box_x};
   }
+  object.dtype = objects->filtered ? NCC_F32 : object.stored;
   object.id = objects->ids ? objects->ids[index] : index;
   return object;
 }

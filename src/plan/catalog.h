@@ -11,7 +11,8 @@
 typedef struct ncc_object {
   int64_t id;           /**< the number that /pairs uses */
   int64_t rows, cols;   /**< pixels */
-  ncc_dtype dtype;      /**< as stored (native byte order once read) */
+  ncc_dtype dtype;      /**< as matched: float32 where pixels are filtered, else as stored */
+  ncc_dtype stored;     /**< in the file (native byte order once read) */
   int64_t box_image;    /**< for a template that is a box of an image: that image's index; else -1 */
   int64_t box_y, box_x; /**< the box's top-left pixel in that image */
 } ncc_object;
@@ -33,6 +34,7 @@ typedef struct ncc_objects {
   ncc_item *items;  /**< [count], owned; NULL for a stack, whose shape and type is `stack` */
   int64_t *ids;     /**< [count], owned; NULL where they are 0 .. count-1 */
   ncc_object stack; /**< shared by all where items is NULL */
+  bool filtered;    /**< pixels are filtered as they are read */
   int64_t n_lost;
   ncc_lost_object *lost; /**< [n_lost] that are not among the items, by id; on rank 0 alone; owned */
 } ncc_objects;

@@ -23,9 +23,9 @@ static inline int64_t random_below(uint64_t *state, int64_t n) {
 static inline ncc_catalog make_catalog(int64_t images, int64_t templates, int64_t n_pairs) {
   ncc_catalog catalog = {.n_pairs = n_pairs};
   catalog.images.count = images;
-  catalog.images.stack = (ncc_object){.rows = 681, .cols = 782, .dtype = NCC_U8, .box_image = -1};
+  catalog.images.stack = (ncc_object){.rows = 681, .cols = 782, .stored = NCC_U8, .box_image = -1};
   catalog.templates.count = templates;
-  catalog.templates.stack = (ncc_object){.rows = 340, .cols = 391, .dtype = NCC_U8, .box_image = -1};
+  catalog.templates.stack = (ncc_object){.rows = 340, .cols = 391, .stored = NCC_U8, .box_image = -1};
   catalog.pairs = malloc((size_t)(n_pairs + 1) * sizeof *catalog.pairs);
   CHECK(catalog.pairs, "out of memory");
   return catalog;

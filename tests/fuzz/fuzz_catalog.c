@@ -46,7 +46,7 @@ static void make_objects(bytes *b, ncc_objects *objects) {
   else if (ncc_objects_reserve(objects, count) != NCC_OK)
     abort();
   for (int64_t i = 0; i < (stack ? 1 : count); i++) {
-    ncc_object object = {.id = id, .box_image = -1, .dtype = (ncc_dtype)(take(b) % 9)};
+    ncc_object object = {.id = id, .box_image = -1, .stored = (ncc_dtype)(take(b) % 9)};
     int64_t *sides[] = {&object.rows, &object.cols};
     for (int k = 0; k < 2; k++) {
       const int64_t side = take_number(b, 60);

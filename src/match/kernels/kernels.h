@@ -42,6 +42,7 @@ typedef struct ncc_kernels {
   void (*pack_rows)(ncc_dtype dtype, const void *a, const void *b, int64_t n, double c, double rest, double unit,
                     bool reversed, ncc_c32 *out);
   const struct ncc_spectrum_kernels *spectra; /**< see kernels/spectra.h */
+  const struct ncc_filter_kernels *filter;    /**< see kernels/filter.h */
   const struct ncc_cut_kernels *cut;          /**< see kernels/cut.h */
   const struct ncc_window_kernels *windows;   /**< see kernels/windows.h */
 } ncc_kernels;

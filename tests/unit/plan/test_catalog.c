@@ -23,7 +23,7 @@ static void check_find(const ncc_objects *objects, int64_t beyond) {
 }
 
 static void check_finding(void) {
-  ncc_objects stack = {.count = 100, .stack = {.rows = 5, .cols = 6, .dtype = NCC_I16}};
+  ncc_objects stack = {.count = 100, .stack = {.rows = 5, .cols = 6, .stored = NCC_I16}};
   check_find(&stack, 200);
   ncc_object last = ncc_objects_get(&stack, 99);
   CHECK(last.id == 99 && last.rows == 5 && last.cols == 6 && last.dtype == NCC_I16 && last.box_image == -1, "plane");
