@@ -59,7 +59,11 @@ static inline const char *ncc_csv_cell(const ncc_csv *csv, int64_t row, int64_t 
   return csv->cells[row * csv->n_columns + column];
 }
 
-/** A cell as a number. @return NCC_OK; NCC_ERR_INPUT naming file, line and column. */
+/** Whether a cell is empty, or says in one of the usual words that its value is not known ("NaN", "NA"). */
+bool ncc_csv_unknown(const ncc_csv *csv, int64_t row, int64_t column);
+
+/** A cell as a number; integers may be written as floats, "10.0". @return NCC_OK; NCC_ERR_INPUT naming file, line and
+ * column. */
 ncc_status ncc_csv_integer(const ncc_csv *csv, int64_t row, int64_t column, int64_t *out);
 ncc_status ncc_csv_number(const ncc_csv *csv, int64_t row, int64_t column, double *out);
 

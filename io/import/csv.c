@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/files.h"
 #include "base/target.h"
@@ -41,7 +42,7 @@ static bool split_cell(char **at, char **cell, char *end, int64_t *line) {
     for (read++;; read++) {
       if (*read == '\0') return false;
       if (*read == '"' && *++read != '"') break;
-      *line += *read == '\n';
+      *line += *read == '\n' || (*read == '\r' && read[1] != '\n');
       *write++ = *read;
     }
     while (is_blank(*read)) read++;
@@ -49,9 +50,10 @@ static bool split_cell(char **at, char **cell, char *end, int64_t *line) {
     while (*read && !strchr(",\r\n", *read)) read++;
     for (write = read; write > *cell && is_blank(write[-1]);) write--;
   }
-  if (*read == '\r') read++;
   *end = *read;
+  if (*end == '\r') *end = '\n'; /* as old programs of Apple end lines; or the first half of an end */
   if (*end && *end != ',' && *end != '\n') return false;
+  if (read[0] == '\r' && read[1] == '\n') read++;
   *at = *end ? read + 1 : read;
   *line += *end == '\n';
   *write = '\0';
@@ -135,12 +137,24 @@ int64_t ncc_csv_find(const ncc_csv *csv, const char *column) {
   return -1;
 }
 
+bool ncc_csv_unknown(const ncc_csv *csv, int64_t row, int64_t column) {
+  static const char *const words[] = {"", "nan", "na", "n/a", "null", "none", "<na>", "-"};
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+    if (strcasecmp(ncc_csv_cell(csv, row, column), words[i]) == 0) return true;
+  }
+  return false;
+}
+
 ncc_status ncc_csv_integer(const ncc_csv *csv, int64_t row, int64_t column, int64_t *out) {
   const char *text = ncc_csv_cell(csv, row, column);
   char *end;
   errno = 0;
   *out = strtoll(text, &end, 10);
   if (end != text && *end == '\0' && !errno) return NCC_OK;
+  /* pandas makes floats of integers in columns where cells are empty */
+  const double value = strtod(text, &end);
+  *out = fabs(value) <= 0x1p53 ? (int64_t)value : 0;
+  if (end != text && *end == '\0' && (double)*out == value) return NCC_OK;
   return ncc_error_set(NCC_ERR_INPUT, "%s: line %" PRId64 ": column %s: '%.60s' found, expected an integer", csv->path,
                        csv->lines[row], csv->columns[column], text);
 }

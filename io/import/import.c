@@ -312,11 +312,13 @@ static ncc_status import_all(import_job *job) {
   drop_pairs(job);
   NCC_TRY(ncc_input_writer_pairs(job->writer, plan->n, (const int64_t(*)[2])plan->pairs));
   if (plan->windows) NCC_TRY(ncc_input_writer_search(job->writer, plan->n, plan->windows));
+  if (plan->near) NCC_TRY(ncc_input_writer_near(job->writer, plan->n, (const int64_t(*)[4])plan->near));
   if (plan->coords || plan->peaks)
     NCC_TRY(ncc_input_writer_expected(job->writer, plan->n, (const int64_t(*)[2])plan->coords, plan->peaks));
   for (int kind = 0; kind < 2; kind++) NCC_TRY(write_names(job, kind));
   job->summary->pairs = plan->n;
   job->summary->windows = plan->windows;
+  job->summary->near = plan->near;
   job->summary->coords = plan->coords;
   job->summary->peaks = plan->peaks;
 cleanup:

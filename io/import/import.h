@@ -28,7 +28,7 @@ typedef struct ncc_import_summary {
   bool boxes;         /**< templates are boxes of images */
   int64_t broken;     /**< objects that were left out: files that cannot be used or are not there */
   int64_t lost_pairs; /**< rows of /pairs that hold no pair because of that */
-  bool windows, coords, peaks;
+  bool windows, near, coords, peaks;
   int64_t bytes; /**< of pixels written */
 } ncc_import_summary;
 

@@ -28,38 +28,61 @@ typedef struct npy_file {
   int64_t shape[MAX_RANK];
 } npy_file;
 
-/** What follows 'key': in the header, or NULL. */
-static const char *header_value(const char *header, const char *key) {
-  const char *at = strstr(header, key);
-  at = at ? strchr(at, ':') : NULL;
-  return at ? at + 1 + strspn(at + 1, " ") : NULL;
+/** Behind blanks, as Python has them. */
+static const char *skip_blanks(const char *text) {
+  return text + strspn(text, " \t\r\n\f");
 }
 
-/** "(3, 40, 50)". @return false where it is no shape of 1 to MAX_RANK dimensions. */
+/** What follows 'key': or "key": in the header, or NULL. */
+static const char *header_value(const char *header, const char *key) {
+  const size_t length = strlen(key);
+  for (const char *at = header; (at = strstr(at, key)); at += length) {
+    if (at == header || !strchr("'\"", at[-1]) || at[length] != at[-1]) continue;
+    const char *colon = skip_blanks(at + length + 1);
+    if (*colon == ':') return skip_blanks(colon + 1);
+  }
+  return NULL;
+}
+
+/** "(3, 40, 50)", or as Python 2 has it, "(3L, 40L, 50L)". @return false where it is no shape of 1 to MAX_RANK
+ *  dimensions. */
 static bool parse_shape(const char *text, npy_file *out) {
-  if (!text || *text++ != '(') return false;
+  if (!text || (*text != '(' && *text != '[')) return false;
+  const char close = *text++ == '(' ? ')' : ']';
   for (out->rank = 0; out->rank < MAX_RANK;) {
     char *end;
     errno = 0;
+    text = skip_blanks(text);
     const long long side = strtoll(text, &end, 10);
     if (end == text || side < 0 || errno) return false;
     out->shape[out->rank++] = side;
-    text = end + strspn(end, " ");
-    if (*text == ',') text += 1 + strspn(text + 1, " ");
-    if (*text == ')') return true;
+    text = skip_blanks(end + (*end == 'L'));
+    if (*text == ',') text = skip_blanks(text + 1);
+    if (*text == close) return true;
   }
   return false;
 }
 
-/** "'<f4'". @return false where it is no integer or float. */
+/** "'<f4'", or "'float32'" without an order. @return false where it is no integer or float. */
 static bool parse_type(const char *text, npy_file *out) {
+  static const char *const words[] = {"uint", "int", "float"};
   const bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
-  if (!text || *text++ != '\'' || !strchr("<>|=", *text)) return false;
-  out->swapped = (*text == '<' && !little) || (*text == '>' && little);
-  out->kind = text[1];
-  if (!strchr("uif", out->kind) || !out->kind) return false;
-  out->size = (size_t)strtoul(text + 2, NULL, 10);
-  return out->size == 1 || out->size == 2 || out->size == 4 || out->size == 8;
+  if (!text || !strchr("'\"", *text)) return false;
+  const char quote = *text++, order = *text && strchr("<>|=", *text) ? *text++ : '=';
+  char *end;
+  out->swapped = (order == '<' && !little) || (order == '>' && little);
+  out->kind = *text;
+  size_t unit = 1;
+  for (int i = 0; i < 3; i++) {
+    const size_t length = strlen(words[i]);
+    if (strncmp(text, words[i], length) != 0) continue;
+    text += length - 1;
+    unit = 8; /* its number is one of bits */
+  }
+  if (!out->kind || !strchr("uif", out->kind)) return false;
+  const size_t number = strtoul(text + 1, &end, 10);
+  out->size = number / unit;
+  return *end == quote && number % unit == 0 && (out->size == 1 || out->size == 2 || out->size == 4 || out->size == 8);
 }
 
 /** Opens a file, reads its header and checks that all values are there. */
@@ -86,13 +109,14 @@ static ncc_status npy_start(const char *path, npy_file *out) {
   header = calloc(1, length + 1);
   NCC_CHECK(header, NCC_ERR_NOMEM, "%s: no memory", path);
   NCC_CHECK(fread(header, 1, length, out->stream) == length, NCC_ERR_UNREADABLE, "%s: the header is cut off", path);
-  NCC_CHECK(parse_type(header_value(header, "'descr'"), out), NCC_ERR_UNREADABLE,
+  NCC_CHECK(parse_type(header_value(header, "descr"), out), NCC_ERR_UNREADABLE,
             "%s: header %.80s: expected 8 to 64-bit integers or 16 to 64-bit floats", path, header);
-  NCC_CHECK(parse_shape(header_value(header, "'shape'"), out), NCC_ERR_UNREADABLE,
+  NCC_CHECK(parse_shape(header_value(header, "shape"), out), NCC_ERR_UNREADABLE,
             "%s: header %.80s: expected 1 to %d dimensions", path, header, MAX_RANK);
-  const char *fortran = header_value(header, "'fortran_order'");
-  NCC_CHECK(fortran, NCC_ERR_UNREADABLE, "%s: header %.80s: expected 'fortran_order'", path, header);
-  out->fortran = strncmp(fortran, "True", 4) == 0;
+  const char *fortran = header_value(header, "fortran_order");
+  out->fortran = fortran && strncmp(fortran, "True", 4) == 0;
+  NCC_CHECK(fortran && (out->fortran || strncmp(fortran, "False", 5) == 0), NCC_ERR_UNREADABLE,
+            "%s: header %.80s: expected 'fortran_order': True or False", path, header);
   double bytes = (double)ftell(out->stream);
   double values = (double)out->size;
   for (int i = 0; i < out->rank; i++) values *= (double)out->shape[i];
@@ -159,6 +183,10 @@ static ncc_status npy_open(ncc_raster *raster) {
             "%s: Fortran order found, in which no image can be read by itself, expected C order (save "
             "numpy.ascontiguousarray(a))",
             raster->path);
+  NCC_CHECK(!ncc_shape_is_colour(file->shape[1], file->shape[2]), NCC_ERR_UNREADABLE,
+            "%s: shape [%" PRId64 ", %" PRId64 ", %" PRId64
+            "] found, one picture in colours, expected grey [n, rows, cols]",
+            raster->path, file->shape[0], file->shape[1], file->shape[2]);
   raster->planes = file->shape[0];
   raster->rows = file->shape[1];
   raster->cols = file->shape[2];

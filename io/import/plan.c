@@ -38,6 +38,7 @@ void ncc_import_plan_clear(ncc_import_plan *plan) {
   free(plan->pairs);
   free(plan->lines);
   free(plan->windows);
+  free(plan->near);
   free(plan->coords);
   free(plan->peaks);
   *plan = (ncc_import_plan){0};

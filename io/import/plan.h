@@ -33,6 +33,7 @@ typedef struct ncc_import_plan {
   int64_t (*pairs)[2];  /**< [n] image id, template id; owned */
   int64_t *lines;       /**< [n] line of the CSV file, or NULL: messages count rows from 0; owned */
   ncc_rect *windows;    /**< [n] or NULL; owned */
+  int64_t (*near)[4];   /**< [n] predicted offset and radii (y, x, radius_y, radius_x), or NULL; owned */
   int64_t (*coords)[2]; /**< [n] or NULL; owned */
   double *peaks;        /**< [n] or NULL; owned */
 } ncc_import_plan;

@@ -94,6 +94,8 @@ static ncc_status png_open(ncc_raster *raster) {
   NCC_CHECK(colour == PNG_COLOR_TYPE_GRAY && (bits == 8 || bits == 16), NCC_ERR_UNREADABLE,
             "%s: %s of %d bits found, expected one grey channel of 8 or 16 bits", raster->path, colour_name(colour),
             bits);
+  NCC_CHECK(!png_get_valid(file->png, file->info, PNG_INFO_tRNS), NCC_ERR_UNREADABLE,
+            "%s: grey with a value that is transparent found, expected one grey channel without", raster->path);
   raster->dtype = bits == 8 ? NCC_U8 : NCC_U16;
   raster->rows = png_get_image_height(file->png, file->info);
   raster->cols = png_get_image_width(file->png, file->info);

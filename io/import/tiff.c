@@ -81,6 +81,26 @@ cleanup:
   return status;
 }
 
+/** Stacks whose planes lie behind each other, with a directory for the first alone: ImageJ's beyond 4 GB, MetaMorph's.
+ */
+static ncc_status check_planes(ncc_raster *raster, TIFF *tiff) {
+  enum { METAMORPH_PLANES = 33629 };
+  ncc_status status = NCC_OK;
+  const char *words = NULL;
+  void *values;
+  uint32_t planes = 0;
+  NCC_CHECK(!TIFFGetField(tiff, METAMORPH_PLANES, &planes, &values) || planes <= 1, NCC_ERR_UNREADABLE,
+            "%s: a MetaMorph stack of %u planes found, expected one image a file", raster->path, planes);
+  if (!TIFFGetField(tiff, TIFFTAG_IMAGEDESCRIPTION, &words) || strncmp(words, "ImageJ=", 7) != 0) goto cleanup;
+  words = strstr(words, "\nimages=");
+  const long long images = words ? strtoll(words + strlen("\nimages="), NULL, 10) : 1;
+  NCC_CHECK(images <= 1, NCC_ERR_UNREADABLE,
+            "%s: an ImageJ stack of %lld images found, expected one image a file (in ImageJ: Save As, Image Sequence)",
+            raster->path, images);
+cleanup:
+  return status;
+}
+
 static ncc_status open_tiles(ncc_raster *raster, tiff_file *file) {
   ncc_status status = NCC_OK;
   uint32_t cols = 0, rows = 0;
@@ -116,6 +136,7 @@ static ncc_status tiff_open(ncc_raster *raster) {
   file->tiff = TIFFOpen(raster->path, "rm"); /* m: not mapped */
   NCC_CHECK(file->tiff, NCC_ERR_UNREADABLE, "%s: %s", raster->path, why());
   NCC_TRY(check_pages(raster, file->tiff));
+  NCC_TRY(check_planes(raster, file->tiff));
   TIFFGetField(file->tiff, TIFFTAG_IMAGELENGTH, &rows);
   TIFFGetField(file->tiff, TIFFTAG_IMAGEWIDTH, &cols);
   TIFFGetFieldDefaulted(file->tiff, TIFFTAG_BITSPERSAMPLE, &bits);

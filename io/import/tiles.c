@@ -17,6 +17,7 @@ typedef struct columns {
   int64_t image, template;
   int64_t box[4];    /**< y, x, rows, cols */
   int64_t window[4]; /**< y0, x0, y1, x1 */
+  int64_t near[4];   /**< near_y, near_x, radius_y, radius_x */
   int64_t coords[2], peak;
 } columns;
 
@@ -37,7 +38,8 @@ cleanup:
 static ncc_status find_columns(const ncc_csv *csv, columns *out) {
   ncc_status status = NCC_OK;
   static const char *const sides[] = {"image", "template"}, *const box[] = {"y", "x", "rows", "cols"},
-                           *const window[] = {"y0", "x0", "y1", "x1"}, *const coords[] = {"expected_y", "expected_x"};
+                           *const window[] = {"y0", "x0", "y1", "x1"}, *const coords[] = {"expected_y", "expected_x"},
+                           *const near[] = {"near_y", "near_x", "radius_y", "radius_x"};
   int64_t side[2];
   for (int i = 0; i < 2; i++) {
     side[i] = ncc_csv_find(csv, sides[i]);
@@ -48,6 +50,9 @@ static ncc_status find_columns(const ncc_csv *csv, columns *out) {
   out->template = side[1];
   NCC_TRY(find_together(csv, box, 4, out->box));
   NCC_TRY(find_together(csv, window, 4, out->window));
+  NCC_TRY(find_together(csv, near, 4, out->near));
+  NCC_CHECK(out->window[0] < 0 || out->near[0] < 0, NCC_ERR_INPUT,
+            "%s: columns y0 and near_y found, expected windows or predictions", csv->path);
   NCC_TRY(find_together(csv, coords, 2, out->coords));
   out->peak = ncc_csv_find(csv, "expected_peak");
 cleanup:
@@ -198,7 +203,28 @@ cleanup:
   return status;
 }
 
-/** Empty cells are unknown values. */
+/** Rows with an unknown value have no prediction: a negative radius. */
+static ncc_status take_near(const ncc_csv *csv, const columns *c, ncc_import_plan *plan) {
+  ncc_status status = NCC_OK;
+  plan->near = malloc((size_t)(plan->n ? plan->n : 1) * sizeof *plan->near);
+  NCC_CHECK(plan->near, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " predictions", csv->path, plan->n);
+  for (int64_t row = 0; row < plan->n; row++) {
+    int64_t *near = plan->near[row];
+    bool known = true;
+    for (int i = 0; i < 4; i++) {
+      if (ncc_csv_unknown(csv, row, c->near[i])) {
+        known = false;
+      } else {
+        NCC_TRY(ncc_csv_integer(csv, row, c->near[i], &near[i]));
+      }
+    }
+    if (!known) memcpy(near, (const int64_t[4]){0, 0, -1, -1}, sizeof plan->near[row]);
+  }
+cleanup:
+  return status;
+}
+
+/** Unknown values become -1 and NaN. */
 static ncc_status take_expected(const ncc_csv *csv, const columns *c, ncc_import_plan *plan) {
   ncc_status status = NCC_OK;
   const size_t n = (size_t)(plan->n ? plan->n : 1);
@@ -209,12 +235,12 @@ static ncc_status take_expected(const ncc_csv *csv, const columns *c, ncc_import
   for (int64_t row = 0; row < plan->n; row++) {
     for (int i = 0; plan->coords && i < 2; i++) {
       plan->coords[row][i] = -1;
-      if (ncc_csv_cell(csv, row, c->coords[i])[0])
+      if (!ncc_csv_unknown(csv, row, c->coords[i]))
         NCC_TRY(ncc_csv_integer(csv, row, c->coords[i], &plan->coords[row][i]));
     }
     if (!plan->peaks) continue;
     plan->peaks[row] = NAN;
-    if (ncc_csv_cell(csv, row, c->peak)[0]) NCC_TRY(ncc_csv_number(csv, row, c->peak, &plan->peaks[row]));
+    if (!ncc_csv_unknown(csv, row, c->peak)) NCC_TRY(ncc_csv_number(csv, row, c->peak, &plan->peaks[row]));
   }
 cleanup:
   return status;
@@ -262,6 +288,7 @@ ncc_status ncc_import_plan_csv(const char *folder, const char *path, bool by_id,
   NCC_TRY(take_ids(folder, &csv, &c, by_id, plan));
   if (c.box[0] >= 0) NCC_TRY(take_boxes(&csv, &c, plan));
   if (c.window[0] >= 0) NCC_TRY(take_windows(&csv, &c, plan));
+  if (c.near[0] >= 0) NCC_TRY(take_near(&csv, &c, plan));
   NCC_TRY(take_expected(&csv, &c, plan));
   plan->lines = csv.lines;
   csv.lines = NULL;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/arithmetic.h"
+#include "base/array.h"
 #include "io/input/h5_input.h"
 
 static ncc_objects *objects_of(ncc_input *input, ncc_object_kind kind) {
@@ -85,6 +86,9 @@ static ncc_status inspect_stack(ncc_input *input, ncc_object_kind kind, ncc_h5_d
   ncc_input_set *to = &input->sets[kind];
   const char *label = ncc_input_names_of_kinds[kind];
   NCC_TRY(check_pixels(input, label, set, &objects->stack));
+  NCC_CHECK(!ncc_shape_is_colour((int64_t)set->shape[1], (int64_t)set->shape[2]), NCC_ERR_INPUT,
+            "%s: %s: shape %s found, one picture in colours, expected grey [n, rows, cols]", input->catalog.path, label,
+            set->shape_text);
   NCC_CHECK(set->shape[0] < (hsize_t)1 << 40, NCC_ERR_INPUT, "%s: %s: shape %s found, expected fewer than 2^40 planes",
             input->catalog.path, label, set->shape_text);
   to->places = calloc(1, sizeof *to->places);

@@ -124,17 +124,40 @@ static int compare_names(const void *a, const void *b) {
   return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/** Reads /run; its members are told among the attributes. */
-static ncc_status load_record(hid_t file, const char *path, ncc_output_data *data) {
+static ncc_status read_record(hid_t file, const char *path, ncc_output_record *record) {
   ncc_status status = NCC_OK;
-  ncc_output_record record = {.complete = 0};
   ncc_h5_dataset set = {.id = -1, .type = -1};
   hid_t type = ncc_output_record_type();
   int64_t place;
+  *record = (ncc_output_record){.complete = 0};
   NCC_TRY(ncc_output_file_find_record(file, path, &place));
   NCC_TRY(ncc_h5_dataset_open(file, ncc_output_record_name, path, ncc_output_record_name, &set));
-  NCC_CHECK_H5(H5Dread(set.id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, &record) >= 0, NCC_ERR_INPUT,
+  NCC_CHECK_H5(H5Dread(set.id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, record) >= 0, NCC_ERR_INPUT,
                "%s: %s: cannot be read", path, ncc_output_record_name);
+cleanup:
+  ncc_h5_dataset_close(&set);
+  ncc_h5_close(&type);
+  return status;
+}
+
+ncc_status ncc_output_is_partial(const char *path, bool *partial) {
+  ncc_status status = NCC_OK;
+  ncc_output_record record;
+  hid_t file = -1;
+  NCC_TRY(ncc_output_file_open(path, &file));
+  NCC_TRY(read_record(file, path, &record));
+  *partial = record.complete == 0;
+cleanup:
+  ncc_h5_close(&file);
+  return status;
+}
+
+/** Reads /run; its members are told among the attributes. */
+static ncc_status load_record(hid_t file, const char *path, ncc_output_data *data) {
+  ncc_status status = NCC_OK;
+  ncc_output_record record;
+  hid_t type = ncc_output_record_type();
+  NCC_TRY(read_record(file, path, &record));
   for (unsigned i = 0; i < (unsigned)H5Tget_nmembers(type); i++) {
     const char *from = (const char *)&record + H5Tget_member_offset(type, i);
     const H5T_class_t class = H5Tget_member_class(type, i);
@@ -152,7 +175,6 @@ static ncc_status load_record(hid_t file, const char *path, ncc_output_data *dat
   }
   data->complete = record.complete == 1;
 cleanup:
-  ncc_h5_dataset_close(&set);
   ncc_h5_close(&type);
   return status;
 }

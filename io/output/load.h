@@ -25,6 +25,9 @@ typedef struct ncc_output_data {
 /** Whether a file is an output (or part) of any version. @return NCC_OK; NCC_ERR_INPUT where it is no HDF5 file. */
 ncc_status ncc_output_recognise(const char *path, bool *is_output);
 
+/** Whether an output was begun and not completed: a part, whatever its name. @return NCC_OK; NCC_ERR_INPUT. */
+ncc_status ncc_output_is_partial(const char *path, bool *partial);
+
 /** Loads a whole output or part into memory.
  *  @return NCC_OK; NCC_ERR_INPUT with file, object, what was found and what was expected; NCC_ERR_NOMEM. */
 ncc_status ncc_output_load(const char *path, ncc_output_data *out);

@@ -44,7 +44,8 @@ static const char details[] =
     "    [n, 2] (image, template), and where there Camax [n, 2] (y, x) and Cmax [1, n], which become /expected\n"
     "  TIFF or PNG files and pairs.csv with the columns image,template: file names in DIR, with or without extension.\n"
     "    With the columns y,x,rows,cols as well, the template is that box of the file, and no pixel is stored twice.\n"
-    "    With y0,x0,y1,x1 the peak is sought in that window; expected_y,expected_x,expected_peak become /expected\n"
+    "    With y0,x0,y1,x1 the peak is sought in that window, with near_y,near_x,radius_y,radius_x around that offset;\n"
+    "    expected_y,expected_x,expected_peak become /expected\n"
     "  images.npy [n, rows, cols], templates.npy (likewise, or boxes [n, 5]: image, y, x, rows, cols), and pairs.npy\n"
     "    [n, 2] or pairs.csv with numbers for names\n"
     "\n"
@@ -115,6 +116,7 @@ static void print_summary(const char *output, const ncc_import_summary *s) {
          ncc_text_show(output), s->images, s->templates, s->boxes ? " (boxes of images)" : "", s->pairs,
          (double)s->bytes / (1 << 20));
   if (s->windows) printf("; a search window for every pair");
+  if (s->near) printf("; predictions");
   if (s->coords || s->peaks)
     printf("; expected %s%s%s", s->coords ? "coordinates" : "", s->coords && s->peaks ? " and " : "",
            s->peaks ? "peaks" : "");

@@ -1,6 +1,8 @@
 /** `mpixcorr run`: wires options, job, progress and report. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "app/commands.h"
 #include "app/dry_run.h"
@@ -10,18 +12,44 @@
 #include "app/report.h"
 #include "base/files.h"
 #include "base/target.h"
+#include "io/output/load.h"
 #include "io/output/output.h"
 #include "mpi/job.h"
 #include "options/run.h"
 
 typedef struct observer {
-  const ncc_run_options *options;
+  ncc_run_options *options;
+  char *output; /**< in place of the name that was given, or NULL */
   ncc_progress progress;
 } observer;
 
-static ncc_status probe(void *context) {
-  const ncc_run_options *options = ((const observer *)context)->options;
+/** --resume with the part's own name: goes on with the output that it is a part of. */
+static ncc_status take_part(observer *o) {
+  static const char end[] = ".part";
   ncc_status status = NCC_OK;
+  const char *given = o->options->output;
+  const size_t length = strlen(given), n = strlen(end);
+  char *part_of_it = ncc_file_name(given, end);
+  bool partial = false;
+  NCC_CHECK(part_of_it, NCC_ERR_NOMEM, "%s: no memory", given);
+  if (length <= n || strcmp(given + length - n, end) != 0 || access(given, F_OK) != 0 || access(part_of_it, F_OK) == 0)
+    goto cleanup;
+  NCC_TRY(ncc_probe_output(given));
+  NCC_TRY(ncc_output_is_partial(given, &partial));
+  if (!partial) goto cleanup;
+  o->output = strndup(given, length - n);
+  NCC_CHECK(o->output, NCC_ERR_NOMEM, "%s: no memory", given);
+  o->options->output = o->output;
+cleanup:
+  free(part_of_it);
+  return status;
+}
+
+static ncc_status probe(void *context) {
+  observer *o = context;
+  const ncc_run_options *options = o->options;
+  ncc_status status = NCC_OK;
+  if (options->resume && options->output) NCC_TRY(take_part(o));
   /* before anything is read */
   if (options->output) NCC_TRY(ncc_output_declare(options->output, NULL));
   if (options->report) NCC_TRY(ncc_target_declare(options->report, "--report", NULL));
@@ -115,6 +143,7 @@ ncc_status ncc_cmd_run(int argc, char **argv) {
   if (status != NCC_OK) ncc_error_set(status, "%s", "");
   ncc_file_flush(stdout);
   ncc_job_finalize();
+  free(o.output);
 cleanup:
   ncc_run_options_clear(&options);
   return status;

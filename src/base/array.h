@@ -16,6 +16,11 @@ bool ncc_array_row_equals(const ncc_array *a, int64_t row, int64_t col, int64_t 
 /** Pixel (row, col) in float64; exact for every type. */
 double ncc_array_value(const ncc_array *a, int64_t row, int64_t col);
 
+/** Whether [n, rows, cols] is rather one picture [rows, cols, channels]: no image is so long and so narrow. */
+static inline bool ncc_shape_is_colour(int64_t rows, int64_t cols) {
+  return (cols == 3 || cols == 4) && rows >= 16;
+}
+
 /** IEEE binary16 bits to float; exact. */
 float ncc_half_to_float(uint16_t bits);
 

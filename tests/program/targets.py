@@ -244,9 +244,25 @@ def links_are_followed():
     assert program(*RUN, "r.h5", "--resume").returncode == 0 and os.listdir("far") == ["r.h5"]
 
 
+def resumed_by_the_name_of_the_part():
+    assert program(*RUN, "p.h5", "--time-limit", "0.001").returncode == 75 and os.path.exists("p.h5.part")
+    for name in "p.h5.part", "./p.h5.part":
+        os.path.exists("p.h5") and os.rename("p.h5", "p.h5.part")
+        with h5py.File("p.h5.part", "r+") as file:
+            file["status"][:] = 0
+            file["run"]["complete"] = 0
+        done = program(*RUN, name, "--resume")
+        assert done.returncode == 0 and os.path.exists("p.h5") and not os.path.exists("p.h5.part"), done.stderr
+    # a complete output may be called so, and there may be a part of it
+    assert program(*RUN, "c.part").returncode == 0 and program(*RUN, "c.part", "--resume").returncode == 0
+    assert program(*RUN, "q.part", "--time-limit", "0.001").returncode == 75
+    assert program(*RUN, "q.part", "--resume").returncode == 0 and os.path.exists("q.part"), os.listdir()
+
+
 if __name__ == "__main__":
     failed = 0
-    for test in (over_what_is_read, over_what_is_read_by_a_sidecar, over_no_file, one_file_for_two, links_are_followed):
+    for test in (over_what_is_read, over_what_is_read_by_a_sidecar, over_no_file, one_file_for_two, links_are_followed,
+                 resumed_by_the_name_of_the_part):
         with tempfile.TemporaryDirectory() as folder:
             os.chdir(folder)
             prepare()
