@@ -84,6 +84,7 @@ static void print_objects(const char *name, const ncc_objects *objects) {
 
 static ncc_status print_input(const char *path) {
   ncc_status status = NCC_OK;
+  const char *const *warnings;
   ncc_input *input = NULL;
   ncc_input_identity identity;
   int64_t(*coords)[2] = NULL, empty = 0;
@@ -105,6 +106,8 @@ static ncc_status print_input(const char *path) {
   if (coords || peaks)
     printf("  expected   %s%s%s\n", coords ? "coordinates" : "", coords && peaks ? " and " : "", peaks ? "peaks" : "");
   printf("  content    %s\n", identity.fingerprint);
+  const int n_warnings = ncc_input_warnings(input, &warnings);
+  for (int i = 0; i < n_warnings; i++) printf("  warning    %s\n", ncc_text_show(warnings[i]));
 cleanup:
   free(coords);
   free(peaks);

@@ -62,7 +62,7 @@ def virtual(path, image, source, name="data", file="data"):
 
 def external(path, image, keep=None):
     with h5py.File(path, "w") as file:
-        file.create_dataset("data", image.shape, "u1", external=[(path + ".raw", 7, image.nbytes)])[...] = image
+        file.create_dataset("data", image.shape, image.dtype, external=[(path + ".raw", 7, image.nbytes)])[...] = image
     if keep == 0:
         os.remove(path + ".raw")
     elif keep:
@@ -145,6 +145,8 @@ BROKEN = {
     "contains itself": lambda path, image: virtual(path, image, "."),
     "behind a link to no file": lambda path, image: linked(path, image, "gone.h5"),
     "an external file that is short": lambda path, image: external(path, image, keep=7 + image.nbytes - 1),
+    "an external file of wider numbers that is short":
+        lambda path, image: external(path, image.astype("i4"), keep=7 + 4 * image.nbytes - 1),
     "an external file that is missing": lambda path, image: external(path, image, keep=0),
 }
 SOUND = {

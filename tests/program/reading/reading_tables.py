@@ -90,6 +90,7 @@ def strangers_are_named():
     write(image_masks=np.ones((4, ROWS, COLS), "u1"))
     done = run("in.h5")
     assert done.code == 0 and "/image_masks: not known to this version" in done.out + done.err, done.words
+    assert "/image_masks" in command("info", "in.h5").stdout
     retable("in.h5", image_masks=None)
     assert "not known" not in run("in.h5").words
 
