@@ -13,7 +13,7 @@ typedef struct ncc_watchdog {
   double awake_s, looked_s; /**< rank 0's time awake, and the clock when it was last counted */
 } ncc_watchdog;
 
-/** @param[in] now_s  ncc_clock_s(). MPIXCORR_PATIENCE_S in the environment replaces the 300 s of patience. */
+/** @param[in] now_s  ncc_clock_s(). MPIXCORR_PATIENCE_S in the environment replaces the 1,800 s of patience. */
 void ncc_watchdog_start(ncc_watchdog *dog, double now_s);
 
 /** Counts time; to be called several times a second. @return awake_s. */

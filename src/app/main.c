@@ -97,7 +97,7 @@ static ncc_status dispatch(int argc, char **argv) {
 
 int main(int argc, char **argv) {
   const bool parallel = argc > 1 && strcmp(argv[1], commands[0].name) == 0; /* `run` */
-  const bool speaks = !parallel || ncc_launcher_rank() == 0;
+  const int rank = ncc_launcher_rank();                                     /* before MPI changes the environment */
   signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is told by write(), as a full disk is */
   ncc_hdf5_leave_at_exit();
   ncc_status status = dispatch(argc, argv);
@@ -108,7 +108,8 @@ int main(int argc, char **argv) {
   const bool outcome = status == NCC_ERR_DIFFERENT || status == NCC_ERR_PAIRS || status == NCC_ERR_STOPPED;
   const char *message = ncc_error_message();
   if (status != NCC_OK && !outcome && message[0]) {
-    if (speaks)
+    /* the other ranks of a run have the same words on their command line; what else goes wrong may be theirs alone */
+    if (!parallel || rank == 0 || status != NCC_ERR_USAGE)
       fprintf(stderr, "mpixcorr: %s\n", message);
     else
       sleep(WAIT_FOR_RANK_0_S);

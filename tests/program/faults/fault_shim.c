@@ -2,8 +2,8 @@
  *  moment, however quick or busy the machine is.
  *
  *  - FAULT_CALL: pread, pwrite, fdatasync, fsync, close, flock, lock (by fcntl()), rename (before it), renamed (after
- *    it), thread (its start; its path is that of the code that it runs), join (of a thread), or transform: an FFT of
- *    the engine
+ *    it), thread (its start; its path is that of the code that it runs), join (of a thread), alloc (memory that
+ *    the program itself asks for), or transform: an FFT of the engine
  *  - FAULT_PATH: only on files whose path contains this (default: all)
  *  - FAULT_AFTER: only once a file of this name exists: OUTPUT.part, and calls before the work do not count
  *  - FAULT_AT: the first such call that goes wrong, counted from 1 (default 1)
@@ -28,6 +28,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -203,6 +204,37 @@ int pthread_join(pthread_t thread, void **result) {
   REAL(int, "pthread_join", pthread_t, void **)
   (void)goes_wrong("join", "");
   return real(thread, result);
+}
+
+/* ---- memory ----------------------------------------------------------------------------------------------------- */
+
+void *__libc_malloc(size_t);
+void *__libc_calloc(size_t, size_t);
+void *__libc_realloc(void *, size_t);
+
+/** @param[in] caller  an address: only what the program asks for itself goes wrong, not what a library needs. */
+static bool alloc_goes_wrong(const void *caller) {
+  static __thread bool inside; /* looking may need memory too */
+  Dl_info code = {0}, own = {0};
+  bool wrong = false;
+  if (inside) return false;
+  inside = true;
+  if (is_meant("alloc") && dladdr(caller, &code) && dladdr((void *)getauxval(AT_PHDR), &own))
+    wrong = code.dli_fbase == own.dli_fbase && goes_wrong("alloc", "");
+  inside = false;
+  return wrong;
+}
+
+void *malloc(size_t n) {
+  return alloc_goes_wrong(__builtin_return_address(0)) ? NULL : __libc_malloc(n);
+}
+
+void *calloc(size_t n, size_t size) {
+  return alloc_goes_wrong(__builtin_return_address(0)) ? NULL : __libc_calloc(n, size);
+}
+
+void *realloc(void *old, size_t n) {
+  return alloc_goes_wrong(__builtin_return_address(0)) ? NULL : __libc_realloc(old, n);
 }
 
 int flock(int fd, int operation) {

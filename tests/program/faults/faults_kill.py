@@ -17,6 +17,9 @@ from faults_common import (MPIXCORR, PROMPT, Running, at_gate, count_calls, craw
                            open_gate, part_is_whole, pending, reference, resumes_to, run, skip, small_input, tables)
 
 
+ALLOCATIONS = int(os.environ.get("TEST_ALLOCATIONS", 12))  # that fail, of each rank and way to read
+
+
 def killed():
     """SIGKILL of each rank, of mpirun, of all."""
     n = make_input()
@@ -290,6 +293,31 @@ def out_of_memory():
             part_is_whole(n)
             os.remove("out.h5.part")
     assert failures > 0, "no limit was low enough to mean anything"
+
+
+def each_allocation():
+    """One rank gets no memory at a certain moment, whichever: one line, no hang; an error between two collectives is
+    everyone's before anyone waits."""
+    small_input()
+    if "sanitize" in MPIXCORR:
+        skip("AddressSanitizer has an allocator of its own")
+    expected = reference()
+    failures = 0
+    for read in ("root", "all"):
+        for rank in range(2):
+            fault = {"call": "alloc", "rank": rank}
+            calls = count_calls("alloc", "", "--read", read, ranks=2, rank=rank)
+            ats = sorted({round(calls * i / ALLOCATIONS) for i in range(1, ALLOCATIONS + 1)})
+            for at in ats:
+                done = run("--overwrite", "--read", read, ranks=2,
+                           shim={**fault, "at": at, "times": 1, "action": errno.ENOMEM})
+                if done.code in (0, 6):
+                    assert done.code == 6 or tables() == expected, (fault, at, done.words)
+                    continue
+                failures += 1
+                assert len(done.errors) == 1 and "memory" in done.errors[0], (fault, at, done.words)
+            print(f"--read {read}, rank {rank}: {len(ats)} of {calls} allocations failed")
+    assert failures > 2 * ALLOCATIONS, failures
 
 
 def no_threads():
