@@ -1,7 +1,7 @@
 /** Inner loops, compiled for several instruction sets and chosen at run time, so that one binary serves a mixed
  * cluster.
  *
- *  kernels.c is compiled once per instruction set. Loops marked *exact bytes* fix their summation tree and never
+ *  The files are compiled once per instruction set. Loops marked *exact bytes* fix their summation tree and never
  * contract, so that every instruction set gives the same bits; the others only feed proposals, whose bounds hold for
  * any rounding. MPIXCORR_ISA=plain|avx2|avx512 in the environment asks for less than the machine has (for tests).
  */
