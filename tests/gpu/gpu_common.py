@@ -6,20 +6,12 @@ signal, and one that forgets to give something back with 99.
 import json
 import os
 import re
-import subprocess
 import sys
 import tempfile
 
-try:
-    import h5py
-    import numpy as np
-except ImportError as error:
-    print(f"skipped: {error}")
-    sys.exit(77)
+from launch import MPIXCORR, h5py, launch, np, on_ranks
 
-MPIXCORR, MPIEXEC = os.environ["MPIXCORR"], os.environ["MPIEXEC"]
 INPUT = "in.h5"
-TIMEOUT_S = 100
 
 
 def tables(path):
@@ -38,11 +30,10 @@ class Done:
         for path in (output, output + ".part", report, counts):
             if os.path.exists(path):
                 os.remove(path)
-        launcher = [] if ranks == 1 else [MPIEXEC, "-n", str(ranks)]
+        launcher = on_ranks(ranks)
         command = [*launcher, MPIXCORR, "run", input, output, "--device", device, "--progress", "none", "--report", report]
         command += ["--fft-effort", "estimate", *map(str, options)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
-                              env={**os.environ, "CUDA_HOST_COUNT": counts, **environment})
+        done = launch(command, env={**os.environ, "CUDA_HOST_COUNT": counts, **environment})
         self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
         self.words = f"{device} {' '.join(map(str, options))} on {ranks} ranks, {environment}: exit {self.code}\n{self.out}{self.err}"
         self.tables = tables(output) if os.path.exists(output) else None

@@ -5,18 +5,11 @@
 The line names the file, and what is wrong with it. Skipped (77) without the Python modules.
 """
 import os
-import subprocess
 import sys
 import tempfile
 import time
 
-try:
-    import h5py
-    import numpy as np
-except ImportError as error:
-    print(f"skipped: {error}")
-    sys.exit(77)
-
+from launch import MPIEXEC, MPIXCORR, h5py, launch, np
 
 def write(path, **changes):
     """A good input with some objects replaced, or left out where the value is None; functions make objects."""
@@ -99,15 +92,15 @@ def fails_as_promised(make, options, word):
         path = os.path.join(folder, "input.h5")
         make(path)
         before = set(os.listdir(folder))
-        command = [os.environ.get("MPIEXEC", "mpirun"), "-n", "2", os.environ["MPIXCORR"], "run"]
+        command = [MPIEXEC, "-n", "2", MPIXCORR, "run"]
         command += [path, os.path.join(folder, "output.h5"), *options]
         start = time.monotonic()
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        done = launch(command)
         elapsed = time.monotonic() - start
         lines = [line for line in done.stderr.splitlines() if line.startswith("mpixcorr: ")]
         left = set(os.listdir(folder)) - before
     good_line = len(lines) == 1 and "input.h5" in lines[0] and word in lines[0]
-    passed = done.returncode == 3 and good_line and not left and elapsed < 60
+    passed = done.returncode == 3 and good_line and not left
     print(f"{'passed' if passed else 'FAILED'} {make.__name__} {' '.join(options)}: exit {done.returncode}, "
           f"{elapsed:.1f} s, left {sorted(left)}")
     print("\n".join(lines) if good_line else done.stderr)

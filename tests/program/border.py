@@ -5,18 +5,11 @@ import csv
 import io
 import json
 import os
-import subprocess
 import sys
 import tempfile
 
-try:
-    import h5py
-    import numpy as np
-except ImportError as error:
-    print(f"skipped: {error}")
-    sys.exit(77)
+from launch import MPIXCORR, h5py, launch, np, on_ranks
 
-MPIXCORR, MPIEXEC = os.environ["MPIXCORR"], os.environ["MPIEXEC"]
 IMAGE = np.random.default_rng(5).normal(size=(60, 70)).astype("f4")
 PEAK = 33, 40  # of the template [20:34, 25:41], in the full correlation
 FULL = (0, 0, 73, 85)
@@ -35,9 +28,8 @@ def make_input(path, windows=True):
 
 
 def run(*words, ranks=1, code=0, **environment):
-    command = ([MPIEXEC, "-n", str(ranks)] if ranks > 1 else []) + [MPIXCORR, "run", *words, "--progress", "none"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False,
-                          env={**os.environ, **environment})
+    command = on_ranks(ranks) + [MPIXCORR, "run", *words, "--progress", "none"]
+    done = launch(command, env={**os.environ, **environment})
     assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
     return done.stdout
 
@@ -59,12 +51,12 @@ def windows():
             assert f"warning  {sum(expected)} peaks lie at the border" in text, text
             with open("r.json", encoding="utf-8") as file:
                 assert json.load(file)["at_border"] == sum(expected)
-    told = subprocess.run([MPIXCORR, "table", "out.h5", "--csv"], capture_output=True, text=True, check=True).stdout
+    told = launch([MPIXCORR, "table", "out.h5", "--csv"]).stdout
     assert {int(row["row"]): int(row["at_border"]) for row in csv.DictReader(io.StringIO(told))} == dict(
         enumerate(expected[:-1]))
-    told = subprocess.run([MPIXCORR, "table", "out.h5"], capture_output=True, text=True, check=True).stdout
+    told = launch([MPIXCORR, "table", "out.h5"]).stdout
     assert {int(line.split()[0]): int(" yes " in line) for line in told.splitlines()[1:]} == dict(enumerate(expected[:-1]))
-    told = subprocess.run([MPIXCORR, "info", "out.h5"], capture_output=True, text=True, check=True).stdout
+    told = launch([MPIXCORR, "info", "out.h5"]).stdout
     assert f"border     {sum(expected)} of the peaks" in told, told
 
 

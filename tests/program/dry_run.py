@@ -4,23 +4,14 @@ import json
 import os
 import resource
 import shlex
-import subprocess
 import sys
 import tempfile
 
-try:
-    import h5py
-    import numpy as np
-except ImportError as error:
-    print(f"skipped: {error}")
-    sys.exit(77)
-
-MPIXCORR, MPIEXEC = os.environ["MPIXCORR"], os.environ["MPIEXEC"]
-
+from launch import MPIEXEC, MPIXCORR, h5py, launch, np, on_ranks
 
 def program(*arguments, ranks=1):
-    command = ([MPIEXEC, "-n", str(ranks)] if ranks > 1 else []) + [MPIXCORR, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    command = on_ranks(ranks) + [MPIXCORR, *arguments]
+    return launch(command)
 
 
 def run(*arguments, ranks=1, code=0):
@@ -131,7 +122,7 @@ def suggests_what_works():
     assert line[0] == "mpirun" and "--dry-run" not in line and line[-1] == "OUTPUT", line
     line[0], line[-1] = MPIEXEC, "out.h5"
     line[line.index("mpixcorr")] = MPIXCORR
-    done = subprocess.run(line, capture_output=True, text=True, timeout=60)
+    done = launch(line)
     if "not support" in done.stderr and "bind" in done.stderr:
         print("processes cannot be bound to cores here: the line was not tried")
         return

@@ -9,14 +9,8 @@ import subprocess
 import sys
 import tempfile
 
-try:
-    import h5py
-    import numpy as np
-except ImportError as error:
-    print(f"skipped: {error}")
-    sys.exit(77)
+from launch import MPIXCORR, PATIENCE_S, h5py, np, on_ranks
 
-MPIXCORR, MPIEXEC = os.environ["MPIXCORR"], os.environ["MPIEXEC"]
 TOOL = sys.argv[1]
 DATASETS = ("coords", "offsets", "peaks", "overlap", "status", "subpixel", "second_coords", "second_peaks")
 NAMES = {"uint8": "u8", "uint16": "u16", "float32": "f32", "float64": "f64"}
@@ -29,8 +23,8 @@ def filtered(pixels, chain):
 
 
 def run(*arguments, ranks=1, code=0):
-    done = subprocess.run([MPIEXEC, "-n", str(ranks), MPIXCORR, "run", *arguments, "--progress", "none"],
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=100)
+    done = subprocess.run([*on_ranks(ranks), MPIXCORR, "run", *arguments, "--progress", "none"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PATIENCE_S)
     assert done.returncode == code, done.stderr.decode()
     return done.stderr.decode()
 

@@ -9,10 +9,8 @@ import tempfile
 
 from bad_inputs import write
 
-import h5py
-import numpy as np
+from launch import MPIXCORR, PATIENCE_S, h5py, np
 
-MPIXCORR = os.environ["MPIXCORR"]
 COMPOUND = np.dtype([("a", "i4"), ("b", "f4")])
 TILE = np.zeros((40, 40), "u1")
 CASES = []  # name, function of a path, words of the line, options
@@ -240,7 +238,7 @@ def parts():
 def run(path, options):
     output = os.path.join(os.path.dirname(path), "output.h5")
     return subprocess.run([MPIXCORR, "run", path, output, "--threads", "1", "--progress", "none", *options],
-                          capture_output=True, timeout=60, check=False)
+                          capture_output=True, timeout=PATIENCE_S, check=False)
 
 
 def fails_as_promised(name, make, words, options):

@@ -15,15 +15,10 @@ if sys.argv[1:2] == ["peak"]:  # a rank: runs the command, and writes its peak i
         file.write(str(usage.ru_maxrss))
     sys.exit(os.waitstatus_to_exitcode(status))
 
-try:
-    import h5py
-    import numpy as np
-except ImportError as error:
-    print(f"skipped: {error}")
-    sys.exit(77)
+from launch import MPIXCORR, h5py, launch, np, on_ranks
+
 import json
 
-MPIXCORR, MPIEXEC = os.environ["MPIXCORR"], os.environ["MPIEXEC"]
 BOXES = int(1e6 * float(sys.argv[1] if len(sys.argv) > 1 else 1))
 MIB = 1 << 20
 
@@ -42,10 +37,9 @@ def run(*arguments, ranks=1, code=0, **env):
     for name in os.listdir("."):
         if name.startswith("peak."):
             os.remove(name)
-    launcher = [] if ranks == 1 else [MPIEXEC, "-n", str(ranks)]
-    done = subprocess.run([*launcher, sys.executable, os.path.abspath(__file__), "peak", "peak", MPIXCORR, "run",
-                           *arguments, "--progress", "none", "--threads", "1"],
-                          capture_output=True, text=True, timeout=300, env={**os.environ, **env})
+    launcher = on_ranks(ranks)
+    done = launch([*launcher, sys.executable, os.path.abspath(__file__), "peak", "peak", MPIXCORR, "run",
+                   *arguments, "--progress", "none", "--threads", "1"], env={**os.environ, **env})
     assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
     errors = [line for line in done.stderr.splitlines() if line.startswith("mpixcorr: ")]
     files = [f"peak.{rank}" for rank in range(ranks)]  # a launcher may have killed who should have written one

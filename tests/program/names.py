@@ -9,14 +9,8 @@ import subprocess
 import sys
 import tempfile
 
-try:
-    import h5py
-    import numpy as np
-except ImportError as error:
-    print(f"skipped: {error}")
-    sys.exit(77)
+from launch import MPIXCORR, PATIENCE_S, h5py, np
 
-MPIXCORR = os.environ["MPIXCORR"]
 IMAGES = np.random.default_rng(1).normal(size=(3, 30, 34)).astype("f4")
 NAMES = [b"one blank", b"two  blanks", b"it's", b'"quoted"', b"$HOME `id` \\x", b"new\nline", b"\x1b[31mred\x07",
          b"Pr\xf6be", "Präparat €".encode(), b"cut \xe2\x82", b"see --overview", b"-dash", b"semi;colon & more",
@@ -24,7 +18,7 @@ NAMES = [b"one blank", b"two  blanks", b"it's", b'"quoted"', b"$HOME `id` \\x", 
 
 
 def program(*words, code=0, **environment):
-    done = subprocess.run([MPIXCORR, *words], capture_output=True, timeout=60, check=False,
+    done = subprocess.run([MPIXCORR, *words], capture_output=True, timeout=PATIENCE_S, check=False,
                           env={**os.environ, **environment})
     assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
     for text in done.stdout, done.stderr:

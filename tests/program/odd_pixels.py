@@ -4,18 +4,10 @@ pair gets its status, and no neighbour is poisoned: every pair has the bytes tha
 Skipped (77) without the Python modules.
 """
 import os
-import subprocess
-import sys
 import tempfile
 
-try:
-    import h5py
-    import numpy as np
-except ImportError as error:
-    print(f"skipped: {error}")
-    sys.exit(77)
+from launch import MPIXCORR, h5py, launch, np, on_ranks
 
-MPIXCORR, MPIEXEC = os.environ["MPIXCORR"], os.environ["MPIEXEC"]
 OK, FLAT, NONFINITE = 1, 2, 3
 
 
@@ -39,9 +31,9 @@ def arrays(rng, shape, dtype):
 
 def run(path, ranks, *options):
     output = path + ".out"
-    launcher = [MPIEXEC, "-n", str(ranks)] if ranks > 1 else []
-    done = subprocess.run([*launcher, MPIXCORR, "run", path, output, "--overwrite", "--progress", "none", "--threads", "1",
-                           *options], capture_output=True, text=True, timeout=100, check=False)
+    launcher = on_ranks(ranks)
+    done = launch([*launcher, MPIXCORR, "run", path, output, "--overwrite", "--progress", "none", "--threads", "1",
+                   *options])
     assert not [line for line in done.stderr.splitlines() if line.startswith("mpixcorr: ")], done.stderr
     with h5py.File(output, "r") as file:
         return done.returncode, {name: file[name][()] for name in ("status", "coords", "peaks")}

@@ -6,11 +6,11 @@ import subprocess
 import sys
 import tempfile
 
-MPIXCORR, MPIEXEC = os.environ["MPIXCORR"], os.environ["MPIEXEC"]
+from launch import MPIEXEC, MPIXCORR, launch, skip
+
 CORES = sorted(os.sched_getaffinity(0))
 if len(CORES) < 2:
-    print("skipped: there is one core only")
-    sys.exit(77)
+    skip("there is one core only")
 
 
 def plan(ranks, *bound, threads=None):
@@ -21,7 +21,7 @@ def plan(ranks, *bound, threads=None):
         options = ["--threads", str(threads)] if threads else []
         pieces += [":"] * (rank > 0) + ["-n", "1", *core, MPIXCORR, "run", "in.h5", "--dry-run", "--report", "r.json",
                                         *options]
-    done = subprocess.run([MPIEXEC, *pieces], capture_output=True, text=True, timeout=60)
+    done = launch([MPIEXEC, *pieces])
     assert done.returncode == 0, done
     with open("r.json") as file:
         report = json.load(file)

@@ -5,18 +5,11 @@ same_bytes.py CASE: each case is an input of its own; the measure is one rank on
 """
 import json
 import os
-import subprocess
 import sys
 import tempfile
 
-try:
-    import h5py
-    import numpy as np
-except ImportError as error:
-    print(f"skipped: {error}")
-    sys.exit(77)
+from launch import MPIXCORR, h5py, launch, np, on_ranks
 
-MPIXCORR, MPIEXEC = os.environ["MPIXCORR"], os.environ["MPIEXEC"]
 RUNS = [
     (1, ["--threads", "2", "--no-group"]),
     (2, ["--read", "all", "--threads", "2"]),
@@ -70,8 +63,8 @@ CASES = {
 
 
 def run(ranks, options, input, output, report):
-    command = [MPIEXEC, "-n", str(ranks), MPIXCORR, "run", input, output, "--overwrite", "--progress", "none"]
-    done = subprocess.run(command + ["--report", report] + options, capture_output=True, text=True, timeout=100)
+    command = [*on_ranks(ranks), MPIXCORR, "run", input, output, "--overwrite", "--progress", "none"]
+    done = launch(command + ["--report", report] + options)
     if done.returncode != 0:
         sys.exit(f"{ranks} ranks, {options}: exit {done.returncode}: {done.stdout}{done.stderr}")
     with h5py.File(output, "r") as file:

@@ -7,19 +7,12 @@ import os
 import socket
 import stat
 import struct
-import subprocess
 import sys
 import tempfile
 import zlib
 
-try:
-    import h5py
-    import numpy as np
-except ImportError as error:
-    print(f"skipped: {error}")
-    sys.exit(77)
+from launch import MPIXCORR, h5py, launch, np
 
-MPIXCORR = os.environ["MPIXCORR"]
 RNG = np.random.default_rng(1)
 IMAGES = RNG.normal(size=(3, 30, 34)).astype("f4")
 
@@ -124,8 +117,7 @@ def prepare():
 
 def program(*words):
     more = ["--progress", "none", "--threads", "1"] if words[0] == "run" else []
-    return subprocess.run([MPIXCORR, *words, *more], capture_output=True, text=True, timeout=60, check=False,
-                          env={**os.environ, "XDG_CACHE_HOME": os.getcwd() + "/cache"})
+    return launch([MPIXCORR, *words, *more], env={**os.environ, "XDG_CACHE_HOME": os.getcwd() + "/cache"})
 
 
 def snapshot():

@@ -7,15 +7,7 @@ import subprocess
 import sys
 import tempfile
 
-try:
-    import h5py
-    import numpy as np
-except ImportError as error:
-    print(f"skipped: {error}")
-    sys.exit(77)
-
-MPIXCORR, MPIEXEC = os.environ["MPIXCORR"], os.environ["MPIEXEC"]
-
+from launch import MPIEXEC, MPIXCORR, h5py, launch, np
 
 def damage(path, dataset):
     """Overwrites the compressed bytes of a dataset's only chunk."""
@@ -37,7 +29,7 @@ def no_pair_is_no_error():
                 file["templates"] = rng.integers(0, 255, (1, 6, 6), "u1")
                 file["pairs"] = np.array(pairs)
             command = [MPIEXEC, "-n", "2", MPIXCORR, "run", input, output, "--overwrite"] + options
-            done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+            done = launch(command)
             assert done.returncode == code, (pairs, done.returncode, done.stdout, done.stderr)
             with h5py.File(output, "r") as file:
                 assert file["status"][()].tolist() == [1, 6, 6], file["status"][()]
@@ -64,8 +56,7 @@ def main():
         report = os.path.join(folder, "report.json")
         hit = (pairs[:, 0] == 2) | (pairs[:, 1] == 7)
         for ranks, read in ((1, "root"), (3, "root"), (2, "all")):
-            done = subprocess.run([MPIEXEC, "-n", str(ranks), MPIXCORR] + command + ["--read", read, "--report", report],
-                                  capture_output=True, text=True, timeout=60)
+            done = launch([MPIEXEC, "-n", str(ranks), MPIXCORR] + command + ["--read", read, "--report", report])
             where = f"{ranks} ranks, --read {read}"
             for name in ("/images: id 2", "/templates: id 7"):  # file, object and reason, once, whichever ranks have tried
                 told = [line for line in done.stdout.splitlines() if name in line]

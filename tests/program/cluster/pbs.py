@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-from cluster_common import (FOLDER, INPUT, MPIXCORR, TOP, complete_and_same, make_input, rows_done, wait_until)
+from cluster_common import (FOLDER, INPUT, MPIXCORR, PATIENCE_S, TOP, complete_and_same, make_input, rows_done, wait_until)
 
 JOBS = os.path.join(TOP, "jobs")
 OUTPUT = "peaks.h5"
@@ -38,7 +38,7 @@ class Job:
                                         stderr=subprocess.STDOUT, start_new_session=True)
 
     def end(self, code):
-        found = self.process.wait(90)
+        found = self.process.wait(PATIENCE_S)
         self.log.seek(0)
         self.words = self.log.read()
         assert found == code, f"exit {found}, expected {code}\n{self.words}"

@@ -11,8 +11,8 @@ import sys
 import tempfile
 import time
 
-from cluster_common import (FOLDER, HERE, INPUT, MPIXCORR, REFERENCE, TOP, complete_and_same, make_input, part_is_whole,
-                            rows_done, skip, wait_until)
+from cluster_common import (FOLDER, HERE, INPUT, MPIXCORR, PATIENCE_S, REFERENCE, TOP, complete_and_same, make_input,
+                            part_is_whole, rows_done, skip, wait_until)
 
 SLURM = os.path.join(HERE, "slurm.sh")
 JOBS = os.path.join(TOP, "jobs")
@@ -55,7 +55,7 @@ class Job:
             return rows_done(OUTPUT + ".part")
         wait_until("some rows are done", some)
 
-    def wait_for(self, *states, timeout=90):
+    def wait_for(self, *states, timeout=PATIENCE_S):
         try:
             return wait_until(f"job {self.id} is {states}", lambda: self.state() if self.state() in states else "",
                               timeout)

@@ -13,7 +13,7 @@ import tempfile
 
 import h5py
 
-from cluster_common import HERE, INPUT, MPIEXEC, MPIXCORR, Done, complete_and_same, rows_done, skip, wait_until
+from cluster_common import HERE, INPUT, MPIEXEC, MPIXCORR, PATIENCE_S, Done, complete_and_same, rows_done, skip, wait_until
 
 HOSTS = os.path.join(HERE, "two_hosts.sh")
 QUICK_KEEPALIVE = {"time": 2, "intvl": 1, "probes": 2}  # as jobs/job.sh does in minutes
@@ -31,7 +31,7 @@ class Run:
         other = "b" if first == "a" else "a"
         mca = {"plm_rsh_agent": os.path.abspath("rsh"), "btl": "tcp,self", "pml": "ob1"}
         mca.update({"oob_tcp_keepalive_" + name: value for name, value in (keepalive or {}).items()})
-        command = [HOSTS, "on", ".", first, "timeout", "-k", "3", "60", MPIEXEC, "-n", "4", "--host",
+        command = [HOSTS, "on", ".", first, "timeout", "-k", "3", str(PATIENCE_S), MPIEXEC, "-n", "4", "--host",
                    f"{first}:2,{other}:2"]
         for name, value in mca.items():
             command += ["--mca", name, str(value)]
@@ -47,7 +47,7 @@ class Run:
         return self.err.read()
 
     def end(self):
-        code = self.process.wait(90)
+        code = self.process.wait(PATIENCE_S)
         self.out.seek(0)
         self.err.seek(0)
         return Done(code, self.out.read(), self.err.read())
@@ -59,7 +59,7 @@ class Run:
         wait_until("some rows are done", some)
 
 
-def nobody_left(within_s=20):
+def nobody_left(within_s=60):
     wait_until("no process is left on the two hosts", lambda: not hosts("left").split(), within_s)
 
 

@@ -7,15 +7,9 @@ import sys
 import tempfile
 import time
 
-try:
-    import h5py
-    import numpy as np
-except ImportError as error:
-    print(f"skipped: {error}")
-    sys.exit(77)
+from launch import MPIEXEC, MPIXCORR, PATIENCE_S, h5py, launch, np, on_ranks, skip  # noqa: F401
 
-MPIXCORR, MPIEXEC, SHIM = os.environ["MPIXCORR"], os.environ["MPIEXEC"], os.environ["FAULT_SHIM"]
-TIMEOUT_S = 120
+SHIM = os.environ["FAULT_SHIM"]
 
 PAIR_S = 0.5  # what a pair takes at least in a run that crawls
 PROMPT = {"MPIXCORR_SYNC_S": "0.02"}  # rows are on the disk, and can be seen, as soon as they are computed
@@ -38,7 +32,7 @@ def small_input():
 
 def command(*options, ranks=1, shim=None, input="in.h5", output="out.h5", wrap=()):
     """A run's command line; one rank needs no launcher."""
-    launcher = [] if ranks == 1 else [MPIEXEC, "-n", str(ranks)]
+    launcher = on_ranks(ranks)
     environment = []
     if shim:
         settings = {"LD_PRELOAD": SHIM, "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
@@ -92,8 +86,7 @@ def transforms_per_pair():
 
 
 def run(*options, env=None, **how):
-    done = subprocess.run(command(*options, **how), capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S,
-                          env={**os.environ, **(env or {})})
+    done = launch(command(*options, **how), env={**os.environ, **(env or {})})
     return Done(done.returncode, done.stdout, done.stderr)
 
 
@@ -157,7 +150,7 @@ class Running:
             chain.append(pid)
         return chain
 
-    def wait_until(self, condition, what, within_s=TIMEOUT_S):
+    def wait_until(self, condition, what, within_s=PATIENCE_S):
         until = time.monotonic() + within_s
         while not condition():
             assert self.process.poll() is None, f"ended before {what}: " + self.end().words
@@ -176,7 +169,7 @@ class Running:
             return 0 < (status == 0).sum() < len(status)
         self.wait_until(seen, "the first rows")
 
-    def end(self, timeout=TIMEOUT_S):
+    def end(self, timeout=PATIENCE_S):
         try:
             code = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -261,7 +254,3 @@ def main(cases):
         os.chdir("/")
     print(f"passed {sys.argv[1]}")
 
-
-def skip(why):
-    print(f"skipped: {why}")
-    sys.exit(77)

@@ -6,9 +6,9 @@ positions that they name, as the reference engine (tests/oracle/match_cases.c) h
 """
 import os
 import struct
-import subprocess
 import sys
 
+from launch import launch
 from look_common import DATASETS, QUALITY, assert_same_bytes, h5py, main, np, program, run
 
 MATCH_CASES = sys.argv[1]
@@ -65,7 +65,7 @@ def reference(cases):
         raw += struct.pack("16q2d", *head, 0.0, 0.0) + image.tobytes() + tmpl.tobytes()
     with open("cases.raw", "wb") as file:
         file.write(raw)
-    done = subprocess.run([MATCH_CASES, "reference", "cases.raw"], capture_output=True, text=True, timeout=100)
+    done = launch([MATCH_CASES, "reference", "cases.raw"])
     assert done.returncode == 0, done.stderr
     return [line.split()[:4] for line in done.stdout.splitlines()]
 

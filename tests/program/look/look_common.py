@@ -1,26 +1,18 @@
 """What the Python tests of looking at results share. Skips (77) without the Python modules."""
 import os
-import subprocess
 import sys
 import tempfile
 import traceback
 
-try:
-    import h5py  # noqa: F401
-    import numpy as np  # noqa: F401
-except ImportError as error:
-    print(f"skipped: {error}")
-    sys.exit(77)
+from launch import MPIXCORR, PATIENCE_S, h5py, launch, np, on_ranks  # noqa: F401
 
 DATASETS = ("coords", "offsets", "peaks", "overlap", "status", "pairs")
 QUALITY = ("subpixel", "second_coords", "second_peaks")
 
 
-def program(*arguments, code=0, ranks=0, timeout=120):
+def program(*arguments, code=0, ranks=0, timeout=PATIENCE_S):
     """Runs the program, alone or under mpirun, and checks its exit code (None: any); returns what it printed."""
-    launcher = [os.environ.get("MPIEXEC", "mpirun"), "-n", str(ranks)] if ranks else []
-    done = subprocess.run([*launcher, os.environ["MPIXCORR"], *map(str, arguments)], capture_output=True, text=True,
-                          timeout=timeout)
+    done = launch([*on_ranks(ranks), MPIXCORR, *arguments], timeout)
     assert code in (done.returncode, None), f"{arguments}: exit {done.returncode}, expected {code}\n{done.stdout}{done.stderr}"
     return done.stdout + done.stderr
 

@@ -4,17 +4,10 @@ import json
 import os
 import re
 import subprocess
-import sys
 import tempfile
 
-try:
-    import h5py
-    import numpy as np
-except ImportError as error:
-    print(f"skipped: {error}")
-    sys.exit(77)
+from launch import MPIEXEC, MPIXCORR, h5py, launch, np
 
-MPIXCORR, MPIEXEC = os.environ["MPIXCORR"], os.environ["MPIEXEC"]
 TABLES = ("coords", "offsets", "peaks", "overlap", "status")
 
 
@@ -57,7 +50,7 @@ def run(input, *options, ranks=1, folders=None, elsewhere=None, env=None, prefix
     if elsewhere:
         command = [MPIEXEC, "-n", "1", *program, ":", "-n", "1", "unshare", "-m", "sh", "-c", elsewhere + ' && exec "$@"', "sh",
                    *program]
-    process = subprocess.run(command, capture_output=True, text=True, timeout=100, env={**os.environ, **(env or {})})
+    process = launch(command, env={**os.environ, **(env or {})})
     if keep and os.path.exists(output):
         os.rename(output, keep)
     return Done(process, output, report)

@@ -1,16 +1,10 @@
 """What the Python tests of input and output files share. Skips (77) without the Python modules."""
 import os
-import subprocess
 import sys
 import tempfile
 import traceback
 
-try:
-    import h5py  # noqa: F401
-    import numpy as np
-except ImportError as error:
-    print(f"skipped: {error}")
-    sys.exit(77)
+from launch import PATIENCE_S, h5py, launch, np  # noqa: F401
 
 TOOL = sys.argv[1]
 DTYPES = {"u8": "u1", "i8": "i1", "u16": "u2", "i16": "i2", "u32": "u4", "i32": "i4",
@@ -18,8 +12,8 @@ DTYPES = {"u8": "u1", "i8": "i1", "u16": "u2", "i16": "i2", "u32": "u4", "i32": 
 NAMES = {np.dtype(code): name for name, code in DTYPES.items()}
 
 
-def tool(*arguments, timeout=60):
-    return subprocess.run([TOOL, *map(str, arguments)], capture_output=True, text=True, timeout=timeout)
+def tool(*arguments, timeout=PATIENCE_S):
+    return launch([TOOL, *arguments], timeout)
 
 
 def pixels(rng, dtype, shape):

@@ -2,14 +2,13 @@
 """`mpixcorr info` and `mpixcorr compare` tell good from bad: io_compare.py IO_TOOL, the program in $MPIXCORR"""
 import os
 import shutil
-import subprocess
 
 import h5py
 import numpy as np
 
 from io_common import main, tool
+from launch import MPIXCORR, launch
 
-PROGRAM = os.environ["MPIXCORR"]
 N = 70
 
 
@@ -35,7 +34,7 @@ def results(path="out.h5", source="in.h5", *options):
 
 
 def program(*arguments, code=0, words=(), errors=()):
-    done = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=60)
+    done = launch([MPIXCORR, *arguments])
     assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
     for word in words:
         assert word in done.stdout, (word, done.stdout)
