@@ -82,6 +82,8 @@ def _options(search: Search, threads: int | None, progress: bool) -> list[str]:
         options += ["--eps", repr(search.eps)]
     if search.min_overlap:
         options += ["--min-overlap", repr(search.min_overlap)]
+    if search.filter:
+        options += ["--filter", search.filter]
     if search.quality:
         options += ["--quality"]
     if threads:

@@ -38,6 +38,8 @@ class Search(NamedTuple):
     eps: float = 0.0
     min_overlap: float = 0.0
     quality: bool = False
+    #: A chain as the command line has it, "median:3,log:1.5"; "": none.
+    filter: str = ""
 
 
 def _load() -> ctypes.CDLL:
@@ -54,6 +56,7 @@ def _load() -> ctypes.CDLL:
         "ncc_version": (ctypes.c_char_p, []),
         "ncc_error_message": (ctypes.c_char_p, []),
         "ncc_layout": (i64, [ctypes.c_char_p]),
+        "ncc_filter_parse": (status, [ctypes.c_char_p, pointer, pointer]),
         "ncc_matcher_create": (status, [pointer, pointer, pointer]),
         "ncc_matcher_destroy": (None, [pointer]),
         "ncc_windows_near": (status, [pointer, pointer, i64, pointer, pointer, pointer]),
@@ -125,9 +128,21 @@ _SEARCH = _struct(
         "eps": _F64,
         "min_overlap": _F64,
         "quality": np.bool_,
+        "n_filters": np.int32,
     },
 )
 _CONFIG = _struct("ncc_config", {"threads": np.int32})
+
+
+def c_search(search: Search) -> np.ndarray:
+    """An ncc_search. ValueError: filters that the library does not know."""
+    out = np.array((*search[:-1], 0), _SEARCH)
+    if search.filter:
+        at = out.ctypes.data
+        chain, n = at + _layout("ncc_search.filters"), at + _layout("ncc_search.n_filters")
+        if _ncc.ncc_filter_parse(search.filter.encode(), chain, n) != 0:
+            raise ValueError(_ncc.ncc_error_message().decode(errors="backslashreplace"))
+    return out
 
 
 def version() -> str:
@@ -174,7 +189,7 @@ class Matcher:
 
     def __init__(self, search: Search, threads: int) -> None:
         _load_wisdom()
-        self._search, config = np.array(search, _SEARCH), np.zeros((), _CONFIG)
+        self._search, config = c_search(search), np.zeros((), _CONFIG)
         config["threads"] = threads
         self._handle = ctypes.c_void_p()
         self._keys = itertools.count()
@@ -189,6 +204,8 @@ class Matcher:
 
     def why_misleading(self, image_id: int, image: int, template_shape: tuple[int, int], window: int | None) -> str:
         """Why zeros outside the image, an address of ARRAY, may outweigh true peaks: one line, empty where not."""
+        if self._search["n_filters"]:
+            return ""  # what matters are the filtered pixels, which hardly one filter leaves far from zero
         text = ctypes.create_string_buffer(400)
         _ncc.ncc_overhang_misleads(self._search.ctypes.data, window, image, *template_shape, image_id, text, len(text))
         return text.value.decode()

@@ -12,7 +12,7 @@ from ._arrays import Arrays, as_arrays, as_integers, as_pairs, as_where, check_i
 from ._batch import match_here
 from ._files import Path
 from ._job import run_job
-from ._library import Search
+from ._library import Search, c_search
 from ._result import Result
 
 #: (X, Y) in pixels, or "half".
@@ -29,6 +29,7 @@ def match(
     near: npt.ArrayLike | None = None,
     normalize: bool = False,
     min_overlap: float = 0.0,
+    filter: str = "",
     eps: float = 0.0,
     quality: bool = False,
     threads: int | None = None,
@@ -56,6 +57,9 @@ def match(
         normalize: subtract each image's and template's mean and divide by its standard deviation first, in a copy.
             Changes the NCC only where a template overhangs the image.
         min_overlap: ignore positions where less than this fraction of the template's area overlaps the image.
+        filter: applied to images and templates before all else, in this order, for example "median:3,log:1.5":
+            median:N, gauss:S, log:S as scipy.ndimage; dog:S1,S2 is gauss S1 minus gauss S2, highpass:S the input minus
+            gauss S. float64, rounded to float32 once; the same bytes on every machine.
         eps: the response is 0 where sqrt(ssd(window) * ssd(template)) <= eps, in pixel units.
         quality: also find sub-pixel positions and second peaks.
         threads: CPU threads at most; None: ``MPIXCORR_THREADS``, else ``OMP_NUM_THREADS``, else the process's cores.
@@ -81,7 +85,7 @@ def match(
     rows = as_pairs(pairs)
     where = as_where(search, near, len(rows))
     check_ids(rows, images, templates)
-    question = _as_search(crop, normalize, min_overlap, eps, quality)
+    question = _as_search(crop, normalize, min_overlap, eps, quality, filter)
     if threads is not None and threads < 1:
         raise ValueError(f"threads is {threads}: expected 1 or more")
     if launcher is not None:
@@ -89,7 +93,7 @@ def match(
     return match_here(images, templates, rows, where, question, threads, progress)
 
 
-def _as_search(crop: Crop, normalize: bool, min_overlap: float, eps: float, quality: bool) -> Search:
+def _as_search(crop: Crop, normalize: bool, min_overlap: float, eps: float, quality: bool, filter: str) -> Search:
     """Checks what is asked."""
     half = isinstance(crop, str)
     if half and crop != "half":
@@ -101,4 +105,6 @@ def _as_search(crop: Crop, normalize: bool, min_overlap: float, eps: float, qual
         raise ValueError(f"min_overlap is {min_overlap}: expected a fraction from 0 to 1")
     if not 0 <= eps < np.inf:
         raise ValueError(f"eps is {eps}: expected 0 or more")
-    return Search(crop_y, crop_x, half, bool(normalize), float(eps), float(min_overlap), bool(quality))
+    search = Search(crop_y, crop_x, half, bool(normalize), float(eps), float(min_overlap), bool(quality), str(filter))
+    c_search(search)  # filters are the library's to understand
+    return search
