@@ -33,8 +33,9 @@ for pass in "${passes[@]}"; do # quick ones first; slots as in tests/register.cm
 done
 
 echo
-times | awk 'NR == 2 { for (i = 1; i <= 2; i++) { split($i, t, /[ms]/); s += 60 * t[1] + t[2] }
-  printf "Took %.1f minutes of processor time", s / 60 }'
+times >"$log/times" # of this shell's children; in a pipe it would be another's
+awk 'NR == 2 { for (i = 1; i <= 2; i++) { split($i, t, /[ms]/); s += 60 * t[1] + t[2] }
+  printf "Took %.1f minutes of processor time", s / 60 }' "$log/times"
 printf ' in %d:%02d.\n' $((SECONDS / 60)) $((SECONDS % 60))
 skipped=$(sort -u <<<"$skipped" | sed '/^$/d')
 [[ -z "$skipped" ]] || echo "$skipped"
