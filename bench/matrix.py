@@ -51,14 +51,16 @@ class Ours:
         search = _library.Search(min_overlap=1.0 if mode == "valid" else 0.0)
         if search not in self.matchers:
             self.matchers[search] = _library.Matcher(search, args.threads)
-        return self.matchers[search].match(-1, describe([image]), describe(templates), None)["coords"]
+        results, about, parts = np.zeros(len(templates), _library.RESULT), describe([image]), describe(templates)
+        self.matchers[search].match(-1, len(templates), about.ctypes.data, parts.ctypes.data, None, results.ctypes.data)
+        return results["y,x"]
 
 
 def describe(arrays):
     out = np.zeros(len(arrays), _library.ARRAY)
     for row, a in zip(out, arrays):
         row["data"], row["dtype"] = a.ctypes.data, _library.PIXEL_TYPES[a.dtype]
-        row["rows"], row["cols"] = a.shape
+        row["rows,cols"] = a.shape
         row["row_stride"] = a.shape[1]
     return out
 
