@@ -17,7 +17,7 @@ from faults_common import (MPIXCORR, PROMPT, Running, at_gate, count_calls, craw
                            open_gate, part_is_whole, pending, reference, resumes_to, run, skip, small_input, tables)
 
 
-ALLOCATIONS = int(os.environ.get("TEST_ALLOCATIONS", 12))  # that fail, of each rank and way to read
+ALLOCATIONS = int(os.environ.get("TEST_ALLOCATIONS", 6))  # that fail, of each rank and way to read
 
 
 def killed():
