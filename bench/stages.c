@@ -74,7 +74,16 @@ static ncc_counters difference(const ncc_counters *a, const ncc_counters *b) {
                         .fft_floor_s = b->fft_floor_s - a->fft_floor_s};
 }
 
-int main(int argc, char **argv) {
+typedef struct question {
+  ncc_synth_options synth;
+  ncc_search search;
+  ncc_config config;
+  double seconds;
+  long image[2], tmpl[2];  // of --cut
+  bool json;
+} question;
+
+static bool parse(int argc, char **argv, question *q) {
   enum { PRESET, IMAGES, TEMPLATES, THREADS, CROP_HALF, CUT, VALID, SECONDS, JSON };
   static const struct option options[] = {{"preset", required_argument, NULL, PRESET},
                                           {"images", required_argument, NULL, IMAGES},
@@ -86,55 +95,48 @@ int main(int argc, char **argv) {
                                           {"seconds", required_argument, NULL, SECONDS},
                                           {"json", no_argument, NULL, JSON},
                                           {NULL, 0, NULL, 0}};
-  ncc_synth_options synth = {.dtype = NCC_DTYPE_COUNT, .seed = 1, .noise = NCC_SYNTH_NOISE};
-  ncc_search search = {0};
-  ncc_config config = {.threads = 1};
-  double seconds = 2, least_cpu_s = INFINITY;
-  long image[2] = {0}, tmpl[2] = {0};  // of --cut
-  bool json = false, good = true;
+  bool good = true;
   int option;
   while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
     if (option == PRESET) {
       int p = 0;
       while (p < NCC_SYNTH_PRESET_COUNT && strcmp(optarg, ncc_synth_preset_name((ncc_synth_preset)p)) != 0) p++;
-      synth.preset = (ncc_synth_preset)p;
+      q->synth.preset = (ncc_synth_preset)p;
       good = good && p < NCC_SYNTH_PRESET_COUNT;
     }
-    if (option == IMAGES) good = (synth.images = atol(optarg)) > 0 && good;
-    if (option == TEMPLATES) good = (synth.templates = atol(optarg)) > 0 && good;
-    if (option == THREADS) good = (config.threads = atoi(optarg)) > 0 && good;
-    if (option == SECONDS) good = (seconds = atof(optarg)) >= 0 && good;
-    if (option == CROP_HALF) search.crop_half = true;
-    if (option == VALID) search.min_overlap = 1;
-    if (option == CUT) good = sscanf(optarg, "%ldx%ld,%ldx%ld", &image[0], &image[1], &tmpl[0], &tmpl[1]) == 4 && good;
-    if (option == JSON) json = true;
+    if (option == IMAGES) good = (q->synth.images = atol(optarg)) > 0 && good;
+    if (option == TEMPLATES) good = (q->synth.templates = atol(optarg)) > 0 && good;
+    if (option == THREADS) good = (q->config.threads = atoi(optarg)) > 0 && good;
+    if (option == SECONDS) good = (q->seconds = atof(optarg)) >= 0 && good;
+    if (option == CROP_HALF) q->search.crop_half = true;
+    if (option == VALID) q->search.min_overlap = 1;
+    if (option == CUT)
+      good = sscanf(optarg, "%ldx%ld,%ldx%ld", &q->image[0], &q->image[1], &q->tmpl[0], &q->tmpl[1]) == 4 && good;
+    if (option == JSON) q->json = true;
     if (option == '?') good = false;
   }
-  if (!good || optind != argc) {
-    fputs(
-        "usage: bench_stages [--preset stitch2d|align3d|sweep|tiny] [--images N] [--templates N] [--threads N]\n"
-        "                    [--crop-half] [--valid] [--cut ROWSxCOLS,ROWSxCOLS] [--seconds S] [--json]\n",
-        stderr);
-    return 2;
-  }
+  return good && optind == argc;
+}
 
+static ncc_status measure(question *q) {
   ncc_status status = NCC_OK;
+  double least_cpu_s = INFINITY;
   ncc_synth_sample s = {0};
   ncc_matcher *matcher = NULL;
   ncc_result *results = NULL;
   int64_t wrong = 0;
   if (ncc_wisdom_load(NULL) != NCC_OK) fprintf(stderr, "bench_stages: %s\n", ncc_error_message());
-  if (image[0]) synth.templates = 1;
-  NCC_TRY(ncc_synth_sample_make(&synth, &s));
-  if (image[0]) {
-    NCC_CHECK(image[0] <= s.shape.image_rows && image[1] <= s.shape.image_cols && tmpl[0] <= s.shape.template_rows &&
-                  tmpl[1] <= s.shape.template_cols,
+  if (q->image[0]) q->synth.templates = 1;
+  NCC_TRY(ncc_synth_sample_make(&q->synth, &s));
+  if (q->image[0]) {
+    NCC_CHECK(q->image[0] <= s.shape.image_rows && q->image[1] <= s.shape.image_cols &&
+                  q->tmpl[0] <= s.shape.template_rows && q->tmpl[1] <= s.shape.template_cols,
               NCC_ERR_USAGE, "--cut: larger than the preset's image or template");
-    cut_sample(&s, image, tmpl);
+    cut_sample(&s, q->image, q->tmpl);
   }
   results = calloc((size_t)(s.shape.images * s.shape.templates), sizeof *results);
   NCC_CHECK(results, NCC_ERR_NOMEM, "out of memory for results");
-  NCC_TRY(ncc_matcher_create(&search, &config, &matcher));
+  NCC_TRY(ncc_matcher_create(&q->search, &q->config, &matcher));
   NCC_TRY(ncc_synth_sample_match(&s, matcher, results, &wrong));
   const ncc_counters before = *ncc_matcher_counters(matcher);
   const double t0 = ncc_clock_s();
@@ -142,18 +144,32 @@ int main(int argc, char **argv) {
     const double cpu0 = ncc_clock_process_cpu_s();
     NCC_TRY(ncc_synth_sample_match(&s, matcher, results, &wrong));
     least_cpu_s = fmin(least_cpu_s, (ncc_clock_process_cpu_s() - cpu0) / (double)(s.shape.images * s.shape.templates));
-  } while (ncc_clock_s() - t0 < seconds);
+  } while (ncc_clock_s() - t0 < q->seconds);
   const double elapsed_s = ncc_clock_s() - t0;
   const ncc_counters counters = difference(&before, ncc_matcher_counters(matcher));
-  if (json)
-    print_json(&counters, elapsed_s, least_cpu_s, wrong, config.threads);
+  if (q->json)
+    print_json(&counters, elapsed_s, least_cpu_s, wrong, q->config.threads);
   else
     print_words(&counters, elapsed_s, least_cpu_s, wrong);
 
 cleanup:
-  if (status != NCC_OK) fprintf(stderr, "bench_stages: %s\n", ncc_error_message());
   ncc_matcher_destroy(&matcher);
   ncc_synth_sample_clear(&s);
   free(results);
-  return status == NCC_OK ? 0 : 1;
+  return status;
+}
+
+int main(int argc, char **argv) {
+  question q = {
+      .synth = {.dtype = NCC_DTYPE_COUNT, .seed = 1, .noise = NCC_SYNTH_NOISE}, .config = {.threads = 1}, .seconds = 2};
+  if (!parse(argc, argv, &q)) {
+    fputs(
+        "usage: bench_stages [--preset stitch2d|align3d|sweep|tiny] [--images N] [--templates N] [--threads N]\n"
+        "                    [--crop-half] [--valid] [--cut ROWSxCOLS,ROWSxCOLS] [--seconds S] [--json]\n",
+        stderr);
+    return 2;
+  }
+  if (measure(&q) == NCC_OK) return 0;
+  fprintf(stderr, "bench_stages: %s\n", ncc_error_message());
+  return 1;
 }

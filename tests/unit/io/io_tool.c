@@ -117,6 +117,26 @@ static ncc_result make_result(int64_t row, bool quality) {
   return r;
 }
 
+typedef struct writing {
+  int64_t most; /* rows */
+  int pause_us; /* after each */
+  bool hold;    /* until killed */
+} writing;
+
+static void take_word(const char *word, writing *how, ncc_search *search, ncc_run_info *info) {
+  if (strncmp(word, "rows=", 5) == 0) {
+    how->most = atoll(word + 5);
+  } else if (strncmp(word, "pause_us=", 9) == 0) {
+    how->pause_us = atoi(word + 9);
+  } else if (strcmp(word, "quality=1") == 0) {
+    search->quality = true;
+  } else if (strcmp(word, "hold=1") == 0) {
+    how->hold = true;
+  } else {
+    info->result_options = word;
+  }
+}
+
 static ncc_status write_results(int argc, char **argv) {
   ncc_status status = NCC_OK;
   ncc_input *input = NULL;
@@ -138,22 +158,8 @@ static ncc_status write_results(int argc, char **argv) {
                        .nodes = 2,
                        .threads = 1};
   const ncc_run_timings timings = {1.5, 0.25, 0.125, 1, 0.0625, 0.03125};
-  int64_t most = INT64_MAX;
-  int pause_us = 0;
-  bool hold = false;
-  for (int i = 5; i < argc; i++) {
-    if (strncmp(argv[i], "rows=", 5) == 0) {
-      most = atoll(argv[i] + 5);
-    } else if (strncmp(argv[i], "pause_us=", 9) == 0) {
-      pause_us = atoi(argv[i] + 9);
-    } else if (strcmp(argv[i], "quality=1") == 0) {
-      search.quality = true;
-    } else if (strcmp(argv[i], "hold=1") == 0) {
-      hold = true;
-    } else {
-      info.result_options = argv[i];
-    }
-  }
+  writing how = {.most = INT64_MAX};
+  for (int i = 5; i < argc; i++) take_word(argv[i], &how, &search, &info);
   NCC_TRY(ncc_input_open(argv[2], &input));
   const ncc_catalog *catalog = ncc_input_catalog(input);
   NCC_TRY(ncc_input_identify(input, &identity));
@@ -164,20 +170,20 @@ static ncc_status write_results(int argc, char **argv) {
   fflush(stdout);
   const int64_t n = catalog->n_pairs, stride = 7919;  // a prime, so that every row is met once
   int64_t written = 0;
-  for (int64_t i = 0; i < n && written < most; i++) {
+  for (int64_t i = 0; i < n && written < how.most; i++) {
     int64_t row = n % stride == 0 ? i : i * stride % n;
     if (ncc_output_statuses(output)[row] != NCC_PAIR_PENDING) continue;
     ncc_result result = make_result(row, search.quality);
     NCC_TRY(ncc_output_write(output, 1, &row, &result));
     written++;
-    if (pause_us) {
-      usleep((useconds_t)pause_us);
+    if (how.pause_us) {
+      usleep((useconds_t)how.pause_us);
       if (written % 16 == 0) NCC_TRY(ncc_output_sync(output));
     }
   }
   printf("written %" PRId64 "\n", written);
   fflush(stdout);
-  if (hold) {
+  if (how.hold) {
     NCC_TRY(ncc_output_sync(output));
     printf("holding\n");
     fflush(stdout);
