@@ -31,7 +31,6 @@ void ncc_stop_catch_signals(void) {
     if (signals[i].number == SIGHUP && before.sa_handler == SIG_IGN) signal(SIGHUP, SIG_IGN); /* nohup */
   }
   signal(SIGPIPE, SIG_IGN); /* nobody reads what the run says: no reason to end it */
-  signal(SIGXFSZ, SIG_IGN); /* write() tells of it, as of a full disk */
 }
 
 void ncc_stop_connect(volatile int *stop) {
