@@ -271,6 +271,7 @@ cleanup:
 void ncc_root_clear(ncc_root *root) {
   if (root->output) ncc_output_close(&root->output, NULL);
   ncc_schedule_destroy(&root->schedule);
+  ncc_work_clear(&root->work);
   ncc_input_close(&root->input);
   free(root->found);
   free(root->facts);
