@@ -208,6 +208,7 @@ int pthread_join(pthread_t thread, void **result) {
 
 /* ---- memory ----------------------------------------------------------------------------------------------------- */
 
+#ifndef NCC_SANITIZED /* sanitizers have an allocator of their own */
 void *__libc_malloc(size_t);
 void *__libc_calloc(size_t, size_t);
 void *__libc_realloc(void *, size_t);
@@ -236,6 +237,7 @@ void *calloc(size_t n, size_t size) {
 void *realloc(void *old, size_t n) {
   return alloc_goes_wrong(__builtin_return_address(0)) ? NULL : __libc_realloc(old, n);
 }
+#endif
 
 int flock(int fd, int operation) {
   REAL(int, "flock", int, int)
