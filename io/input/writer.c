@@ -21,7 +21,7 @@ typedef struct part {
   ncc_object shape; /**< of a stack's planes */
   int64_t count;    /**< of a stack's planes */
   int64_t put;      /**< objects written */
-  bool boxes;
+  bool boxes, sources;
 } part;
 
 /** The object whose rows are being written; rows 0: none. */
@@ -104,8 +104,8 @@ cleanup:
 static ncc_status check_storage(const ncc_input_writer *writer, ncc_object_kind kind, const ncc_storage *storage) {
   ncc_status status = NCC_OK;
   const part *p = &writer->parts[kind];
-  NCC_CHECK(p->stack < 0 && p->group < 0 && !p->boxes, NCC_ERR_USAGE, "%s: %s was begun already", writer->path,
-            kind_names[kind]);
+  NCC_CHECK(p->stack < 0 && p->group < 0 && !p->boxes && !p->sources, NCC_ERR_USAGE, "%s: %s was begun already",
+            writer->path, kind_names[kind]);
   NCC_CHECK(!storage || (storage->gzip_level >= 0 && storage->gzip_level <= 9 && storage->chunk_rows >= 0 &&
                          storage->chunk_cols >= 0),
             NCC_ERR_USAGE, "%s: %s: chunk or gzip level out of range", writer->path, kind_names[kind]);
@@ -201,7 +201,7 @@ ncc_status ncc_input_writer_begin(ncc_input_writer *writer, ncc_object_kind kind
   begun o = {.kind = kind, .id = id, .rows = rows, .cols = cols, .dtype = dtype, .set = -1};
   NCC_CHECK(!writer->object.rows, NCC_ERR_USAGE, "%s: %s/%" PRId64 " was not ended", writer->path,
             kind_names[writer->object.kind], writer->object.id);
-  NCC_CHECK(!p->boxes && id >= 0 && rows > 0 && cols > 0, NCC_ERR_USAGE,
+  NCC_CHECK(!p->boxes && !p->sources && id >= 0 && rows > 0 && cols > 0, NCC_ERR_USAGE,
             "%s: %s: id %" PRId64 ": pixels, and an id of at least 0, expected", writer->path, kind_names[kind], id);
   NCC_TRY(p->stack >= 0 ? begin_plane(writer, &o) : begin_dataset(writer, &o));
   writer->object = o;
@@ -333,26 +333,19 @@ ncc_status ncc_input_writer_expected_subpixel(ncc_input_writer *writer, int64_t 
   return write_table(writer, "/expected/subpixel", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, n, 2, positions);
 }
 
-/** A string type of variable length, UTF-8. */
-static hid_t make_string_type(void) {
+/** A string type, UTF-8. @param[in] length  H5T_VARIABLE, or bytes, filled up by zeros. */
+static hid_t make_string_type(size_t length) {
   hid_t type = H5Tcopy(H5T_C_S1);
-  H5Tset_size(type, H5T_VARIABLE);
+  H5Tset_size(type, length);
+  H5Tset_strpad(type, length == H5T_VARIABLE ? H5T_STR_NULLTERM : H5T_STR_NULLPAD);
   H5Tset_cset(type, H5T_CSET_UTF8);
   return type;
 }
 
-ncc_status ncc_input_writer_names(ncc_input_writer *writer, ncc_object_kind kind, int64_t n, const char *const *names) {
-  hid_t type = make_string_type();
-  ncc_status status =
-      write_table(writer, kind == NCC_IMAGE ? "/image_names" : "/template_names", type, type, n, 0, names);
-  ncc_h5_close(&type);
-  return status;
-}
-
-ncc_status ncc_input_writer_attribute(ncc_input_writer *writer, const char *name, const char *value) {
+static ncc_status write_attribute(ncc_input_writer *writer, hid_t owner, const char *name, const char *value) {
   ncc_status status = NCC_OK;
-  hid_t space = H5Screate(H5S_SCALAR), type = make_string_type();
-  hid_t attribute = H5Acreate2(writer->file, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+  hid_t space = H5Screate(H5S_SCALAR), type = make_string_type(H5T_VARIABLE);
+  hid_t attribute = H5Acreate2(owner, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
   char *text = ncc_text_utf8(value);
   NCC_CHECK(text, NCC_ERR_NOMEM, "%s: no memory", writer->path);
   NCC_CHECK_H5(attribute >= 0 && H5Awrite(attribute, type, &text) >= 0, NCC_ERR_OUTPUT,
@@ -362,6 +355,75 @@ cleanup:
   ncc_h5_close(&attribute);
   ncc_h5_close(&type);
   ncc_h5_close(&space);
+  return status;
+}
+
+ncc_status ncc_input_writer_attribute(ncc_input_writer *writer, const char *name, const char *value) {
+  return write_attribute(writer, writer->file, name, value);
+}
+
+ncc_status ncc_input_writer_names(ncc_input_writer *writer, ncc_object_kind kind, int64_t n, const char *const *names) {
+  hid_t type = make_string_type(H5T_VARIABLE);
+  ncc_status status =
+      write_table(writer, kind == NCC_IMAGE ? "/image_names" : "/template_names", type, type, n, 0, names);
+  ncc_h5_close(&type);
+  return status;
+}
+
+enum { STRINGS_A_CHUNK = 4096 };
+
+ncc_status ncc_input_writer_strings(ncc_input_writer *writer, const char *name, int64_t n, const char *const *texts) {
+  ncc_status status = NCC_OK;
+  size_t length = 1;
+  for (int64_t i = 0; i < n; i++) length = strlen(texts[i]) > length ? strlen(texts[i]) : length;
+  const int64_t most = n < STRINGS_A_CHUNK ? n : STRINGS_A_CHUNK;
+  hid_t type = make_string_type(length), space = H5Screate_simple(1, (hsize_t[1]){(hsize_t)n}, NULL);
+  hid_t properties = timeless_properties(), set = -1, memory = -1;
+  char *block = calloc((size_t)(most ? most : 1), length);
+  NCC_CHECK(block, NCC_ERR_NOMEM, "%s: no memory", writer->path);
+  if (n > 0) {
+    H5Pset_chunk(properties, 1, (hsize_t[1]){(hsize_t)most});
+    H5Pset_deflate(properties, 4);
+  }
+  set = H5Dcreate2(writer->file, name, type, space, H5P_DEFAULT, properties, H5P_DEFAULT);
+  NCC_CHECK_H5(set >= 0, NCC_ERR_OUTPUT, "%s: %s: cannot be created", writer->path, name);
+  for (int64_t first = 0; first < n; first += most) {
+    const hsize_t at = (hsize_t)first, count = (hsize_t)(n - first < most ? n - first : most);
+    for (hsize_t i = 0; i < count; i++) strncpy(block + i * length, texts[at + i], length);
+    ncc_h5_close(&memory);
+    memory = H5Screate_simple(1, &count, NULL);
+    NCC_CHECK_H5(H5Sselect_hyperslab(space, H5S_SELECT_SET, &at, NULL, &count, NULL) >= 0 &&
+                     H5Dwrite(set, type, memory, space, H5P_DEFAULT, block) >= 0,
+                 NCC_ERR_OUTPUT, "%s: %s: cannot be written", writer->path, name);
+  }
+cleanup:
+  free(block);
+  ncc_h5_close(&memory);
+  ncc_h5_close(&set);
+  ncc_h5_close(&properties);
+  ncc_h5_close(&space);
+  ncc_h5_close(&type);
+  return status;
+}
+
+ncc_status ncc_input_writer_sources(ncc_input_writer *writer, ncc_object_kind kind, int64_t n,
+                                    const char *const *sources, const int64_t (*shapes)[2], ncc_dtype dtype,
+                                    const char *root) {
+  ncc_status status = NCC_OK;
+  hid_t set = -1;
+  part *p = &writer->parts[kind];
+  NCC_TRY(check_storage(writer, kind, NULL));
+  NCC_TRY(ncc_input_writer_strings(writer, kind_names[kind], n, sources));
+  p->sources = true;
+  if (shapes)
+    NCC_TRY(write_table(writer, kind == NCC_IMAGE ? "/image_shapes" : "/template_shapes", H5T_STD_I64LE,
+                        H5T_NATIVE_INT64, n, 2, shapes));
+  set = H5Dopen2(writer->file, kind_names[kind], H5P_DEFAULT);
+  NCC_CHECK_H5(set >= 0, NCC_ERR_OUTPUT, "%s: %s: cannot be opened", writer->path, kind_names[kind]);
+  if (dtype != NCC_DTYPE_COUNT) NCC_TRY(write_attribute(writer, set, "dtype", ncc_dtype_name(dtype)));
+  if (root) NCC_TRY(write_attribute(writer, set, "root", root));
+cleanup:
+  ncc_h5_close(&set);
   return status;
 }
 
@@ -387,8 +449,8 @@ ncc_status ncc_input_writer_finish(ncc_input_writer **writer_in) {
             kind_names[writer->object.kind], writer->object.id);
   for (int kind = 0; kind < 2; kind++) {
     const part *p = &writer->parts[kind];
-    NCC_CHECK(p->stack >= 0 || p->group >= 0 || p->boxes, NCC_ERR_USAGE, "%s: %s was never written", writer->path,
-              kind_names[kind]);
+    NCC_CHECK(p->stack >= 0 || p->group >= 0 || p->boxes || p->sources, NCC_ERR_USAGE, "%s: %s was never written",
+              writer->path, kind_names[kind]);
     NCC_CHECK(p->stack < 0 || p->put == p->count, NCC_ERR_USAGE,
               "%s: %s: %" PRId64 " of %" PRId64 " planes were written", writer->path, kind_names[kind], p->put,
               p->count);

@@ -82,6 +82,18 @@ ncc_status ncc_input_writer_expected_subpixel(ncc_input_writer *writer, int64_t 
 /** Writes /image_names or /template_names, UTF-8, in order of increasing id. */
 ncc_status ncc_input_writer_names(ncc_input_writer *writer, ncc_object_kind kind, int64_t n, const char *const *names);
 
+/** Makes /images or /templates names of where pixels lie, row i for id i; nothing is copied.
+ *  @param[in] sources  [n], see docs/file-format.md; bytes, mostly UTF-8.
+ *  @param[in] shapes   [n][2] (rows, cols), which spare whoever reads the look at every file; or NULL.
+ *  @param[in] dtype    of all of them, or NCC_DTYPE_COUNT: not told.
+ *  @param[in] root     where relative names start; NULL: the folder of the file that is written. */
+ncc_status ncc_input_writer_sources(ncc_input_writer *writer, ncc_object_kind kind, int64_t n,
+                                    const char *const *sources, const int64_t (*shapes)[2], ncc_dtype dtype,
+                                    const char *root);
+
+/** Writes a dataset [n] of strings of fixed length, UTF-8, filled up by zeros, in deflated chunks. */
+ncc_status ncc_input_writer_strings(ncc_input_writer *writer, const char *name, int64_t n, const char *const *texts);
+
 /** Writes a text attribute of the root group, for example what generated the file. */
 ncc_status ncc_input_writer_attribute(ncc_input_writer *writer, const char *name, const char *value);
 
