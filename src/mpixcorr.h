@@ -154,14 +154,16 @@ const char *ncc_pair_status_name(ncc_pair_status status);
 
 /** The answer for one pair. For nonfinite, unreadable and invalid pairs y and x are -1 and the peak is NaN. */
 typedef struct ncc_result {
-  int64_t y, x;                  /**< first position, in row-major order, within 1e-12 of the maximum */
-  double peak;                   /**< the float64 NCC there, in [-1, 1] */
-  double subpixel_y, subpixel_x; /**< with `quality`: parabola-refined position; NaN unless ok */
-  int64_t second_y, second_x;    /**< with `quality`: the best position outside NCC_SECOND_RADIUS_PX; -1 where none */
-  double second_peak;            /**< its value; NaN where none */
-  uint8_t status;                /**< an ncc_pair_status */
-  uint8_t at_border;             /**< 1 where crop or window left out one of the eight neighbours of (y, x), else 0;
-                                      lack of overlap and the end of the full correlation do not count */
+  int64_t y, x;                    /**< first position, in row-major order, within 1e-12 of the maximum */
+  double peak;                     /**< the float64 NCC there, in [-1, 1] */
+  double subpixel_y, subpixel_x;   /**< with `quality`: parabola-refined position; NaN unless ok */
+  double curvature_y, curvature_x; /**< with `quality`: second differences of the NCC at the peak; NaN in a direction
+                                        where a neighbour is not searched, and unless ok */
+  int64_t second_y, second_x;      /**< with `quality`: the best position outside NCC_SECOND_RADIUS_PX; -1 where none */
+  double second_peak;              /**< its value; NaN where none */
+  uint8_t status;                  /**< an ncc_pair_status */
+  uint8_t at_border;               /**< 1 where crop or window left out one of the eight neighbours of (y, x), else 0;
+                                        lack of overlap and the end of the full correlation do not count */
 } ncc_result;
 
 /** The second peak lies outside the square of this half-width around the first. Unit: pixels. */

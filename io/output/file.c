@@ -19,7 +19,7 @@
 #endif
 
 const ncc_table ncc_tables[NCC_TABLE_COUNT] = {
-#define TABLE(id, name, cols, type, quality) [id] = {name, cols, sizeof(type) * (cols ? cols : 1), quality},
+#define TABLE(id, name, cols, type, when) [id] = {name, cols, sizeof(type) * (cols ? cols : 1), when},
     NCC_TABLE_LIST(TABLE)
 #undef TABLE
 };
@@ -62,6 +62,8 @@ static hid_t make_table_type(ncc_table_id id, const void **fill) {
       return H5Tcopy(H5T_IEEE_F32LE);
     case NCC_TABLE_PEAKS:
     case NCC_TABLE_SUBPIXEL:
+    case NCC_TABLE_SUBPIXEL_OFFSETS:
+    case NCC_TABLE_CURVATURE:
     case NCC_TABLE_SECOND_PEAKS:
       *fill = &not_a_number;
       return H5Tcopy(H5T_IEEE_F64LE);
@@ -95,6 +97,11 @@ hid_t ncc_output_record_type(void) {
   return type;
 #undef FIELD
 #undef TIMING
+}
+
+/** Whether an output of this search has the dataset. */
+static bool has_table(const ncc_search *search, int id) {
+  return ncc_tables[id].when == NCC_TABLE_ALWAYS || search->quality;
 }
 
 /* ---- building ----------------------------------------------------------------------------------------------- */
@@ -163,7 +170,7 @@ static ncc_status put_known(hid_t file, const char *path, const ncc_output_spec 
   NCC_TRY(put_text(file, path, "devices", info->devices));
   NCC_TRY(put_text(file, path, "engine", info->engine));
   NCC_TRY(put_text(file, path, "fft_library", info->fft_library));
-  if (spec->quality) NCC_TRY(put_integer(file, path, "second_peak_radius_px", NCC_SECOND_RADIUS_PX));
+  if (spec->search->quality) NCC_TRY(put_integer(file, path, "second_peak_radius_px", NCC_SECOND_RADIUS_PX));
 cleanup:
   free(input);
   return status;
@@ -239,13 +246,13 @@ bool ncc_output_file_pwrite(int fd, const void *data, size_t size, int64_t offse
 ncc_status ncc_output_file_build(const char *path, const ncc_output_spec *spec, ncc_output_layout *layout) {
   ncc_status status = NCC_OK;
   hid_t file = -1;
-  *layout = (ncc_output_layout){.n_pairs = spec->catalog->n_pairs, .quality = spec->quality};
+  *layout = (ncc_output_layout){.n_pairs = spec->catalog->n_pairs};
   for (int i = 0; i < NCC_TABLE_COUNT; i++) layout->tables[i] = -1;
   NCC_TRY(ncc_h5_create_file(path, &file));
   NCC_TRY(put_known(file, path, spec));
   NCC_TRY(put_record(file, path, &layout->record));
   for (int i = 0; i < NCC_TABLE_COUNT; i++) {
-    if (ncc_tables[i].quality && !spec->quality) continue;
+    if (!has_table(spec->search, i)) continue;
     NCC_TRY(put_table(file, path, spec, (ncc_table_id)i, &layout->tables[i]));
   }
   herr_t closed = H5Fclose(file);
@@ -417,7 +424,7 @@ ncc_status ncc_output_file_match(const char *path, const ncc_output_spec *spec, 
   const ncc_catalog *catalog = spec->catalog;
   int64_t revision, n_pairs;
   hid_t file = -1;
-  *layout = (ncc_output_layout){.n_pairs = catalog->n_pairs, .quality = spec->quality};
+  *layout = (ncc_output_layout){.n_pairs = catalog->n_pairs};
   NCC_TRY(ncc_output_file_open(path, &file));
   NCC_TRY(ncc_output_file_integer(file, path, "numerics_revision", -1, &revision));
   NCC_CHECK(revision == ncc_numerics_revision(), NCC_ERR_INPUT,
@@ -428,7 +435,7 @@ ncc_status ncc_output_file_match(const char *path, const ncc_output_spec *spec, 
       match_text(file, path, "input_fingerprint", "fingerprints of the input's content", spec->identity->fingerprint));
   for (int i = 0; i < NCC_TABLE_COUNT; i++) {
     layout->tables[i] = -1;
-    if (ncc_tables[i].quality && !spec->quality) continue;
+    if (!has_table(spec->search, i)) continue;
     NCC_TRY(match_table(file, path, (ncc_table_id)i, catalog->n_pairs, &layout->tables[i]));
   }
   pairs_match match = {path, catalog};

@@ -16,18 +16,23 @@ enum { NCC_OUTPUT_FORMAT_VERSION = 2 };
 /** The root attribute `format` of every output. */
 extern const char ncc_output_format_name[];
 
-/** Every dataset: enumerator, name, values a row (0: one-dimensional), C type, only with --quality. */
-#define NCC_TABLE_LIST(X)                                        \
-  X(NCC_TABLE_PAIRS, "/pairs", 2, int64_t, false)                \
-  X(NCC_TABLE_COORDS, "/coords", 2, int64_t, false)              \
-  X(NCC_TABLE_OFFSETS, "/offsets", 2, int64_t, false)            \
-  X(NCC_TABLE_PEAKS, "/peaks", 0, double, false)                 \
-  X(NCC_TABLE_OVERLAP, "/overlap", 0, float, false)              \
-  X(NCC_TABLE_STATUS, "/status", 0, uint8_t, false)              \
-  X(NCC_TABLE_AT_BORDER, "/at_border", 0, uint8_t, false)        \
-  X(NCC_TABLE_SUBPIXEL, "/subpixel", 2, double, true)            \
-  X(NCC_TABLE_SECOND_COORDS, "/second_coords", 2, int64_t, true) \
-  X(NCC_TABLE_SECOND_PEAKS, "/second_peaks", 0, double, true)
+/** Which outputs have a dataset. */
+typedef enum ncc_table_when { NCC_TABLE_ALWAYS, NCC_TABLE_QUALITY } ncc_table_when;
+
+/** Every dataset: enumerator, name, values a row (0: one-dimensional), C type, when. */
+#define NCC_TABLE_LIST(X)                                                          \
+  X(NCC_TABLE_PAIRS, "/pairs", 2, int64_t, NCC_TABLE_ALWAYS)                       \
+  X(NCC_TABLE_COORDS, "/coords", 2, int64_t, NCC_TABLE_ALWAYS)                     \
+  X(NCC_TABLE_OFFSETS, "/offsets", 2, int64_t, NCC_TABLE_ALWAYS)                   \
+  X(NCC_TABLE_PEAKS, "/peaks", 0, double, NCC_TABLE_ALWAYS)                        \
+  X(NCC_TABLE_OVERLAP, "/overlap", 0, float, NCC_TABLE_ALWAYS)                     \
+  X(NCC_TABLE_STATUS, "/status", 0, uint8_t, NCC_TABLE_ALWAYS)                     \
+  X(NCC_TABLE_AT_BORDER, "/at_border", 0, uint8_t, NCC_TABLE_ALWAYS)               \
+  X(NCC_TABLE_SUBPIXEL, "/subpixel", 2, double, NCC_TABLE_QUALITY)                 \
+  X(NCC_TABLE_SUBPIXEL_OFFSETS, "/subpixel_offsets", 2, double, NCC_TABLE_QUALITY) \
+  X(NCC_TABLE_CURVATURE, "/curvature", 2, double, NCC_TABLE_QUALITY)               \
+  X(NCC_TABLE_SECOND_COORDS, "/second_coords", 2, int64_t, NCC_TABLE_QUALITY)      \
+  X(NCC_TABLE_SECOND_PEAKS, "/second_peaks", 0, double, NCC_TABLE_QUALITY)
 
 typedef enum ncc_table_id {
 #define NCC_TABLE_ENUM(id, name, cols, type, quality) id,
@@ -40,7 +45,7 @@ typedef struct ncc_table {
   const char *name;
   int cols;
   size_t row_bytes;
-  bool quality;
+  ncc_table_when when;
 } ncc_table;
 
 extern const ncc_table ncc_tables[NCC_TABLE_COUNT];
@@ -61,7 +66,6 @@ hid_t ncc_output_record_type(void);
 /** Where the bytes lie in the file. */
 typedef struct ncc_output_layout {
   int64_t n_pairs;
-  bool quality;
   int64_t tables[NCC_TABLE_COUNT]; /**< of the first row; -1: no such dataset, or no rows */
   int64_t record;                  /**< of /run */
 } ncc_output_layout;
@@ -71,7 +75,7 @@ typedef struct ncc_output_spec {
   const ncc_catalog *catalog;
   const ncc_input_identity *identity;
   const ncc_run_info *info;
-  bool quality;
+  const ncc_search *search;
 } ncc_output_spec;
 
 /** Builds a complete file in which every row is pending, syncs it and says where its bytes lie.

@@ -198,6 +198,8 @@ ncc_status ncc_output_load(const char *path, ncc_output_data *out) {
     NCC_TRY(load_table(file, path, NCC_TABLE_SECOND_COORDS, H5T_NATIVE_INT64, n, NULL, (void **)&out->second_coords));
     NCC_TRY(load_table(file, path, NCC_TABLE_SECOND_PEAKS, H5T_NATIVE_DOUBLE, n, NULL, (void **)&out->second_peaks));
   }
+  if (H5Lexists(file, "/curvature", H5P_DEFAULT) > 0)
+    NCC_TRY(load_table(file, path, NCC_TABLE_CURVATURE, H5T_NATIVE_DOUBLE, n, NULL, (void **)&out->curvature));
   NCC_TRY(load_record(file, path, out));
   for (int64_t row = 0; row < n; row++) {
     NCC_CHECK(out->status[row] < NCC_PAIR_STATUS_COUNT, NCC_ERR_INPUT,
@@ -268,6 +270,7 @@ void ncc_output_data_clear(ncc_output_data *data) {
   free(data->status);
   free(data->at_border);
   free(data->subpixel);
+  free(data->curvature);
   free(data->second_coords);
   free(data->second_peaks);
   free(data->input_path);

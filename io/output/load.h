@@ -11,7 +11,8 @@ typedef struct ncc_output_data {
   double *peaks;
   float *overlap;
   uint8_t *status, *at_border;
-  double (*subpixel)[2]; /**< NULL without --quality, as the next two */
+  double (*subpixel)[2];  /**< NULL without --quality, as the next three */
+  double (*curvature)[2]; /**< NULL also in outputs of earlier programs */
   int64_t (*second_coords)[2];
   double *second_peaks;
   bool complete; /**< no row is pending and the final attributes are filled */

@@ -217,6 +217,8 @@ static ncc_status derive_row(const ncc_output *output, int64_t row, const ncc_re
                           .offsets = {-1, -1},
                           .peak = r.peak,
                           .subpixel = {r.subpixel_y, r.subpixel_x},
+                          .subpixel_offsets = {NAN, NAN},
+                          .curvature = {r.curvature_y, r.curvature_x},
                           .second_coords = {r.second_y, r.second_x},
                           .second_peak = r.second_peak,
                           .overlap = NAN,
@@ -226,6 +228,8 @@ static ncc_status derive_row(const ncc_output *output, int64_t row, const ncc_re
   const ncc_geometry *g = &output->work->kinds[kind].geometry;
   out->offsets[0] = r.y - (g->template_rows - 1);
   out->offsets[1] = r.x - (g->template_cols - 1);
+  out->subpixel_offsets[0] = r.subpixel_y - (double)(g->template_rows - 1);
+  out->subpixel_offsets[1] = r.subpixel_x - (double)(g->template_cols - 1);
   out->overlap =
       (float)((double)ncc_geometry_overlap_px(g, r.y, r.x) / ((double)g->template_rows * (double)g->template_cols));
 cleanup:
@@ -265,7 +269,7 @@ ncc_status ncc_output_create(const char *path, ncc_output_mode mode, const ncc_w
                              const ncc_input_identity *identity, const ncc_search *search, const ncc_run_info *info,
                              ncc_output **out) {
   ncc_status status = NCC_OK;
-  const ncc_output_spec spec = {work->catalog, identity, info, search->quality};
+  const ncc_output_spec spec = {work->catalog, identity, info, search};
   *out = NULL;
   ncc_output *output = calloc(1, sizeof *output);
   NCC_CHECK(output, NCC_ERR_NOMEM, "%s: no memory", path);
@@ -295,7 +299,7 @@ cleanup:
 ncc_status ncc_output_peek(const char *path, const ncc_work *work, const ncc_input_identity *identity,
                            const ncc_search *search, const ncc_run_info *info, uint8_t **statuses) {
   ncc_status status = NCC_OK;
-  const ncc_output_spec spec = {work->catalog, identity, info, search->quality};
+  const ncc_output_spec spec = {work->catalog, identity, info, search};
   ncc_output found = {.fd = -1};
   *statuses = found.statuses = calloc((size_t)work->catalog->n_pairs + 1, 1);
   NCC_TRY(ncc_output_declare(path, &found.path));

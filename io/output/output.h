@@ -28,7 +28,7 @@ ncc_status ncc_output_check(const char *path, ncc_output_mode mode);
 
 /** Creates OUTPUT.part, or opens it to resume. Rows without work become `invalid` at once.
  *  @param[in] work     borrowed until the output is closed.
- *  @param[in] quality  also has /subpixel, /second_coords, /second_peaks.
+ *  @param[in] quality  also has what --quality asks for.
  *  @return NCC_OK; NCC_ERR_OUTPUT; NCC_ERR_INPUT where a resume does not fit, with the reason. */
 ncc_status ncc_output_create(const char *path, ncc_output_mode mode, const ncc_work *work,
                              const ncc_input_identity *identity, const ncc_search *search, const ncc_run_info *info,

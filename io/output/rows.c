@@ -63,6 +63,8 @@ static const size_t fields[NCC_TABLE_COUNT] = {
     [NCC_TABLE_STATUS] = offsetof(ncc_output_row, status),
     [NCC_TABLE_AT_BORDER] = offsetof(ncc_output_row, at_border),
     [NCC_TABLE_SUBPIXEL] = offsetof(ncc_output_row, subpixel),
+    [NCC_TABLE_SUBPIXEL_OFFSETS] = offsetof(ncc_output_row, subpixel_offsets),
+    [NCC_TABLE_CURVATURE] = offsetof(ncc_output_row, curvature),
     [NCC_TABLE_SECOND_COORDS] = offsetof(ncc_output_row, second_coords),
     [NCC_TABLE_SECOND_PEAKS] = offsetof(ncc_output_row, second_peak),
 };

@@ -13,7 +13,7 @@ typedef struct ncc_output_row {
   int64_t row;
   int64_t coords[2], offsets[2];
   double peak;
-  double subpixel[2];
+  double subpixel[2], subpixel_offsets[2], curvature[2];
   int64_t second_coords[2];
   double second_peak;
   float overlap;

@@ -39,12 +39,16 @@ static ncc_status put_result(hid_t file, const char *path, const ncc_map *map, c
   const ncc_geometry *g = &map->geometry;
   const int64_t coords[2] = {r->y, r->x}, second[2] = {r->second_y, r->second_x};
   const int64_t offset[2] = {r->y - g->template_rows + 1, r->x - g->template_cols + 1};
-  const double subpixel[2] = {r->subpixel_y, r->subpixel_x};
+  const double subpixel[2] = {r->subpixel_y, r->subpixel_x}, curvature[2] = {r->curvature_y, r->curvature_x};
+  const double between[2] = {subpixel[0] - (double)(g->template_rows - 1),
+                             subpixel[1] - (double)(g->template_cols - 1)};
   NCC_TRY(put_text(file, path, "status", ncc_pair_status_name((ncc_pair_status)r->status)));
   NCC_TRY(put(file, path, "coords", H5T_NATIVE_INT64, 2, coords));
   NCC_TRY(put(file, path, "offset", H5T_NATIVE_INT64, 2, offset));
   NCC_TRY(put(file, path, "peak", H5T_NATIVE_DOUBLE, 0, &r->peak));
   NCC_TRY(put(file, path, "subpixel", H5T_NATIVE_DOUBLE, 2, subpixel));
+  NCC_TRY(put(file, path, "subpixel_offset", H5T_NATIVE_DOUBLE, 2, between));
+  NCC_TRY(put(file, path, "curvature", H5T_NATIVE_DOUBLE, 2, curvature));
   NCC_TRY(put(file, path, "second_coords", H5T_NATIVE_INT64, 2, second));
   NCC_TRY(put(file, path, "second_peak", H5T_NATIVE_DOUBLE, 0, &r->second_peak));
 

@@ -6,7 +6,8 @@
 
 /** Writes /ncc float64 [rows, cols], NaN where not searched, with the attribute `origin`: the full-correlation (y, x)
  *  of its first value. Attributes of the root group: `row`, `image`, `template` (of /pairs), `status`, `coords`,
- *  `offset`, `peak`, `subpixel`, `second_coords`, `second_peak`, `options`, `input_path`, `program_version`.
+ *  `offset`, `peak`, `subpixel`, `subpixel_offset`, `curvature`, `second_coords`, `second_peak`, `options`,
+ * `input_path`, `program_version`.
  *  @param[in] path     replaced if it exists.
  *  @param[in] pair     row, image id, template id.
  *  @param[in] options  search options as typed.

@@ -171,7 +171,7 @@ class _Batch:
         bad = np.flatnonzero(self._missing)
         if bad.size:
             nan = np.nan
-            self._results[bad] = np.array(((-1, -1), nan, (nan, nan), (-1, -1), nan, 0, 0), RESULT)
+            self._results[bad] = np.array(((-1, -1), nan, (nan, nan), (nan, nan), (-1, -1), nan, 0, 0), RESULT)
             self._results["status"][bad] = self._missing[bad]
         n = len(self._order)
         results, image_sides, sides = np.empty(n, RESULT), np.empty((n, 2), np.int64), np.empty((n, 2), np.int64)
@@ -185,7 +185,13 @@ class _Batch:
         unanswered = coords[:, 0] < 0
         offsets[unanswered] = -1
         overlap[unanswered] = np.nan
-        names = ("subpixel_y,subpixel_x", "second_y,second_x", "second_peak") if quality else ()
+        more: dict[str, np.ndarray] = {}
+        if quality:
+            more["subpixel"] = results["subpixel_y,subpixel_x"].copy()
+            more["subpixel_offsets"] = more["subpixel"] - (sides - 1)
+            more["curvature"] = results["curvature_y,curvature_x"].copy()
+            more["second_coords"] = results["second_y,second_x"].copy()
+            more["second_peaks"] = results["second_peak"].copy()
         return Result(
             coords,
             results["peak"].copy(),
@@ -193,7 +199,7 @@ class _Batch:
             offsets,
             overlap,
             results["at_border"].astype(bool),
-            *(results[name].copy() for name in names),
+            **more,
         )
 
 

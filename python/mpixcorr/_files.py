@@ -18,6 +18,9 @@ Path = Union[str, bytes, "os.PathLike[Any]"]
 #: Newest format of output files that read_output() knows.
 _OUTPUT_FORMAT = 2
 
+#: Datasets that depend on what was asked.
+_OPTIONAL = ("subpixel", "subpixel_offsets", "curvature", "second_coords", "second_peaks")
+
 
 def _h5py() -> Any:
     try:
@@ -125,7 +128,7 @@ def read_output(path: Path) -> Result:
         newest = int(file.attrs.get("format_version", _OUTPUT_FORMAT))
         if newest > _OUTPUT_FORMAT:
             raise ValueError(f"{os.fsdecode(path)}: format version {newest}; this release reads up to {_OUTPUT_FORMAT}")
-        optional = {name: file[name][:] for name in ("subpixel", "second_coords", "second_peaks") if name in file}
+        optional = {name: file[name][:] for name in _OPTIONAL if name in file}
         return Result(
             coords=file["coords"][:],
             peaks=file["peaks"][:],

@@ -112,6 +112,7 @@ RESULT = _struct(
         "y,x": _I64,
         "peak": _F64,
         "subpixel_y,subpixel_x": _F64,
+        "curvature_y,curvature_x": _F64,
         "second_y,second_x": _I64,
         "second_peak": _F64,
         "status": np.uint8,

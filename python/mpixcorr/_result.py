@@ -51,6 +51,11 @@ class Result:
     at_border: np.ndarray | None = None
     #: With quality: [n, 2] float64 (y, x), coords refined by parabolas, pixels; NaN unless ok.
     subpixel: np.ndarray | None = None
+    #: With quality: [n, 2] float64 (y, x), subpixel in the frame of offsets.
+    subpixel_offsets: np.ndarray | None = None
+    #: With quality: [n, 2] float64 (y, x), second differences of the NCC at the peak; NaN in a direction where a
+    #: neighbour is not searched.
+    curvature: np.ndarray | None = None
     #: With quality: [n, 2] int64 (y, x) of the best position more than 10 px away; -1 where there is none.
     second_coords: np.ndarray | None = None
     #: With quality: [n] float64, the NCC there; NaN where there is none.

@@ -55,6 +55,8 @@ def test_search_window_restricts(case):
 def test_quality(case):
     result = match(case.images, case.templates, case.pairs[:2], quality=True)
     assert np.abs(result.subpixel - result.coords).max() <= 0.5
+    assert np.array_equal(result.subpixel_offsets, result.subpixel - (result.coords - result.offsets))
+    assert (result.curvature < 0).all()
     assert (np.abs(result.second_coords - result.coords).max(axis=1) > 10).all()
     assert (result.second_peaks < result.peaks).all()
     assert match(case.images, case.templates, case.pairs[:2]).subpixel is None

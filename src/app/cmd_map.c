@@ -205,6 +205,10 @@ static ncc_result result_of_row(const ncc_output_data *data, int64_t row) {
   if (!data->subpixel) return r;
   r.subpixel_y = data->subpixel[row][0];
   r.subpixel_x = data->subpixel[row][1];
+  if (data->curvature) {
+    r.curvature_y = data->curvature[row][0];
+    r.curvature_x = data->curvature[row][1];
+  }
   r.second_y = data->second_coords[row][0];
   r.second_x = data->second_coords[row][1];
   r.second_peak = data->second_peaks[row];

@@ -42,6 +42,8 @@ static const struct {
     FIELD(ncc_result, peak),
     FIELD(ncc_result, subpixel_y),
     FIELD(ncc_result, subpixel_x),
+    FIELD(ncc_result, curvature_y),
+    FIELD(ncc_result, curvature_x),
     FIELD(ncc_result, second_y),
     FIELD(ncc_result, second_x),
     FIELD(ncc_result, second_peak),

@@ -99,21 +99,20 @@ static bool searched(const ncc_geometry *g, int64_t y, int64_t x) {
   return x >= x0 && x < x1;
 }
 
-/** Vertex of the parabola through (-1, before), (0, at), (1, after), at most half a pixel off. */
-static double vertex(double before, double at, double after) {
-  double curvature = before - 2 * at + after;
-  if (!(curvature < 0)) return 0;
-  double shift = (before - after) / (2 * curvature);
-  return shift > 0.5 ? 0.5 : shift < -0.5 ? -0.5 : shift;
+/** Along one direction: a parabola through the values before, at and after the peak.
+ *  @param[out] curvature  their second difference; NaN where a neighbour is not searched
+ *  @return the vertex, as a shift of at most half a pixel. */
+static double vertex(const ncc_case *c, const ncc_result *r, int64_t dy, int64_t dx, double *curvature) {
+  *curvature = NAN;
+  if (!searched(c->geometry, r->y - dy, r->x - dx) || !searched(c->geometry, r->y + dy, r->x + dx)) return 0;
+  const double before = ncc_case_value(c, r->y - dy, r->x - dx, NULL, NULL);
+  const double after = ncc_case_value(c, r->y + dy, r->x + dx, NULL, NULL);
+  *curvature = before - 2 * r->peak + after;
+  if (!(*curvature < 0)) return 0;
+  return fmin(0.5, fmax(-0.5, (before - after) / (2 * *curvature)));
 }
 
 void ncc_subpixel(const ncc_case *c, ncc_result *r) {
-  r->subpixel_y = (double)r->y;
-  r->subpixel_x = (double)r->x;
-  if (searched(c->geometry, r->y - 1, r->x) && searched(c->geometry, r->y + 1, r->x))
-    r->subpixel_y +=
-        vertex(ncc_case_value(c, r->y - 1, r->x, NULL, NULL), r->peak, ncc_case_value(c, r->y + 1, r->x, NULL, NULL));
-  if (searched(c->geometry, r->y, r->x - 1) && searched(c->geometry, r->y, r->x + 1))
-    r->subpixel_x +=
-        vertex(ncc_case_value(c, r->y, r->x - 1, NULL, NULL), r->peak, ncc_case_value(c, r->y, r->x + 1, NULL, NULL));
+  r->subpixel_y = (double)r->y + vertex(c, r, 1, 0, &r->curvature_y);
+  r->subpixel_x = (double)r->x + vertex(c, r, 0, 1, &r->curvature_x);
 }

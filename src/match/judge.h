@@ -31,8 +31,9 @@ bool ncc_certify(const ncc_case *c, ncc_proposal *proposal, ncc_result *result);
  *  @param[out] zeroed  whether it is 0 for one of these reasons; NULL: not wanted */
 double ncc_case_value(const ncc_case *c, int64_t y, int64_t x, bool *zeroed, double *numerator);
 
-/** Sub-pixel position by separable three-point parabolas on the judge's values; the position itself in a direction
- * where a neighbour is not searched or the three values are not strictly concave. Shifts are at most half a pixel. */
+/** Curvature, and sub-pixel position by separable three-point parabolas on the judge's values: the position itself in a
+ *  direction where a neighbour is not searched or the three values are not strictly concave. Shifts are at most half a
+ *  pixel. */
 void ncc_subpixel(const ncc_case *c, ncc_result *result);
 
 #endif

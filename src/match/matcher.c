@@ -194,7 +194,7 @@ cleanup:
 /** Sub-pixel position and second peak. */
 static ncc_status add_quality(ncc_matcher *m, const ncc_task *task, ncc_proposal *proposal, ncc_result *result) {
   ncc_status status = NCC_OK;
-  result->subpixel_y = result->subpixel_x = result->second_peak = NAN;
+  result->subpixel_y = result->subpixel_x = result->curvature_y = result->curvature_x = result->second_peak = NAN;
   result->second_y = result->second_x = -1;
   if (result->status != NCC_PAIR_OK) return NCC_OK;
   ncc_case c = {m->evaluator, task->image, task->tmpl, task->geometry, m->search.eps, 0, &m->counters};

@@ -165,11 +165,12 @@ static bool best_of(const double *map, int64_t rows, int64_t cols, int64_t y0, i
 }
 
 /** Vertex of the parabola through three equidistant values, as a shift from the middle one in [-0.5, 0.5]; 0 where a
- *  neighbour was not searched (NaN) or the parabola is not strictly concave. */
-static double parabola_shift(double before, double middle, double after) {
-  double curvature = (middle - before) + (middle - after);
-  if (!(curvature > 0)) return 0;
-  return fmin(0.5, fmax(-0.5, (after - before) / (2 * curvature)));
+ *  neighbour was not searched (NaN) or the parabola is not strictly concave.
+ *  @param[out] curvature  their second difference; NaN where a neighbour was not searched */
+static double parabola_shift(double before, double middle, double after, double *curvature) {
+  *curvature = (before - middle) + (after - middle);
+  if (!(*curvature < 0)) return 0;
+  return fmin(0.5, fmax(-0.5, (before - after) / (2 * *curvature)));
 }
 
 static double map_at(const double *map, int64_t rows, int64_t cols, int64_t y, int64_t x) {
@@ -179,10 +180,10 @@ static double map_at(const double *map, int64_t rows, int64_t cols, int64_t y, i
 static void find_quality(const double *map, int64_t rows, int64_t cols, const ncc_geometry *g, int64_t y, int64_t x,
                          ncc_result *out) {
   double peak = map[y * cols + x];
-  out->subpixel_y =
-      (double)out->y + parabola_shift(map_at(map, rows, cols, y - 1, x), peak, map_at(map, rows, cols, y + 1, x));
-  out->subpixel_x =
-      (double)out->x + parabola_shift(map_at(map, rows, cols, y, x - 1), peak, map_at(map, rows, cols, y, x + 1));
+  out->subpixel_y = (double)out->y + parabola_shift(map_at(map, rows, cols, y - 1, x), peak,
+                                                    map_at(map, rows, cols, y + 1, x), &out->curvature_y);
+  out->subpixel_x = (double)out->x + parabola_shift(map_at(map, rows, cols, y, x - 1), peak,
+                                                    map_at(map, rows, cols, y, x + 1), &out->curvature_x);
   int64_t second_y, second_x;
   if (best_of(map, rows, cols, y, x, NCC_SECOND_RADIUS_PX, &second_y, &second_x)) {
     out->second_y = g->search.y0 + second_y;

@@ -13,6 +13,8 @@ static inline ncc_result ncc_result_none(ncc_pair_status status) {
                       .peak = NAN,
                       .subpixel_y = NAN,
                       .subpixel_x = NAN,
+                      .curvature_y = NAN,
+                      .curvature_x = NAN,
                       .second_y = -1,
                       .second_x = -1,
                       .second_peak = NAN,

@@ -186,7 +186,9 @@ static double tolerance_at(const ncc_search *search, const conf_image *image, co
 bool conf_identical(const ncc_result *a, const ncc_result *b) {
   return a->y == b->y && a->x == b->x && a->status == b->status && memcmp(&a->peak, &b->peak, sizeof a->peak) == 0 &&
          memcmp(&a->subpixel_y, &b->subpixel_y, sizeof a->subpixel_y) == 0 &&
-         memcmp(&a->subpixel_x, &b->subpixel_x, sizeof a->subpixel_x) == 0 && a->second_y == b->second_y &&
+         memcmp(&a->subpixel_x, &b->subpixel_x, sizeof a->subpixel_x) == 0 &&
+         memcmp(&a->curvature_y, &b->curvature_y, sizeof a->curvature_y) == 0 &&
+         memcmp(&a->curvature_x, &b->curvature_x, sizeof a->curvature_x) == 0 && a->second_y == b->second_y &&
          a->second_x == b->second_x && memcmp(&a->second_peak, &b->second_peak, sizeof a->second_peak) == 0 &&
          a->at_border == b->at_border;
 }
@@ -196,6 +198,11 @@ static bool same_subpixel(double found, double expected, double before, double m
   if (found == expected) return true;
   double curvature = fabs(2 * middle - before - after);
   return fabs(found - expected) <= 4 * tolerance / curvature;
+}
+
+/** NaN in both, or the same as far as three values determine it. */
+static bool same_curvature(double found, double expected, double tolerance) {
+  return isnan(found) == isnan(expected) && !(fabs(found - expected) > 8 * tolerance);
 }
 
 static void compare_quality(const ncc_search *search, const conf_image *image, const conf_image *tmpl,
@@ -220,6 +227,13 @@ static void compare_quality(const ncc_search *search, const conf_image *image, c
                     same_subpixel(r->subpixel_x, e->subpixel_x, left, middle, right, tolerance),
                 "sub-pixel (%.17g, %.17g), reference (%.17g, %.17g)", r->subpixel_y, r->subpixel_x, e->subpixel_y,
                 e->subpixel_x);
+    CONF_EXPECT(same_curvature(r->curvature_y, e->curvature_y, tolerance) &&
+                    same_curvature(r->curvature_x, e->curvature_x, tolerance),
+                "curvature (%.17g, %.17g), reference (%.17g, %.17g)", r->curvature_y, r->curvature_x, e->curvature_y,
+                e->curvature_x);
+  } else {
+    CONF_EXPECT(isnan(r->curvature_y) && isnan(r->curvature_x), "curvature (%g, %g) of a pair that is not ok",
+                r->curvature_y, r->curvature_x);
   }
   if (e->second_y == -1) {
     CONF_EXPECT(r->second_y == -1 && r->second_x == -1 && isnan(r->second_peak),
@@ -247,6 +261,8 @@ static void digest_result(const ncc_result *r) {
   digest_bytes(&r->peak, sizeof r->peak);
   digest_bytes(&r->subpixel_y, sizeof r->subpixel_y);
   digest_bytes(&r->subpixel_x, sizeof r->subpixel_x);
+  digest_bytes(&r->curvature_y, sizeof r->curvature_y);
+  digest_bytes(&r->curvature_x, sizeof r->curvature_x);
   digest_bytes(&r->second_y, sizeof r->second_y);
   digest_bytes(&r->second_x, sizeof r->second_x);
   digest_bytes(&r->second_peak, sizeof r->second_peak);

@@ -12,7 +12,7 @@ import tempfile
 from launch import MPIXCORR, PATIENCE_S, h5py, np, on_ranks
 
 TOOL = sys.argv[1]
-DATASETS = ("coords", "offsets", "peaks", "overlap", "status", "subpixel", "second_coords", "second_peaks")
+DATASETS = ("coords", "offsets", "peaks", "overlap", "status", "subpixel", "subpixel_offsets", "curvature", "second_coords", "second_peaks")
 NAMES = {"uint8": "u8", "uint16": "u16", "float32": "f32", "float64": "f64"}
 
 

@@ -7,7 +7,7 @@ import traceback
 from launch import MPIXCORR, PATIENCE_S, h5py, launch, np, on_ranks  # noqa: F401
 
 DATASETS = ("coords", "offsets", "peaks", "overlap", "status", "pairs")
-QUALITY = ("subpixel", "second_coords", "second_peaks")
+QUALITY = ("subpixel", "subpixel_offsets", "curvature", "second_coords", "second_peaks")
 
 
 def program(*arguments, code=0, ranks=0, timeout=PATIENCE_S):

@@ -47,6 +47,17 @@ def same_bytes_on_any_ranks(folder):
         assert (apart > 10).all(), f"a second peak within the radius: {apart.min()}"
         assert (f["second_peaks"][:] < f["peaks"][:]).all()
         assert (abs(f["subpixel"][:] - f["coords"][:]) <= 0.5).all()
+        assert (f["subpixel_offsets"][:] == f["subpixel"][:] - (f["coords"][:] - f["offsets"][:])).all()
+        assert (f["curvature"][:] < 0).all()
+
+
+def direct_ncc(image, template, y, x):
+    """The NCC of the template with what lies `y` and `x` pixels off its place at (0, 5), by direct sums."""
+    window = np.zeros(template.shape)
+    top = max(0, -y)
+    window[top:] = image[y + top : y + template.shape[0], 5 + x : 5 + x + template.shape[1]]
+    window, template = window - window.mean(), template - template.astype("f8").mean()
+    return (window * template).sum() / np.sqrt((window**2).sum() * (template**2).sum())
 
 
 def edges_and_pairs_without_an_answer(folder):
@@ -66,6 +77,12 @@ def edges_and_pairs_without_an_answer(folder):
         assert f["status"][:].tolist() == [1, 1, 3, 2, 6], f["status"][:]
         assert f["coords"][:2].tolist() == [[19, 29], [19, 29]]
         assert f["subpixel"][0, 0] == 19, "row 19 is the first that is searched"
+        assert np.isnan(f["curvature"][0, 0]) and f["curvature"][0, 1] < 0 and (f["curvature"][1] < 0).all()
+        assert np.isnan(f["curvature"][2:]).all() and np.isnan(f["subpixel_offsets"][2:]).all()
+        for axis in (0, 1):
+            shift = np.eye(2, dtype=int)[axis]
+            values = [direct_ncc(image, image[:20, 5:30], *(shift * step)) for step in (-1, 0, 1)]
+            assert abs(values[0] - 2 * values[1] + values[2] - f["curvature"][1, axis]) < 1e-12
         assert f["subpixel"][1, 0] != 19, "row 19 has searched neighbours"
         assert f["second_coords"][1].tolist() == [-1, -1] and np.isnan(f["second_peaks"][1]), "no place for a second"
         assert np.isnan(f["subpixel"][2:]).all() and np.isnan(f["second_peaks"][2:]).all()

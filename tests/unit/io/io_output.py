@@ -13,7 +13,7 @@ import numpy as np
 from io_common import TOOL, main, tool
 
 TABLES = ["pairs", "coords", "offsets", "peaks", "overlap", "status", "at_border"]
-QUALITY = ["subpixel", "second_coords", "second_peaks"]
+QUALITY = ["subpixel", "subpixel_offsets", "curvature", "second_coords", "second_peaks"]
 STATUSES = {"pending": 0, "ok": 1, "flat": 2, "nonfinite": 3, "unreadable": 4, "uncertain": 5, "invalid": 6}
 
 
@@ -91,9 +91,13 @@ def datasets_and_types():
     assert sorted(tables) == sorted(TABLES + QUALITY)
     row = 7
     assert tables["subpixel"][row].tolist() == [row % 5 + 0.25, row % 11 - 0.25]
+    place = tables["subpixel"][row] - tables["coords"][row] + tables["offsets"][row]
+    assert tables["subpixel_offsets"][row].tolist() == place.tolist()
+    assert tables["curvature"][row].tolist() == [-0.5, -0.5 / 8]
     assert tables["second_coords"][row].tolist() == [row % 3, row % 4] and tables["second_peaks"][row] == 0.5 / 8
     failed = tables["status"] == 3
-    assert np.isnan(tables["subpixel"][failed]).all() and (tables["second_coords"][failed] == -1).all()
+    assert all(np.isnan(tables[name][failed]).all() for name in ("subpixel", "subpixel_offsets", "curvature"))
+    assert (tables["second_coords"][failed] == -1).all()
 
 
 def attributes():

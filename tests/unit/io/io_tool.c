@@ -109,6 +109,8 @@ static ncc_result make_result(int64_t row, bool quality) {
     if (quality) {
       r.subpixel_y = (double)r.y + 0.25;
       r.subpixel_x = (double)r.x - 0.25;
+      r.curvature_y = -0.5;
+      r.curvature_x = -0.5 / (double)(row + 1);
       r.second_y = row % 3;
       r.second_x = row % 4;
       r.second_peak = 0.5 / (double)(row + 1);
