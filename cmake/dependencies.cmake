@@ -81,7 +81,7 @@ endif()
 if(NOT MPIXCORR_CUDA MATCHES "^(on|off|host)$")
   message(FATAL_ERROR "MPIXCORR_CUDA is ${MPIXCORR_CUDA}; expected on, off or host.")
 endif()
-if(MPIXCORR_CUDA STREQUAL "on" AND NOT MPIXCORR_LIBRARY_ONLY)
+if(MPIXCORR_CUDA STREQUAL "on")
   if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
     set(CMAKE_CUDA_ARCHITECTURES all-major) # "native" would need a GPU where it is built
   endif()

@@ -131,6 +131,10 @@ cufftResult enter_fft(const char *call) {
   return s.devices[(size_t)current_device()].lost ? CUFFT_EXEC_FAILED : CUFFT_SUCCESS;
 }
 
+void count(const char *name, long n) {
+  counts[name] += n;
+}
+
 bool loses_device() {
   return ++computed == setting("CUDA_HOST_LOST", 0);
 }
@@ -139,6 +143,7 @@ void write_counts() {
   const char *path = getenv("CUDA_HOST_COUNT");
   if (!path) return;
   counts["computed"] = computed;
+  counts["chain"] = longest_chain();
   std::string text;
   for (auto &[name, n] : counts) text += name + " " + std::to_string(n) + "\n";
   int file = open(path, O_WRONLY | O_CREAT | O_APPEND, 0666);  // one write: ranks may share the file

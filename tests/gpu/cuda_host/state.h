@@ -41,6 +41,7 @@ struct Record {
   bool done = false;
   cuda_host_stream *stream;
   Clock clock;
+  long depth = 0;  // steps that had to come one after the other up to here
 };
 
 struct Operation {
@@ -56,6 +57,8 @@ struct cuda_host_stream {
   std::deque<Operation> queue;
   bool busy = false;  // the worker executes one of its operations
   Clock clock;
+  long depth = 0;  // of the last operation queued
+  int owner = 0;   // the host thread that queued it
 };
 
 struct cuda_host_event {
@@ -126,7 +129,12 @@ void check_guards(const char *name, int device);
 void check_range(const char *name, const void *at, size_t bytes, int device);
 void catch_faults();
 
+/** Adds to what CUDA_HOST_COUNT tells. Lock held. */
+void count(const char *name, long n);
+
 // streams.cpp
+/** Steps of the longest chain of operations and waits of which each needs the one before. */
+long longest_chain();
 cuda_host_stream *make_stream(int device);
 /** Queues an operation. @return cudaErrorInvalidResourceHandle where it is no stream of the current device. */
 cudaError_t enqueue(cuda_host_stream *stream, Operation operation);

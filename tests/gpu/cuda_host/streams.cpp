@@ -32,6 +32,25 @@ bool stopping;
 long permits;  // operations that may be executed although nobody waits for them
 std::vector<Want *> wants;
 
+int threads;                     // of the host that have queued something
+thread_local int thread_number;  // of this one, from 1
+thread_local long host_depth;    // of what this thread has waited for
+long chain;
+
+/** Host threads whose operations wait or are being executed. */
+long threads_at_work() {
+  std::vector<bool> found((size_t)threads + 1);
+  for (auto *stream : state().streams)
+    if (stream->busy || !stream->queue.empty()) found[(size_t)stream->owner] = true;
+  return std::count(found.begin(), found.end(), true);
+}
+
+/** This thread goes on knowing that a chain of so many steps is done: one step more. */
+void waited(long depth) {
+  host_depth = std::max(host_depth, depth) + 1;
+  chain = std::max(chain, host_depth);
+}
+
 Schedule schedule() {
   static const Schedule chosen = [] {
     const char *name = getenv("CUDA_HOST_SCHEDULE");
@@ -88,6 +107,7 @@ void execute(std::unique_lock<std::mutex> &lock, cuda_host_stream *stream) {
   if (operation.run && operation.computes && !device.lost && loses_device()) device.lost = true;
   if (operation.run && !device.lost) {
     stream->busy = true;
+    if (operation.computes) count("under_way", threads_at_work());
     open_memory(stream->device);
     executing = operation.name.c_str();
     lock.unlock();
@@ -121,6 +141,7 @@ void join(Clock &into, const Clock &from) {
 /** Waits, lock held, and knows then that all of that is done. */
 void wait_for(std::unique_lock<std::mutex> &lock, Want want, const Clock &clock) {
   State &s = state();
+  const long depth = want.record ? want.record->depth : want.stream->depth;
   wants.push_back(&want);
   s.work.notify_one();
   s.finished.wait(lock, [&] { return want.met(); });
@@ -128,12 +149,17 @@ void wait_for(std::unique_lock<std::mutex> &lock, Want want, const Clock &clock)
   // The worker may not have come round to it: from here on the host must not touch the device.
   if (!worker_is_busy()) close_memory();
   join(s.host, clock);
+  waited(depth);
 }
 
 /** Last accesses to work areas: stream and its operation's number. */
 std::map<const void *, std::pair<int, uint64_t>> accesses;
 
 }  // namespace
+
+long longest_chain() {
+  return chain;
+}
 
 void start_worker() {
   if (!worker) worker = new std::thread(work);
@@ -173,7 +199,15 @@ cudaError_t enqueue(cuda_host_stream *stream, Operation operation) {
     operation.record->stream = stream;
     operation.record->clock = stream->clock;
   }
-  if (operation.wait) join(stream->clock, operation.wait->clock);
+  if (!thread_number) thread_number = ++threads;
+  stream->owner = thread_number;
+  stream->depth = std::max(stream->depth, host_depth);
+  if (operation.run) chain = std::max(chain, ++stream->depth);
+  if (operation.record) operation.record->depth = stream->depth;
+  if (operation.wait) {
+    join(stream->clock, operation.wait->clock);
+    stream->depth = std::max(stream->depth, operation.wait->depth);
+  }
   stream->queue.push_back(std::move(operation));
   if (schedule() == RANDOM) permits += s.random() % 3;
   start_worker();
@@ -233,6 +267,7 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaM
   if (cudaError_t error = enter(__func__)) return error;
   if (bytes == 0) return cudaSuccess;
   check_copy(__func__, to, bytes, from, bytes, kind);
+  count(kind == cudaMemcpyHostToDevice ? "bytes_in" : "bytes_out", (long)bytes);
   return queue(__func__, stream, [=] { memcpy(to, from, bytes); });
 }
 
@@ -243,6 +278,7 @@ cudaError_t cudaMemcpy2DAsync(void *to, size_t to_pitch, const void *from, size_
   if (width > to_pitch || width > from_pitch) return remember(cudaErrorInvalidValue);
   if (width == 0 || height == 0) return cudaSuccess;
   check_copy(__func__, to, (height - 1) * to_pitch + width, from, (height - 1) * from_pitch + width, kind);
+  count(kind == cudaMemcpyHostToDevice ? "bytes_in" : "bytes_out", (long)(width * height));
   return queue(__func__, stream, [=] {
     for (size_t i = 0; i < height; ++i) memcpy((char *)to + i * to_pitch, (const char *)from + i * from_pitch, width);
   });
@@ -338,7 +374,10 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   if (!event) return remember(cudaErrorInvalidResourceHandle);
   auto record = event->record;  // kept: the event may be recorded anew meanwhile
   if (!record) return cudaSuccess;
-  if (!record->done) wait_for(hold, {nullptr, record.get()}, record->clock);
+  if (!record->done)
+    wait_for(hold, {nullptr, record.get()}, record->clock);
+  else
+    waited(record->depth);
   join(state().host, record->clock);
   return state().devices[(size_t)event->device].lost ? enter(__func__) : cudaSuccess;
 }
