@@ -5,9 +5,10 @@ import shlex
 
 import numpy as np
 import pytest
-from scipy import ndimage
 
 import mpixcorr
+
+ndimage = pytest.importorskip("scipy.ndimage")
 
 
 def _pixels():

@@ -23,7 +23,7 @@ build="build-fuzz"
 
 CC=clang cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g" -DMPIXCORR_FUZZ=ON \
   -DMPIXCORR_FUZZ_SANITIZERS="$sanitizers" -DBUILD_TESTING=OFF >/dev/null
-cmake --build "$build" --target "${targets[@]/#/fuzz_}" >/dev/null
+cmake --build "$build" --target "${targets[@]/#/fuzz_}" >"$build/build.log" || { tail -40 "$build/build.log"; exit 1; }
 # HDF5 1.10 reads beyond its buffers, by functions that are checked in its stead, and leaks on damaged files.
 export ASAN_OPTIONS=detect_leaks=0:replace_str=0:replace_intrin=0:intercept_strlen=0:allocator_may_return_null=1:max_allocation_size_mb=1024
 

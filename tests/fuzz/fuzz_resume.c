@@ -1,5 +1,5 @@
 /** Fuzz target: partial outputs to be resumed. What is accepted can be gone on with to the end. */
-#include "io/output/load.h"
+#include "io/output/output.h"
 #include "patched_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

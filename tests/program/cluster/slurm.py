@@ -2,6 +2,7 @@
 """The job scripts of jobs/slurm under a real SLURM (tests/program/cluster/slurm.sh): each job ends complete, with the bytes of a local
 run, after whatever befalls it. slurm.py CASE. No process may be left behind.
 """
+import glob
 import os
 import re
 import shutil
@@ -234,7 +235,7 @@ def array():
         shell(MPIXCORR, "run", f"in{i}.h5", f"ref{i}.h5", "--progress", "none")
     with open("inputs.txt", "w", encoding="utf-8") as file:
         file.write(f"in0.h5\nin1.h5\n{INPUT}\n")
-    job = Job("array.sbatch", "--array=1-3", "--ntasks-per-node=2", "--cpus-per-task=1", "--mem-per-cpu=100M",
+    job = Job("array.sbatch", "--array=1-3", "--ntasks-per-node=2", "--cpus-per-task=1", "--mem-per-cpu=300M",
               MPIXCORR_INPUTS="inputs.txt")
     wait_until("some rows are done", lambda: rows_done("in.peaks.h5.part"))
     os.kill(wait_until("there are ranks", lambda: ranks_of(job))[-1], signal.SIGKILL)
@@ -313,6 +314,11 @@ def main():
             skip(up.stdout.strip().removeprefix("skipped: "))
         assert up.returncode == 0, up.stdout + up.stderr
         case()
+    except BaseException:
+        for log in sorted(glob.glob("*.log")):  # of the jobs and of SLURM's daemons
+            with open(log, encoding="utf-8", errors="replace") as file:
+                print(f"== {log}", *file.read().splitlines()[-40:], sep="\n")
+        raise
     finally:
         down = subprocess.run([SLURM, "down", "."], capture_output=True, text=True)
         os.chdir("/")
