@@ -59,12 +59,15 @@ static const ncc_option options[] = {
     {.name = NULL},
 };
 
-static const ncc_command command = {
+const ncc_command ncc_compare_command = {
     .name = "compare",
     .summary = "Compare results with results, or with the known answers of an input file.",
     .details =
         "Pairs that have no answer on both sides for the same reason (nonfinite, unreadable, invalid) are the "
         "same.\nExit code 1: something differs.",
+    .examples =
+        "mpixcorr compare peaks.h5 in.h5\tagainst the known answers of 'generate'\n"
+        "mpixcorr compare new.h5 old.h5 --coord-tolerance 1",
     .operands = operands,
     .options = options,
 };
@@ -256,9 +259,9 @@ ncc_status ncc_cmd_compare(int argc, char **argv) {
   compare_side a = {0}, b = {0};
   comparison found = {0};
   bool help = false;
-  NCC_TRY(ncc_command_parse(&command, argc, argv, &values, &help));
+  NCC_TRY(ncc_command_parse(&ncc_compare_command, argc, argv, &values, &help));
   if (help) {
-    ncc_command_print_help(&command, stdout);
+    ncc_command_print_help(&ncc_compare_command, stdout);
     return NCC_OK;
   }
   if (values.report) NCC_TRY(ncc_report_check(values.report));

@@ -34,8 +34,8 @@ typedef struct generate_options {
 static const char details[] =
     "presets:\n" NCC_SYNTH_TABLE(PRESET_LINE)
     "\n"
-    "The templates of a sweep are one place after the other, turned in small steps around zero degrees, with the zero\n"
-    "corners that a rotation leaves. /expected/coords and /expected/peaks hold where each template belongs and the NCC\n"
+    "The templates of a sweep are one place after the other, turned in small steps around zero degrees, with the zero "
+    "corners that a rotation leaves. /expected/coords and /expected/peaks hold where each template belongs and the NCC "
     "there by direct sums; -1, -1 and NaN where that is not known.";
 
 static const ncc_operand operands[] = {
@@ -99,10 +99,13 @@ static const ncc_option options[] = {
     {.name = NULL},
 };
 
-static const ncc_command command = {
+const ncc_command ncc_generate_command = {
     .name = "generate",
     .summary = "Make EM-like images, templates cut from them with noise, gain and offset, and the known answers.",
     .details = details,
+    .examples =
+        "mpixcorr generate in.h5 --preset tiny\tready in a moment\n"
+        "mpixcorr generate big.h5 --preset stitch2d --images 1000\tenough to measure a rate",
     .operands = operands,
     .options = options,
 };
@@ -162,7 +165,7 @@ static ncc_status write_file(const generate_options *values, ncc_synth *synth, n
   ncc_status status = NCC_OK;
   const ncc_synth_shape *s = ncc_synth_get_shape(synth);
   char *description = NULL;
-  NCC_TRY(ncc_command_describe(&command, values, false, &description));
+  NCC_TRY(ncc_command_describe(&ncc_generate_command, values, false, &description));
   NCC_TRY(ncc_input_writer_attribute(writer, "generated_by", description));
   NCC_TRY(ncc_input_writer_stack(writer, NCC_IMAGE, s->images, s->image_rows, s->image_cols, s->dtype, NULL));
   NCC_TRY(ncc_input_writer_stack(writer, NCC_TEMPLATE, a->n, s->template_rows, s->template_cols, s->dtype, NULL));
@@ -183,9 +186,9 @@ ncc_status ncc_cmd_generate(int argc, char **argv) {
   ncc_input_writer *writer = NULL;
   answers a = {0};
   bool help;
-  NCC_TRY(ncc_command_parse(&command, argc, argv, &values, &help));
+  NCC_TRY(ncc_command_parse(&ncc_generate_command, argc, argv, &values, &help));
   if (help) {
-    ncc_command_print_help(&command, stdout);
+    ncc_command_print_help(&ncc_generate_command, stdout);
     goto cleanup;
   }
   const ncc_synth_options asked = {.preset = values.preset,

@@ -40,16 +40,16 @@ static void format_chunk(const void *target, char *text, size_t text_bytes) {
 
 static const char details[] =
     "what DIR may hold:\n"
-    "  the export of an EM client: imageNNNN.tif and templNNNN.tif (numbers may have gaps) and comps.mat with comps\n"
-    "    [n, 2] (image, template), and where there Camax [n, 2] (y, x) and Cmax [1, n], which become /expected\n"
-    "  TIFF or PNG files and pairs.csv with the columns image,template: file names in DIR, with or without extension.\n"
-    "    With the columns y,x,rows,cols as well, the template is that box of the file, and no pixel is stored twice.\n"
-    "    With y0,x0,y1,x1 the peak is sought in that window, with near_y,near_x,radius_y,radius_x around that offset;\n"
-    "    expected_y,expected_x,expected_peak become /expected\n"
-    "  images.npy [n, rows, cols], templates.npy (likewise, or boxes [n, 5]: image, y, x, rows, cols), and pairs.npy\n"
-    "    [n, 2] or pairs.csv with numbers for names\n"
+    "  the export of an EM client: imageNNNN.tif and templNNNN.tif (numbers may have gaps) and comps.mat with comps "
+    "[n, 2] (image, template), and where there Camax [n, 2] (y, x) and Cmax [1, n], which become /expected\n"
+    "  TIFF or PNG files and pairs.csv with the columns image,template: file names in DIR, with or without extension. "
+    "With the columns y,x,rows,cols as well, the template is that box of the file, and no pixel is stored twice. "
+    "With y0,x0,y1,x1 the peak is sought in that window, with near_y,near_x,radius_y,radius_x around that offset; "
+    "expected_y,expected_x,expected_peak become /expected\n"
+    "  images.npy [n, rows, cols], templates.npy (likewise, or boxes [n, 5]: image, y, x, rows, cols), and pairs.npy "
+    "[n, 2] or pairs.csv with numbers for names\n"
     "\n"
-    "A file that cannot be used is named and left out: its number stays a gap, and pairs that refer to it become rows\n"
+    "A file that cannot be used is named and left out: its number stays a gap, and pairs that refer to it become rows "
     "without a pair (-1). The exit code is 6 then.";
 
 static const ncc_operand operands[] = {
@@ -98,10 +98,13 @@ static const ncc_option options[] = {
     {.name = NULL},
 };
 
-static const ncc_command command = {
+const ncc_command ncc_import_command = {
     .name = "import",
     .summary = "Make an input file of pictures or stacks and a table of pairs.",
     .details = details,
+    .examples =
+        "mpixcorr import export/ in.h5\timages, templates and pairs of an EM client\n"
+        "mpixcorr import tiles/ in.h5 --pairs neighbours.csv",
     .operands = operands,
     .options = options,
 };
@@ -132,12 +135,12 @@ ncc_status ncc_cmd_import(int argc, char **argv) {
   char *description = NULL;
   ncc_import_summary summary;
   bool help;
-  NCC_TRY(ncc_command_parse(&command, argc, argv, &values, &help));
+  NCC_TRY(ncc_command_parse(&ncc_import_command, argc, argv, &values, &help));
   if (help) {
-    ncc_command_print_help(&command, stdout);
+    ncc_command_print_help(&ncc_import_command, stdout);
     goto cleanup;
   }
-  NCC_TRY(ncc_command_describe(&command, &values, false, &description));
+  NCC_TRY(ncc_command_describe(&ncc_import_command, &values, false, &description));
   const ncc_import_options asked = {
       .folder = values.folder,
       .output = values.output,

@@ -30,9 +30,12 @@ static const ncc_option options[] = {
     {.name = NULL},
 };
 
-static const ncc_command command = {
+const ncc_command ncc_info_command = {
     .name = "info",
     .summary = "Say in words what an input or output file holds.",
+    .examples =
+        "mpixcorr info peaks.h5\n"
+        "mpixcorr info --check peaks.h5 && echo complete\tin scripts, whatever the launcher returned",
     .operands = operands,
     .options = options,
 };
@@ -188,9 +191,9 @@ ncc_status ncc_cmd_info(int argc, char **argv) {
   ncc_status status = NCC_OK;
   info_options values = {0};
   bool help = false, is_output;
-  NCC_TRY(ncc_command_parse(&command, argc, argv, &values, &help));
+  NCC_TRY(ncc_command_parse(&ncc_info_command, argc, argv, &values, &help));
   if (help) {
-    ncc_command_print_help(&command, stdout);
+    ncc_command_print_help(&ncc_info_command, stdout);
     return NCC_OK;
   }
   if (values.check) {

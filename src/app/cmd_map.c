@@ -71,13 +71,13 @@ static const ncc_option options[] = {
     NCC_SEARCH_OPTION_ROWS(map_options, search){.name = NULL},
 };
 
-static const ncc_command command = {
+const ncc_command ncc_map_command = {
     .name = "map",
     .summary = "Show a match: the NCC map of one pair, or a contact sheet of the pairs with low peaks.",
-    .details =
-        "  mpixcorr map INPUT OUT.png --pair N              a picture to judge a match by\n"
-        "  mpixcorr map INPUT OUT.h5 --pair N               the map as float64, /ncc\n"
-        "  mpixcorr map INPUT OUT.png --results OUTPUT --below P    a contact sheet",
+    .examples =
+        "mpixcorr map in.h5 pair12.png --pair 12 --results peaks.h5\ta picture to judge a match by\n"
+        "mpixcorr map in.h5 pair12.h5 --pair 12\tthe map as float64, /ncc\n"
+        "mpixcorr map in.h5 sheet.png --results peaks.h5 --below 0.4\ta contact sheet of the doubtful pairs",
     .operands = operands,
     .options = options,
 };
@@ -160,7 +160,7 @@ static ncc_status show_pair(const map_options *o, ncc_pair_source *source) {
     goto cleanup;
   }
   NCC_TRY(find_match(&o->search, window, &shown.image, &shown.tmpl, &shown.result));
-  NCC_TRY(ncc_command_describe(&command, o, true, &described));
+  NCC_TRY(ncc_command_describe(&ncc_map_command, o, true, &described));
   if (ends_with(o->output, ".h5")) {
     const int64_t pair[3] = {o->pair, catalog->pairs[o->pair][0], catalog->pairs[o->pair][1]};
     NCC_TRY(ncc_map_file_write(o->output, &map, &shown.result, pair, catalog->path, described));
@@ -257,9 +257,9 @@ ncc_status ncc_cmd_map(int argc, char **argv) {
   ncc_pair_source *source = NULL;
   ncc_output_data results = {0};
   bool help = false;
-  NCC_TRY(ncc_command_parse(&command, argc, argv, &values, &help));
+  NCC_TRY(ncc_command_parse(&ncc_map_command, argc, argv, &values, &help));
   if (help) {
-    ncc_command_print_help(&command, stdout);
+    ncc_command_print_help(&ncc_map_command, stdout);
     goto cleanup;
   }
   NCC_TRY(check_options(&values));

@@ -21,6 +21,7 @@ typedef struct observer {
   ncc_run_options *options;
   char *output; /**< in place of the name that was given, or NULL */
   ncc_progress progress;
+  int columns; /**< of the terminal that shows stderr; 0: none */
 } observer;
 
 /** --resume with the part's own name: goes on with the output that it is a part of. */
@@ -68,7 +69,8 @@ static ncc_status check(void *context) {
 static void started(void *context, const ncc_job_header *header) {
   observer *o = context;
   ncc_report_header(stdout, header);
-  ncc_progress_start(&o->progress, o->options->progress, stderr);
+  const bool quiet = ncc_command_quiet();
+  ncc_progress_start(&o->progress, quiet ? NCC_PROGRESS_NONE : o->options->progress, stderr, o->columns);
 }
 
 static ncc_status planned(void *context, const ncc_job_header *header, const ncc_forecast *forecast) {
@@ -129,7 +131,7 @@ ncc_status ncc_cmd_run(int argc, char **argv) {
     ncc_job_finalize();
     goto cleanup;
   }
-  observer o = {.options = &options};
+  observer o = {.options = &options, .columns = rank == 0 ? ncc_launcher_terminal_columns() : 0};
   ncc_job_observer hooks = {.context = &o,
                             .probe = probe,
                             .check = check,

@@ -41,7 +41,7 @@ static const ncc_option options[] = {{.name = "device",
                                       .max = 3600},
                                      {.name = NULL}};
 
-static const ncc_command command = {
+const ncc_command ncc_selftest_command = {
     .name = "selftest",
     .summary =
         "Is this build right on this machine? Some hundred built-in pairs of all pixel types against direct "
@@ -49,6 +49,9 @@ static const ncc_command command = {
     .details =
         "Exit code 0: all is right; 1: it is not, and the page says what. The digest is the same on every CPU "
         "and GPU. Run it once on every kind of node.",
+    .examples =
+        "mpixcorr selftest\n"
+        "srun -N 8 --ntasks-per-node=1 mpixcorr selftest --seconds 0\ton every node of a job",
     .operands = operands,
     .options = options};
 
@@ -67,9 +70,9 @@ ncc_status ncc_cmd_selftest(int argc, char **argv) {
   ncc_selftest_options test = {0};
   bool help = false;
   cpu_set_t cores;
-  NCC_TRY(ncc_command_parse(&command, argc, argv, &values, &help));
+  NCC_TRY(ncc_command_parse(&ncc_selftest_command, argc, argv, &values, &help));
   if (help) {
-    ncc_command_print_help(&command, stdout);
+    ncc_command_print_help(&ncc_selftest_command, stdout);
     return NCC_OK;
   }
   NCC_TRY(choose_engine(values.device, &test.config));

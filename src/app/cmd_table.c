@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/commands.h"
 #include "app/pair_source.h"
+#include "base/terminal.h"
 #include "base/text.h"
 #include "options/table.h"
 
@@ -33,10 +35,13 @@ static const ncc_option options[] = {
     {.name = NULL},
 };
 
-static const ncc_command command = {
+const ncc_command ncc_table_command = {
     .name = "table",
     .summary = "Show results as a table, a row a pair: pairs without an answer first, then by peak, lowest first.",
     .details = "Rows of /pairs that hold no pair are left out.",
+    .examples =
+        "mpixcorr table peaks.h5 | head -n 40\tthe worst ones\n"
+        "mpixcorr table peaks.h5 --csv > peaks.csv",
     .operands = operands,
     .options = options,
 };
@@ -124,17 +129,38 @@ static void print_csv(const ncc_output_data *data, const ncc_pair_source *names,
 
 /* ---- for people ---------------------------------------------------------------------------------------------- */
 
-enum { LABEL_BYTES = 256, LABEL_COLUMNS = 40 };
+enum { LABEL_BYTES = 256, LABEL_COLUMNS = 40, LABEL_LEAST = 8 };
 
-/** "3 left.tif", or "3"; at most LABEL_COLUMNS characters. */
-static void label(const ncc_pair_source *names, ncc_object_kind kind, int64_t id, char text[LABEL_BYTES]) {
+/** "3 left.tif", or "3"; where that takes more columns, its middle is left out: names differ at their ends. */
+static void label(const ncc_pair_source *names, ncc_object_kind kind, int64_t id, int most, char text[LABEL_BYTES]) {
   const char *name = ncc_text_show(name_of(names, kind, id));
   char whole[4096];
   snprintf(whole, sizeof whole, *name ? "%" PRId64 " %s" : "%" PRId64, id, name);
-  size_t bytes = 0;
-  for (int column = 0; column < LABEL_COLUMNS && whole[bytes]; column++)
-    for (bytes++; ((unsigned char)whole[bytes] & 0xc0) == 0x80;) bytes++;
-  snprintf(text, LABEL_BYTES, "%.*s", (int)bytes, whole);
+  const int columns = ncc_text_columns(whole);
+  if (columns <= most) {
+    snprintf(text, LABEL_BYTES, "%.*s", LABEL_BYTES - 1, whole);
+    return;
+  }
+  const int begin = most / 3, end = most - begin - 2; /* behind ".." */
+  size_t bytes[2] = {0, 0};
+  const int upto[2] = {begin, columns - end};
+  for (int part = 0; part < 2; part++)
+    for (int column = 0; column < upto[part] && whole[bytes[part]]; column++)
+      for (bytes[part]++; ((unsigned char)whole[bytes[part]] & 0xc0) == 0x80;) bytes[part]++;
+  snprintf(text, LABEL_BYTES, "%.*s..%s", (int)bytes[0], whole, whole + bytes[1]);
+}
+
+/** What the widest labels may take, so that a row fits the terminal: half of what the numbers leave. */
+static int label_columns(const ncc_output_data *data) {
+  const int numbers = data->subpixel ? 82 : 72, columns = ncc_terminal_columns(STDOUT_FILENO);
+  if (columns == 0) return LABEL_COLUMNS;
+  const int each = (columns - numbers) / 2;
+  return each < LABEL_LEAST ? LABEL_LEAST : each > LABEL_COLUMNS ? LABEL_COLUMNS : each;
+}
+
+static const char *colour_of(uint8_t status) {
+  const int rank = rank_of(status);
+  return rank == 2 ? "" : ncc_terminal_colour(stdout, rank == 1 ? NCC_COLOUR_DOUBTFUL : NCC_COLOUR_BAD);
 }
 
 /** Prints text and fills up with blanks. */
@@ -144,10 +170,11 @@ static void print_column(const char *text, int width) {
 
 static void print_text(const ncc_output_data *data, const ncc_pair_source *names, const table_row *rows, int64_t n) {
   char text[2][LABEL_BYTES], second[32] = "", offset[2][32], peak[32], overlap[32];
+  const int most = label_columns(data);
   int width[2] = {5, 8};
   for (int64_t i = 0; i < n; i++)
     for (int kind = 0; kind < 2; kind++) {
-      label(names, (ncc_object_kind)kind, data->pairs[rows[i].row][kind], text[kind]);
+      label(names, (ncc_object_kind)kind, data->pairs[rows[i].row][kind], most, text[kind]);
       const int columns = ncc_text_columns(text[kind]);
       if (columns > width[kind]) width[kind] = columns;
     }
@@ -169,11 +196,12 @@ static void print_text(const ncc_output_data *data, const ncc_pair_source *names
     }
     printf("%8" PRId64, row);
     for (int kind = 0; kind < 2; kind++) {
-      label(names, (ncc_object_kind)kind, data->pairs[row][kind], text[kind]);
+      label(names, (ncc_object_kind)kind, data->pairs[row][kind], most, text[kind]);
       print_column(text[kind], width[kind]);
     }
-    printf("  %8s  %8s  %8s%s  %7s  %6s  %s\n", offset[0], offset[1], peak, second, overlap,
-           data->at_border[row] ? "yes" : "", ncc_pair_status_name((ncc_pair_status)data->status[row]));
+    printf("  %8s  %8s  %8s%s  %7s  %6s  %s%s%s\n", offset[0], offset[1], peak, second, overlap,
+           data->at_border[row] ? "yes" : "", colour_of(data->status[row]),
+           ncc_pair_status_name((ncc_pair_status)data->status[row]), ncc_terminal_colour(stdout, NCC_COLOUR_OFF));
   }
 }
 
@@ -185,9 +213,9 @@ ncc_status ncc_cmd_table(int argc, char **argv) {
   table_row *rows = NULL;
   int64_t n = 0;
   bool help = false;
-  NCC_TRY(ncc_command_parse(&command, argc, argv, &values, &help));
+  NCC_TRY(ncc_command_parse(&ncc_table_command, argc, argv, &values, &help));
   if (help) {
-    ncc_command_print_help(&command, stdout);
+    ncc_command_print_help(&ncc_table_command, stdout);
     goto cleanup;
   }
   NCC_TRY(ncc_output_load(values.output, &data));

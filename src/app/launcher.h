@@ -10,4 +10,8 @@ int ncc_launcher_rank(void);
 /** How many processes were started together, 0 where that is not told. */
 int ncc_launcher_ranks(void);
 
+/** Columns of the terminal that shows this process's stderr: its own, or that of the mpirun which passes it on, on this
+ *  node; 0 where there is none. */
+int ncc_launcher_terminal_columns(void);
+
 #endif

@@ -1,13 +1,14 @@
-/** See man_page.h. */
-#include "app/man_page.h"
+/** See about.h: the man page, written once at build time. */
+#include "app/about.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "app/commands.h"
 #include "base/version.h"
 #include "options/table.h"
 
-void ncc_man_page_begin(void) {
+static void print_beginning(void) {
   printf(".TH MPIXCORR 1 \"\" \"mpixcorr %s\" \"User Commands\"\n", ncc_version());
   puts(
       ".SH NAME\n"
@@ -52,7 +53,44 @@ static void print_exit_codes(void) {
   }
 }
 
-void ncc_man_page_end(void) {
+/** What the environment may say; a test holds this to what the sources ask for. */
+static void print_environment(void) {
+  static const struct {
+    const char *name, *meaning;
+  } variables[] = {
+      {"MPIXCORR_ISA", "the widest instruction set to be used: plain, avx2 or avx512. Results do not depend on it."},
+      {"MPIXCORR_PATIENCE_S", "seconds without a word from a rank until a run says so and gives it up."},
+      {"MPIXCORR_SYNC_S", "seconds between two moments at which finished rows are safe on disk."},
+      {"XDG_CACHE_HOME, HOME", "where FFT plans are kept between runs: mpixcorr in the user's cache directory."},
+      {"NO_COLOR", "no colours on a terminal. TERM=dumb says the same."},
+      {"CUDA_VISIBLE_DEVICES", "which GPUs may be used."},
+      {"HDF5_PLUGIN_PATH, HDF5_EXTFILE_PREFIX, HDF5_VDS_PREFIX", "as HDF5 defines them."},
+  };
+  puts(".SH ENVIRONMENT");
+  for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
+    fputs(".TP\n\\fB", stdout);
+    ncc_roff_print(stdout, variables[i].name);
+    fputs("\\fR\n", stdout);
+    ncc_roff_print(stdout, variables[i].meaning);
+    putchar('\n');
+  }
+}
+
+void ncc_about_man(void) {
+  print_beginning();
+  for (const ncc_command_entry *entry = ncc_commands; entry->command; entry++)
+    ncc_command_print_man(entry->command, stdout);
+  puts(
+      ".SS \"mpixcorr help [COMMAND], mpixcorr version\"\n"
+      "What \\-\\-help and \\-\\-version say. Every command has \\fB\\-h\\fR, \\fB\\-\\-help\\fR and \\fB\\-q\\fR,\n"
+      "\\fB\\-\\-quiet\\fR: nothing but errors and warnings, which then go to stderr.\n"
+      ".SH EXAMPLES");
+  ncc_roff_examples(stdout,
+                    "mpixcorr generate in.h5 --preset tiny\tmake EM-like input with known answers\n"
+                    "mpirun -n 4 mpixcorr run in.h5 peaks.h5\tcorrelate its pairs\n"
+                    "mpixcorr table peaks.h5\tlook at them, worst first\n"
+                    "mpixcorr info --check peaks.h5\task in a script whether the output is complete");
+  print_environment();
   puts(".SH EXIT STATUS");
   print_exit_codes();
   puts(
@@ -61,5 +99,7 @@ void ncc_man_page_end(void) {
       "program's other documents.\n"
       ".SH SEE ALSO\n"
       ".BR mpirun (1),\n"
-      ".BR h5dump (1)");
+      ".BR srun (1),\n"
+      ".BR h5dump (1);\n"
+      "README.md in the program's documents is the way to the others.");
 }

@@ -1,7 +1,6 @@
 #include "app/progress.h"
 
 #include <math.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 
@@ -31,9 +30,9 @@ void ncc_progress_words(char *text, size_t text_bytes, int64_t done, int64_t tot
            total > 0 ? (int)(100.0 * (double)done / (double)total) : 100, rate < 10 ? 1 : 0, rate, left);
 }
 
-void ncc_progress_start(ncc_progress *progress, ncc_progress_mode mode, FILE *stream) {
-  *progress = (ncc_progress){.stream = stream, .mode = mode, .started_s = ncc_clock_s()};
-  if (mode == NCC_PROGRESS_AUTO) progress->mode = isatty(fileno(stream)) ? NCC_PROGRESS_BAR : NCC_PROGRESS_LOG;
+void ncc_progress_start(ncc_progress *progress, ncc_progress_mode mode, FILE *stream, int columns) {
+  *progress = (ncc_progress){.stream = stream, .mode = mode, .started_s = ncc_clock_s(), .columns = columns};
+  if (mode == NCC_PROGRESS_AUTO) progress->mode = columns ? NCC_PROGRESS_BAR : NCC_PROGRESS_LOG;
   progress->shown_s = progress->started_s + (progress->mode == NCC_PROGRESS_LOG ? LOG_FIRST_S - LOG_EVERY_S : 0);
 }
 
@@ -51,7 +50,10 @@ void ncc_progress_update(ncc_progress *progress, int64_t done, int64_t total) {
     int filled = total > 0 ? (int)(BAR_WIDTH * (double)done / (double)total) : BAR_WIDTH;
     for (int i = 0; i < BAR_WIDTH; i++) bar[i] = i < filled ? '#' : '.';
     bar[BAR_WIDTH] = '\0';
-    fprintf(progress->stream, "\r[%s] %s\033[K", bar, words);
+    char line[BAR_WIDTH + sizeof words + 4];
+    snprintf(line, sizeof line, "[%s] %s", bar, words);
+    const int most = progress->columns > 0 ? progress->columns - 1 : (int)sizeof line; /* a second line would stay */
+    fprintf(progress->stream, "\r%.*s\033[K", most, line);
     progress->drawn = true;
   }
   fflush(progress->stream);

@@ -10,11 +10,13 @@ typedef struct ncc_progress {
   FILE *stream;
   ncc_progress_mode mode; /**< resolved: never auto */
   double started_s, shown_s;
-  bool drawn; /**< a bar stands on the terminal's line */
+  int columns; /**< of the terminal; 0: unknown */
+  bool drawn;  /**< a bar stands on the terminal's line */
 } ncc_progress;
 
-/** Starts the clock. `auto` is a bar where the stream is a terminal, else a log. */
-void ncc_progress_start(ncc_progress *progress, ncc_progress_mode mode, FILE *stream);
+/** Starts the clock. `auto` is a bar where a terminal shows the stream, else a log.
+ *  @param[in] columns  of that terminal, into which a bar is made to fit; 0: there is none. */
+void ncc_progress_start(ncc_progress *progress, ncc_progress_mode mode, FILE *stream, int columns);
 
 /** Shows, not more often than one can read: a bar four times a second, a line after 5 s and then every 10 s. */
 void ncc_progress_update(ncc_progress *progress, int64_t done, int64_t total);

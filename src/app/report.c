@@ -12,8 +12,10 @@
 #include "base/arithmetic.h"
 #include "base/files.h"
 #include "base/target.h"
+#include "base/terminal.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "options/table.h"
 
 /* ---- in words --------------------------------------------------------------------------------------------------- */
 
@@ -50,6 +52,17 @@ static void print_area(FILE *stream, const ncc_work *work) {
           first->image_cols + first->template_cols - 1, varies ? " in the first pair; others differ" : "");
 }
 
+/** Begins a line that warns: in the report, or on stderr where that is not shown. @return where it goes on. */
+static FILE *begin_warning(FILE *stream) {
+  if (ncc_command_quiet()) {
+    fputs("mpixcorr: warning: ", stderr);
+    return stderr;
+  }
+  fprintf(stream, "%swarning%s  ", ncc_terminal_colour(stream, NCC_COLOUR_DOUBTFUL),
+          ncc_terminal_colour(stream, NCC_COLOUR_OFF));
+  return stream;
+}
+
 void ncc_report_header(FILE *stream, const ncc_job_header *header) {
   const ncc_work *work = header->work;
   const ncc_catalog *catalog = work->catalog;
@@ -84,8 +97,26 @@ void ncc_report_header(FILE *stream, const ncc_job_header *header) {
   if (gpus[0]) fprintf(stream, "GPUs     %s\n", gpus);
   if (header->options->output) fprintf(stream, "output   %s\n", ncc_text_show(header->options->output));
   ncc_warnings_find(header, &warnings);
-  for (int i = 0; i < warnings.n; i++) fprintf(stream, "warning  %s\n", ncc_text_show(warnings.text[i]));
+  for (int i = 0; i < warnings.n; i++) fprintf(begin_warning(stream), "%s\n", ncc_text_show(warnings.text[i]));
   ncc_file_flush(stream);
+}
+
+static void print_doubts(FILE *stream, const ncc_job_totals *totals) {
+  const int64_t border = totals->at_border, fallback = totals->counters.cpu_fallback, unreadable = totals->unreadable;
+  if (border)
+    fprintf(begin_warning(stream),
+            "%" PRId64 " peak%s at the border of what was searched: a better match may lie beyond; see /at_border\n",
+            border, border == 1 ? " lies" : "s lie");
+  if (fallback)
+    fprintf(begin_warning(stream),
+            "%" PRId64 " pair%s of GPU ranks went to the CPU engine: too large for the GPU, or it failed\n", fallback,
+            ncc_plural(fallback));
+  if (unreadable)
+    fprintf(begin_warning(stream), "%" PRId64 " image%s or templates could not be read\n", unreadable,
+            ncc_plural(unreadable));
+  FILE *reasons = ncc_command_quiet() ? stderr : stream;
+  for (int64_t i = 0; i < unreadable && i < NCC_JOB_REASONS; i++) fprintf(reasons, "         %s\n", totals->reasons[i]);
+  if (unreadable > NCC_JOB_REASONS) fprintf(reasons, "         and %" PRId64 " more\n", unreadable - NCC_JOB_REASONS);
 }
 
 void ncc_report_summary(FILE *stream, const ncc_job_header *header, const ncc_job_totals *totals) {
@@ -108,23 +139,7 @@ void ncc_report_summary(FILE *stream, const ncc_job_header *header, const ncc_jo
   fprintf(stream, "time     computing %.2f s, planning %.2f s, waiting %.2f s, reading %.2f s%s; writing %.2f s\n",
           totals->compute_s.mean, totals->plan_s.mean, totals->wait_s.mean, totals->read_s.mean,
           header->ranks > 1 ? " (mean of the ranks)" : "", totals->write_s.max);
-  if (totals->at_border)
-    fprintf(stream,
-            "warning  %" PRId64
-            " peak%s at the border of what was searched: a better match may lie beyond; see "
-            "/at_border\n",
-            totals->at_border, totals->at_border == 1 ? " lies" : "s lie");
-  if (totals->counters.cpu_fallback)
-    fprintf(stream,
-            "warning  %" PRId64 " pair%s of GPU ranks went to the CPU engine: too large for the GPU, or it failed\n",
-            totals->counters.cpu_fallback, ncc_plural(totals->counters.cpu_fallback));
-  if (totals->unreadable)
-    fprintf(stream, "warning  %" PRId64 " image%s or templates could not be read\n", totals->unreadable,
-            ncc_plural(totals->unreadable));
-  for (int64_t i = 0; i < totals->unreadable && i < NCC_JOB_REASONS; i++)
-    fprintf(stream, "         %s\n", totals->reasons[i]);
-  if (totals->unreadable > NCC_JOB_REASONS)
-    fprintf(stream, "         and %" PRId64 " more\n", totals->unreadable - NCC_JOB_REASONS);
+  print_doubts(stream, totals);
   ncc_file_flush(stream);
 }
 

@@ -24,7 +24,7 @@ static void print_tag(FILE *stream, const ncc_option *option) {
   fputs("\\fB\\-\\-", stream);
   ncc_roff_print(stream, option->name);
   fputs("\\fR", stream);
-  if (option->kind != NCC_OPTION_FLAG && option->kind != NCC_OPTION_NO) {
+  if (ncc_option_takes_argument(option)) {
     fputs(" \\fI", stream);
     ncc_roff_print(stream, option->argument);
     fputs("\\fR", stream);
@@ -40,7 +40,7 @@ static void print_option(FILE *stream, const ncc_option *option) {
   }
   print_tag(stream, option);
   ncc_roff_print(stream, option->help);
-  const bool typed = option->kind != NCC_OPTION_FLAG && option->kind != NCC_OPTION_NO;
+  const bool typed = ncc_option_takes_argument(option);
   const char *value = option->default_words ? option->default_words : typed ? option->initial : NULL;
   if (value) {
     fputs(" (default: ", stream);
@@ -48,6 +48,40 @@ static void print_option(FILE *stream, const ncc_option *option) {
     fputc(')', stream);
   }
   fputs(".\n", stream);
+}
+
+/** A line a paragraph; what is indented stays so. */
+static void print_details(FILE *stream, const char *details) {
+  while (*details) {
+    const int length = (int)strcspn(details, "\n");
+    char text[2048];
+    snprintf(text, sizeof text, "%.*s", length, details);
+    if (text[0] == ' ')
+      fputs(".RS 4\n", stream);
+    else
+      fputs(".PP\n", stream);
+    ncc_roff_print(stream, text + strspn(text, " "));
+    fputs(text[0] == ' ' ? "\n.RE\n" : "\n", stream);
+    details += length + (details[length] == '\n');
+  }
+}
+
+void ncc_roff_examples(FILE *stream, const char *examples) {
+  while (*examples) {
+    const int length = (int)strcspn(examples, "\n"), command = (int)strcspn(examples, "\t\n");
+    char text[2048];
+    snprintf(text, sizeof text, "%.*s", command, examples);
+    fputs(".PP\n.nf\n.RS 4\n", stream);
+    ncc_roff_print(stream, text);
+    fputs("\n.RE\n.fi\n", stream);
+    if (command < length) {
+      snprintf(text, sizeof text, "%.*s", length - command - 1, examples + command + 1);
+      fputs(".RS 8\n", stream);
+      ncc_roff_print(stream, text);
+      fputs("\n.RE\n", stream);
+    }
+    examples += length + (examples[length] == '\n');
+  }
 }
 
 void ncc_command_print_man(const ncc_command *command, FILE *stream) {
@@ -63,8 +97,6 @@ void ncc_command_print_man(const ncc_command *command, FILE *stream) {
     fputs(".\n", stream);
   }
   for (const ncc_option *option = command->options; option && option->name; ++option) print_option(stream, option);
-  if (!command->details) return;
-  fputs(".PP\n.nf\n", stream);
-  ncc_roff_print(stream, command->details);
-  fputs("\n.fi\n", stream);
+  if (command->details) print_details(stream, command->details);
+  if (command->examples) ncc_roff_examples(stream, command->examples);
 }

@@ -249,9 +249,13 @@ const ncc_command ncc_run_command = {
     .name = "run",
     .summary = "Correlate every pair of INPUT and write the peaks to OUTPUT, under mpirun or srun, or alone.",
     .details =
-        "Exit codes: 0 done; 1 internal error; 2 usage; 3 input invalid; 4 output exists, is in use, or cannot\n"
-        "be written; 5 no such device; 6 done, but some pairs are nonfinite, unreadable, uncertain or invalid;\n"
-        "75 stopped early by a signal or a limit, go on with --resume.",
+        "Exit codes: 0 done; 1 internal error; 2 usage; 3 input invalid; 4 output exists, is in use, or cannot be "
+        "written; 5 no such device; 6 done, but some pairs are nonfinite, unreadable, uncertain or invalid; 75 stopped "
+        "early by a signal or a limit, go on with --resume.",
+    .examples =
+        "mpirun -n 4 mpixcorr run in.h5 peaks.h5 --crop half\tfour ranks on this machine\n"
+        "mpixcorr run in.h5 --dry-run\twhat it would take, and a launch line\n"
+        "mpirun -n 4 mpixcorr run in.h5 peaks.h5 --crop half --resume\tgo on with what was stopped",
     .operands = run_operands,
     .options = run_options,
     .optional = 1,

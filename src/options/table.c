@@ -8,18 +8,26 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "options/nearest.h"
 
 enum {
-  MAN_CODE = 255,
   HELP_CODE = 256, /* what getopt_long returns for --help; row r of the table is HELP_CODE + 1 + r */
-  VALUE_BYTES = 512,
-  HELP_COLUMN = 28,
-  HELP_WIDTH = 100
+  VALUE_BYTES = 512
 };
 
-static bool help_as_man; /**< --man was asked for, not --help */
+static bool quiet; /**< -q was given */
 
-static bool takes_argument(const ncc_option *option) {
+bool ncc_command_quiet(void) {
+  return quiet;
+}
+
+/** -q: what is said on stdout goes nowhere. */
+static ncc_status be_quiet(void) {
+  quiet = true;
+  return freopen("/dev/null", "w", stdout) ? NCC_OK : ncc_error_set(NCC_ERR_INTERNAL, "/dev/null: cannot be opened");
+}
+
+bool ncc_option_takes_argument(const ncc_option *option) {
   return option->kind != NCC_OPTION_FLAG && option->kind != NCC_OPTION_NO;
 }
 
@@ -156,7 +164,7 @@ static void describe_expected(const ncc_option *option, char *text, size_t text_
   const bool whole = option->kind == NCC_OPTION_INT || option->kind == NCC_OPTION_INT64;
   if (option->expected) {
     snprintf(text, text_bytes, "%s", option->expected);
-  } else if (!takes_argument(option)) {
+  } else if (!ncc_option_takes_argument(option)) {
     snprintf(text, text_bytes, "'on' or 'off'");
   } else if (whole || option->kind == NCC_OPTION_DOUBLE) {
     const char *noun = whole ? "a whole number" : "a number";
@@ -186,9 +194,16 @@ static ncc_status explain_missing_value(const ncc_command *command, const ncc_op
 
 /** @param[in] code  what getopt_long left in optopt: a letter, 0 for a long option, HELP_CODE for --help=VALUE. */
 static ncc_status explain_unknown(const ncc_command *command, int code, const char *found) {
-  if (code >= MAN_CODE)
+  if (code >= HELP_CODE)
     return ncc_error_set(NCC_ERR_USAGE, "%s: found '%s', expected --help without a value", command->name, found);
   const char letter[3] = {'-', (char)code, '\0'};
+  char name[VALUE_BYTES] = "";
+  if (!code) snprintf(name, sizeof name, "%.*s", (int)strcspn(found + 2, "="), found + 2);
+  ncc_nearest nearest = {.word = name};
+  for (size_t i = 0; !code && i < option_count(command); ++i) ncc_nearest_offer(&nearest, command->options[i].name);
+  if (nearest.found)
+    return ncc_error_set(NCC_ERR_USAGE, "%s: unknown option '--%s', did you mean --%s?", command->name, name,
+                         nearest.found);
   return ncc_error_set(NCC_ERR_USAGE, "%s: unknown option '%s', expected one of 'mpixcorr %s --help'", command->name,
                        code ? letter : found, command->name);
 }
@@ -218,30 +233,33 @@ static ncc_status take_operands(const ncc_command *command, int argc, char **arg
 ncc_status ncc_command_parse(const ncc_command *command, int argc, char **argv, void *values, bool *help) {
   ncc_status status = NCC_OK;
   const size_t n = option_count(command);
-  char letters[2 * 64 + 4] = ":h"; /* ':' first: a missing argument is told from an unknown option */
+  char letters[2 * 64 + 5] = ":hq"; /* ':' first: a missing argument is told from an unknown option */
   struct option *longs = calloc(n + 3, sizeof *longs);
   *help = false;
   NCC_CHECK(longs, NCC_ERR_NOMEM, "%s: no memory for %zu options", command->name, n);
   for (size_t i = 0; i < n; ++i) {
     const ncc_option *option = &command->options[i];
-    const int argument = takes_argument(option) ? required_argument : optional_argument;
+    const int argument = ncc_option_takes_argument(option) ? required_argument : optional_argument;
     longs[i] = (struct option){.name = option->name, .has_arg = argument, .val = HELP_CODE + 1 + (int)i};
     if (option->letter) {
-      char letter[3] = {option->letter, takes_argument(option) ? ':' : '\0', '\0'};
+      char letter[3] = {option->letter, ncc_option_takes_argument(option) ? ':' : '\0', '\0'};
       strncat(letters, letter, sizeof letters - strlen(letters) - 1);
     }
     if (option->initial) NCC_TRY(set_or_explain(command, option, option->initial, values));
   }
   longs[n] = (struct option){.name = "help", .val = HELP_CODE};
-  longs[n + 1] = (struct option){.name = "man", .val = MAN_CODE};
+  longs[n + 1] = (struct option){.name = "quiet", .val = 'q'};
 
   opterr = 0;
   optind = 0; /* a fresh scan, also of glibc's hidden state */
   for (int code; (code = getopt_long(argc, argv, letters, longs, NULL)) != -1;) {
-    if (code == HELP_CODE || code == MAN_CODE || code == 'h') {
+    if (code == HELP_CODE || code == 'h') {
       *help = true;
-      help_as_man = code == MAN_CODE;
       goto cleanup;
+    }
+    if (code == 'q') {
+      NCC_TRY(be_quiet());
+      continue;
     }
     if (code == '?') {
       status = explain_unknown(command, optopt, argv[optind - 1]);
@@ -261,63 +279,6 @@ ncc_status ncc_command_parse(const ncc_command *command, int argc, char **argv, 
 cleanup:
   free(longs);
   return status;
-}
-
-/** Writes words from column `column` on, wrapped to `HELP_WIDTH`; continuation lines start at `indent`. */
-static void print_wrapped(FILE *stream, const char *text, int column, int indent) {
-  bool first = true;
-  while (*text) {
-    const int length = (int)strcspn(text, " ");
-    if (!first && column + 1 + length > HELP_WIDTH) {
-      fprintf(stream, "\n%*s", indent, "");
-      column = indent;
-      first = true;
-    }
-    column += fprintf(stream, "%s%.*s", first ? "" : " ", length, text);
-    first = false;
-    text += length;
-    while (*text == ' ') ++text;
-  }
-  fputc('\n', stream);
-}
-
-static void print_row(FILE *stream, const char *left, const char *help, const char *value) {
-  char text[4 * VALUE_BYTES];
-  snprintf(text, sizeof text, value ? "%s (default: %s)" : "%s", help, value);
-  int column = fprintf(stream, "  %s", left);
-  if (column + 2 > HELP_COLUMN) {
-    fputc('\n', stream);
-    column = 0;
-  }
-  fprintf(stream, "%*s", HELP_COLUMN - column, "");
-  print_wrapped(stream, text, HELP_COLUMN, HELP_COLUMN);
-}
-
-void ncc_command_print_help(const ncc_command *command, FILE *stream) {
-  if (help_as_man) {
-    ncc_command_print_man(command, stream);
-    return;
-  }
-  const ncc_operand *operands = command->operands;
-  fprintf(stream, "usage: mpixcorr %s", command->name);
-  for (size_t i = 0; operands && operands[i].name; ++i) fprintf(stream, " %s", operands[i].name);
-  fprintf(stream, " [options]\n\n%s\n\n", command->summary);
-  for (size_t i = 0; operands && operands[i].name; ++i) print_row(stream, operands[i].name, operands[i].help, NULL);
-  const size_t n = option_count(command);
-  for (size_t i = 0; i < n; ++i) {
-    const ncc_option *option = &command->options[i];
-    if (option->group) fprintf(stream, "\n%s:\n", option->group);
-    if (i == 0 && !option->group) fputs("\noptions:\n", stream);
-    char left[VALUE_BYTES], letter[5] = "";
-    if (option->letter) snprintf(letter, sizeof letter, "-%c, ", option->letter);
-    snprintf(left, sizeof left, "%s--%s%s%s", letter, option->name, takes_argument(option) ? " " : "",
-             takes_argument(option) ? option->argument : "");
-    const char *value = option->default_words ? option->default_words : takes_argument(option) ? option->initial : NULL;
-    print_row(stream, left, option->help, value);
-  }
-  if (n == 0) fputs("\noptions:\n", stream);
-  print_row(stream, "-h, --help", "show this and stop", NULL);
-  if (command->details) fprintf(stream, "\n%s\n", command->details);
 }
 
 ncc_status ncc_command_describe(const ncc_command *command, const void *values, bool results_only, char **out) {

@@ -1,4 +1,5 @@
-/** One table of options per command: parsing, --help, "every option in effect" and the man page all come from it.
+/** One table of options per command: parsing, --help, "every option in effect", the man page and
+ *  completions all come from it.
  *
  *  A command declares its values as a struct, its operands and options as tables of rows that point into that struct,
  *  and calls ncc_command_parse(). getopt_long does the scanning; this module knows nothing of any particular option.
@@ -50,8 +51,9 @@ typedef struct ncc_operand {
 /** A command: `mpixcorr NAME OPERANDS [options]`. */
 typedef struct ncc_command {
   const char *name;
-  const char *summary; /**< one line */
-  const char *details; /**< paragraphs after the options in --help, or NULL */
+  const char *summary;  /**< one line */
+  const char *details;  /**< after the options in --help, or NULL: a line a paragraph, wrapped under its own indent */
+  const char *examples; /**< command lines, each with what it does behind a tab, or NULL */
   const ncc_operand *operands;
   const ncc_option *options;
   int optional; /**< so many operands, the last ones, may be missing: the command decides when */
@@ -65,15 +67,22 @@ typedef struct ncc_command {
  *  @return NCC_OK; NCC_ERR_USAGE with a message naming the option, what was found and what was expected. */
 ncc_status ncc_command_parse(const ncc_command *command, int argc, char **argv, void *values, bool *help);
 
-/** Writes what `mpixcorr NAME --help` shows. */
+/** Whether `-q` was given: stdout leads nowhere then, and what must be said goes to stderr. Every command has it. */
+bool ncc_command_quiet(void);
+
+bool ncc_option_takes_argument(const ncc_option *option);
+
+/** Writes what `mpixcorr NAME --help` shows, as wide as the terminal, 80 columns where there is none. */
 void ncc_command_print_help(const ncc_command *command, FILE *stream);
 
-/** Writes the command's section of the man page. `mpixcorr NAME --man`, which --help does not name, is --help in this
- *  form: ncc_command_print_help() gives what was last asked for. */
+/** Writes the command's section of the man page. */
 void ncc_command_print_man(const ncc_command *command, FILE *stream);
 
 /** Writes text with what is special to roff escaped. */
 void ncc_roff_print(FILE *stream, const char *text);
+
+/** Writes examples, as ncc_command has them, in roff. */
+void ncc_roff_examples(FILE *stream, const char *examples);
 
 /** Every option in effect, "--name=value --name=value", in the table's order, as it could be typed. An option without
  *  a default that was not given is not in effect.
