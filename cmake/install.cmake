@@ -5,8 +5,11 @@ set(ncc_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/mpixcorr)
 install(TARGETS ncc_shared EXPORT mpixcorrTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
   INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES src/mpixcorr.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(FILES LICENSE README.md CHANGELOG.md docs/file-format.md docs/looking.md
-  DESTINATION ${CMAKE_INSTALL_DOCDIR})
+# The documents, laid out as in the repository, so that their links lead on; links to what is not installed become words.
+install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs)
+install(CODE "set(ncc_documents \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DOCDIR}\")")
+install(SCRIPT cmake/install_links.cmake)
 if(TARGET mpixcorr)
   install(TARGETS mpixcorr RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   # what people submit, and a modulefile for those who install for others
@@ -14,7 +17,6 @@ if(TARGET mpixcorr)
   install(PROGRAMS jobs/submit DESTINATION ${ncc_data_dir}/jobs)
   install(FILES jobs/job.sh DESTINATION ${ncc_data_dir}/jobs)
   install(DIRECTORY jobs/slurm jobs/pbs DESTINATION ${ncc_data_dir}/jobs)
-  install(FILES docs/cluster.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
   configure_file(jobs/modulefile.in ${CMAKE_BINARY_DIR}/modulefile @ONLY)
   install(FILES ${CMAKE_BINARY_DIR}/modulefile DESTINATION ${ncc_data_dir}/modulefiles/mpixcorr
     RENAME ${PROJECT_VERSION})

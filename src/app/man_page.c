@@ -95,11 +95,11 @@ void ncc_about_man(void) {
   print_exit_codes();
   puts(
       ".SH FILES\n"
-      "What input and output files hold, and what a folder to import may hold, is told in file\\-format.md beside the\n"
-      "program's other documents.\n"
+      "What input and output files hold, and what a folder to import may hold, is told in docs/file\\-format.md of\n"
+      "the program's documents.\n"
       ".SH SEE ALSO\n"
       ".BR mpirun (1),\n"
       ".BR srun (1),\n"
       ".BR h5dump (1);\n"
-      "README.md in the program's documents is the way to the others.");
+      "docs/docs/README.md in the program's documents leads to all of them.");
 }

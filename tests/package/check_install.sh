@@ -51,6 +51,9 @@ if [[ -x "$1/mpixcorr" ]]; then
   fi
 fi
 
+echo "== documents: no link leads nowhere"
+python3 "$here/../checks/check_links.py" "$(dirname "$(find "$folder/prefix" -path '*doc/mpixcorr/README.md')")"
+
 echo "== find_package"
 cmake -S "$here/consumer" -B "$folder/build" -DCMAKE_PREFIX_PATH="$folder/prefix" >/dev/null
 cmake --build "$folder/build" >/dev/null
