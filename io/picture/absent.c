@@ -15,14 +15,14 @@ ncc_status ncc_picture_write(const char *path, const ncc_picture_pair *pair, con
   return absent();
 }
 
-ncc_status ncc_sheet_create(int n, const char *title, ncc_sheet **out) {
-  (void)n, (void)title;
+ncc_status ncc_sheet_create(int n, const char *title, bool maps, ncc_sheet **out) {
+  (void)n, (void)title, (void)maps;
   *out = NULL;
   return absent();
 }
 
-ncc_status ncc_sheet_add(ncc_sheet *sheet, const ncc_picture_pair *pair) {
-  (void)sheet, (void)pair;
+ncc_status ncc_sheet_add(ncc_sheet *sheet, const ncc_picture_pair *pair, const ncc_map *map) {
+  (void)sheet, (void)pair, (void)map;
   return absent();
 }
 

@@ -14,6 +14,9 @@ static const ncc_colour PEAK = {1.0, 0.35, 0.2}, SECOND = {0.45, 0.85, 1.0}, BET
 /** Pixels around the peak that its enlarged map shows in each direction. */
 enum { AROUND = 12 };
 
+/** NCC that the ends of the colours stand for, on all pictures alike: 0.27 must not glow as 0.91 does. */
+static const double SCALE_LO = -0.2, SCALE_HI = 1;
+
 bool ncc_picture_available(void) {
   return true;
 }
@@ -84,7 +87,8 @@ static void describe(const ncc_picture_pair *pair, bool brief, char *text, size_
   if (r->second_y >= 0)
     n += snprintf(text + n, size - (size_t)n, "   second peak %.4f at (%" PRId64 ", %" PRId64 ")", r->second_peak,
                   r->second_y - rows, r->second_x - cols);
-  snprintf(text + n, size - (size_t)n, "   overlap %.0f %%", 100 * pair->overlap);
+  snprintf(text + n, size - (size_t)n, "   overlap %.0f %%%s", 100 * pair->overlap,
+           r->at_border ? "   at the edge of the window: a better match may lie beyond" : "");
 }
 
 /* ---- one pair ------------------------------------------------------------------------------------------------ */
@@ -106,53 +110,62 @@ cleanup:
   return status;
 }
 
-static void mark_peaks(const ncc_panel *panel, const ncc_result *r, bool words) {
-  char text[48];
-  if (r->second_y >= 0) {
-    snprintf(text, sizeof text, "second %.4f", r->second_peak);
-    ncc_panel_mark(panel, NCC_MARK_SQUARE, (double)r->second_y, (double)r->second_x, SECOND, words ? text : NULL);
-  }
-  snprintf(text, sizeof text, "peak %.4f", r->peak);
-  ncc_panel_mark(panel, NCC_MARK_CIRCLE, (double)r->y, (double)r->x, PEAK, words ? text : NULL);
+static void mark_peaks(const ncc_panel *panel, const ncc_result *r) {
+  char peak[48], second[48];
+  snprintf(peak, sizeof peak, "peak %.4f", r->peak);
+  snprintf(second, sizeof second, "second %.4f", r->second_peak);
+  const ncc_marked marks[] = {{NCC_MARK_CIRCLE, (double)r->y, (double)r->x, PEAK, peak},
+                              {NCC_MARK_SQUARE, (double)r->second_y, (double)r->second_x, SECOND, second}};
+  ncc_panel_marks(panel, r->second_y >= 0 ? 2 : 1, marks);
 }
 
-static ncc_status draw_map(cairo_t *cr, const ncc_picture_pair *pair, const ncc_map *map) {
+/** Shows the map, or a part of it, in colours that mean the same on every picture. */
+static ncc_status show_map(const ncc_panel *panel, const ncc_map *map) {
   ncc_status status = NCC_OK;
   ncc_samples samples = {0};
   const ncc_rect *search = &map->geometry.search;
   const ncc_array values = {map->values, NCC_F64, map->rows, map->cols, map->cols};
-  const ncc_panel panel =
-      ncc_panel_create(cr, 880, UPPER, 690, UPPER_HEIGHT, array_view(search->y0, search->x0, map->rows, map->cols));
-  NCC_TRY(ncc_samples_create(&panel, &values, (double)search->y0, (double)search->x0, NCC_SAMPLE_MAX, &samples));
-  NCC_TRY(ncc_panel_show(&panel, &samples, ncc_colour_map));
-  ncc_panel_axes(&panel, "NCC map: where the template's bottom-right pixel lies", "x of /coords (px)",
-                 "y of /coords (px)");
-  ncc_panel_colour_bar(&panel, samples.lo, samples.hi, ncc_colour_map);
-  mark_peaks(&panel, &pair->result, true);
+  NCC_TRY(ncc_samples_create(panel, &values, (double)search->y0, (double)search->x0, NCC_SAMPLE_MAX, &samples));
+  samples.lo = SCALE_LO;
+  samples.hi = SCALE_HI;
+  NCC_TRY(ncc_panel_show(panel, &samples, ncc_colour_map));
 
 cleanup:
   ncc_samples_clear(&samples);
   return status;
 }
 
+static ncc_view map_view(const ncc_map *map) {
+  return array_view(map->geometry.search.y0, map->geometry.search.x0, map->rows, map->cols);
+}
+
+static ncc_status draw_map(cairo_t *cr, const ncc_picture_pair *pair, const ncc_map *map) {
+  ncc_status status = NCC_OK;
+  const ncc_panel panel = ncc_panel_create(cr, 880, UPPER, 690, UPPER_HEIGHT, map_view(map));
+  NCC_TRY(show_map(&panel, map));
+  ncc_panel_axes(&panel, "NCC map: where the template's bottom-right pixel lies", "x of /coords (px)",
+                 "y of /coords (px)");
+  ncc_panel_colour_bar(&panel, SCALE_LO, SCALE_HI, ncc_colour_map);
+  mark_peaks(&panel, &pair->result);
+
+cleanup:
+  return status;
+}
+
 /** The map around the peak, pixel by pixel. */
 static ncc_status draw_around(cairo_t *cr, double left, const ncc_picture_pair *pair, const ncc_map *map) {
   ncc_status status = NCC_OK;
-  ncc_samples samples = {0};
   const ncc_result *r = &pair->result;
-  const ncc_rect *search = &map->geometry.search;
-  const ncc_array values = {map->values, NCC_F64, map->rows, map->cols, map->cols};
   const ncc_panel panel = ncc_panel_create(cr, left, LOWER, LOWER_SIDE - 34, LOWER_SIDE,
                                            array_view(r->y - AROUND, r->x - AROUND, 2 * AROUND + 1, 2 * AROUND + 1));
-  NCC_TRY(ncc_samples_create(&panel, &values, (double)search->y0, (double)search->x0, NCC_SAMPLE_MAX, &samples));
-  NCC_TRY(ncc_panel_show(&panel, &samples, ncc_colour_map));
+  NCC_TRY(show_map(&panel, map));
   ncc_panel_axes(&panel, "NCC around the peak",
                  isnan(r->subpixel_y) ? "x of /coords (px)" : "x of /coords (px); cross: sub-pixel peak", NULL);
-  ncc_panel_colour_bar(&panel, samples.lo, samples.hi, ncc_colour_map);
-  if (!isnan(r->subpixel_y)) ncc_panel_mark(&panel, NCC_MARK_CROSS, r->subpixel_y, r->subpixel_x, BETWEEN, NULL);
+  ncc_panel_colour_bar(&panel, SCALE_LO, SCALE_HI, ncc_colour_map);
+  const ncc_marked between = {NCC_MARK_CROSS, r->subpixel_y, r->subpixel_x, BETWEEN, NULL};
+  if (!isnan(r->subpixel_y)) ncc_panel_marks(&panel, 1, &between);
 
 cleanup:
-  ncc_samples_clear(&samples);
   return status;
 }
 
@@ -219,26 +232,29 @@ cleanup:
 /* ---- many pairs ---------------------------------------------------------------------------------------------- */
 
 struct ncc_sheet {
-  int n, next;
+  int n, next, panels; /**< panels of a cell */
   cairo_surface_t *surface;
   cairo_t *cr;
 };
 
-/** Two columns of cells, each of four panels under two lines of words. */
-enum { SIDE = 186, PITCH = 196, CELL_WIDTH = 4 * PITCH + 24, CELL_HEIGHT = SIDE + 66, HEAD = 96, COLUMNS = 2 };
+/** Two columns of cells, each of four panels, or five, under two lines of words. */
+enum { SIDE = 186, PITCH = 196, GAP = 24, CELL_HEIGHT = SIDE + 66, HEAD = 96, COLUMNS = 2 };
 
-ncc_status ncc_sheet_create(int n, const char *title, ncc_sheet **out) {
+ncc_status ncc_sheet_create(int n, const char *title, bool maps, ncc_sheet **out) {
   ncc_status status = NCC_OK;
   *out = NULL;
   ncc_sheet *sheet = calloc(1, sizeof *sheet);
   NCC_CHECK(sheet, NCC_ERR_NOMEM, "out of memory for a contact sheet");
   sheet->n = n;
-  const int columns = n > 1 ? COLUMNS : 1, rows = (n + COLUMNS - 1) / COLUMNS;
-  NCC_TRY(page_create(32 + columns * CELL_WIDTH, HEAD + rows * CELL_HEIGHT, &sheet->surface, &sheet->cr));
-  ncc_plot_words(sheet->cr, 28, 40, columns * CELL_WIDTH - 28, columns > 1 ? 22 : 16, true, INK, title);
-  ncc_plot_words(sheet->cr, 28, 66, columns * CELL_WIDTH - 28, 14, false, FAINT,
-                 "image with the template's box   |   template   |   the image there   |   overlay: image magenta, "
-                 "template green");
+  sheet->panels = maps ? 5 : 4;
+  const int columns = n > 1 ? COLUMNS : 1, rows = (n + COLUMNS - 1) / COLUMNS, cell = sheet->panels * PITCH + GAP;
+  NCC_TRY(page_create(32 + columns * cell, HEAD + rows * CELL_HEIGHT, &sheet->surface, &sheet->cr));
+  ncc_plot_words(sheet->cr, 28, 40, columns * cell - 28, columns > 1 ? 22 : 16, true, INK, title);
+  ncc_plot_words(sheet->cr, 28, 66, columns * cell - 28, 14, false, FAINT,
+                 maps ? "image with the template's box   |   template   |   the image there   |   overlay: image "
+                        "magenta, template green   |   NCC map, from dark at -0.2 to yellow at 1"
+                      : "image with the template's box   |   template   |   the image there   |   overlay: image "
+                        "magenta, template green");
   *out = sheet;
   sheet = NULL;
 
@@ -251,11 +267,12 @@ static ncc_panel sheet_panel(const ncc_sheet *sheet, double left, double top, in
   return ncc_panel_create(sheet->cr, left + column * PITCH, top, SIDE, SIDE, view);
 }
 
-ncc_status ncc_sheet_add(ncc_sheet *sheet, const ncc_picture_pair *pair) {
+ncc_status ncc_sheet_add(ncc_sheet *sheet, const ncc_picture_pair *pair, const ncc_map *map) {
   ncc_status status = NCC_OK;
   char text[512];
-  const double left = 28 + sheet->next % COLUMNS * CELL_WIDTH, top = HEAD + sheet->next / COLUMNS * CELL_HEIGHT;
-  const double width = 4 * PITCH - 10, panels = top + 40;
+  const double left = 28 + sheet->next % COLUMNS * (sheet->panels * PITCH + GAP),
+               top = HEAD + sheet->next / COLUMNS * CELL_HEIGHT;
+  const double width = sheet->panels * PITCH - 10, panels = top + 40;
   sheet->next++;
   describe(pair, true, text, sizeof text);
   ncc_plot_words(sheet->cr, left, top + 12, width, 14, true, INK, pair->title);
@@ -271,6 +288,12 @@ ncc_status ncc_sheet_add(ncc_sheet *sheet, const ncc_picture_pair *pair) {
     NCC_TRY(show_grey(&panel, &pair->image, 0, 0));
     panel = sheet_panel(sheet, left, panels, 3, match_view(pair));
     NCC_TRY(show_overlay(&panel, pair));
+  }
+  if (map) {
+    panel = sheet_panel(sheet, left, panels, 4, map_view(map));
+    NCC_TRY(show_map(&panel, map));
+    const ncc_marked peak = {NCC_MARK_CIRCLE, (double)pair->result.y, (double)pair->result.x, PEAK, NULL};
+    if (has_match(pair)) ncc_panel_marks(&panel, 1, &peak);
   }
 
 cleanup:

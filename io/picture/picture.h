@@ -26,16 +26,18 @@ typedef struct ncc_picture_pair {
  *  @return NCC_OK; NCC_ERR_OUTPUT; NCC_ERR_NOMEM; NCC_ERR_USAGE (see above). */
 ncc_status ncc_picture_write(const char *path, const ncc_picture_pair *pair, const ncc_map *map, const char *note);
 
-/** A contact sheet: pairs in rows, each with image and box, template, image at the match, and overlay. */
+/** A contact sheet: pairs in rows, each with image and box, template, image at the match, overlay, and maybe NCC map.
+ */
 typedef struct ncc_sheet ncc_sheet;
 
 /** Starts a sheet of n pairs.
  *  @param[in]  title  of the whole sheet.
+ *  @param[in]  maps   there is room for the NCC map of each pair.
  *  @param[out] out    owned by the caller; NULL on failure. */
-ncc_status ncc_sheet_create(int n, const char *title, ncc_sheet **out);
+ncc_status ncc_sheet_create(int n, const char *title, bool maps, ncc_sheet **out);
 
-/** Draws the next pair. */
-ncc_status ncc_sheet_add(ncc_sheet *sheet, const ncc_picture_pair *pair);
+/** Draws the next pair. @param[in] map  of a sheet with maps; else, or where there is none, NULL. */
+ncc_status ncc_sheet_add(ncc_sheet *sheet, const ncc_picture_pair *pair, const ncc_map *map);
 
 /** Writes the sheet. @return NCC_OK; NCC_ERR_OUTPUT. */
 ncc_status ncc_sheet_write(ncc_sheet *sheet, const char *path);

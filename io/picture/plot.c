@@ -353,38 +353,82 @@ void ncc_panel_outline(const ncc_panel *p, ncc_view box, ncc_colour colour, doub
   stroke_rimmed(p->cr, colour, line_width);
 }
 
-void ncc_panel_mark(const ncc_panel *p, ncc_mark mark, double y, double x, ncc_colour colour, const char *words) {
+enum { MARK_RADIUS = 9, MARK_RIM = 3, MARK_TEXT = 14 };
+
+static void draw_mark(const ncc_panel *p, const ncc_marked *m) {
   cairo_t *cr = p->cr;
-  const double at_x = page_x(p, x), at_y = page_y(p, y), r = 9;
+  const double x = page_x(p, m->x), y = page_y(p, m->y), r = MARK_RADIUS;
   cairo_new_path(cr);
-  switch (mark) {
+  switch (m->mark) {
     case NCC_MARK_CIRCLE:
-      cairo_arc(cr, at_x, at_y, r, 0, 2 * M_PI);
+      cairo_arc(cr, x, y, r, 0, 2 * M_PI);
       break;
     case NCC_MARK_SQUARE:
-      cairo_rectangle(cr, at_x - r, at_y - r, 2 * r, 2 * r);
+      cairo_rectangle(cr, x - r, y - r, 2 * r, 2 * r);
       break;
     case NCC_MARK_CROSS:
-      line(cr, at_x - r, at_y, at_x + r, at_y);
-      line(cr, at_x, at_y - r, at_x, at_y + r);
+      line(cr, x - r, y, x + r, y);
+      line(cr, x, y - r, x, y + r);
       break;
   }
-  stroke_rimmed(cr, colour, 2);
-  if (!words) return;
-  // Beside the mark, on the side where there is room.
-  set_font(cr, 14, true);
-  const double width = words_width(cr, words), right = at_x + r + 6;
-  const double left = right + width < p->left + p->width ? right : at_x - r - 6 - width;
-  const double beside = mark == NCC_MARK_SQUARE ? at_y + 16 : at_y - 4;  // marks may lie close to each other
-  const double base = fmax(p->top + 16, fmin(p->top + p->height - 8, beside));
-  cairo_move_to(cr, left, base);
-  cairo_text_path(cr, words);
-  cairo_set_source_rgba(cr, 0, 0, 0, 0.75);
-  cairo_set_line_width(cr, 3.5);
-  cairo_set_line_join(cr, CAIRO_LINE_JOIN_ROUND);
-  cairo_stroke_preserve(cr);
-  set_colour(cr, colour);
-  cairo_fill(cr);
+  stroke_rimmed(cr, m->colour, 2);
+}
+
+/** Area that two rectangles of the page share. */
+static double shared(ncc_view a, ncc_view b) {
+  const double height = fmin(a.y1, b.y1) - fmax(a.y0, b.y0), width = fmin(a.x1, b.x1) - fmax(a.x0, b.x0);
+  return height > 0 && width > 0 ? height * width : 0;
+}
+
+static ncc_view mark_box(const ncc_panel *p, const ncc_marked *m) {
+  const double x = page_x(p, m->x), y = page_y(p, m->y), r = MARK_RADIUS + MARK_RIM;
+  return (ncc_view){y - r, x - r, y + r, x + r};
+}
+
+/** Where words lie best: beside, below or above the mark, farther away each time that all of these are taken. */
+static ncc_view place_words(const ncc_panel *p, const ncc_marked *m, double width, int n_taken, const ncc_view *taken) {
+  const ncc_view frame = {p->top, p->left, p->top + p->height, p->left + p->width}, box = mark_box(p, m);
+  const double height = MARK_TEXT + 4, middle = (box.y0 + box.y1 - height) / 2, centre = (box.x0 + box.x1 - width) / 2;
+  ncc_view best = {0};
+  double least = INFINITY;
+  for (int ring = 0; ring < 4 && least > 0; ring++) {
+    const double far = ring * (height + 4), right = box.x1 + 3, left = box.x0 - 3 - width;
+    const double corners[][2] = {{middle - far, right},      {middle + far, right},
+                                 {middle - far, left},       {middle + far, left},
+                                 {box.y1 + 2 + far, centre}, {box.y0 - 2 - height - far, centre}};
+    for (size_t i = 0; i < sizeof corners / sizeof corners[0] && least > 0; i++) {
+      const ncc_view at = {corners[i][0], corners[i][1], corners[i][0] + height, corners[i][1] + width};
+      double covered = 2 * (height * width - shared(at, frame)); /* beyond the panel is worst */
+      for (int k = 0; k < n_taken; k++) covered += shared(at, taken[k]);
+      if (covered >= least) continue;
+      best = at;
+      least = covered;
+    }
+  }
+  return best;
+}
+
+void ncc_panel_marks(const ncc_panel *p, int n, const ncc_marked *marks) {
+  enum { MOST = 32 };
+  cairo_t *cr = p->cr;
+  ncc_view taken[2 * MOST];
+  int n_taken = 0;
+  for (int i = 0; i < n; i++) draw_mark(p, &marks[i]);
+  for (int i = 0; i < n && i < MOST; i++) taken[n_taken++] = mark_box(p, &marks[i]);
+  set_font(cr, MARK_TEXT, true);
+  for (int i = 0; i < n && i < MOST; i++) {
+    if (!marks[i].words) continue;
+    const ncc_view at = place_words(p, &marks[i], words_width(cr, marks[i].words), n_taken, taken);
+    taken[n_taken++] = at;
+    cairo_move_to(cr, at.x0, at.y1 - 4);
+    cairo_text_path(cr, marks[i].words);
+    cairo_set_source_rgba(cr, 0, 0, 0, 0.75);
+    cairo_set_line_width(cr, 3.5);
+    cairo_set_line_join(cr, CAIRO_LINE_JOIN_ROUND);
+    cairo_stroke_preserve(cr);
+    set_colour(cr, marks[i].colour);
+    cairo_fill(cr);
+  }
   cairo_set_line_join(cr, CAIRO_LINE_JOIN_MITER);
 }
 

@@ -72,7 +72,15 @@ void ncc_panel_outline(const ncc_panel *panel, ncc_view box, ncc_colour colour, 
 typedef enum ncc_mark { NCC_MARK_CIRCLE, NCC_MARK_SQUARE, NCC_MARK_CROSS } ncc_mark;
 
 /** A mark of fixed size on the page around a position, with words beside it (or NULL). */
-void ncc_panel_mark(const ncc_panel *panel, ncc_mark mark, double y, double x, ncc_colour colour, const char *words);
+typedef struct ncc_marked {
+  ncc_mark mark;
+  double y, x;
+  ncc_colour colour;
+  const char *words;
+} ncc_marked;
+
+/** Draws marks, and their words where they cover neither a mark nor each other, if there is such a place. */
+void ncc_panel_marks(const ncc_panel *panel, int n, const ncc_marked *marks);
 
 /** Words with the left end of their baseline at (x, y) on the page, cut with an ellipsis to `width`.
  *  @return their width. */

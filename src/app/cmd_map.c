@@ -22,7 +22,7 @@ typedef struct map_options {
   double below; /**< NaN: not given */
   int most;
   ncc_search search;
-  bool overwrite;
+  bool overwrite, maps;
 } map_options;
 
 enum { TITLE_BYTES = 8400 }; /* two names as long as they are shown */
@@ -61,6 +61,10 @@ static const ncc_option options[] = {
      .min = 1,
      .max = NCC_SHEET_MOST,
      .help = "pairs on a contact sheet at most"},
+    {.name = "maps",
+     .kind = NCC_OPTION_FLAG,
+     .offset = AT(maps),
+     .help = "with --below: NCC maps on the sheet as well"},
     {.name = "results",
      .kind = NCC_OPTION_STRING,
      .offset = AT(results),
@@ -93,6 +97,7 @@ static ncc_status check_options(const map_options *o) {
   const ncc_search *s = &o->search;
   NCC_CHECK(sheet != (o->pair >= 0), NCC_ERR_USAGE, "map: %s, expected one of --pair and --below",
             sheet ? "both --pair and --below found" : "neither --pair nor --below found");
+  NCC_CHECK(sheet || !o->maps, NCC_ERR_USAGE, "map: --maps without --below found, expected a contact sheet");
   NCC_CHECK(!sheet || o->results, NCC_ERR_USAGE, "map: --below without --results found, expected an output file");
   NCC_CHECK(png || (h5 && !sheet), NCC_ERR_USAGE, "map: OUT '%s' found, expected a name that ends in .png%s", o->output,
             sheet ? "" : " or .h5");
@@ -142,6 +147,20 @@ cleanup:
   return status;
 }
 
+/** The map of a row. @param[out] window  where the row is searched: `predicted`, one of the catalog's, or NULL. */
+static ncc_status make_map(const ncc_search *search, const ncc_catalog *catalog, int64_t row, const ncc_array *image,
+                           const ncc_array *tmpl, ncc_rect *predicted, const ncc_rect **window, ncc_map *out) {
+  ncc_status status = NCC_OK;
+  *window = catalog->near ? predicted : catalog->windows ? &catalog->windows[row] : NULL;
+  if (catalog->near)
+    NCC_TRY(ncc_geometry_near(search, catalog->near[row], image->rows, image->cols, tmpl->rows, tmpl->cols, predicted));
+  NCC_TRY(ncc_map_create(search, *window, image, tmpl, ncc_few_threads(), out));
+
+cleanup:
+  if (status != NCC_OK) ncc_error_prefix("%s: pair %" PRId64, catalog->path, row);
+  return status;
+}
+
 static ncc_status show_pair(const map_options *o, ncc_pair_source *source) {
   ncc_status status = NCC_OK;
   ncc_picture_pair shown = {0};
@@ -149,16 +168,9 @@ static ncc_status show_pair(const map_options *o, ncc_pair_source *source) {
   char title[TITLE_BYTES], note[TITLE_BYTES], *described = NULL;
   const ncc_catalog *catalog = ncc_pair_source_catalog(source);
   NCC_TRY(ncc_pair_source_read(source, o->pair, &shown.image, &shown.tmpl));
-  ncc_rect predicted = {0};
-  const ncc_rect *window = catalog->near ? &predicted : catalog->windows ? &catalog->windows[o->pair] : NULL;
-  if (catalog->near)
-    status = ncc_geometry_near(&o->search, catalog->near[o->pair], shown.image.rows, shown.image.cols, shown.tmpl.rows,
-                               shown.tmpl.cols, &predicted);
-  if (status == NCC_OK) status = ncc_map_create(&o->search, window, &shown.image, &shown.tmpl, ncc_few_threads(), &map);
-  if (status != NCC_OK) {
-    ncc_error_prefix("%s: pair %" PRId64, catalog->path, o->pair);
-    goto cleanup;
-  }
+  ncc_rect predicted;
+  const ncc_rect *window;
+  NCC_TRY(make_map(&o->search, catalog, o->pair, &shown.image, &shown.tmpl, &predicted, &window, &map));
   NCC_TRY(find_match(&o->search, window, &shown.image, &shown.tmpl, &shown.result));
   NCC_TRY(ncc_command_describe(&ncc_map_command, o, true, &described));
   if (ends_with(o->output, ".h5")) {
@@ -202,6 +214,7 @@ static ncc_result result_of_row(const ncc_output_data *data, int64_t row) {
   r.y = data->coords[row][0];
   r.x = data->coords[row][1];
   r.peak = data->peaks[row];
+  r.at_border = data->at_border[row];
   if (!data->subpixel) return r;
   r.subpixel_y = data->subpixel[row][0];
   r.subpixel_x = data->subpixel[row][1];
@@ -232,13 +245,21 @@ static ncc_status show_below(const map_options *o, ncc_pair_source *source, cons
   const int shown = n < o->most ? (int)n : o->most;
   snprintf(title, sizeof title, "%s: %" PRId64 " of %" PRId64 " pairs with a peak below %g, worst first%s",
            ncc_text_show(o->results), n, data->n_pairs, o->below, shown < n ? "; the worst are shown" : "");
-  NCC_TRY(ncc_sheet_create(shown, title, &sheet));
+  NCC_TRY(ncc_sheet_create(shown, title, o->maps, &sheet));
   for (int i = 0; i < shown; i++) {
     ncc_picture_pair pair = {.title = title, .result = result_of_row(data, low[i].row)};
     NCC_TRY(ncc_pair_source_read(source, low[i].row, &pair.image, &pair.tmpl));
     make_title(source, low[i].row, title);
     pair.overlap = overlap_at(&pair.image, &pair.tmpl, &pair.result);
-    NCC_TRY(ncc_sheet_add(sheet, &pair));
+    ncc_map map = {0};
+    ncc_rect predicted;
+    const ncc_rect *window;
+    if (o->maps)
+      NCC_TRY(make_map(&o->search, ncc_pair_source_catalog(source), low[i].row, &pair.image, &pair.tmpl, &predicted,
+                       &window, &map));
+    status = ncc_sheet_add(sheet, &pair, o->maps ? &map : NULL);
+    ncc_map_clear(&map);
+    if (status != NCC_OK) goto cleanup;
   }
   NCC_TRY(ncc_sheet_write(sheet, o->output));
   printf("%s: %d of %" PRId64 " pairs with a peak below %g, worst first\n", ncc_text_show(o->output), shown, n,

@@ -10,6 +10,7 @@ except ImportError:
     Image = None
 
 PEAK = (255, 89, 51)  # colour of box and mark
+SECOND = (115, 217, 255)
 
 
 def make_input(folder, rng):
@@ -90,6 +91,37 @@ def a_picture_marks_the_match(folder):
         assert near(pixels[:760, 850:1580], PEAK).sum() > 50, "the peak is not marked on the map"
 
 
+def one_scale_of_colours(folder):
+    make_input(folder, np.random.default_rng(3))
+    glow = {}
+    for pair in (0, 1):
+        path = os.path.join(folder, f"{pair}.png")
+        told = program("map", os.path.join(folder, "in.h5"), path, "--pair", pair)
+        pixels = np.asarray(Image.open(path).convert("RGB")).astype(int)[160:680, 890:1560]
+        glow[pair] = ((pixels[..., 0] > 180) & (pixels[..., 1] > 200) & (pixels[..., 2] < 80)).any()  # NCC above 0.85
+    assert glow == {0: True, 1: False}, f"what glows: {glow}, the second has {told}"
+
+
+def words_leave_the_second_peak_alone(folder):
+    rng = np.random.default_rng(5)
+    stripes = np.tile(rng.integers(0, 200, (60, 14)), (1, 5))[:, :64] + rng.integers(0, 50, (60, 64)) + np.arange(64) // 8
+    with h5py.File(os.path.join(folder, "in.h5"), "w") as f:
+        f["images/0"], f["templates/0"] = stripes.astype("u1"), stripes[10:41, 8:39].astype("u1")
+        f["pairs"] = [(0, 0)]
+    for out in ("pair.h5", "pair.png"):
+        program("map", os.path.join(folder, "in.h5"), os.path.join(folder, out), "--pair", 0)
+    with h5py.File(os.path.join(folder, "pair.h5")) as f:
+        (y, x), (peak_y, peak_x), (rows, cols) = f.attrs["second_coords"], f.attrs["coords"], f["ncc"].shape
+    assert y == peak_y and x == peak_x + 14, "the second peak lies where the words of the first would be"
+    scale = min(690 / cols, 540 / rows)
+    left, top = round(880 + (690 - round(cols * scale)) / 2), 150
+    centre_y, centre_x = top + (y + 0.5) * scale, left + (x + 0.5) * scale
+    pixels = np.asarray(Image.open(os.path.join(folder, "pair.png")).convert("RGB"))
+    around = near(pixels[int(centre_y) - 12 : int(centre_y) + 13, int(centre_x) - 12 : int(centre_x) + 13], SECOND, 40)
+    sides = around[:6].any(axis=0), around[-6:].any(axis=0), around[:, :6].any(axis=1), around[:, -6:].any(axis=1)
+    assert all(side.sum() >= 17 for side in sides), f"the square is hidden: {[int(side.sum()) for side in sides]} of 18"
+
+
 def odd_pairs(folder):
     make_input(folder, np.random.default_rng(3))
     source = os.path.join(folder, "in.h5")
@@ -112,6 +144,13 @@ def a_sheet_shows_the_worst(folder):
         assert f"{shown} of {shown} pairs" in told and "no answer: 1" in told, told
         heights.append(Image.open(path).size[1])
     assert heights[0] > heights[1] > heights[2], heights
+    sizes = []
+    for maps in ((), ("--maps",)):
+        program("map", source, os.path.join(folder, "maps.png"), "--results", output, "--below", 0.9, "--overwrite", *maps)
+        sizes.append(np.asarray(Image.open(os.path.join(folder, "maps.png")).convert("RGB")))
+    assert sizes[1].shape[1] > sizes[0].shape[1] + 300 and sizes[1].shape[0] == sizes[0].shape[0]
+    blue = near(sizes[1][:, 28 + 4 * 196 : 28 + 5 * 196], (62, 74, 137), 60).sum()
+    assert blue > 5000 and near(sizes[0], (62, 74, 137), 30).sum() < 500, f"no map on the sheet: {blue} points"
     told = program("map", source, os.path.join(folder, "most.png"), "--results", output, "--below", "1.1", "--most", "1")
     assert "1 of 3 pairs" in told, told
     table = program("table", output)
@@ -156,5 +195,6 @@ tests = [the_map_is_the_ncc, places_with_the_same_ncc_are_a_tie]
 if Image is None or "draws no pictures" in program("map", "none.h5", "none.png", "--pair", "0", code=None):
     print("pictures: skipped: no PIL, or a build without cairo")
 else:
-    tests += [a_picture_marks_the_match, odd_pairs, a_sheet_shows_the_worst]
+    tests += [a_picture_marks_the_match, one_scale_of_colours, words_leave_the_second_peak_alone, odd_pairs]
+    tests.append(a_sheet_shows_the_worst)
 main(*tests)
