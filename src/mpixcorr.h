@@ -268,6 +268,30 @@ ncc_status ncc_windows_near(const ncc_search *search, const ncc_array *image, in
 bool ncc_overhang_misleads(const ncc_search *search, const ncc_rect *window, const ncc_array *image,
                            int64_t template_rows, int64_t template_cols, int64_t image_id, char *text, size_t bytes);
 
+/** What displacements measured between two images are worth together: see ncc_displacements_judge(). */
+typedef enum ncc_verdict {
+  NCC_VERDICT_NONE = 0,
+  NCC_VERDICT_DOUBTFUL = 1, /**< 2 agree, or there is only one */
+  NCC_VERDICT_GOOD = 2      /**< 3 or more, and more than half of all, agree */
+} ncc_verdict;
+
+/** "none", "doubtful", "good"; static storage. */
+const char *ncc_verdict_name(ncc_verdict verdict);
+
+/** Which displacements between two images agree, and what follows. Displacements agree where every two of them differ
+ *  by at most `px` + `fraction` times the distance between their templates; of all such sets, one of the largest is
+ *  found. Among more than 64 those that contradict most others are left out one after the other, until none does.
+ *  @param[in]  n       templates of the pair of images, at most 20,000.
+ *  @param[in]  at      [n] (y, x) centres of templates.
+ *  @param[in]  moved   [n] (y, x) displacements.
+ *  @param[in]  counts  [n] 0: has no say, but is one of all.
+ *  @param[out] agrees  [n] 1: one of the set.
+ *  @param[out] middle  (y, x) median of the set, NaN where it is empty; `spread` the greatest distance from it.
+ *  @return NCC_OK; NCC_ERR_USAGE for more templates; NCC_ERR_NOMEM. */
+ncc_status ncc_displacements_judge(int64_t n, const double (*at)[2], const double (*moved)[2], const uint8_t *counts,
+                                   double px, double fraction, uint8_t *agrees, ncc_verdict *verdict, double middle[2],
+                                   double *spread);
+
 /** What the matcher has done so far; borrowed. NULL for NULL. */
 const ncc_counters *ncc_matcher_counters(const ncc_matcher *matcher);
 

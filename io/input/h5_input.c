@@ -207,15 +207,14 @@ cleanup:
   return status;
 }
 
-ncc_status ncc_input_names(ncc_input *input, ncc_object_kind kind, char ***names) {
-  const char *label = kind == NCC_IMAGE ? "/image_names" : "/template_names";
+/** Strings of all objects of a kind, without those of objects that cannot be opened. */
+static ncc_status read_labels(ncc_input *input, ncc_object_kind kind, const char *label, char ***names) {
   const ncc_objects *objects = ncc_input_objects(input, kind);
   ncc_h5_silence();
   *names = NULL;
   if (!exists(input->sources.input, NULL, label)) return NCC_OK;
   ncc_status status =
       ncc_h5_read_strings(input->sources.input, input->catalog.path, label, objects->count + objects->n_lost, names);
-  // Objects that cannot be opened have names as well.
   for (int64_t i = 0, lost = 0; status == NCC_OK && objects->n_lost > 0 && i < objects->count + objects->n_lost; i++) {
     if (lost < objects->n_lost &&
         (i - lost == objects->count || objects->lost[lost].id < ncc_objects_get(objects, i - lost).id)) {
@@ -225,5 +224,28 @@ ncc_status ncc_input_names(ncc_input *input, ncc_object_kind kind, char ***names
       (*names)[i - lost] = (*names)[i];
     }
   }
+  return status;
+}
+
+ncc_status ncc_input_names(ncc_input *input, ncc_object_kind kind, char ***names) {
+  return read_labels(input, kind, kind == NCC_IMAGE ? "/image_names" : "/template_names", names);
+}
+
+ncc_status ncc_input_groups(ncc_input *input, char ***groups) {
+  return read_labels(input, NCC_IMAGE, "/image_groups", groups);
+}
+
+ncc_status ncc_input_bin(ncc_input *input, int64_t *bin) {
+  ncc_status status = NCC_OK;
+  hid_t attribute = -1;
+  *bin = 1;
+  ncc_h5_silence();
+  if (H5Aexists(input->sources.input, "bin") <= 0) return NCC_OK;
+  attribute = H5Aopen(input->sources.input, "bin", H5P_DEFAULT);
+  const bool read = attribute >= 0 && H5Aread(attribute, H5T_NATIVE_INT64, bin) >= 0;
+  NCC_CHECK(read && *bin >= 1 && *bin <= NCC_INPUT_MAX_BIN, NCC_ERR_INPUT,
+            "%s: attribute bin: expected an integer from 1 to %d", input->catalog.path, NCC_INPUT_MAX_BIN);
+cleanup:
+  ncc_h5_close(&attribute);
   return status;
 }

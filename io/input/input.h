@@ -89,4 +89,13 @@ ncc_status ncc_input_expected(ncc_input *input, int64_t (**coords)[2], double **
 /** /image_names or /template_names: malloc'd array of malloc'd strings in order of index; NULL where absent. */
 ncc_status ncc_input_names(ncc_input *input, ncc_object_kind kind, char ***names);
 
+/** /image_groups, as ncc_input_names(). */
+ncc_status ncc_input_groups(ncc_input *input, char ***groups);
+
+enum { NCC_INPUT_MAX_BIN = 1024 };
+
+/** Pixels of the full resolution that a pixel of this file averages, in y and x each: the attribute `bin`, else 1.
+ *  @return NCC_OK; NCC_ERR_INPUT where it is no integer from 1 to NCC_INPUT_MAX_BIN. */
+ncc_status ncc_input_bin(ncc_input *input, int64_t *bin);
+
 #endif

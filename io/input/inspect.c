@@ -369,8 +369,8 @@ typedef struct strangers {
 } strangers;
 
 static herr_t meet_root(hid_t root, const char *name, const H5L_info_t *info, void *client) {
-  static const char *const known[] = {"images", "templates",   "pairs",    "search",
-                                      "near",   "image_names", "expected", "template_names"};
+  static const char *const known[] = {"images",      "templates", "pairs",          "search",      "near",
+                                      "image_names", "expected",  "template_names", "image_groups"};
   strangers *found = client;
   (void)root;
   (void)info;

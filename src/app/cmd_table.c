@@ -6,16 +6,40 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/cells.h"
 #include "app/commands.h"
-#include "app/pair_source.h"
+#include "app/tiles.h"
 #include "base/terminal.h"
 #include "base/text.h"
 #include "options/table.h"
 
+typedef enum table_format { FORMAT_TEXT, FORMAT_CSV, FORMAT_JSON, FORMAT_RENDER } table_format;
+
+/** How far displacements that agree may differ. */
+typedef struct agreement {
+  double px, percent;
+} agreement;
+
 typedef struct table_options {
   const char *output, *input;
-  bool csv;
+  table_format format;
+  bool csv, tiles;
+  agreement agree;
 } table_options;
+
+static bool parse_agreement(const char *text, void *target) {
+  agreement a;
+  int length = 0;
+  if (sscanf(text, "%lf,%lf%n", &a.px, &a.percent, &length) != 2 || text[length]) return false;
+  if (!(a.px >= 0 && a.px <= 1e6 && a.percent >= 0 && a.percent <= 100)) return false;
+  *(agreement *)target = a;
+  return true;
+}
+
+static void format_agreement(const void *target, char *text, size_t text_bytes) {
+  const agreement *a = target;
+  snprintf(text, text_bytes, "%g,%g", a->px, a->percent);
+}
 
 #define AT(member) offsetof(table_options, member)
 
@@ -25,7 +49,27 @@ static const ncc_operand operands[] = {
 };
 
 static const ncc_option options[] = {
-    {.name = "csv", .kind = NCC_OPTION_FLAG, .offset = AT(csv), .help = "comma-separated values, with more columns"},
+    {.name = "tiles",
+     .kind = NCC_OPTION_FLAG,
+     .offset = AT(tiles),
+     .help = "a row a pair of images: displacement, spread, whether its templates, boxes of images, agree"},
+    {.name = "agree",
+     .kind = NCC_OPTION_CUSTOM,
+     .offset = AT(agree),
+     .argument = "PX,PERCENT",
+     .initial = "3,1",
+     .help = "displacements agree that differ by at most PX, and PERCENT of the distance between their templates",
+     .expected = "PX,PERCENT of at least 0",
+     .parse = parse_agreement,
+     .format = format_agreement},
+    {.name = "format",
+     .kind = NCC_OPTION_CHOICE,
+     .offset = AT(format),
+     .argument = "text|csv|json|render",
+     .initial = "text",
+     .help = "text for people; csv and json have a row a template, with more columns; render: point matches of the "
+             "render web services, of what agrees in good pairs of images"},
+    {.name = "csv", .kind = NCC_OPTION_FLAG, .offset = AT(csv), .help = "the same as --format csv"},
     {.name = "input",
      .kind = NCC_OPTION_STRING,
      .offset = AT(input),
@@ -38,10 +82,19 @@ static const ncc_option options[] = {
 const ncc_command ncc_table_command = {
     .name = "table",
     .summary = "Show results as a table, a row a pair: pairs without an answer first, then by peak, lowest first.",
-    .details = "Rows of /pairs that hold no pair are left out.",
+    .details =
+        "Rows of /pairs that hold no pair are left out.\n"
+        "\n"
+        "With --tiles a pair of images is good where 3 or more of its templates, and more than half, agree; doubtful "
+        "where\n2 do, or where there is only one; else none. Only answers that are ok and off the border of their "
+        "search count.\nPeaks are shown and never used. A displacement, x right and y down, is what leads from a "
+        "pixel of the other image to\nthat of the image: the median of those that agree, and the greatest distance "
+        "from it.",
     .examples =
         "mpixcorr table peaks.h5 | head -n 40\tthe worst ones\n"
-        "mpixcorr table peaks.h5 --csv > peaks.csv",
+        "mpixcorr table peaks.h5 --csv > peaks.csv\n"
+        "mpixcorr table peaks.h5 --tiles\twhich neighbours to trust\n"
+        "mpixcorr table peaks.h5 --format render > matches.json",
     .operands = operands,
     .options = options,
 };
@@ -72,109 +125,69 @@ static const char *name_of(const ncc_pair_source *names, ncc_object_kind kind, i
   return names ? ncc_pair_source_name(names, kind, id) : "";
 }
 
-/* ---- CSV ----------------------------------------------------------------------------------------------------- */
+/* ---- for programs -------------------------------------------------------------------------------------------- */
 
-/** A name as RFC 4180 has it, on one line. */
-static void print_quoted(const char *name) {
-  const char *text = ncc_text_show(name);
-  if (!strpbrk(text, ",\"")) {
-    fputs(text, stdout);
-    return;
-  }
-  putchar('"');
-  for (; *text; text++) {
-    if (*text == '"') putchar('"');
-    putchar(*text);
-  }
-  putchar('"');
-}
+#define COLUMNS                                                                                                      \
+  "row", "image", "template", "image_name", "template_name", "status", "offset_y", "offset_x", "coord_y", "coord_x", \
+      "peak", "overlap", "at_border"
 
-/** A number with all its digits; empty for NaN. */
-static void print_number(double value, int digits) {
-  putchar(',');
-  if (!isnan(value)) printf("%.*g", digits, value);
-}
-
-static void print_csv(const ncc_output_data *data, const ncc_pair_source *names, const table_row *rows, int64_t n) {
-  printf("row,image,template,image_name,template_name,status,offset_y,offset_x,coord_y,coord_x,peak,overlap,at_border");
-  if (data->subpixel) printf(",subpixel_y,subpixel_x,second_y,second_x,second_peak");
-  printf("\n");
-  for (int64_t i = 0; i < n; i++) {
-    const int64_t row = rows[i].row, *pair = data->pairs[row];
-    printf("%" PRId64 ",%" PRId64 ",%" PRId64 ",", row, pair[0], pair[1]);
-    print_quoted(name_of(names, NCC_IMAGE, pair[0]));
-    putchar(',');
-    print_quoted(name_of(names, NCC_TEMPLATE, pair[1]));
-    printf(",%s", ncc_pair_status_name((ncc_pair_status)data->status[row]));
+static void print_record(const ncc_output_data *data, const ncc_pair_source *names, int64_t row, ncc_record *r) {
+  const int64_t *pair = data->pairs[row];
+  ncc_record_begin(r);
+  ncc_record_integer(r, row);
+  for (int k = 0; k < 2; k++) ncc_record_integer(r, pair[k]);
+  for (int k = 0; k < 2; k++) ncc_record_text(r, name_of(names, (ncc_object_kind)k, pair[k]));
+  ncc_record_text(r, ncc_pair_status_name((ncc_pair_status)data->status[row]));
+  for (int k = 0; k < 4; k++) {
     if (data->coords[row][0] == -1)
-      printf(",,,,");
+      ncc_record_nothing(r);
     else
-      printf(",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64, data->offsets[row][0], data->offsets[row][1],
-             data->coords[row][0], data->coords[row][1]);
-    print_number(data->peaks[row], 17);
-    print_number((double)data->overlap[row], 9);
-    printf(",%d", data->at_border[row]);
-    if (data->subpixel) {
-      print_number(data->subpixel[row][0], 17);
-      print_number(data->subpixel[row][1], 17);
-      if (data->second_coords[row][0] == -1)
-        printf(",,");
-      else
-        printf(",%" PRId64 ",%" PRId64, data->second_coords[row][0], data->second_coords[row][1]);
-      print_number(data->second_peaks[row], 17);
-    }
-    printf("\n");
+      ncc_record_integer(r, k < 2 ? data->offsets[row][k] : data->coords[row][k - 2]);
   }
+  ncc_record_number(r, data->peaks[row], 17);
+  ncc_record_number(r, (double)data->overlap[row], 9);
+  ncc_record_flag(r, data->at_border[row]);
+  if (data->subpixel) {
+    for (int k = 0; k < 2; k++) ncc_record_number(r, data->subpixel[row][k], 17);
+    for (int k = 0; k < 2; k++) {
+      if (data->second_coords[row][0] == -1)
+        ncc_record_nothing(r);
+      else
+        ncc_record_integer(r, data->second_coords[row][k]);
+    }
+    ncc_record_number(r, data->second_peaks[row], 17);
+  }
+  ncc_record_end(r);
+}
+
+static void print_records(const ncc_output_data *data, const ncc_pair_source *names, const table_row *rows, int64_t n,
+                          bool json) {
+  static const char *const plain[] = {COLUMNS, NULL};
+  static const char *const fine[] = {COLUMNS, "subpixel_y", "subpixel_x", "second_y", "second_x", "second_peak", NULL};
+  ncc_record record = {.json = json, .columns = data->subpixel ? fine : plain};
+  ncc_record_head(&record);
+  for (int64_t i = 0; i < n; i++) {
+    if (json) fputs(i ? ",\n" : "[\n", stdout);
+    print_record(data, names, rows[i].row, &record);
+  }
+  if (json) puts(n ? "\n]" : "[]");
 }
 
 /* ---- for people ---------------------------------------------------------------------------------------------- */
-
-enum { LABEL_BYTES = 256, LABEL_COLUMNS = 40, LABEL_LEAST = 8 };
-
-/** "3 left.tif", or "3"; where that takes more columns, its middle is left out: names differ at their ends. */
-static void label(const ncc_pair_source *names, ncc_object_kind kind, int64_t id, int most, char text[LABEL_BYTES]) {
-  const char *name = ncc_text_show(name_of(names, kind, id));
-  char whole[4096];
-  snprintf(whole, sizeof whole, *name ? "%" PRId64 " %s" : "%" PRId64, id, name);
-  const int columns = ncc_text_columns(whole);
-  if (columns <= most) {
-    snprintf(text, LABEL_BYTES, "%.*s", LABEL_BYTES - 1, whole);
-    return;
-  }
-  const int begin = most / 3, end = most - begin - 2; /* behind ".." */
-  size_t bytes[2] = {0, 0};
-  const int upto[2] = {begin, columns - end};
-  for (int part = 0; part < 2; part++)
-    for (int column = 0; column < upto[part] && whole[bytes[part]]; column++)
-      for (bytes[part]++; ((unsigned char)whole[bytes[part]] & 0xc0) == 0x80;) bytes[part]++;
-  snprintf(text, LABEL_BYTES, "%.*s..%s", (int)bytes[0], whole, whole + bytes[1]);
-}
-
-/** What the widest labels may take, so that a row fits the terminal: half of what the numbers leave. */
-static int label_columns(const ncc_output_data *data) {
-  const int numbers = data->subpixel ? 82 : 72, columns = ncc_terminal_columns(STDOUT_FILENO);
-  if (columns == 0) return LABEL_COLUMNS;
-  const int each = (columns - numbers) / 2;
-  return each < LABEL_LEAST ? LABEL_LEAST : each > LABEL_COLUMNS ? LABEL_COLUMNS : each;
-}
 
 static const char *colour_of(uint8_t status) {
   const int rank = rank_of(status);
   return rank == 2 ? "" : ncc_terminal_colour(stdout, rank == 1 ? NCC_COLOUR_DOUBTFUL : NCC_COLOUR_BAD);
 }
 
-/** Prints text and fills up with blanks. */
-static void print_column(const char *text, int width) {
-  printf("  %s%*s", text, width - ncc_text_columns(text), "");
-}
-
 static void print_text(const ncc_output_data *data, const ncc_pair_source *names, const table_row *rows, int64_t n) {
-  char text[2][LABEL_BYTES], second[32] = "", offset[2][32], peak[32], overlap[32];
-  const int most = label_columns(data);
+  char text[2][NCC_LABEL_BYTES], second[32] = "", offset[2][32], peak[32], overlap[32];
+  const int most = ncc_label_columns(data->subpixel ? 82 : 72);
   int width[2] = {5, 8};
   for (int64_t i = 0; i < n; i++)
     for (int kind = 0; kind < 2; kind++) {
-      label(names, (ncc_object_kind)kind, data->pairs[rows[i].row][kind], most, text[kind]);
+      const int64_t id = data->pairs[rows[i].row][kind];
+      ncc_label(id, name_of(names, (ncc_object_kind)kind, id), most, text[kind]);
       const int columns = ncc_text_columns(text[kind]);
       if (columns > width[kind]) width[kind] = columns;
     }
@@ -196,8 +209,9 @@ static void print_text(const ncc_output_data *data, const ncc_pair_source *names
     }
     printf("%8" PRId64, row);
     for (int kind = 0; kind < 2; kind++) {
-      label(names, (ncc_object_kind)kind, data->pairs[row][kind], most, text[kind]);
-      print_column(text[kind], width[kind]);
+      const int64_t id = data->pairs[row][kind];
+      ncc_label(id, name_of(names, (ncc_object_kind)kind, id), most, text[kind]);
+      ncc_print_column(text[kind], width[kind]);
     }
     printf("  %8s  %8s  %8s%s  %7s  %6s  %s%s%s\n", offset[0], offset[1], peak, second, overlap,
            data->at_border[row] ? "yes" : "", colour_of(data->status[row]),
@@ -205,38 +219,70 @@ static void print_text(const ncc_output_data *data, const ncc_pair_source *names
   }
 }
 
+/** A row a pair of /pairs. */
+static ncc_status print_pairs(const ncc_output_data *data, const ncc_pair_source *names, table_format format) {
+  ncc_status status = NCC_OK;
+  int64_t n = 0;
+  table_row *rows = malloc((size_t)(data->n_pairs ? data->n_pairs : 1) * sizeof *rows);
+  NCC_CHECK(rows, NCC_ERR_NOMEM, "table: no memory for %" PRId64 " pairs", data->n_pairs);
+  for (int64_t row = 0; row < data->n_pairs; row++) {
+    if (!is_pair(data, row)) continue;
+    const int rank = rank_of(data->status[row]);
+    rows[n++] = (table_row){row, rank, rank > 0 ? data->peaks[row] : 0};
+  }
+  qsort(rows, (size_t)n, sizeof *rows, compare_rows);
+  if (format == FORMAT_TEXT)
+    print_text(data, names, rows, n);
+  else
+    print_records(data, names, rows, n, format == FORMAT_JSON);
+cleanup:
+  free(rows);
+  return status;
+}
+
+/** A row a pair of images. */
+static ncc_status print_tiles(const ncc_output_data *data, const ncc_pair_source *source, const table_options *values) {
+  ncc_status status = NCC_OK;
+  ncc_tiles tiles = {0};
+  int64_t *order = NULL;
+  NCC_TRY(ncc_tiles_create(data, source, &tiles));
+  NCC_TRY(ncc_tiles_judge(&tiles, values->agree.px, values->agree.percent));
+  NCC_TRY(ncc_tiles_order(&tiles, &order));
+  if (values->format == FORMAT_TEXT)
+    ncc_tiles_print_text(&tiles, order);
+  else if (values->format == FORMAT_RENDER)
+    ncc_tiles_print_render(&tiles);
+  else if (values->format == FORMAT_JSON)
+    ncc_tiles_print_json(&tiles, order);
+  else
+    ncc_tiles_print_csv(&tiles, order);
+cleanup:
+  free(order);
+  ncc_tiles_clear(&tiles);
+  return status;
+}
+
 ncc_status ncc_cmd_table(int argc, char **argv) {
   ncc_status status = NCC_OK;
   table_options values = {0};
   ncc_output_data data = {0};
   ncc_pair_source *names = NULL;
-  table_row *rows = NULL;
-  int64_t n = 0;
   bool help = false;
   NCC_TRY(ncc_command_parse(&ncc_table_command, argc, argv, &values, &help));
   if (help) {
     ncc_command_print_help(&ncc_table_command, stdout);
     goto cleanup;
   }
+  NCC_CHECK(!values.csv || values.format == FORMAT_TEXT || values.format == FORMAT_CSV, NCC_ERR_USAGE,
+            "table: --csv found with another --format, expected one of them");
+  if (values.csv) values.format = FORMAT_CSV;
+  if (values.format == FORMAT_RENDER) values.tiles = true;
   NCC_TRY(ncc_output_load(values.output, &data));
-  /* names are a courtesy, unless asked for */
+  /* names are a courtesy, unless asked for; boxes are not */
   const ncc_status found = ncc_pair_source_of_results(&data, values.input, &names);
-  if (values.input) NCC_TRY(found);
-  rows = malloc((size_t)(data.n_pairs ? data.n_pairs : 1) * sizeof *rows);
-  NCC_CHECK(rows, NCC_ERR_NOMEM, "table: no memory for %" PRId64 " pairs", data.n_pairs);
-  for (int64_t row = 0; row < data.n_pairs; row++) {
-    if (!is_pair(&data, row)) continue;
-    const int rank = rank_of(data.status[row]);
-    rows[n++] = (table_row){row, rank, rank > 0 ? data.peaks[row] : 0};
-  }
-  qsort(rows, (size_t)n, sizeof *rows, compare_rows);
-  if (values.csv)
-    print_csv(&data, names, rows, n);
-  else
-    print_text(&data, names, rows, n);
-
+  if (values.input || values.tiles) NCC_TRY(found);
+  NCC_TRY(values.tiles ? print_tiles(&data, names, &values) : print_pairs(&data, names, values.format));
 cleanup:
-  free(rows);
   ncc_pair_source_close(&names);
   ncc_output_data_clear(&data);
   return status;

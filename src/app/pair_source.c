@@ -12,7 +12,9 @@
 
 struct ncc_pair_source {
   ncc_input *input;
-  char **names[2];    /**< by index; NULL without names */
+  char **names[2]; /**< by index; NULL without names */
+  char **groups;   /**< of images, by index; NULL without */
+  int64_t bin;
   void *pixels[2];    /**< of the objects read last */
   int64_t indices[2]; /**< which; -1: none */
 };
@@ -31,6 +33,8 @@ ncc_status ncc_pair_source_open(const char *path, ncc_pair_source **out) {
   NCC_TRY(ncc_input_open(path, &source->input));
   NCC_TRY(ncc_input_names(source->input, NCC_IMAGE, &source->names[NCC_IMAGE]));
   NCC_TRY(ncc_input_names(source->input, NCC_TEMPLATE, &source->names[NCC_TEMPLATE]));
+  NCC_TRY(ncc_input_groups(source->input, &source->groups));
+  NCC_TRY(ncc_input_bin(source->input, &source->bin));
   *out = source;
   source = NULL;
 
@@ -42,6 +46,8 @@ cleanup:
 void ncc_pair_source_close(ncc_pair_source **source_in) {
   ncc_pair_source *source = *source_in;
   if (!source) return;
+  for (int64_t i = 0; source->groups && i < objects_of(source, NCC_IMAGE)->count; i++) free(source->groups[i]);
+  free(source->groups);
   for (int kind = 0; kind < 2; kind++) {
     for (int64_t i = 0; source->names[kind] && i < objects_of(source, (ncc_object_kind)kind)->count; i++)
       free(source->names[kind][i]);
@@ -125,6 +131,15 @@ cleanup:
 const char *ncc_pair_source_name(const ncc_pair_source *source, ncc_object_kind kind, int64_t id) {
   const int64_t index = source->names[kind] ? ncc_objects_find(objects_of(source, kind), id) : -1;
   return index >= 0 ? source->names[kind][index] : "";
+}
+
+const char *ncc_pair_source_group(const ncc_pair_source *source, int64_t id) {
+  const int64_t index = source->groups ? ncc_objects_find(objects_of(source, NCC_IMAGE), id) : -1;
+  return index >= 0 ? source->groups[index] : "";
+}
+
+int64_t ncc_pair_source_bin(const ncc_pair_source *source) {
+  return source->bin;
 }
 
 ncc_status ncc_search_of_results(const char *path, const ncc_output_data *results, ncc_search *out) {

@@ -31,6 +31,12 @@ ncc_status ncc_pair_source_read(ncc_pair_source *source, int64_t row, ncc_array 
 /** The name of an image or template; "" where it has none. Borrowed. */
 const char *ncc_pair_source_name(const ncc_pair_source *source, ncc_object_kind kind, int64_t id);
 
+/** The group (section) of an image; "" where it has none. Borrowed. */
+const char *ncc_pair_source_group(const ncc_pair_source *source, int64_t id);
+
+/** Pixels of the full resolution that a pixel of this input averages, in y and x each: 1, but for coarse levels. */
+int64_t ncc_pair_source_bin(const ncc_pair_source *source);
+
 /** The search options that results were made with.
  *  @return NCC_OK; NCC_ERR_INPUT where they are not understood. */
 ncc_status ncc_search_of_results(const char *path, const ncc_output_data *results, ncc_search *out);

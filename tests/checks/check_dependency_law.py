@@ -16,6 +16,7 @@ LAW = {
     "src/match/cpu": ("src src/base src/match src/match/kernels", "fftw"),
     "src/plan": ("src src/base src/match", ""),
     "src/options": ("src src/base src/filter", ""),
+    "src/mosaic": ("src src/base", ""),
     "src/synth": ("src src/base", ""),
     "src/selftest": ("src src/base src/match src/match/kernels src/synth", ""),
     "gpu": ("src src/base src/match src/match/kernels", "cuda"),
@@ -23,11 +24,12 @@ LAW = {
     "io/input": ("src src/base src/filter src/plan io/base", "hdf5"),
     "io/output": ("src src/base src/match src/plan src/options io/base io/input", "hdf5"),
     "io/import": ("src src/base src/plan io/base io/input", "hdf5 tiff png matio"),
+    "io/stage": ("src src/base io/base io/import", ""),
     "io/picture": ("src src/base src/match io/base", "hdf5 cairo"),
     "mpi/rank": ("src src/base src/match src/plan src/options io/input io/output gpu", "hwloc"),
     "mpi/start": ("src src/base src/match src/plan src/options io/base io/input mpi mpi/rank gpu", "mpi"),
     "mpi": ("src src/base src/match src/plan src/options io/base io/input io/output mpi/rank mpi/start gpu", "mpi"),
-    "src/app": ("src src/base src/match src/plan src/options src/selftest src/synth io/base io/input io/output io/import io/picture mpi "
+    "src/app": ("src src/base src/match src/mosaic src/plan src/options src/selftest src/synth io/base io/input io/output io/import io/stage io/picture mpi "
                 "mpi/rank gpu", "jansson"),
 }
 FOREIGN = {"fftw": r"fftw3", "cuda": r"cuda|cufft|nvml|nvrtc", "hdf5": r"hdf5|H5", "mpi": r"mpi\.h", "tiff": r"tiff",
