@@ -37,6 +37,17 @@ ncc_status ncc_h5_open_file(const char *path, hid_t *out);
  *  may therefore be changed in place. */
 ncc_status ncc_h5_create_file(const char *path, hid_t *out);
 
+/** UTF-8 of `size` bytes with the 0 at the end. To be closed. */
+hid_t ncc_h5_text_type(size_t size);
+
+/** Adds an attribute of n values (0: a scalar) to a file, group or dataset.
+ *  @param[in] type  of the values in memory and of the attribute.
+ *  @return NCC_OK; NCC_ERR_OUTPUT. */
+ncc_status ncc_h5_put(hid_t object, const char *path, const char *name, hid_t type, hsize_t n, const void *value);
+
+/** Adds a text, which must be UTF-8, as an attribute. */
+ncc_status ncc_h5_put_text(hid_t object, const char *path, const char *name, const char *text);
+
 /** The memory type of a pixel type: native byte order; float16 as its bits. Never to be closed. */
 hid_t ncc_h5_pixel_type(ncc_dtype dtype);
 

@@ -73,17 +73,10 @@ static hid_t make_table_type(ncc_table_id id, const void **fill) {
   }
 }
 
-static hid_t make_text_type(size_t size) {
-  hid_t type = H5Tcopy(H5T_C_S1);
-  H5Tset_size(type, size);
-  H5Tset_cset(type, H5T_CSET_UTF8);
-  return type;
-}
-
 hid_t ncc_output_record_type(void) {
 #define FIELD(member) #member, offsetof(ncc_output_record, member)
 #define TIMING(member) #member, offsetof(ncc_output_record, timings.member)
-  hid_t type = H5Tcreate(H5T_COMPOUND, sizeof(ncc_output_record)), text = make_text_type(32);
+  hid_t type = H5Tcreate(H5T_COMPOUND, sizeof(ncc_output_record)), text = ncc_h5_text_type(32);
   H5Tinsert(type, FIELD(end_time), text);
   H5Tinsert(type, TIMING(elapsed_s), H5T_IEEE_F64LE);
   H5Tinsert(type, TIMING(reading_s), H5T_IEEE_F64LE);
@@ -106,18 +99,6 @@ static bool has_table(const ncc_search *search, int id) {
 
 /* ---- building ----------------------------------------------------------------------------------------------- */
 
-static ncc_status put_attribute(hid_t file, const char *path, const char *name, hid_t type, const void *value) {
-  ncc_status status = NCC_OK;
-  hid_t space = H5Screate(H5S_SCALAR);
-  hid_t attribute = H5Acreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-  NCC_CHECK_H5(attribute >= 0 && H5Awrite(attribute, type, value) >= 0, NCC_ERR_OUTPUT,
-               "%s: attribute %s cannot be written", path, name);
-cleanup:
-  ncc_h5_close(&attribute);
-  ncc_h5_close(&space);
-  return status;
-}
-
 /** A text as an attribute holds it: UTF-8, not too long; malloc'd; NULL without memory. */
 static char *attribute_text(const char *value) {
   char *text = ncc_text_utf8(value ? value : "");
@@ -127,19 +108,16 @@ static char *attribute_text(const char *value) {
 
 static ncc_status put_text(hid_t file, const char *path, const char *name, const char *value) {
   ncc_status status = NCC_OK;
-  hid_t type = -1;
   char *clipped = attribute_text(value);
   NCC_CHECK(clipped, NCC_ERR_NOMEM, "%s: no memory", path);
-  type = make_text_type(strlen(clipped) + 1);
-  NCC_TRY(put_attribute(file, path, name, type, clipped));
+  NCC_TRY(ncc_h5_put_text(file, path, name, clipped));
 cleanup:
-  ncc_h5_close(&type);
   free(clipped);
   return status;
 }
 
 static ncc_status put_integer(hid_t file, const char *path, const char *name, int64_t value) {
-  return put_attribute(file, path, name, H5T_STD_I64LE, &value);
+  return ncc_h5_put(file, path, name, H5T_STD_I64LE, 0, &value);
 }
 
 /** Attributes known at the start. */
@@ -277,7 +255,7 @@ ncc_status ncc_output_file_text(hid_t file, const char *path, const char *name, 
   NCC_CHECK_H5(type >= 0, NCC_ERR_INPUT, "%s: attribute %s cannot be read", path, name);
   NCC_CHECK(H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) <= 0, NCC_ERR_INPUT,
             "%s: attribute %s: expected a string of fixed length", path, name);
-  memory = make_text_type(H5Tget_size(type) + 1);
+  memory = ncc_h5_text_type(H5Tget_size(type) + 1);
   *value = calloc(1, H5Tget_size(type) + 1);
   NCC_CHECK(*value, NCC_ERR_NOMEM, "%s: no memory", path);
   H5Tset_cset(memory, H5Tget_cset(type));

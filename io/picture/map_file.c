@@ -8,29 +8,11 @@
 #include "base/text.h"
 #include "io/base/h5.h"
 
-/** Writes n numbers (0: a scalar) as an attribute. */
-static ncc_status put(hid_t object, const char *path, const char *name, hid_t type, hsize_t n, const void *value) {
-  ncc_status status = NCC_OK;
-  hid_t space = n ? H5Screate_simple(1, &n, NULL) : H5Screate(H5S_SCALAR);
-  hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-  NCC_CHECK_H5(attribute >= 0 && H5Awrite(attribute, type, value) >= 0, NCC_ERR_OUTPUT,
-               "%s: attribute %s cannot be written", path, name);
-
-cleanup:
-  ncc_h5_close(&attribute);
-  ncc_h5_close(&space);
-  return status;
-}
-
 static ncc_status put_text(hid_t object, const char *path, const char *name, const char *value) {
   char *text = ncc_text_utf8(value);
   if (!text) return ncc_error_set(NCC_ERR_NOMEM, "%s: no memory", path);
-  hid_t type = H5Tcopy(H5T_C_S1);
-  H5Tset_size(type, strlen(text) + 1);
-  H5Tset_cset(type, H5T_CSET_UTF8);
-  ncc_status status = put(object, path, name, type, 0, text);
+  ncc_status status = ncc_h5_put_text(object, path, name, text);
   free(text);
-  ncc_h5_close(&type);
   return status;
 }
 
@@ -43,14 +25,14 @@ static ncc_status put_result(hid_t file, const char *path, const ncc_map *map, c
   const double between[2] = {subpixel[0] - (double)(g->template_rows - 1),
                              subpixel[1] - (double)(g->template_cols - 1)};
   NCC_TRY(put_text(file, path, "status", ncc_pair_status_name((ncc_pair_status)r->status)));
-  NCC_TRY(put(file, path, "coords", H5T_NATIVE_INT64, 2, coords));
-  NCC_TRY(put(file, path, "offset", H5T_NATIVE_INT64, 2, offset));
-  NCC_TRY(put(file, path, "peak", H5T_NATIVE_DOUBLE, 0, &r->peak));
-  NCC_TRY(put(file, path, "subpixel", H5T_NATIVE_DOUBLE, 2, subpixel));
-  NCC_TRY(put(file, path, "subpixel_offset", H5T_NATIVE_DOUBLE, 2, between));
-  NCC_TRY(put(file, path, "curvature", H5T_NATIVE_DOUBLE, 2, curvature));
-  NCC_TRY(put(file, path, "second_coords", H5T_NATIVE_INT64, 2, second));
-  NCC_TRY(put(file, path, "second_peak", H5T_NATIVE_DOUBLE, 0, &r->second_peak));
+  NCC_TRY(ncc_h5_put(file, path, "coords", H5T_NATIVE_INT64, 2, coords));
+  NCC_TRY(ncc_h5_put(file, path, "offset", H5T_NATIVE_INT64, 2, offset));
+  NCC_TRY(ncc_h5_put(file, path, "peak", H5T_NATIVE_DOUBLE, 0, &r->peak));
+  NCC_TRY(ncc_h5_put(file, path, "subpixel", H5T_NATIVE_DOUBLE, 2, subpixel));
+  NCC_TRY(ncc_h5_put(file, path, "subpixel_offset", H5T_NATIVE_DOUBLE, 2, between));
+  NCC_TRY(ncc_h5_put(file, path, "curvature", H5T_NATIVE_DOUBLE, 2, curvature));
+  NCC_TRY(ncc_h5_put(file, path, "second_coords", H5T_NATIVE_INT64, 2, second));
+  NCC_TRY(ncc_h5_put(file, path, "second_peak", H5T_NATIVE_DOUBLE, 0, &r->second_peak));
 
 cleanup:
   return status;
@@ -69,10 +51,10 @@ ncc_status ncc_map_file_write(const char *path, const ncc_map *map, const ncc_re
   set = H5Dcreate2(file, "/ncc", H5T_IEEE_F64LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
   NCC_CHECK_H5(set >= 0 && H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, map->values) >= 0,
                NCC_ERR_OUTPUT, "%s: /ncc cannot be written", path);
-  NCC_TRY(put(set, path, "origin", H5T_NATIVE_INT64, 2, origin));
-  NCC_TRY(put(file, path, "row", H5T_NATIVE_INT64, 0, &pair[0]));
-  NCC_TRY(put(file, path, "image", H5T_NATIVE_INT64, 0, &pair[1]));
-  NCC_TRY(put(file, path, "template", H5T_NATIVE_INT64, 0, &pair[2]));
+  NCC_TRY(ncc_h5_put(set, path, "origin", H5T_NATIVE_INT64, 2, origin));
+  NCC_TRY(ncc_h5_put(file, path, "row", H5T_NATIVE_INT64, 0, &pair[0]));
+  NCC_TRY(ncc_h5_put(file, path, "image", H5T_NATIVE_INT64, 0, &pair[1]));
+  NCC_TRY(ncc_h5_put(file, path, "template", H5T_NATIVE_INT64, 0, &pair[2]));
   NCC_TRY(put_result(file, path, map, result));
   NCC_TRY(put_text(file, path, "options", options));
   NCC_TRY(put_text(file, path, "input_path", input));

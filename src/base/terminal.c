@@ -8,8 +8,7 @@
 
 int ncc_terminal_columns(int descriptor) {
   struct winsize size = {0};
-  if (!isatty(descriptor)) return 0;
-  return ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+  return ioctl(descriptor, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 const char *ncc_terminal_colour(FILE *stream, ncc_colour colour) {
@@ -18,6 +17,7 @@ const char *ncc_terminal_colour(FILE *stream, ncc_colour colour) {
                                       [NCC_COLOUR_DOUBTFUL] = "\033[33m",
                                       [NCC_COLOUR_HEADING] = "\033[1m"};
   const char *unwanted = getenv("NO_COLOR"), *terminal = getenv("TERM");
-  if ((unwanted && *unwanted) || !terminal || strcmp(terminal, "dumb") == 0 || !isatty(fileno(stream))) return "";
+  if ((unwanted && *unwanted) || !terminal || strcmp(terminal, "dumb") == 0 || !ncc_terminal_columns(fileno(stream)))
+    return "";
   return codes[colour];
 }

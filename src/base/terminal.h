@@ -4,7 +4,8 @@
 
 #include <stdio.h>
 
-/** Columns of the terminal behind a descriptor; 0 where it is none, 80 where a terminal does not say. */
+/** Columns of the terminal behind a descriptor; 0 where it is none. One without a size is none: mpirun gives ranks such
+ * a terminal as their standard output, wherever its own goes. */
 int ncc_terminal_columns(int descriptor);
 
 typedef enum ncc_colour { NCC_COLOUR_OFF, NCC_COLOUR_BAD, NCC_COLOUR_DOUBTFUL, NCC_COLOUR_HEADING } ncc_colour;

@@ -4,9 +4,8 @@ import json
 import os
 import resource
 import shlex
-import sys
-import tempfile
 
+from cases import main
 from launch import MPIEXEC, MPIXCORR, h5py, launch, np, on_ranks
 
 def program(*arguments, ranks=1):
@@ -132,16 +131,5 @@ def suggests_what_works():
     assert f"{ranks} rank" in done.stdout and "warning" not in done.stdout.replace("warning  image 0", ""), done.stdout
 
 
-failed = 0
-for test in says_what_the_run_does, memory_is_enough, counts_what_is_left, refuses_what_a_run_refuses, no_pairs, \
-        suggests_what_works:
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        try:
-            test()
-            print(f"passed {test.__name__}")
-        except AssertionError as error:
-            print(f"FAILED {test.__name__}: {error}")
-            failed += 1
-        os.chdir("/")
-sys.exit(failed > 0)
+main(says_what_the_run_does, memory_is_enough, counts_what_is_left, refuses_what_a_run_refuses, no_pairs,
+     suggests_what_works)

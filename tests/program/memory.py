@@ -6,7 +6,6 @@ memory.py [MILLIONS]   of boxes, in the cases that are measured (1)
 import os
 import subprocess
 import sys
-import tempfile
 
 if sys.argv[1:2] == ["peak"]:  # a rank: runs the command, and writes its peak in KiB
     child = subprocess.Popen(sys.argv[3:])
@@ -15,6 +14,7 @@ if sys.argv[1:2] == ["peak"]:  # a rank: runs the command, and writes its peak i
         file.write(str(usage.ru_maxrss))
     sys.exit(os.waitstatus_to_exitcode(status))
 
+from cases import main
 from launch import MPIXCORR, h5py, launch, np, on_ranks
 
 import json
@@ -128,10 +128,5 @@ def tables_that_no_machine_has():
 
 
 if __name__ == "__main__":
-    for case in (every_rank_keeps_to_it, a_larger_pair_among_many_shapes, a_node_is_shared_but_for_the_tables_of_rank_0,
-                 a_small_trial_reads_large_tables, tables_that_no_machine_has):
-        with tempfile.TemporaryDirectory() as folder:
-            os.chdir(folder)
-            case()
-            os.chdir("/")
-        print(f"passed {case.__name__}")
+    main(every_rank_keeps_to_it, a_larger_pair_among_many_shapes, a_node_is_shared_but_for_the_tables_of_rank_0,
+         a_small_trial_reads_large_tables, tables_that_no_machine_has)

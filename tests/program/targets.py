@@ -7,10 +7,9 @@ import os
 import socket
 import stat
 import struct
-import sys
-import tempfile
 import zlib
 
+from cases import main
 from launch import MPIXCORR, h5py, launch, np
 
 RNG = np.random.default_rng(1)
@@ -252,17 +251,5 @@ def resumed_by_the_name_of_the_part():
 
 
 if __name__ == "__main__":
-    failed = 0
-    for test in (over_what_is_read, over_what_is_read_by_a_sidecar, over_no_file, one_file_for_two, links_are_followed,
-                 resumed_by_the_name_of_the_part):
-        with tempfile.TemporaryDirectory() as folder:
-            os.chdir(folder)
-            prepare()
-            try:
-                test()
-                print(f"passed {test.__name__}")
-            except AssertionError as error:
-                failed += 1
-                print(f"FAILED {test.__name__}: {error}")
-            os.chdir("/")
-    sys.exit(failed > 0)
+    main(over_what_is_read, over_what_is_read_by_a_sidecar, over_no_file, one_file_for_two, links_are_followed,
+         resumed_by_the_name_of_the_part, prepare=prepare)

@@ -1,9 +1,7 @@
 """What the Python tests of input and output files share. Skips (77) without the Python modules."""
-import os
 import sys
-import tempfile
-import traceback
 
+from cases import main  # noqa: F401
 from launch import PATIENCE_S, h5py, launch, np  # noqa: F401
 
 TOOL = sys.argv[1]
@@ -61,20 +59,3 @@ def same(found, expected):
     """Same type, shape and bits."""
     expected = np.ascontiguousarray(expected.astype(expected.dtype.newbyteorder("=")))
     return found.dtype == expected.dtype and found.shape == expected.shape and found.tobytes() == expected.tobytes()
-
-
-def main(*tests):
-    """Runs every test in a folder of its own; red if one of them raises."""
-    failed = 0
-    for test in tests:
-        with tempfile.TemporaryDirectory() as folder:
-            os.chdir(folder)
-            try:
-                test()
-                print(f"passed {test.__name__}")
-            except Exception:  # all of them, so that every failure is seen
-                traceback.print_exc(file=sys.stdout)
-                print(f"FAILED {test.__name__}")
-                failed += 1
-            os.chdir("/")
-    sys.exit(failed > 0)
