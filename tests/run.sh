@@ -6,11 +6,13 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 passes=(quick rest)
+lists=(jobs/build_packages.txt tests/packages.txt)
 if [[ "${1:-}" == --all ]]; then
   passes+=(full)
+  lists+=(tests/packages_full.txt)
   shift
 fi
-mapfile -t packages < <(cat jobs/build_packages.txt tests/packages.txt)
+mapfile -t packages < <(cat "${lists[@]}")
 jobs/install_packages.sh "${packages[@]}"
 
 read -ra cmake_args <<<"${MPIXCORR_CMAKE_ARGS:-}"

@@ -36,6 +36,10 @@ ncc_status ncc_output_load(const char *path, ncc_output_data *out);
 /** An attribute's value as text, or "". */
 const char *ncc_output_data_attribute(const ncc_output_data *data, const char *name);
 
+/** SHA-256 over the bytes of /coords, /peaks and /status, one after the other, in hex: the same for the same results.
+ *  @param[out] text  [65]. @return NCC_OK; NCC_ERR_NOMEM. */
+ncc_status ncc_output_data_digest(const ncc_output_data *data, char text[65]);
+
 /** Frees what it owns and zeroes it. */
 void ncc_output_data_clear(ncc_output_data *data);
 

@@ -15,6 +15,13 @@ ncc_status ncc_picture_write(const char *path, const ncc_picture_pair *pair, con
   return absent();
 }
 
+ncc_status ncc_picture_strip(const ncc_picture_pair *pair, const ncc_map *map, unsigned char **png, size_t *bytes) {
+  (void)pair, (void)map;
+  *png = NULL;
+  *bytes = 0;
+  return absent();
+}
+
 ncc_status ncc_sheet_create(int n, const char *title, bool maps, ncc_sheet **out) {
   (void)n, (void)title, (void)maps;
   *out = NULL;

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "io/picture/plot.h"
 
@@ -263,40 +264,79 @@ cleanup:
   return status;
 }
 
-static ncc_panel sheet_panel(const ncc_sheet *sheet, double left, double top, int column, ncc_view view) {
-  return ncc_panel_create(sheet->cr, left + column * PITCH, top, SIDE, SIDE, view);
+static ncc_panel strip_panel(cairo_t *cr, double left, double top, int column, ncc_view view) {
+  return ncc_panel_create(cr, left + column * PITCH, top, SIDE, SIDE, view);
 }
 
-ncc_status ncc_sheet_add(ncc_sheet *sheet, const ncc_picture_pair *pair, const ncc_map *map) {
+/** The panels of a pair side by side. */
+static ncc_status draw_strip(cairo_t *cr, double left, double top, const ncc_picture_pair *pair, const ncc_map *map) {
   ncc_status status = NCC_OK;
-  char text[512];
-  const double left = 28 + sheet->next % COLUMNS * (sheet->panels * PITCH + GAP),
-               top = HEAD + sheet->next / COLUMNS * CELL_HEIGHT;
-  const double width = sheet->panels * PITCH - 10, panels = top + 40;
-  sheet->next++;
-  describe(pair, true, text, sizeof text);
-  ncc_plot_words(sheet->cr, left, top + 12, width, 14, true, INK, pair->title);
-  ncc_plot_words(sheet->cr, left, top + 30, width, 13, false, INK, text);
   const ncc_array *t = &pair->tmpl;
-  ncc_panel panel = sheet_panel(sheet, left, panels, 0, image_view(pair));
+  ncc_panel panel = strip_panel(cr, left, top, 0, image_view(pair));
   NCC_TRY(show_grey(&panel, &pair->image, 0, 0));
   if (has_match(pair)) ncc_panel_outline(&panel, match_view(pair), PEAK, 2);
-  panel = sheet_panel(sheet, left, panels, 1, array_view(0, 0, t->rows, t->cols));
+  panel = strip_panel(cr, left, top, 1, array_view(0, 0, t->rows, t->cols));
   NCC_TRY(show_grey(&panel, t, 0, 0));
   if (has_match(pair)) {
-    panel = sheet_panel(sheet, left, panels, 2, match_view(pair));
+    panel = strip_panel(cr, left, top, 2, match_view(pair));
     NCC_TRY(show_grey(&panel, &pair->image, 0, 0));
-    panel = sheet_panel(sheet, left, panels, 3, match_view(pair));
+    panel = strip_panel(cr, left, top, 3, match_view(pair));
     NCC_TRY(show_overlay(&panel, pair));
   }
   if (map) {
-    panel = sheet_panel(sheet, left, panels, 4, map_view(map));
+    panel = strip_panel(cr, left, top, 4, map_view(map));
     NCC_TRY(show_map(&panel, map));
     const ncc_marked peak = {NCC_MARK_CIRCLE, (double)pair->result.y, (double)pair->result.x, PEAK, NULL};
     if (has_match(pair)) ncc_panel_marks(&panel, 1, &peak);
   }
 
 cleanup:
+  return status;
+}
+
+ncc_status ncc_sheet_add(ncc_sheet *sheet, const ncc_picture_pair *pair, const ncc_map *map) {
+  char text[512];
+  const double left = 28 + sheet->next % COLUMNS * (sheet->panels * PITCH + GAP);
+  const double top = HEAD + sheet->next / COLUMNS * CELL_HEIGHT, width = sheet->panels * PITCH - 10;
+  sheet->next++;
+  describe(pair, true, text, sizeof text);
+  ncc_plot_words(sheet->cr, left, top + 12, width, 14, true, INK, pair->title);
+  ncc_plot_words(sheet->cr, left, top + 30, width, 13, false, INK, text);
+  return draw_strip(sheet->cr, left, top + 40, pair, map);
+}
+
+/** PNG as it is being written. */
+typedef struct growing {
+  unsigned char *data;
+  size_t bytes;
+} growing;
+
+static cairo_status_t grow(void *context, const unsigned char *data, unsigned int length) {
+  growing *g = context;
+  unsigned char *more = realloc(g->data, g->bytes + length);
+  if (!more) return CAIRO_STATUS_NO_MEMORY;
+  memcpy(more + g->bytes, data, length);
+  g->data = more;
+  g->bytes += length;
+  return CAIRO_STATUS_SUCCESS;
+}
+
+ncc_status ncc_picture_strip(const ncc_picture_pair *pair, const ncc_map *map, unsigned char **png, size_t *bytes) {
+  ncc_status status = NCC_OK;
+  cairo_surface_t *surface = NULL;
+  cairo_t *cr = NULL;
+  growing file = {0};
+  NCC_TRY(page_create((map ? 5 : 4) * PITCH, SIDE, &surface, &cr));
+  NCC_TRY(draw_strip(cr, 0, 0, pair, map));
+  NCC_CHECK(cairo_surface_write_to_png_stream(surface, grow, &file) == CAIRO_STATUS_SUCCESS, NCC_ERR_NOMEM,
+            "out of memory for a picture");
+
+cleanup:
+  if (cr) cairo_destroy(cr);
+  if (surface) cairo_surface_destroy(surface);
+  if (status != NCC_OK) free(file.data), file = (growing){0};
+  *png = file.data;
+  *bytes = file.bytes;
   return status;
 }
 

@@ -44,6 +44,12 @@ ncc_status ncc_sheet_write(ncc_sheet *sheet, const char *path);
 
 void ncc_sheet_destroy(ncc_sheet **sheet);
 
+/** A pair in a strip: the panels of a sheet with maps, without words, as a PNG file in memory.
+ *  @param[in]  map   may be NULL.
+ *  @param[out] png   [bytes], malloc'd, caller frees; NULL on failure.
+ *  @return NCC_OK; NCC_ERR_NOMEM; NCC_ERR_USAGE (see above). */
+ncc_status ncc_picture_strip(const ncc_picture_pair *pair, const ncc_map *map, unsigned char **png, size_t *bytes);
+
 /** Most pairs of a sheet; beyond this a picture is too high. */
 enum { NCC_SHEET_MOST = 200 };
 

@@ -8,6 +8,7 @@
 
 #include "app/commands.h"
 #include "app/pair_source.h"
+#include "app/shown.h"
 #include "base/target.h"
 #include "base/text.h"
 #include "io/picture/map_file.h"
@@ -123,13 +124,6 @@ static void make_title(const ncc_pair_source *source, int64_t row, char text[TIT
            *image ? " (" : "", image, *image ? ")" : "", pair[1], *tmpl ? " (" : "", tmpl, *tmpl ? ")" : "");
 }
 
-static double overlap_at(const ncc_array *image, const ncc_array *tmpl, const ncc_result *r) {
-  const ncc_geometry shapes = {
-      .image_rows = image->rows, .image_cols = image->cols, .template_rows = tmpl->rows, .template_cols = tmpl->cols};
-  if (r->y < 0) return NAN;
-  return (double)ncc_geometry_overlap_px(&shapes, r->y, r->x) / (double)(tmpl->rows * tmpl->cols);
-}
-
 /** The certified answer for a pair, sub-pixel position and second peak included. */
 static ncc_status find_match(const ncc_search *search, const ncc_rect *window, const ncc_array *image,
                              const ncc_array *tmpl, ncc_result *out) {
@@ -147,20 +141,6 @@ cleanup:
   return status;
 }
 
-/** The map of a row. @param[out] window  where the row is searched: `predicted`, one of the catalog's, or NULL. */
-static ncc_status make_map(const ncc_search *search, const ncc_catalog *catalog, int64_t row, const ncc_array *image,
-                           const ncc_array *tmpl, ncc_rect *predicted, const ncc_rect **window, ncc_map *out) {
-  ncc_status status = NCC_OK;
-  *window = catalog->near ? predicted : catalog->windows ? &catalog->windows[row] : NULL;
-  if (catalog->near)
-    NCC_TRY(ncc_geometry_near(search, catalog->near[row], image->rows, image->cols, tmpl->rows, tmpl->cols, predicted));
-  NCC_TRY(ncc_map_create(search, *window, image, tmpl, ncc_few_threads(), out));
-
-cleanup:
-  if (status != NCC_OK) ncc_error_prefix("%s: pair %" PRId64, catalog->path, row);
-  return status;
-}
-
 static ncc_status show_pair(const map_options *o, ncc_pair_source *source) {
   ncc_status status = NCC_OK;
   ncc_picture_pair shown = {0};
@@ -170,7 +150,7 @@ static ncc_status show_pair(const map_options *o, ncc_pair_source *source) {
   NCC_TRY(ncc_pair_source_read(source, o->pair, &shown.image, &shown.tmpl));
   ncc_rect predicted;
   const ncc_rect *window;
-  NCC_TRY(make_map(&o->search, catalog, o->pair, &shown.image, &shown.tmpl, &predicted, &window, &map));
+  NCC_TRY(ncc_shown_map(&o->search, catalog, o->pair, &shown.image, &shown.tmpl, &predicted, &window, &map));
   NCC_TRY(find_match(&o->search, window, &shown.image, &shown.tmpl, &shown.result));
   NCC_TRY(ncc_command_describe(&ncc_map_command, o, true, &described));
   if (ends_with(o->output, ".h5")) {
@@ -184,7 +164,7 @@ static ncc_status show_pair(const map_options *o, ncc_pair_source *source) {
              " of the full correlation   %s",
              ncc_text_show(catalog->path), a->y0, a->y1 - 1, a->x0, a->x1 - 1, described);
     shown.title = title;
-    shown.overlap = overlap_at(&shown.image, &shown.tmpl, &shown.result);
+    shown.overlap = ncc_shown_overlap(&shown.image, &shown.tmpl, &shown.result);
     NCC_TRY(ncc_picture_write(o->output, &shown, &map, note));
   }
   printf("%s: pair %" PRId64 ", %s, peak %.6f\n", ncc_text_show(o->output), o->pair,
@@ -209,25 +189,6 @@ static int compare_low(const void *a, const void *b) {
   return (p->row > q->row) - (p->row < q->row);
 }
 
-static ncc_result result_of_row(const ncc_output_data *data, int64_t row) {
-  ncc_result r = ncc_result_none((ncc_pair_status)data->status[row]);
-  r.y = data->coords[row][0];
-  r.x = data->coords[row][1];
-  r.peak = data->peaks[row];
-  r.at_border = data->at_border[row];
-  if (!data->subpixel) return r;
-  r.subpixel_y = data->subpixel[row][0];
-  r.subpixel_x = data->subpixel[row][1];
-  if (data->curvature) {
-    r.curvature_y = data->curvature[row][0];
-    r.curvature_x = data->curvature[row][1];
-  }
-  r.second_y = data->second_coords[row][0];
-  r.second_x = data->second_coords[row][1];
-  r.second_peak = data->second_peaks[row];
-  return r;
-}
-
 static ncc_status show_below(const map_options *o, ncc_pair_source *source, const ncc_output_data *data) {
   ncc_status status = NCC_OK;
   ncc_sheet *sheet = NULL;
@@ -247,16 +208,16 @@ static ncc_status show_below(const map_options *o, ncc_pair_source *source, cons
            ncc_text_show(o->results), n, data->n_pairs, o->below, shown < n ? "; the worst are shown" : "");
   NCC_TRY(ncc_sheet_create(shown, title, o->maps, &sheet));
   for (int i = 0; i < shown; i++) {
-    ncc_picture_pair pair = {.title = title, .result = result_of_row(data, low[i].row)};
+    ncc_picture_pair pair = {.title = title, .result = ncc_shown_result(data, low[i].row)};
     NCC_TRY(ncc_pair_source_read(source, low[i].row, &pair.image, &pair.tmpl));
     make_title(source, low[i].row, title);
-    pair.overlap = overlap_at(&pair.image, &pair.tmpl, &pair.result);
+    pair.overlap = ncc_shown_overlap(&pair.image, &pair.tmpl, &pair.result);
     ncc_map map = {0};
     ncc_rect predicted;
     const ncc_rect *window;
     if (o->maps)
-      NCC_TRY(make_map(&o->search, ncc_pair_source_catalog(source), low[i].row, &pair.image, &pair.tmpl, &predicted,
-                       &window, &map));
+      NCC_TRY(ncc_shown_map(&o->search, ncc_pair_source_catalog(source), low[i].row, &pair.image, &pair.tmpl,
+                            &predicted, &window, &map));
     status = ncc_sheet_add(sheet, &pair, o->maps ? &map : NULL);
     ncc_map_clear(&map);
     if (status != NCC_OK) goto cleanup;

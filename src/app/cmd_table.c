@@ -8,6 +8,7 @@
 
 #include "app/cells.h"
 #include "app/commands.h"
+#include "app/shown.h"
 #include "app/tiles.h"
 #include "base/terminal.h"
 #include "base/text.h"
@@ -99,28 +100,6 @@ const ncc_command ncc_table_command = {
     .options = options,
 };
 
-/** Lower is worse. */
-static int rank_of(uint8_t status) {
-  return status == NCC_PAIR_OK || status == NCC_PAIR_FLAT ? 2 : status == NCC_PAIR_UNCERTAIN ? 1 : 0;
-}
-
-typedef struct table_row {
-  int64_t row;
-  int rank;
-  double peak; /**< 0 without an answer */
-} table_row;
-
-static int compare_rows(const void *a, const void *b) {
-  const table_row *p = a, *q = b;
-  if (p->rank != q->rank) return p->rank - q->rank;
-  if (p->peak != q->peak) return p->peak < q->peak ? -1 : 1;
-  return (p->row > q->row) - (p->row < q->row);
-}
-
-static bool is_pair(const ncc_output_data *data, int64_t row) {
-  return data->pairs[row][0] != -1 && data->pairs[row][1] != -1;
-}
-
 static const char *name_of(const ncc_pair_source *names, ncc_object_kind kind, int64_t id) {
   return names ? ncc_pair_source_name(names, kind, id) : "";
 }
@@ -160,7 +139,7 @@ static void print_record(const ncc_output_data *data, const ncc_pair_source *nam
   ncc_record_end(r);
 }
 
-static void print_records(const ncc_output_data *data, const ncc_pair_source *names, const table_row *rows, int64_t n,
+static void print_records(const ncc_output_data *data, const ncc_pair_source *names, const int64_t *rows, int64_t n,
                           bool json) {
   static const char *const plain[] = {COLUMNS, NULL};
   static const char *const fine[] = {COLUMNS, "subpixel_y", "subpixel_x", "second_y", "second_x", "second_peak", NULL};
@@ -168,7 +147,7 @@ static void print_records(const ncc_output_data *data, const ncc_pair_source *na
   ncc_record_head(&record);
   for (int64_t i = 0; i < n; i++) {
     if (json) fputs(i ? ",\n" : "[\n", stdout);
-    print_record(data, names, rows[i].row, &record);
+    print_record(data, names, rows[i], &record);
   }
   if (json) puts(n ? "\n]" : "[]");
 }
@@ -176,17 +155,17 @@ static void print_records(const ncc_output_data *data, const ncc_pair_source *na
 /* ---- for people ---------------------------------------------------------------------------------------------- */
 
 static const char *colour_of(uint8_t status) {
-  const int rank = rank_of(status);
+  const int rank = ncc_shown_rank(status);
   return rank == 2 ? "" : ncc_terminal_colour(stdout, rank == 1 ? NCC_COLOUR_DOUBTFUL : NCC_COLOUR_BAD);
 }
 
-static void print_text(const ncc_output_data *data, const ncc_pair_source *names, const table_row *rows, int64_t n) {
+static void print_text(const ncc_output_data *data, const ncc_pair_source *names, const int64_t *rows, int64_t n) {
   char text[2][NCC_LABEL_BYTES], second[32] = "", offset[2][32], peak[32], overlap[32];
   const int most = ncc_label_columns(data->subpixel ? 82 : 72);
   int width[2] = {5, 8};
   for (int64_t i = 0; i < n; i++)
     for (int kind = 0; kind < 2; kind++) {
-      const int64_t id = data->pairs[rows[i].row][kind];
+      const int64_t id = data->pairs[rows[i]][kind];
       ncc_label(id, name_of(names, (ncc_object_kind)kind, id), most, text[kind]);
       const int columns = ncc_text_columns(text[kind]);
       if (columns > width[kind]) width[kind] = columns;
@@ -195,7 +174,7 @@ static void print_text(const ncc_output_data *data, const ncc_pair_source *names
   printf("%8s  %-*s  %-*s  %8s  %8s  %8s%s  %7s  %6s  %s\n", "row", width[0], "image", width[1], "template", "offset y",
          "offset x", "peak", second, "overlap", "border", "status");
   for (int64_t i = 0; i < n; i++) {
-    const int64_t row = rows[i].row;
+    const int64_t row = rows[i];
     const bool answered = data->coords[row][0] != -1;
     for (int k = 0; k < 2; k++)
       snprintf(offset[k], sizeof offset[k], answered ? "%" PRId64 : "-", data->offsets[row][k]);
@@ -222,15 +201,8 @@ static void print_text(const ncc_output_data *data, const ncc_pair_source *names
 /** A row a pair of /pairs. */
 static ncc_status print_pairs(const ncc_output_data *data, const ncc_pair_source *names, table_format format) {
   ncc_status status = NCC_OK;
-  int64_t n = 0;
-  table_row *rows = malloc((size_t)(data->n_pairs ? data->n_pairs : 1) * sizeof *rows);
-  NCC_CHECK(rows, NCC_ERR_NOMEM, "table: no memory for %" PRId64 " pairs", data->n_pairs);
-  for (int64_t row = 0; row < data->n_pairs; row++) {
-    if (!is_pair(data, row)) continue;
-    const int rank = rank_of(data->status[row]);
-    rows[n++] = (table_row){row, rank, rank > 0 ? data->peaks[row] : 0};
-  }
-  qsort(rows, (size_t)n, sizeof *rows, compare_rows);
+  int64_t *rows = NULL, n = 0;
+  NCC_TRY(ncc_shown_order(data, &rows, &n));
   if (format == FORMAT_TEXT)
     print_text(data, names, rows, n);
   else

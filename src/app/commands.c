@@ -13,6 +13,8 @@ const ncc_command_entry ncc_commands[] = {
     {&ncc_info_command, ncc_cmd_info, "look at results", "what an input or output file holds; whether it is complete"},
     {&ncc_table_command, ncc_cmd_table, "look at results", "results as rows, worst first"},
     {&ncc_map_command, ncc_cmd_map, "look at results", "draw a match, its NCC map, or a sheet of doubtful pairs"},
+    {&ncc_report_command, ncc_cmd_report, "look at results",
+     "one web page: what was found, what to doubt, where the time went"},
     {&ncc_compare_command, ncc_cmd_compare, "look at results", "results with results, or with known answers"},
     {&ncc_selftest_command, ncc_cmd_selftest, "this installation", "is this build right on this machine?"},
     {NULL, NULL, NULL, NULL},
