@@ -184,6 +184,15 @@ static ncc_supplied take_off(dispatcher *d, int rank, int slot) {
   return off;
 }
 
+/** Keeps the first reasons, each once: many objects may lie in one file. */
+static void note_reason(ncc_job_totals *totals, const char *reason) {
+  int i = 0;
+  while (i < totals->n_reasons && strcmp(totals->reasons[i], reason) != 0) i++;
+  if (i == NCC_JOB_REASONS) return;
+  if (i == totals->n_reasons) memcpy(totals->reasons[totals->n_reasons++], reason, NCC_MESSAGE_TEXT);
+  totals->unreadable_told++;
+}
+
 /** Notes what could not be read: each object once, whichever ranks have tried. */
 static ncc_status note_unreadable(dispatcher *d, const ncc_batch *batch) {
   ncc_status status = NCC_OK;
@@ -196,9 +205,8 @@ static ncc_status note_unreadable(dispatcher *d, const ncc_batch *batch) {
     NCC_CHECK(*told, NCC_ERR_NOMEM, "out of memory for %lld objects", (long long)count);
     if ((*told)[u->index]) continue;
     (*told)[u->index] = 1;
-    if (d->totals->unreadable < NCC_JOB_REASONS)
-      memcpy(d->totals->reasons[d->totals->unreadable], u->reason, NCC_MESSAGE_TEXT);
     d->totals->unreadable++;
+    note_reason(d->totals, u->reason);
   }
 cleanup:
   return status;
@@ -406,7 +414,7 @@ ncc_status ncc_dispatcher_run(const ncc_dispatcher_options *options, ncc_rank_st
   d.peers = calloc((size_t)ranks, sizeof *d.peers);
   NCC_CHECK(d.peers, NCC_ERR_NOMEM, "out of memory for %d ranks", ranks);
   NCC_TRY(ncc_inbox_create(&d.inbox, INBOX_LETTERS));
-  NCC_TRY(ncc_supply_create(options->work, options->schedule, &d.supply));
+  NCC_TRY(ncc_supply_create(options->work, options->schedule, options->ship ? NULL : options->input, &d.supply));
   NCC_TRY(check_limits(&d));
   double first_s = ncc_clock_s();
   for (int round = 0; round < NCC_SCHEDULE_AHEAD; round++)

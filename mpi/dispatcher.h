@@ -14,6 +14,7 @@ typedef struct ncc_dispatcher_options {
   const ncc_work *work;
   ncc_schedule *schedule;
   ncc_output *output;
+  const ncc_input *input; /**< for names of sources that ranks read by themselves */
   ncc_pipeline *pipeline; /**< with an input: it reads for rank 0, and where `ship`, for all */
   bool ship;              /**< pixels go with the batches */
   int threads;            /**< of a rank, about */

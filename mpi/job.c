@@ -182,6 +182,7 @@ static ncc_status work_as_root(job *j, bool *aborting) {
                                     .work = &root->work,
                                     .schedule = root->schedule,
                                     .output = root->output,
+                                    .input = root->input,
                                     .pipeline = j->pipeline,
                                     .ship = j->reading.mode == NCC_READ_ROOT,
                                     .threads = j->facts.threads,

@@ -53,7 +53,9 @@ typedef struct ncc_job_totals {
   int64_t checkpoints;                /**< times that results were made durable */
   double checkpoints_s;               /**< that this took, in a thread of its own */
   int64_t unreadable;                 /**< images and templates that could not be read */
-  char reasons[NCC_JOB_REASONS][512]; /**< of the first of these: file, object and reason */
+  int n_reasons;                      /**< of the first of these: */
+  char reasons[NCC_JOB_REASONS][512]; /**< file, object and reason, each once */
+  int64_t unreadable_told;            /**< objects that they are about */
   ncc_job_spread read_s, plan_s, compute_s, wait_s, write_s;
   ncc_job_spread read_cpu_s, compute_cpu_s, talk_cpu_s; /**< processor time */
   ncc_counters counters;                                /**< summed over the ranks */

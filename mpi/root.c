@@ -24,7 +24,7 @@ ncc_status ncc_root_validate(ncc_root *root, const ncc_comm *comm, int64_t limit
   if (root->observer && root->observer->probe) NCC_TRY(root->observer->probe(root->observer->context));
   NCC_TRY(ncc_input_measure(options->input, &root->size));
   NCC_TRY(ncc_memory_check(&root->size, options, comm, limit_bytes));
-  NCC_TRY(ncc_input_open(options->input, &root->input));
+  NCC_TRY(ncc_input_open(options->input, options->root, &root->input));
   NCC_TRY(ncc_input_filter(root->input, &options->search));
   NCC_TRY(ncc_work_create(ncc_input_catalog(root->input), &options->search, options->skip_bad_pairs, &root->work));
   NCC_TRY(ncc_input_identify(root->input, &root->identity));

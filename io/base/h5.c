@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,16 @@
 #include "io/base/hdf5_version.h"
 
 enum { REASON_BYTES = 2048, NUMBER_BYTES = 64 };
+
+static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+
+void ncc_h5_lock(void) {
+  pthread_mutex_lock(&lock);
+}
+
+void ncc_h5_unlock(void) {
+  pthread_mutex_unlock(&lock);
+}
 
 void ncc_h5_silence(void) {
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);

@@ -1,6 +1,7 @@
 /** What all HDF5 code of this folder shares: silence, reasons, pixel types, shapes in words.
  *
- *  Private to io/. HDF5 is used by one thread at a time and always through its POSIX driver; nothing here calls MPI.
+ *  Private to io/. HDF5 is used by one thread at a time (ncc_h5_lock()) and always through its POSIX driver; nothing
+ * here calls MPI.
  */
 #ifndef NCC_H5_H
 #define NCC_H5_H
@@ -20,6 +21,11 @@
 
 /** Sides of an image beyond this are refused, so that byte counts never overflow. */
 #define NCC_H5_MAX_SIDE ((hsize_t)1 << 29)
+
+/** HDF5 is not made for several threads: whoever may not be alone holds this lock. It may be taken again by its holder.
+ */
+void ncc_h5_lock(void);
+void ncc_h5_unlock(void);
 
 /** Stops HDF5 from printing its error stack. Called by every entry point of io/; cheap. */
 void ncc_h5_silence(void);

@@ -9,7 +9,7 @@
 /** Opens a library, unless it is open, and finds functions in it.
  *  @param[in] name   as the loader knows it; `path` where it was when this program was built.
  *  @param[in] names  [n]; functions[n] receives their addresses.
- *  @return NCC_OK; NCC_ERR_INPUT naming the library and the loader's reason. Not thread-safe. */
+ *  @return NCC_OK; NCC_ERR_INPUT naming the library and the loader's reason. Thread-safe. */
 ncc_status ncc_lazy_load(const char *name, const char *path, int n, const char *const *names, void **functions);
 
 #endif

@@ -16,28 +16,31 @@
 
 const char *const ncc_input_names_of_kinds[2] = {"/images", "/templates"};
 
-ncc_status ncc_input_create(const char *path, ncc_input **out) {
+ncc_status ncc_input_create(const char *path, const char *root, ncc_input **out) {
   ncc_status status = NCC_OK;
   *out = NULL;
   ncc_input *input = calloc(1, sizeof *input);
   NCC_CHECK(input, NCC_ERR_NOMEM, "%s: no memory", path);
   ncc_sources_init(&input->sources);
   input->catalog.path = strdup(path);
-  NCC_CHECK(input->catalog.path, NCC_ERR_NOMEM, "%s: no memory", path);
+  if (root) input->root = strdup(root);
+  NCC_CHECK(input->catalog.path && (input->root || !root), NCC_ERR_NOMEM, "%s: no memory", path);
   *out = input;
   input = NULL;
 cleanup:
+  if (input) free(input->catalog.path);
   free(input);
   return status;
 }
 
-ncc_status ncc_input_open(const char *path, ncc_input **out) {
+static ncc_status open_input(const char *path, const char *root, bool tables_alone, ncc_input **out) {
   ncc_status status = NCC_OK;
   struct stat info;
   int32_t index;
   ncc_input *input = NULL;
   *out = NULL;
-  NCC_TRY(ncc_input_create(path, &input));
+  NCC_TRY(ncc_input_create(path, root, &input));
+  input->tables_alone = tables_alone;
   ncc_raw_files *files = &input->sources.files;
   NCC_TRY(ncc_h5_open_file(path, &input->sources.input));
   NCC_TRY(ncc_raw_files_add(files, path, &index));
@@ -54,10 +57,22 @@ cleanup:
   return status;
 }
 
+ncc_status ncc_input_open(const char *path, const char *root, ncc_input **out) {
+  return open_input(path, root, false, out);
+}
+
+ncc_status ncc_input_open_tables(const char *path, ncc_input **out) {
+  return open_input(path, NULL, true, out);
+}
+
 void ncc_input_close(ncc_input **input_in) {
   ncc_input *input = *input_in;
   if (!input) return;
-  for (int kind = 0; kind < 2; kind++) free(input->sets[kind].places);
+  for (int kind = 0; kind < 2; kind++) {
+    free(input->sets[kind].places);
+    ncc_named_clear(&input->sets[kind].named);
+  }
+  free(input->root);
   for (int i = 0; i < input->n_warnings; i++) free(input->warnings[i]);
   ncc_sources_clear(&input->sources);
   if (input->borrowed)
@@ -79,12 +94,17 @@ int ncc_input_warnings(const ncc_input *input, const char *const **texts) {
 }
 
 int64_t ncc_input_bytes_read(const ncc_input *input) {
-  return input->sources.files.bytes_read + input->sources.hdf5_bytes_read;
+  int64_t bytes = input->sources.files.bytes_read + input->sources.hdf5_bytes_read;
+  for (int kind = 0; kind < 2; kind++)
+    if (input->sets[kind].named.used) bytes += ncc_volumes_bytes_read(input->sets[kind].named.volumes);
+  return bytes;
 }
 
 void ncc_input_limit(ncc_input *input, int64_t chunk_bytes) {
   input->sources.chunk_bytes = ncc_min(chunk_bytes, input->sources.chunk_bytes);
   ncc_sources_close_datasets(&input->sources);
+  for (int kind = 0; kind < 2; kind++)
+    if (input->sets[kind].named.used) ncc_volumes_limit(input->sets[kind].named.volumes, chunk_bytes);
 }
 
 /* ---- pixels ------------------------------------------------------------------------------------------------------
@@ -118,6 +138,40 @@ static void resolve_box(const ncc_input *input, ncc_object_kind *kind, int64_t *
   *object = ncc_objects_get(&input->catalog.images, *index);
 }
 
+/** The source of an image or template that is no box. */
+static const char *source_of(const ncc_input *input, ncc_object_kind kind, int64_t index) {
+  const ncc_named *named = &input->sets[kind].named;
+  return named->n > 0 ? ncc_named_get(named, index) : input->name_of(input->name_context, kind, index);
+}
+
+const char *ncc_input_source(const ncc_input *input, ncc_object_kind kind, int64_t index) {
+  ncc_object object = ncc_objects_get(ncc_input_objects(input, kind), index);
+  ncc_rect whole = {0};
+  resolve_box(input, &kind, &index, &object, &whole);
+  return input->sets[kind].named.used ? source_of(input, kind, index) : NULL;
+}
+
+bool ncc_input_has_sources(const ncc_input *input, ncc_object_kind kind) {
+  return input->sets[kind].named.used;
+}
+
+void ncc_input_lend_names(ncc_input *input, ncc_input_name_of name_of, void *context) {
+  input->name_of = name_of;
+  input->name_context = context;
+}
+
+/** From a source that has a name; what it says of itself is all that there is to be told. */
+static ncc_status read_named(ncc_input *input, ncc_object_kind kind, int64_t index, const ncc_object *object,
+                             const ncc_rect *rect, void *pixels) {
+  const char *source = source_of(input, kind, index);
+  if (!source)
+    return ncc_error_set(NCC_ERR_INTERNAL, "no source is known of %s number %" PRId64, ncc_input_names_of_kinds[kind],
+                         index);
+  const ncc_status status = ncc_volumes_read(input->sets[kind].named.volumes, source, object->rows, object->cols,
+                                             object->stored, rect, pixels);
+  return status == NCC_ERR_OUTPUT ? NCC_ERR_UNREADABLE : status;
+}
+
 static ncc_status read_by_source(ncc_input *input, ncc_object_kind kind, int64_t index, const ncc_object *object,
                                  const ncc_rect *rect, void *pixels) {
   const bool stack = input->sets[kind].stack;
@@ -134,6 +188,7 @@ ncc_status ncc_input_read_rect(ncc_input *input, ncc_object_kind kind, int64_t i
   ncc_object object = ncc_objects_get(ncc_input_objects(input, kind), index);
   ncc_rect rect = *rect_in;
   resolve_box(input, &kind, &index, &object, &rect);
+  if (input->sets[kind].named.used) return read_named(input, kind, index, &object, &rect, pixels);
   if (place_of(input, kind, index)->offset < 0) {
     status = read_by_source(input, kind, index, &object, &rect, pixels);
   } else {
@@ -171,7 +226,7 @@ void ncc_input_hint(ncc_input *input, ncc_object_kind kind, int64_t index) {
   ncc_object object = ncc_objects_get(ncc_input_objects(input, kind), index);
   ncc_rect rect = {0, 0, object.rows, object.cols};
   resolve_box(input, &kind, &index, &object, &rect);
-  if (place_of(input, kind, index)->offset < 0) return;
+  if (input->sets[kind].named.used || place_of(input, kind, index)->offset < 0) return;
   ncc_raw_rect raw = raw_rect(input, kind, index, &object, &rect);
   ncc_raw_hint(&input->sources.files, &raw);
 }
@@ -212,7 +267,8 @@ static ncc_status read_labels(ncc_input *input, ncc_object_kind kind, const char
   const ncc_objects *objects = ncc_input_objects(input, kind);
   ncc_h5_silence();
   *names = NULL;
-  if (!exists(input->sources.input, NULL, label)) return NCC_OK;
+  if (!exists(input->sources.input, NULL, label))
+    return input->sets[kind].named.n > 0 ? ncc_named_copy(&input->sets[kind].named, names) : NCC_OK;
   ncc_status status =
       ncc_h5_read_strings(input->sources.input, input->catalog.path, label, objects->count + objects->n_lost, names);
   for (int64_t i = 0, lost = 0; status == NCC_OK && objects->n_lost > 0 && i < objects->count + objects->n_lost; i++) {

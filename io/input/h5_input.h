@@ -4,6 +4,7 @@
 
 #include "io/base/sources.h"
 #include "io/input/input.h"
+#include "io/input/named.h"
 
 /** Where an object's pixels lie. Travels between ranks as it is. */
 typedef struct ncc_place {
@@ -12,10 +13,11 @@ typedef struct ncc_place {
   int32_t order;  /**< an ncc_stored_order */
 } ncc_place;
 
-/** /images or /templates as stored. Boxes have no places. */
+/** /images or /templates as stored. Boxes and names have no places. */
 typedef struct ncc_input_set {
+  ncc_named named;
   bool stack;        /**< one dataset [n, rows, cols]; else a group of 2-D datasets, or boxes */
-  int64_t n_places;  /**< 1 for a stack, [count] for a group, 0 for boxes */
+  int64_t n_places;  /**< 1 for a stack, [count] for a group, else 0 */
   ncc_place *places; /**< [n_places] */
 } ncc_input_set;
 
@@ -25,6 +27,10 @@ struct ncc_input {
   bool borrowed;                     /**< the catalog belongs to somebody else, but for its path */
   ncc_input_set sets[2];             /**< by ncc_object_kind */
   struct ncc_input_filters *filters; /**< NULL: pixels are as stored */
+  ncc_input_name_of name_of;         /**< on ranks that have no names of their own; else NULL */
+  void *name_context;
+  bool tables_alone; /**< sources are not looked at */
+  char *root;        /**< where names start, whatever the file says; NULL: as it says; owned */
   int64_t size_bytes, modified_s;
   char *warnings[NCC_INPUT_WARNINGS];
   int n_warnings;
@@ -34,7 +40,7 @@ struct ncc_input {
 extern const char *const ncc_input_names_of_kinds[2];
 
 /** An input without anything opened. @return NCC_OK; NCC_ERR_NOMEM. */
-ncc_status ncc_input_create(const char *path, ncc_input **out);
+ncc_status ncc_input_create(const char *path, const char *root, ncc_input **out);
 
 /** Fills catalog and sets from the open file. @return NCC_OK; NCC_ERR_INPUT; NCC_ERR_NOMEM. */
 ncc_status ncc_input_inspect(ncc_input *input);

@@ -41,6 +41,19 @@ static int64_t object_bytes(const ncc_object *object) {
   return object->rows * object->cols * (int64_t)ncc_dtype_size(object->stored);
 }
 
+/** Names of sources stand for their pixels: data that moved, or that cannot be read now, is still the same. */
+static int64_t hash_sources(hasher *h, const ncc_named *named) {
+  static const char what[] = "sources";
+  hash_bytes(h, what, sizeof what);
+  hash_number(h, named->n);
+  hash_flush(h);
+  for (int64_t i = 0; i < named->n; i++) {
+    const char *name = ncc_named_get(named, i);
+    hash_bytes(h, name, strlen(name) + 1);
+  }
+  return 0;
+}
+
 /** Ids, shapes, types and boxes. @return bytes of all pixels, up to all_pixels_bytes + 1. */
 static int64_t hash_structure(hasher *h, const ncc_catalog *catalog, const ncc_objects *objects) {
   int64_t bytes = 0;
@@ -120,8 +133,10 @@ ncc_status ncc_input_identify(ncc_input *input, ncc_input_identity *out) {
             "%s: SHA-256 cannot be computed", catalog->path);
   static const char salt[] = "mpixcorr input 1";
   hash_bytes(h, salt, sizeof salt);
-  int64_t image_bytes = hash_structure(h, catalog, &catalog->images);
-  int64_t template_bytes = hash_structure(h, catalog, &catalog->templates);
+  int64_t image_bytes = input->sets[NCC_IMAGE].named.used ? hash_sources(h, &input->sets[NCC_IMAGE].named)
+                                                          : hash_structure(h, catalog, &catalog->images);
+  int64_t template_bytes = input->sets[NCC_TEMPLATE].named.used ? hash_sources(h, &input->sets[NCC_TEMPLATE].named)
+                                                                : hash_structure(h, catalog, &catalog->templates);
   hash_number(h, catalog->n_pairs);
   hash_number(h, catalog->near ? 2 : catalog->windows != NULL);
   hash_flush(h);

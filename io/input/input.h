@@ -23,9 +23,15 @@ typedef struct ncc_input_size {
 ncc_status ncc_input_measure(const char *path, ncc_input_size *out);
 
 /** Opens a file and inspects it: every object, type, shape and the pairs are checked; no pixel is read. Sources of
- *  virtual datasets and linked objects that cannot be opened are warnings, unless all of them cannot.
+ *  virtual datasets and linked objects that cannot be opened are warnings, unless all of them cannot. Where images are
+ *  names and the file does not tell shapes, each source is looked up.
+ *  @param[in] root  where relative names of sources start; NULL: where the file says.
  *  @return NCC_OK; NCC_ERR_INPUT with "file: object: what was found, what was expected"; NCC_ERR_NOMEM. */
-ncc_status ncc_input_open(const char *path, ncc_input **out);
+ncc_status ncc_input_open(const char *path, const char *root, ncc_input **out);
+
+/** The same without looking at any source: of images that are names, shapes are not known. For commands that need no
+ *  pixels. */
+ncc_status ncc_input_open_tables(const char *path, ncc_input **out);
 
 void ncc_input_close(ncc_input **input);
 
@@ -37,6 +43,19 @@ enum { NCC_INPUT_WARNINGS = 4 };
 /** What whoever reads results should know of the file: sources and linked objects that cannot be read, datasets that
  *  this program does not know. @param[out] texts  borrowed, valid until close. @return how many. */
 int ncc_input_warnings(const ncc_input *input, const char *const **texts);
+
+/** The name of the source that an object's pixels come from (of a box: its image's); borrowed. NULL where they are in
+ *  the file. */
+const char *ncc_input_source(const ncc_input *input, ncc_object_kind kind, int64_t index);
+
+/** Whether pixels of a kind come from sources, so that ranks that read need their names. */
+bool ncc_input_has_sources(const ncc_input *input, ncc_object_kind kind);
+
+/** Gives the name of the source of an image or template that is no box, or NULL. */
+typedef const char *(*ncc_input_name_of)(void *context, ncc_object_kind kind, int64_t index);
+
+/** On a rank that attached: where names are to be had from now on. Not while pixels are read. */
+void ncc_input_lend_names(ncc_input *input, ncc_input_name_of name_of, void *context);
 
 /** Reads the pixels of one object into `pixels` [rows, cols], C order, in the catalog's type, native byte order. Boxes
  * are cut. What lies in the file in one piece is read from there; HDF5 reads the rest.
@@ -70,8 +89,8 @@ ncc_status ncc_input_pack(ncc_input *input, void **table, int64_t *n_bytes);
  *  @param[in] catalog  of the rank that packed, without pairs; borrowed.
  *  @return NCC_OK; NCC_ERR_INPUT with path and reason; NCC_ERR_NOMEM. Reading, hinting, limits and closing work then.
  */
-ncc_status ncc_input_attach(const char *path, const ncc_catalog *catalog, const void *table, int64_t n_bytes,
-                            ncc_input **out);
+ncc_status ncc_input_attach(const char *path, const char *root, const ncc_catalog *catalog, const void *table,
+                            int64_t n_bytes, ncc_input **out);
 
 /** What identifies the content, for the output's attributes and for --resume. */
 typedef struct ncc_input_identity {
@@ -86,7 +105,8 @@ ncc_status ncc_input_identify(ncc_input *input, ncc_input_identity *out);
  *  NULL where absent. */
 ncc_status ncc_input_expected(ncc_input *input, int64_t (**coords)[2], double **peaks);
 
-/** /image_names or /template_names: malloc'd array of malloc'd strings in order of index; NULL where absent. */
+/** /image_names or /template_names, else the names of sources: malloc'd array of malloc'd strings in order of index;
+ * NULL where there are none. */
 ncc_status ncc_input_names(ncc_input *input, ncc_object_kind kind, char ***names);
 
 /** /image_groups, as ncc_input_names(). */

@@ -284,6 +284,101 @@ cleanup:
   return status;
 }
 
+/** A text attribute, or NULL; malloc'd. */
+static char *text_attribute(hid_t object, const char *name) {
+  char *text = NULL, *pointer = NULL;
+  hid_t attribute = -1, type = -1, space = -1, memory = -1;
+  if (H5Aexists(object, name) <= 0) return NULL;
+  attribute = H5Aopen(object, name, H5P_DEFAULT);
+  type = H5Aget_type(attribute);
+  space = H5Aget_space(attribute);
+  if (type < 0 || H5Tget_class(type) != H5T_STRING || H5Sget_simple_extent_npoints(space) != 1) goto cleanup;
+  memory = H5Tcopy(H5T_C_S1);
+  H5Tset_cset(memory, H5Tget_cset(type));
+  if (H5Tis_variable_str(type) > 0) {
+    if (H5Tset_size(memory, H5T_VARIABLE) >= 0 && H5Aread(attribute, memory, &pointer) >= 0 && pointer)
+      text = strdup(pointer);
+    H5free_memory(pointer);
+  } else {
+    const size_t size = H5Tget_size(type) + 1;
+    text = size < 1 << 16 ? calloc(1, size) : NULL;
+    if (text && (H5Tset_size(memory, size) < 0 || H5Aread(attribute, memory, text) < 0)) text[0] = '\0';
+  }
+cleanup:
+  ncc_h5_close(&memory);
+  ncc_h5_close(&space);
+  ncc_h5_close(&type);
+  ncc_h5_close(&attribute);
+  return text;
+}
+
+/** Where relative names start: as the command said, as the file says, or in its folder. malloc'd. */
+static char *find_root(const ncc_input *input, hid_t set) {
+  if (input->root) return strdup(input->root);
+  const char *path = input->catalog.path, *slash = strrchr(path, '/');
+  char *own = text_attribute(set, "root"), *root = NULL;
+  if (own && own[0] == '/') return own;
+  const int length = slash == path ? 1 : slash ? (int)(slash - path) : 0;
+  if (asprintf(&root, "%.*s%s%s", length, path, length > 0 && own && own[0] ? "/" : "", own ? own : "") < 0)
+    root = NULL;
+  free(own);
+  return root;
+}
+
+static ncc_status look_at_sources(ncc_input *input, ncc_object_kind kind) {
+  ncc_status status = NCC_OK;
+  char *reason = NULL;
+  int64_t n_failed;
+  const char *label = ncc_input_names_of_kinds[kind];
+  status = ncc_named_look(&input->sets[kind].named, label, objects_of(input, kind), &n_failed, &reason);
+  if (status == NCC_ERR_INPUT) ncc_error_prefix("%s", input->catalog.path);
+  if (status == NCC_OK && n_failed > 0)
+    ncc_input_warn(input, "%" PRId64 " sources of %s cannot be read, and what needs them is unreadable; the first: %s",
+                   n_failed, label, reason);
+  free(reason);
+  return status;
+}
+
+/** Names of sources, and shapes where the file tells them. */
+static ncc_status inspect_sources(ncc_input *input, ncc_object_kind kind, const ncc_h5_dataset *set) {
+  ncc_status status = NCC_OK;
+  const char *path = input->catalog.path, *label = ncc_input_names_of_kinds[kind];
+  const char *shapes_label = kind == NCC_IMAGE ? "/image_shapes" : "/template_shapes";
+  const hid_t file = input->sources.input;
+  ncc_named *named = &input->sets[kind].named;
+  int64_t *shapes = NULL;
+  ncc_dtype dtype = NCC_DTYPE_COUNT;
+  char *root = find_root(input, set->id), *type = text_attribute(set->id, "dtype");
+  NCC_CHECK(root, NCC_ERR_NOMEM, "%s: no memory", path);
+  NCC_TRY(ncc_named_start(named, root));
+  NCC_TRY(ncc_named_read(named, set, path, label));
+  for (int i = 0; type && i < NCC_DTYPE_COUNT; i++)
+    if (strcmp(type, ncc_dtype_name((ncc_dtype)i)) == 0) dtype = (ncc_dtype)i;
+  if (type && strlen(type) > 3) ncc_volume_dtype(type, &dtype);
+  NCC_CHECK(!type || dtype != NCC_DTYPE_COUNT, NCC_ERR_INPUT,
+            "%s: %s: attribute dtype '%.40s' found, expected one as 'u8', 'uint8' or 'float32'", path, label, type);
+  const bool known = type && H5Lexists(file, shapes_label, H5P_DEFAULT) > 0;
+  if (input->tables_alone && !known) { /* so large that boxes lie inside */
+    const int64_t most = (int64_t)NCC_H5_MAX_SIDE;
+    objects_of(input, kind)->count = named->n;
+    objects_of(input, kind)->stack = (ncc_object){.rows = most, .cols = most, .stored = NCC_U8, .box_image = -1};
+    goto cleanup;
+  }
+  if (!known) {
+    NCC_TRY(look_at_sources(input, kind));
+    goto cleanup;
+  }
+  NCC_TRY(ncc_h5_read_integers(file, path, shapes_label, named->n, 2, NULL, &shapes));
+  NCC_TRY(ncc_named_shapes(named, (const int64_t(*)[2])shapes, dtype, path, shapes_label, objects_of(input, kind)));
+  if (!input->tables_alone) status = ncc_named_try(named, label);
+  if (status != NCC_OK) ncc_error_prefix("%s", path);
+cleanup:
+  free(shapes);
+  free(type);
+  free(root);
+  return status;
+}
+
 static ncc_status inspect_kind(ncc_input *input, ncc_object_kind kind) {
   ncc_status status = NCC_OK;
   const char *path = input->catalog.path, *label = ncc_input_names_of_kinds[kind];
@@ -301,12 +396,14 @@ static ncc_status inspect_kind(ncc_input *input, ncc_object_kind kind) {
   NCC_TRY(ncc_h5_dataset_open(input->sources.input, label, path, label, &set));
   if (set.rank == 3) {
     NCC_TRY(inspect_stack(input, kind, &set));
+  } else if (set.rank == 1 && H5Tget_class(set.type) == H5T_STRING) {
+    NCC_TRY(inspect_sources(input, kind, &set));
   } else if (kind == NCC_TEMPLATE && set.rank == 2 && set.shape[1] == 5) {
     int64_t n = (int64_t)ncc_min((int64_t)set.shape[0], (int64_t)1 << 40); /* the walk refuses more */
     NCC_TRY(ncc_objects_reserve(&input->catalog.templates, n));
     NCC_TRY(ncc_h5_walk_integers(input->sources.input, path, label, -1, 5, &n, take_boxes, &input->catalog));
   } else {
-    const char *boxes = kind == NCC_TEMPLATE ? ", or boxes [n, 5]" : "";
+    const char *boxes = kind == NCC_TEMPLATE ? ", names [n] or boxes [n, 5]" : " or names [n]";
     NCC_CHECK(false, NCC_ERR_INPUT, "%s: %s: shape %s found, expected [n, rows, cols]%s", path, label, set.shape_text,
               boxes);
   }
@@ -369,8 +466,9 @@ typedef struct strangers {
 } strangers;
 
 static herr_t meet_root(hid_t root, const char *name, const H5L_info_t *info, void *client) {
-  static const char *const known[] = {"images",      "templates", "pairs",          "search",      "near",
-                                      "image_names", "expected",  "template_names", "image_groups"};
+  static const char *const known[] = {"images",         "templates",    "pairs",       "search",
+                                      "near",           "image_shapes", "image_names", "template_shapes",
+                                      "template_names", "expected",     "image_groups"};
   strangers *found = client;
   (void)root;
   (void)info;

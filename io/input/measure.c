@@ -11,10 +11,20 @@ static int shape_of(hid_t object, hsize_t shape[H5S_MAX_RANK]) {
   return rank < 0 ? 0 : rank;
 }
 
+/** Bytes of names of sources as rank 0 keeps them: of variable length, a guess. */
+static int64_t name_bytes_of(hid_t object, int64_t count) {
+  enum { GUESS = 128 };
+  hid_t type = H5Dget_type(object);
+  const bool fixed = type >= 0 && H5Tis_variable_str(type) == 0;
+  const int64_t bytes = count * (fixed ? (int64_t)H5Tget_size(type) + 1 : GUESS);
+  ncc_h5_close(&type);
+  return bytes;
+}
+
 static void measure_kind(hid_t file, const char *name, int64_t *count, ncc_input_size *out) {
   hsize_t shape[H5S_MAX_RANK];
   H5G_info_t group;
-  int64_t named = 0, boxes = 0;
+  int64_t named = 0, boxes = 0, source_bytes = 0;
   hid_t object = H5Lexists(file, name, H5P_DEFAULT) > 0 ? H5Oopen(file, name, H5P_DEFAULT) : -1;
   if (object < 0) return;
   if (H5Iget_type(object) == H5I_GROUP) {
@@ -23,11 +33,16 @@ static void measure_kind(hid_t file, const char *name, int64_t *count, ncc_input
     const int rank = shape_of(object, shape);
     if (rank > 0) *count = (int64_t)shape[0];
     if (rank == 2) boxes = *count;
+    if (rank == 1) source_bytes = name_bytes_of(object, *count);
   }
   ncc_h5_close(&object);
   /* A rank that takes over the list of places has it twice for a moment. */
   const int64_t named_bytes = (int64_t)(sizeof(ncc_item) + sizeof(int64_t) + 2 * sizeof(ncc_place));
   const int64_t name_bytes = 96; /* while they are sorted and looked at */
+  if (source_bytes > 0) {        /* shapes may differ, on every rank; names are rank 0's alone */
+    out->rank_bytes += *count * (int64_t)sizeof(ncc_item);
+    out->open_bytes += *count * (int64_t)(2 * sizeof(ncc_item) + 2 * sizeof(int64_t)) + source_bytes;
+  }
   out->rank_bytes += boxes * (int64_t)sizeof(ncc_item) + named * named_bytes;
   out->open_bytes += boxes * (int64_t)sizeof(ncc_item) + named * (named_bytes + name_bytes);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arithmetic.h"
 #include "io/input/h5_input.h"
 
 enum { SAMPLES = 16 }; /* files that links lead to, and objects that HDF5 has to read, of each kind */
@@ -14,7 +15,7 @@ typedef struct head {
   int64_t size_bytes, modified_s;
   int64_t n_files, n_sources, n_parts, n_pieces;
   int64_t n_places[2];
-  int32_t stack[2];
+  int32_t stack[2], named[2];
 } head;
 
 typedef struct file_entry {
@@ -67,6 +68,15 @@ cleanup:
   return status;
 }
 
+/** The root and a sample of the names: all of them come with the batches that need them. */
+static void put_named(packer *to, const ncc_named *named) {
+  const int64_t n = ncc_min(named->n, NCC_NAMED_SAMPLES);
+  put_string(to, named->root);
+  put(to, &n, sizeof n);
+  for (int64_t i = 0; i < n; i++)
+    put_string(to, ncc_named_get(named, n < 2 ? 0 : (int64_t)((__int128)i * (named->n - 1) / (n - 1))));
+}
+
 ncc_status ncc_input_pack(ncc_input *input, void **table, int64_t *n_bytes) {
   ncc_status status = NCC_OK;
   const ncc_sources *sources = &input->sources;
@@ -83,6 +93,7 @@ ncc_status ncc_input_pack(ncc_input *input, void **table, int64_t *n_bytes) {
   for (int kind = 0; kind < 2; kind++) {
     h.n_places[kind] = input->sets[kind].n_places;
     h.stack[kind] = input->sets[kind].stack;
+    h.named[kind] = input->sets[kind].named.used;
   }
   put(&to, &h, sizeof h);
   for (int32_t i = 0; i < files->count; i++) {
@@ -96,6 +107,8 @@ ncc_status ncc_input_pack(ncc_input *input, void **table, int64_t *n_bytes) {
   put(&to, sources->parts, h.n_parts * (int64_t)sizeof *sources->parts);
   put(&to, sources->pieces, h.n_pieces * (int64_t)sizeof *sources->pieces);
   for (int64_t i = 0; i < sources->count; i++) put_string(&to, sources->items[i].text);
+  for (int kind = 0; kind < 2; kind++)
+    if (h.named[kind]) put_named(&to, &input->sets[kind].named);
   NCC_CHECK(!to.failed, NCC_ERR_NOMEM, "%s: no memory for a table of places", input->catalog.path);
   *table = to.bytes;
   *n_bytes = to.used;
@@ -186,6 +199,28 @@ cleanup:
   return status;
 }
 
+/** Makes ready to read sources, if one of the names that were packed can be opened here. */
+static ncc_status unpack_named(reader *from, const char *own_root, const char *label, ncc_named *named) {
+  ncc_status status = NCC_OK;
+  const char *root, *bytes, *name;
+  int64_t n, rows, cols;
+  ncc_dtype dtype;
+  bool good = false;
+  NCC_TRY(take_string(from, &root));
+  NCC_TRY(ncc_named_start(named, own_root ? own_root : root));
+  NCC_TRY(take(from, sizeof n, &bytes));
+  memcpy(&n, bytes, sizeof n);
+  for (int64_t i = 0; i < n; i++) {
+    NCC_TRY(take_string(from, &name));
+    good = good || ncc_volumes_look(named->volumes, name, &rows, &cols, &dtype) == NCC_OK;
+  }
+  if (good || n == 0) goto cleanup;
+  ncc_error_prefix("%s: none of %" PRId64 " sources that were tried can be opened, one of them", label, n);
+  status = NCC_ERR_INPUT;
+cleanup:
+  return status;
+}
+
 /** Whether the files here are those that were packed. */
 static ncc_status check_files(ncc_raw_files *files) {
   ncc_status status = NCC_OK;
@@ -215,8 +250,8 @@ cleanup:
   return status;
 }
 
-ncc_status ncc_input_attach(const char *path, const ncc_catalog *catalog, const void *table, int64_t n_bytes,
-                            ncc_input **out) {
+ncc_status ncc_input_attach(const char *path, const char *root, const ncc_catalog *catalog, const void *table,
+                            int64_t n_bytes, ncc_input **out) {
   ncc_status status = NCC_OK;
   ncc_input *input = NULL;
   reader from = {table, n_bytes};
@@ -224,7 +259,7 @@ ncc_status ncc_input_attach(const char *path, const ncc_catalog *catalog, const 
   head h;
   *out = NULL;
   ncc_h5_silence();
-  NCC_TRY(ncc_input_create(path, &input));
+  NCC_TRY(ncc_input_create(path, root, &input));
   char *own_path = input->catalog.path;
   input->catalog = *catalog;
   input->catalog.path = own_path;
@@ -238,9 +273,11 @@ ncc_status ncc_input_attach(const char *path, const ncc_catalog *catalog, const 
   for (int kind = 0; kind < 2; kind++) {
     void *places = NULL;
     NCC_TRY(take_items(&from, h.n_places[kind], sizeof *input->sets[kind].places, path, &places));
-    input->sets[kind] = (ncc_input_set){h.stack[kind], h.n_places[kind], places};
+    input->sets[kind] = (ncc_input_set){.stack = h.stack[kind], .n_places = h.n_places[kind], .places = places};
   }
   NCC_TRY(unpack_sources(&from, &h, path, &input->sources));
+  for (int kind = 0; kind < 2; kind++)
+    if (h.named[kind]) NCC_TRY(unpack_named(&from, root, ncc_input_names_of_kinds[kind], &input->sets[kind].named));
   NCC_TRY(check_files(&input->sources.files));
   NCC_TRY(check_datasets(&input->sources));
   *out = input;

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 
@@ -40,6 +41,8 @@ void ncc_batch_destroy(ncc_batch **out) {
   free(batch->templates);
   free(batch->windows);
   free(batch->needs.items);
+  free(batch->names);
+  free(batch->name_text);
   free(batch->results);
   free(batch->unreadable);
   free(batch);
@@ -69,6 +72,51 @@ ncc_status ncc_batch_find_needs(ncc_batch *batch) {
     if (i == 0 || compare_needs(&items[needs->n - 1], &items[i]) != 0) items[needs->n++] = items[i];
 cleanup:
   return status;
+}
+
+/* ---- names of sources ---------------------------------------------------------------------------------------------
+ */
+
+static int compare_names(const void *left, const void *right) {
+  const ncc_batch_name *a = left, *b = right;
+  if (a->kind != b->kind) return a->kind < b->kind ? -1 : 1;
+  return (a->index > b->index) - (a->index < b->index);
+}
+
+ncc_status ncc_batch_find_names(ncc_batch *batch, const ncc_input *input) {
+  ncc_status status = NCC_OK;
+  const ncc_catalog *catalog = ncc_input_catalog(input);
+  int64_t n = 0;
+  if (!ncc_input_has_sources(input, NCC_IMAGE) && !ncc_input_has_sources(input, NCC_TEMPLATE)) return NCC_OK;
+  ncc_batch_name *names = batch->names = malloc((size_t)batch->needs.n * sizeof *names);
+  NCC_CHECK(names, NCC_ERR_NOMEM, "out of memory for %lld sources", (long long)batch->needs.n);
+  for (int64_t i = 0; i < batch->needs.n; i++) {
+    ncc_batch_name name = {.index = batch->needs.items[i].index, .kind = batch->needs.items[i].kind};
+    const ncc_object object = ncc_catalog_object(catalog, (ncc_object_kind)name.kind, name.index);
+    if (object.box_image >= 0) name = (ncc_batch_name){.index = object.box_image, .kind = NCC_IMAGE};
+    if (ncc_input_has_sources(input, (ncc_object_kind)name.kind)) names[n++] = name;
+  }
+  qsort(names, (size_t)n, sizeof *names, compare_names);
+  for (int64_t i = 0; i < n; i++)
+    if (i == 0 || compare_names(&names[batch->n_names - 1], &names[i]) != 0) names[batch->n_names++] = names[i];
+  for (int64_t i = 0; i < batch->n_names; i++) {
+    names[i].at = batch->name_bytes;
+    batch->name_bytes += (int64_t)strlen(ncc_input_source(input, (ncc_object_kind)names[i].kind, names[i].index)) + 1;
+  }
+  batch->name_text = malloc((size_t)batch->name_bytes + 1);
+  NCC_CHECK(batch->name_text, NCC_ERR_NOMEM, "out of memory for %lld sources", (long long)n);
+  for (int64_t i = 0; i < batch->n_names; i++)
+    strcpy(batch->name_text + names[i].at, ncc_input_source(input, (ncc_object_kind)names[i].kind, names[i].index));
+cleanup:
+  return status;
+}
+
+const char *ncc_batch_name_of(void *context, ncc_object_kind kind, int64_t index) {
+  const ncc_batch *batch = context;
+  const ncc_batch_name key = {.index = index, .kind = kind};
+  const ncc_batch_name *found =
+      batch->n_names == 0 ? NULL : bsearch(&key, batch->names, (size_t)batch->n_names, sizeof key, compare_names);
+  return found ? batch->name_text + found->at : NULL;
 }
 
 const ncc_pixels *ncc_batch_pixels(const ncc_batch *batch, ncc_object_kind kind, int64_t index) {

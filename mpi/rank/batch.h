@@ -41,6 +41,13 @@ typedef struct ncc_needs {
   int64_t n;
 } ncc_needs;
 
+/** The name of the source of an image or template that is no box, for a rank that reads it. */
+typedef struct ncc_batch_name {
+  int64_t index;
+  int64_t kind; /**< an ncc_object_kind */
+  int64_t at;   /**< in the batch's text of names */
+} ncc_batch_name;
+
 /** An object that could not be read, and why. */
 typedef struct ncc_unreadable {
   int64_t index;
@@ -55,6 +62,10 @@ typedef struct ncc_batch {
   int64_t *templates; /**< [n_pairs] index of the template */
   ncc_rect *windows;  /**< [n_pairs], or NULL */
   ncc_needs needs;
+  ncc_batch_name *names; /**< [n_names] by kind and index, or NULL: pixels are no sources, or rank 0 reads them */
+  int64_t n_names;
+  char *name_text; /**< [name_bytes], each name ends with a zero */
+  int64_t name_bytes;
   ncc_result *results; /**< [n_pairs], once computed */
   double elapsed_s;    /**< that computing took */
   double image_s;      /**< of which preparing images */
@@ -73,6 +84,13 @@ void ncc_batch_destroy(ncc_batch **batch);
 
 /** Works out `needs` from pieces and templates. @return NCC_OK; NCC_ERR_NOMEM. */
 ncc_status ncc_batch_find_needs(ncc_batch *batch);
+
+/** Looks up the names of all sources that the batch needs. @param[in] input  rank 0's. @return NCC_OK; NCC_ERR_NOMEM.
+ */
+ncc_status ncc_batch_find_names(ncc_batch *batch, const ncc_input *input);
+
+/** The name of a source among the batch's, or NULL; an ncc_input_name_of. @param[in] batch  an ncc_batch */
+const char *ncc_batch_name_of(void *batch, ncc_object_kind kind, int64_t index);
 
 /** Pixels of an object, or NULL where they are missing. Borrowed. */
 const ncc_pixels *ncc_batch_pixels(const ncc_batch *batch, ncc_object_kind kind, int64_t index);

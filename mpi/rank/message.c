@@ -17,6 +17,7 @@ typedef struct header {
   int64_t id;
   int64_t n_pieces, n_pairs, n_needs;
   int64_t windows; /* 0 or 1 */
+  int64_t n_names, name_bytes;
 } header;
 
 void ncc_message_hello_make(ncc_message_hello *hello) {
@@ -47,7 +48,8 @@ static void put(char **at, const void *data, size_t bytes) {
 
 static int64_t work_body_bytes(const header *head) {
   return head->n_pieces * (int64_t)sizeof(ncc_piece) + head->n_pairs * (int64_t)sizeof(int64_t) +
-         (head->windows ? head->n_pairs * (int64_t)sizeof(ncc_rect) : 0) + head->n_needs;
+         (head->windows ? head->n_pairs * (int64_t)sizeof(ncc_rect) : 0) + head->n_needs +
+         head->n_names * (int64_t)sizeof(ncc_batch_name) + head->name_bytes;
 }
 
 ncc_status ncc_message_work(const ncc_batch *batch, void **bytes, int64_t *n_bytes) {
@@ -58,13 +60,17 @@ ncc_status ncc_message_work(const ncc_batch *batch, void **bytes, int64_t *n_byt
                  .n_pieces = batch->n_pieces,
                  .n_pairs = batch->n_pairs,
                  .n_needs = batch->needs.n,
-                 .windows = batch->windows != NULL};
+                 .windows = batch->windows != NULL,
+                 .n_names = batch->n_names,
+                 .name_bytes = batch->name_bytes};
   NCC_TRY(start(&head, work_body_bytes(&head), bytes, n_bytes, &at));
   put(&at, batch->pieces, (size_t)batch->n_pieces * sizeof *batch->pieces);
   put(&at, batch->templates, (size_t)batch->n_pairs * sizeof *batch->templates);
   if (batch->windows) put(&at, batch->windows, (size_t)batch->n_pairs * sizeof *batch->windows);
   for (int64_t i = 0; i < batch->needs.n; i++)
     *at++ = (char)(batch->needs.items[i].state | (batch->needs.items[i].again ? NEED_AGAIN : 0));
+  if (batch->n_names > 0) put(&at, batch->names, (size_t)batch->n_names * sizeof *batch->names);
+  if (batch->n_names > 0) put(&at, batch->name_text, (size_t)batch->name_bytes);
 cleanup:
   return status;
 }
@@ -172,6 +178,27 @@ cleanup:
   return status;
 }
 
+/** Names of sources, which end inside of their text. */
+static ncc_status read_names(const char **at, const header *head, ncc_batch *batch) {
+  ncc_status status = NCC_OK;
+  if (head->n_names == 0) return NCC_OK;
+  batch->names = malloc((size_t)head->n_names * sizeof *batch->names);
+  batch->name_text = malloc((size_t)head->name_bytes);
+  NCC_CHECK(batch->names && batch->name_text, NCC_ERR_NOMEM, "out of memory for %lld sources",
+            (long long)head->n_names);
+  get(at, batch->names, (size_t)head->n_names * sizeof *batch->names);
+  get(at, batch->name_text, (size_t)head->name_bytes);
+  batch->n_names = head->n_names;
+  batch->name_bytes = head->name_bytes;
+  NCC_CHECK(batch->name_text[head->name_bytes - 1] == '\0', NCC_ERR_COMM, "a batch's names of sources have no end");
+  for (int64_t i = 0; i < head->n_names; i++)
+    NCC_CHECK(batch->names[i].at >= 0 && batch->names[i].at < head->name_bytes, NCC_ERR_COMM,
+              "a batch's source lies at byte %lld of names, expected less than %lld", (long long)batch->names[i].at,
+              (long long)head->name_bytes);
+cleanup:
+  return status;
+}
+
 ncc_status ncc_message_read_work(const void *bytes, int64_t n_bytes, const ncc_catalog *catalog, ncc_batch **out) {
   ncc_status status = NCC_OK;
   ncc_batch *batch = NULL;
@@ -180,6 +207,8 @@ ncc_status ncc_message_read_work(const void *bytes, int64_t n_bytes, const ncc_c
   NCC_TRY(read_header(bytes, n_bytes, NCC_MESSAGE_WORK, -1, &head));
   NCC_CHECK(head.n_pieces >= 1 && head.n_pairs >= head.n_pieces && head.n_pairs < n_bytes && head.n_needs >= 0 &&
                 head.n_needs <= head.n_pieces + head.n_pairs && (head.windows == 0 || head.windows == 1) &&
+                head.n_names >= 0 && head.n_names <= head.n_needs && head.name_bytes >= head.n_names &&
+                head.name_bytes <= n_bytes && (head.n_names > 0 || head.name_bytes == 0) &&
                 n_bytes == (int64_t)sizeof head + work_body_bytes(&head),
             NCC_ERR_COMM, "a batch of %lld pairs in %lld pieces with %lld objects does not fit its %lld bytes",
             (long long)head.n_pairs, (long long)head.n_pieces, (long long)head.n_needs, (long long)n_bytes);
@@ -200,6 +229,7 @@ ncc_status ncc_message_read_work(const void *bytes, int64_t n_bytes, const ncc_c
     batch->needs.items[i].state = state;
     batch->needs.items[i].again = byte & NEED_AGAIN;
   }
+  NCC_TRY(read_names(&at, &head, batch));
   *out = batch;
   batch = NULL;
 cleanup:

@@ -118,6 +118,7 @@ static ncc_status load(ncc_pipeline *pipeline, ncc_batch_task *task) {
   ncc_batch *batch = task->done.batch;
   ncc_needs *had = &pipeline->had[task->done.rank];
   loading l = {.pipeline = pipeline, .task = task, .batch = batch, .had = had};
+  ncc_input_lend_names(pipeline->options.input, ncc_batch_name_of, batch);
   for (int64_t i = 0, at = 0; i < batch->n_pieces; i++) {
     NCC_TRY(load_object(&l, NCC_IMAGE, batch->pieces[i].image));
     for (int64_t end = at + batch->pieces[i].count; at < end;) {

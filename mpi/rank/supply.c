@@ -11,10 +11,10 @@ static void counts_of(const ncc_supply *supply, int64_t row, uint32_t *counts[2]
   counts[NCC_TEMPLATE] = &supply->uses[NCC_TEMPLATE][pair->tmpl];
 }
 
-ncc_status ncc_supply_create(const ncc_work *work, ncc_schedule *schedule, ncc_supply *out) {
+ncc_status ncc_supply_create(const ncc_work *work, ncc_schedule *schedule, const ncc_input *named, ncc_supply *out) {
   ncc_status status = NCC_OK;
   const ncc_objects *objects[2] = {&work->catalog->images, &work->catalog->templates};
-  *out = (ncc_supply){.work = work, .schedule = schedule};
+  *out = (ncc_supply){.work = work, .schedule = schedule, .named = named};
   for (int kind = 0; kind < 2; kind++) {
     out->uses[kind] = calloc((size_t)objects[kind]->count + 1, sizeof *out->uses[kind]);
     NCC_CHECK(out->uses[kind], NCC_ERR_NOMEM, "out of memory for %lld objects", (long long)objects[kind]->count);
@@ -82,6 +82,7 @@ ncc_status ncc_supply_next(ncc_supply *supply, int rank, int64_t n_given, ncc_su
     }
   }
   NCC_TRY(ncc_batch_find_needs(batch));
+  if (supply->named && rank > 0) NCC_TRY(ncc_batch_find_names(batch, supply->named));
   take_uses(supply, out);
   batch->id = supply->n_batches++;
   supply->n_chunks += assignment->n_chunks;

@@ -10,7 +10,7 @@
 #include "app/report.h"
 #include "base/text.h"
 #include "io/input/input.h"
-#include "options/table.h"
+#include "options/run.h"
 
 #define AT(member) offsetof(compare_options, member)
 
@@ -50,6 +50,7 @@ static const ncc_option options[] = {
      .argument = "FILE",
      .default_words = "A or B, or where the results say that it was",
      .help = "input file with the pixels for that"},
+    NCC_ROOT_OPTION_ROW(compare_options, root),
     {.name = "report",
      .kind = NCC_OPTION_STRING,
      .offset = AT(report),
@@ -75,7 +76,7 @@ const ncc_command ncc_compare_command = {
 static ncc_status load_expected(const char *path, ncc_output_data *out) {
   ncc_status status = NCC_OK;
   ncc_input *input = NULL;
-  NCC_TRY(ncc_input_open(path, &input));
+  NCC_TRY(ncc_input_open_tables(path, &input));
   const ncc_catalog *catalog = ncc_input_catalog(input);
   NCC_TRY(ncc_input_expected(input, &out->coords, &out->peaks));
   NCC_CHECK(out->coords || out->peaks, NCC_ERR_INPUT,

@@ -10,10 +10,11 @@
 #include "base/text.h"
 #include "io/input/input.h"
 #include "io/output/load.h"
-#include "options/table.h"
+#include "options/run.h"
 
 typedef struct info_options {
   const char *file;
+  const char *root;
   bool check;
 } info_options;
 
@@ -27,6 +28,7 @@ static const ncc_option options[] = {
      .kind = NCC_OPTION_FLAG,
      .offset = offsetof(info_options, check),
      .help = "exit 0 only for a complete output file, else 1 and one line that says why"},
+    NCC_ROOT_OPTION_ROW(info_options, root),
     {.name = NULL},
 };
 
@@ -85,14 +87,14 @@ static void print_objects(const char *name, const ncc_objects *objects) {
   }
 }
 
-static ncc_status print_input(const char *path) {
+static ncc_status print_input(const char *path, const char *root) {
   ncc_status status = NCC_OK;
   const char *const *warnings;
   ncc_input *input = NULL;
   ncc_input_identity identity;
   int64_t(*coords)[2] = NULL, empty = 0;
   double *peaks = NULL;
-  NCC_TRY(ncc_input_open(path, &input));
+  NCC_TRY(ncc_input_open(path, root, &input));
   NCC_TRY(ncc_input_identify(input, &identity));
   NCC_TRY(ncc_input_expected(input, &coords, &peaks));
   const ncc_catalog *catalog = ncc_input_catalog(input);
@@ -204,7 +206,7 @@ ncc_status ncc_cmd_info(int argc, char **argv) {
     return status;
   }
   NCC_TRY(ncc_output_recognise(values.file, &is_output));
-  status = is_output ? print_output(values.file) : print_input(values.file);
+  status = is_output ? print_output(values.file) : print_input(values.file, values.root);
 cleanup:
   return status;
 }

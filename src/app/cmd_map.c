@@ -18,7 +18,7 @@
 #include "options/run.h"
 
 typedef struct map_options {
-  const char *input, *output, *results;
+  const char *input, *output, *results, *root;
   int64_t pair; /**< -1: not given */
   double below; /**< NaN: not given */
   int most;
@@ -72,6 +72,7 @@ static const ncc_option options[] = {
      .argument = "OUTPUT",
      .default_words = "none",
      .help = "output file made from INPUT: search as it did, instead of by the options below"},
+    NCC_ROOT_OPTION_ROW(map_options, root),
     {.name = "overwrite", .kind = NCC_OPTION_FLAG, .offset = AT(overwrite), .help = "replace an existing OUT"},
     NCC_SEARCH_OPTION_ROWS(map_options, search){.name = NULL},
 };
@@ -248,9 +249,9 @@ ncc_status ncc_cmd_map(int argc, char **argv) {
   if (values.results) {
     NCC_TRY(ncc_output_load(values.results, &results));
     NCC_TRY(ncc_search_of_results(values.results, &results, &values.search));
-    NCC_TRY(ncc_pair_source_of_results(&results, values.input, &source));
+    NCC_TRY(ncc_pair_source_of_results(&results, values.input, values.root, true, &source));
   } else {
-    NCC_TRY(ncc_pair_source_open(values.input, &source));
+    NCC_TRY(ncc_pair_source_open(values.input, values.root, &source));
   }
   NCC_TRY(ncc_pair_source_filter(source, &values.search));
   status = values.pair >= 0 ? show_pair(&values, source) : show_below(&values, source, &results);

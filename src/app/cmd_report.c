@@ -15,9 +15,10 @@
 #include "base/target.h"
 #include "base/text.h"
 #include "io/picture/picture.h"
+#include "options/run.h"
 
 typedef struct report_options {
-  const char *output, *page, *input, *run;
+  const char *output, *page, *input, *root, *run;
   int rows, pictures, mib;
   bool overwrite;
 } report_options;
@@ -68,6 +69,7 @@ static const ncc_option options[] = {
      .argument = "FILE",
      .default_words = "where it was; without names and pictures if it is gone",
      .help = "input file of these results"},
+    NCC_ROOT_OPTION_ROW(report_options, root),
     {.name = "overwrite", .kind = NCC_OPTION_FLAG, .offset = AT(overwrite), .help = "replace an existing page"},
     {.name = NULL},
 };
@@ -189,7 +191,7 @@ ncc_status ncc_cmd_report(int argc, char **argv) {
   NCC_CHECK(values.overwrite || access(values.page, F_OK) != 0, NCC_ERR_OUTPUT,
             "%s: exists already (--overwrite replaces it)", values.page);
   NCC_TRY(ncc_output_load(values.output, &data));
-  if (ncc_pair_source_of_results(&data, values.input, &source) != NCC_OK) {
+  if (ncc_pair_source_of_results(&data, values.input, values.root, true, &source) != NCC_OK) {
     NCC_CHECK(!values.input, NCC_ERR_INPUT, "%s", ncc_error_message());
     snprintf(why, sizeof why, "Without names and pictures: %s.", ncc_error_message());
   } else if (values.pictures > 0 && !ncc_picture_available()) {

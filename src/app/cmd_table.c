@@ -251,7 +251,7 @@ ncc_status ncc_cmd_table(int argc, char **argv) {
   if (values.format == FORMAT_RENDER) values.tiles = true;
   NCC_TRY(ncc_output_load(values.output, &data));
   /* names are a courtesy, unless asked for; boxes are not */
-  const ncc_status found = ncc_pair_source_of_results(&data, values.input, &names);
+  const ncc_status found = ncc_pair_source_of_results(&data, values.input, NULL, false, &names);
   if (values.input || values.tiles) NCC_TRY(found);
   NCC_TRY(values.tiles ? print_tiles(&data, names, &values) : print_pairs(&data, names, values.format));
 cleanup:

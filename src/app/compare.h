@@ -8,7 +8,7 @@
 enum { COMPARE_WORST = 10 };
 
 typedef struct compare_options {
-  const char *a, *b, *input, *report;
+  const char *a, *b, *input, *root, *report;
   double peak_tolerance, coord_tolerance;
   bool ties;
 } compare_options;

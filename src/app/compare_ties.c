@@ -16,7 +16,7 @@ static ncc_pair_source *open_pixels(const compare_side *a, const compare_side *b
   const char *path = options->input ? options->input : a->expected ? a->path : b->expected ? b->path : NULL;
   ncc_pair_source *source = NULL;
   if (ncc_search_of_results(results->path, &results->data, search) != NCC_OK ||
-      ncc_pair_source_of_results(&results->data, path, &source) != NCC_OK ||
+      ncc_pair_source_of_results(&results->data, path, options->root, true, &source) != NCC_OK ||
       ncc_pair_source_filter(source, search) != NCC_OK) {
     snprintf(out->no_pixels, sizeof out->no_pixels, "%s", ncc_error_message());
     ncc_pair_source_close(&source);

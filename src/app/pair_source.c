@@ -24,13 +24,13 @@ static const ncc_objects *objects_of(const ncc_pair_source *source, ncc_object_k
   return kind == NCC_IMAGE ? &catalog->images : &catalog->templates;
 }
 
-ncc_status ncc_pair_source_open(const char *path, ncc_pair_source **out) {
+static ncc_status open_source(const char *path, const char *root, bool pixels, ncc_pair_source **out) {
   ncc_status status = NCC_OK;
   *out = NULL;
   ncc_pair_source *source = calloc(1, sizeof *source);
   NCC_CHECK(source, NCC_ERR_NOMEM, "%s: no memory", path);
   source->indices[0] = source->indices[1] = -1;
-  NCC_TRY(ncc_input_open(path, &source->input));
+  NCC_TRY(pixels ? ncc_input_open(path, root, &source->input) : ncc_input_open_tables(path, &source->input));
   NCC_TRY(ncc_input_names(source->input, NCC_IMAGE, &source->names[NCC_IMAGE]));
   NCC_TRY(ncc_input_names(source->input, NCC_TEMPLATE, &source->names[NCC_TEMPLATE]));
   NCC_TRY(ncc_input_groups(source->input, &source->groups));
@@ -41,6 +41,10 @@ ncc_status ncc_pair_source_open(const char *path, ncc_pair_source **out) {
 cleanup:
   ncc_pair_source_close(&source);
   return status;
+}
+
+ncc_status ncc_pair_source_open(const char *path, const char *root, ncc_pair_source **out) {
+  return open_source(path, root, true, out);
 }
 
 void ncc_pair_source_close(ncc_pair_source **source_in) {
@@ -59,7 +63,8 @@ void ncc_pair_source_close(ncc_pair_source **source_in) {
   *source_in = NULL;
 }
 
-ncc_status ncc_pair_source_of_results(const ncc_output_data *results, const char *path, ncc_pair_source **out) {
+ncc_status ncc_pair_source_of_results(const ncc_output_data *results, const char *path, const char *root, bool pixels,
+                                      ncc_pair_source **out) {
   ncc_status status = NCC_OK;
   ncc_input_identity identity;
   const char *expected = ncc_output_data_attribute(results, "input_fingerprint");
@@ -69,7 +74,7 @@ ncc_status ncc_pair_source_of_results(const ncc_output_data *results, const char
     bytes = ncc_text_bytes(name);
     if (bytes && access(bytes, F_OK) == 0) name = bytes;
   }
-  NCC_TRY(ncc_pair_source_open(name, out));
+  NCC_TRY(open_source(name, root, pixels, out));
   NCC_TRY(ncc_input_identify((*out)->input, &identity));
   NCC_CHECK(strcmp(identity.fingerprint, expected) == 0, NCC_ERR_INPUT,
             "%s: content %.16s found, the results were made from content %.16s", name, identity.fingerprint, expected);

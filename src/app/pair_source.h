@@ -7,15 +7,18 @@
 
 typedef struct ncc_pair_source ncc_pair_source;
 
-/** Opens an input file. @param[out] out  freed by ncc_pair_source_close(); NULL on failure.
+/** Opens an input file. @param[in] root  where names of sources start; NULL: as the file says. @param[out] out  freed
+ * by ncc_pair_source_close(); NULL on failure.
  *  @return NCC_OK; NCC_ERR_INPUT; NCC_ERR_NOMEM. */
-ncc_status ncc_pair_source_open(const char *path, ncc_pair_source **out);
+ncc_status ncc_pair_source_open(const char *path, const char *root, ncc_pair_source **out);
 void ncc_pair_source_close(ncc_pair_source **source);
 
 /** Opens the input that results were made from, and makes sure that it is that one.
- *  @param[in] path  where it is now; NULL: where it was.
+ *  @param[in] path    where it is now; NULL: where it was.
+ *  @param[in] pixels  false: only names are asked for, and no source is looked at.
  *  @return as ncc_pair_source_open(); NCC_ERR_INPUT where the content is another. */
-ncc_status ncc_pair_source_of_results(const ncc_output_data *results, const char *path, ncc_pair_source **out);
+ncc_status ncc_pair_source_of_results(const ncc_output_data *results, const char *path, const char *root, bool pixels,
+                                      ncc_pair_source **out);
 
 /** Pixels are filtered from now on, by the filters of `search`.
  *  @return NCC_OK; NCC_ERR_NOMEM. */

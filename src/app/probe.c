@@ -160,7 +160,7 @@ ncc_status ncc_cmd_probe(int argc, char **argv) {
   NCC_TRY(ncc_input_measure(argv[1], &size));
   printf("%lld\n", (long long)size.open_bytes);
   fflush(stdout);
-  NCC_TRY(ncc_input_open(argv[1], &input));
+  NCC_TRY(ncc_input_open_tables(argv[1], &input));
 cleanup:
   ncc_input_close(&input);
   return status;

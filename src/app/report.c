@@ -115,8 +115,9 @@ static void print_doubts(FILE *stream, const ncc_job_totals *totals) {
     fprintf(begin_warning(stream), "%" PRId64 " image%s or templates could not be read\n", unreadable,
             ncc_plural(unreadable));
   FILE *reasons = ncc_command_quiet() ? stderr : stream;
-  for (int64_t i = 0; i < unreadable && i < NCC_JOB_REASONS; i++) fprintf(reasons, "         %s\n", totals->reasons[i]);
-  if (unreadable > NCC_JOB_REASONS) fprintf(reasons, "         and %" PRId64 " more\n", unreadable - NCC_JOB_REASONS);
+  for (int64_t i = 0; i < totals->n_reasons; i++) fprintf(reasons, "         %s\n", totals->reasons[i]);
+  const int64_t untold = unreadable - totals->unreadable_told;
+  if (untold > 0) fprintf(reasons, "         and %" PRId64 " more\n", untold);
 }
 
 void ncc_report_summary(FILE *stream, const ncc_job_header *header, const ncc_job_totals *totals) {
@@ -184,7 +185,7 @@ static json_t *statuses(const ncc_job_totals *totals) {
 
 static json_t *reasons(const ncc_job_totals *totals) {
   json_t *list = json_array();
-  for (int64_t i = 0; list && i < totals->unreadable && i < NCC_JOB_REASONS; i++)
+  for (int64_t i = 0; list && i < totals->n_reasons; i++)
     json_array_append_new(list, ncc_json_words(totals->reasons[i]));
   return list;
 }

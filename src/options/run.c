@@ -169,6 +169,7 @@ static const ncc_option run_options[] = {
      .argument = "auto|root|all",
      .initial = "auto",
      .help = "who reads pixels: rank 0, which ships them with the work, or every rank"},
+    NCC_ROOT_OPTION_ROW(ncc_run_options, root),
     {.name = "fft-effort",
      .kind = NCC_OPTION_CHOICE,
      .offset = AT(fft_effort),

@@ -20,6 +20,7 @@ typedef enum ncc_progress_mode {
 /** Everything a run was asked for. Strings are borrowed from argv. Identical on all ranks: all parse the same argv. */
 typedef struct ncc_run_options {
   const char *input, *output;
+  const char *root; /**< where relative names of sources start; NULL: as INPUT says */
   ncc_search search;
   ncc_device device;
   int gpus;    /**< at most so many of a node; 0: all */
@@ -113,6 +114,14 @@ void ncc_filter_option_format(const void *target, char *text, size_t text_bytes)
            "the response is 0 where sqrt(ssd(window) * ssd(template)) <= E, in pixel units; made for unit-energy "    \
            "float images (1e-6 there), without effect on 8-bit tiles",                                                \
        .changes_results = true},
+
+/** The row of --root, for every command that reads pixels. */
+#define NCC_ROOT_OPTION_ROW(type, member)                                                           \
+  {                                                                                                 \
+    .name = "root", .kind = NCC_OPTION_STRING, .offset = offsetof(type, member), .argument = "DIR", \
+    .default_words = "as INPUT says, else its folder",                                              \
+    .help = "where relative names of sources start, for inputs whose images are names of files"     \
+  }
 
 /** The table behind `mpixcorr run`. */
 extern const ncc_command ncc_run_command;

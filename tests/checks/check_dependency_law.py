@@ -21,9 +21,11 @@ LAW = {
     "src/selftest": ("src src/base src/match src/match/kernels src/synth", ""),
     "gpu": ("src src/base src/match src/match/kernels", "cuda"),
     "io/base": ("src src/base", "hdf5"),
-    "io/input": ("src src/base src/filter src/plan io/base", "hdf5"),
+    "io/codec": ("src src/base io/base", "codecs"),
+    "io/volume": ("src src/base io/base io/codec", "hdf5 tiff png jpeg jansson"),
+    "io/input": ("src src/base src/filter src/plan io/base io/volume", "hdf5"),
     "io/output": ("src src/base src/match src/plan src/options io/base io/input", "hdf5"),
-    "io/import": ("src src/base src/plan io/base io/input", "hdf5 tiff png matio"),
+    "io/import": ("src src/base src/plan io/base io/input io/volume", "hdf5 tiff png matio"),
     "io/stage": ("src src/base io/base io/import", ""),
     "io/picture": ("src src/base src/match io/base", "hdf5 cairo"),
     "mpi/rank": ("src src/base src/match src/plan src/options io/input io/output gpu", "hwloc"),
@@ -33,7 +35,7 @@ LAW = {
                 "mpi/rank gpu", "jansson"),
 }
 FOREIGN = {"fftw": r"fftw3", "cuda": r"cuda|cufft|nvml|nvrtc", "hdf5": r"hdf5|H5", "mpi": r"mpi\.h", "tiff": r"tiff",
-           "png": r"png", "matio": r"matio", "cairo": r"cairo", "hwloc": r"hwloc", "jansson": r"jansson"}
+           "png": r"png", "jpeg": r"jpeg", "codecs": r"zlib|zstd|lz4|blosc", "matio": r"matio", "cairo": r"cairo", "hwloc": r"hwloc", "jansson": r"jansson"}
 TOP = ("src", "gpu", "io", "mpi")
 
 

@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     file_name(path, sizeof path, "input");
   }
   file_store(path, &good, data, size);
-  if (ncc_input_open(path, &input) == NCC_OK) {
+  if (ncc_input_open(path, NULL, &input) == NCC_OK) {
     const ncc_catalog *catalog = ncc_input_catalog(input);
     const ncc_search search = {0};
     ncc_work work;

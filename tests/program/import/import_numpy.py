@@ -93,7 +93,7 @@ def refused():
     stacks(IMAGES[0], TEMPLATES)
     fails("d", "images.npy: 2 dimensions found, expected [n, rows, cols]")
     stacks(IMAGES[None], TEMPLATES)
-    fails("d", "images.npy: header", "expected 1 to 3 dimensions")
+    fails("d", "images.npy: 4 dimensions found", "expected [n, rows, cols]")
     stacks(IMAGES.astype("i8"), TEMPLATES)
     fails("d", "images.npy: i64 values found")
     stacks(IMAGES.astype("c8"), TEMPLATES)

@@ -58,7 +58,7 @@ static ncc_status dump(const char *path) {
   ncc_input_identity identity;
   int64_t(*coords)[2] = NULL;
   double *peaks = NULL;
-  NCC_TRY(ncc_input_open(path, &input));
+  NCC_TRY(ncc_input_open(path, NULL, &input));
   const ncc_catalog *catalog = ncc_input_catalog(input);
   NCC_TRY(dump_objects(input, NCC_IMAGE, &catalog->images));
   NCC_TRY(dump_objects(input, NCC_TEMPLATE, &catalog->templates));
@@ -88,7 +88,7 @@ static ncc_status resolve(const char *path, bool skip) {
   ncc_input *input = NULL;
   ncc_work work = {0};
   const ncc_search search = {0};
-  NCC_TRY(ncc_input_open(path, &input));
+  NCC_TRY(ncc_input_open(path, NULL, &input));
   NCC_TRY(ncc_work_create(ncc_input_catalog(input), &search, skip, &work));
   for (int64_t i = 0; i < work.catalog->n_pairs; i++) printf("index %d %d\n", work.rows[i].image, work.rows[i].tmpl);
   printf("bad %" PRId64 "\n", work.n_bad);
@@ -162,7 +162,7 @@ static ncc_status write_results(int argc, char **argv) {
   const ncc_run_timings timings = {1.5, 0.25, 0.125, 1, 0.0625, 0.03125};
   writing how = {.most = INT64_MAX};
   for (int i = 5; i < argc; i++) take_word(argv[i], &how, &search, &info);
-  NCC_TRY(ncc_input_open(argv[2], &input));
+  NCC_TRY(ncc_input_open(argv[2], NULL, &input));
   const ncc_catalog *catalog = ncc_input_catalog(input);
   NCC_TRY(ncc_input_identify(input, &identity));
   NCC_TRY(ncc_work_create(catalog, &search, true, &work));

@@ -70,7 +70,7 @@ static void check_round_trip(ncc_dtype dtype, const ncc_storage *storage) {
   OK(ncc_input_writer_pairs(writer, 2, (const int64_t(*)[2])pairs));
   OK(ncc_input_writer_finish(&writer));
   CHECK(!writer && count_files() == 1, "%d files", count_files());
-  OK(ncc_input_open("a.h5", &input));
+  OK(ncc_input_open("a.h5", NULL, &input));
   check_objects(input, NCC_IMAGE, 0, 1, pixels, object_bytes);
   check_objects(input, NCC_TEMPLATE, 10, 10, pixels, object_bytes);
   CHECK(ncc_input_catalog(input)->n_pairs == 2 && memcmp(ncc_input_catalog(input)->pairs, pairs, sizeof pairs) == 0,
@@ -104,7 +104,7 @@ static void check_the_rest(void) {
   OK(ncc_input_writer_names(writer, NCC_TEMPLATE, 2, names));
   OK(ncc_input_writer_attribute(writer, "made_by", "test"));
   OK(ncc_input_writer_finish(&writer));
-  OK(ncc_input_open("b.h5", &input));
+  OK(ncc_input_open("b.h5", NULL, &input));
   OK(ncc_input_read(input, NCC_TEMPLATE, 0, cut));
   CHECK(memcmp(cut, expected_cut, sizeof cut) == 0, "the box's pixels");
   CHECK(memcmp(ncc_input_catalog(input)->windows, windows, sizeof windows) == 0, "windows");

@@ -72,7 +72,16 @@ static void decode(const void *bytes, int64_t n_bytes, const ncc_catalog *catalo
 /* ---- each check by itself --------------------------------------------------------------------------------------- */
 
 /** Where things lie in a message. */
-enum { TYPE_AT = 0, ID_AT = 8, PIECES_AT = 16, PAIRS_AT = 24, NEEDS_AT = 32, WINDOWS_AT = 40, BODY_AT = 48 };
+enum {
+  TYPE_AT = 0,
+  ID_AT = 8,
+  PIECES_AT = 16,
+  PAIRS_AT = 24,
+  NEEDS_AT = 32,
+  WINDOWS_AT = 40,
+  NAMES_AT = 48,
+  BODY_AT = 64
+};
 enum { PIECES = 3, PAIRS = 12, TEMPLATES_AT = BODY_AT + PIECES * (int)sizeof(ncc_piece) };
 
 typedef ncc_status reader(const void *bytes, int64_t n_bytes, const ncc_catalog *catalog);
@@ -164,6 +173,9 @@ static void check_refusals(void) {
   refuses(read_work, bytes, n_bytes, PAIRS_AT, PAIRS + 1, 8, "does not fit");
   refuses(read_work, bytes, n_bytes, NEEDS_AT, 9, 8, "does not fit");
   refuses(read_work, bytes, n_bytes, WINDOWS_AT, 1, 8, "does not fit");
+  refuses(read_work, bytes, n_bytes, NAMES_AT, 1, 8, "does not fit");
+  refuses(read_work, bytes, n_bytes, NAMES_AT, -1, 8, "does not fit");
+  refuses(read_work, bytes, n_bytes, NAMES_AT + 8, 8, 8, "does not fit");
   refuses(read_work, bytes, n_bytes, BODY_AT, 5, 8, "names image 5");
   refuses(read_work, bytes, n_bytes, BODY_AT, -1, 8, "names image -1");
   refuses(read_work, bytes, n_bytes, BODY_AT + 8, 0, 8, "with 0 pairs");

@@ -1,0 +1,47 @@
+/** Arrays of pixels in files of other formats: each is a grid of chunks, each chunk a range of bytes with a chain of
+ *  codecs, or what a library decodes.
+ *
+ *  A source is a path, continuing into containers, with an optional NumPy index: "stack.tif[17]", "vol.h5/path/data",
+ *  "vol.zarr/s0[0,0,17]", "sec.npy[3,0:512,0:512]". Axes are numbered from 0, the slowest first; N5's are reversed.
+ *  What is opened stays open while there is room, and chunks that were decoded and not used up are kept, so that
+ *  neighbours find them. Thread-safe but for creation and destruction; no MPI.
+ */
+#ifndef NCC_VOLUME_H
+#define NCC_VOLUME_H
+
+#include "base/error.h"
+
+typedef struct ncc_volumes ncc_volumes;
+
+/** @param[in] root  where relative names start; copied. @return NCC_OK; NCC_ERR_NOMEM. */
+ncc_status ncc_volumes_create(const char *root, ncc_volumes **out);
+void ncc_volumes_destroy(ncc_volumes **volumes);
+
+/** Bounds what is kept of decoded chunks. */
+void ncc_volumes_limit(ncc_volumes *volumes, int64_t chunk_bytes);
+
+/** Bytes that reading took from files. */
+int64_t ncc_volumes_bytes_read(ncc_volumes *volumes);
+
+/** What a source is, without reading pixels.
+ *  @return NCC_OK; NCC_ERR_UNREADABLE naming the file, what was found and what was expected; NCC_ERR_NOMEM;
+ *          NCC_ERR_OUTPUT for a file that is to be written (base/target.h). */
+ncc_status ncc_volumes_look(ncc_volumes *volumes, const char *source, int64_t *rows, int64_t *cols, ncc_dtype *dtype);
+
+/** Reads a rectangle of a source, reaching no chunk but those that it needs.
+ *  @param[in]  rows, cols, dtype  what the source was; another shape or type is an error.
+ *  @param[out] pixels             [y1 - y0, x1 - x0], native byte order.
+ *  @return as ncc_volumes_look(). */
+ncc_status ncc_volumes_read(ncc_volumes *volumes, const char *source, int64_t rows, int64_t cols, ncc_dtype dtype,
+                            const ncc_rect *rect, void *pixels);
+
+/** The shape of a source before any axis of length 1 is dropped, for messages and for import: "stack.tif" is
+ *  [pages, rows, cols]. @param[out] shape  [NCC_VOLUME_RANK]. @return as ncc_volumes_look(). */
+ncc_status ncc_volumes_shape(ncc_volumes *volumes, const char *source, int *rank, int64_t *shape, ncc_dtype *dtype);
+
+/** The pixel type of "uint16" or, as NumPy has it in brief, "u2". @return false where it is none of ours. */
+bool ncc_volume_dtype(const char *name, ncc_dtype *dtype);
+
+enum { NCC_VOLUME_RANK = 8 };
+
+#endif
