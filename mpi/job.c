@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "mpi/rank/matchers.h"
 #include "mpi/rank/stop.h"
 #include "mpi/root.h"
 #include "mpi/start/facts.h"
@@ -34,9 +35,10 @@ typedef struct job {
   const ncc_catalog *catalog;
   ncc_reading reading;
   ncc_rank_facts facts;
-  bool gpus_everywhere;
-  ncc_matcher *matcher;
+  bool gpus_everywhere, gpus_anywhere;
+  ncc_matchers matchers;
   ncc_pipeline *pipeline;
+  ncc_memory_use use;
   ncc_memory memories[2]; /* of rank 0 and of the others */
   ncc_memory memory;      /* of this rank */
   ncc_store *store;
@@ -90,7 +92,7 @@ cleanup:
   return status;
 }
 
-static ncc_status make_matcher(job *j) {
+static ncc_status make_matchers(job *j) {
   ncc_status status = NCC_OK;
   ncc_config config = {.engine = j->facts.device.use ? ncc_engine_gpu() : ncc_engine_cpu(),
                        .device = j->facts.device.device,
@@ -102,35 +104,37 @@ static ncc_status make_matcher(job *j) {
                        .stop = &j->stop};
   ncc_search search = j->options->search;
   search.n_filters = 0; /* done when pixels are read */
-  status = ncc_matcher_create(&search, &config, &j->matcher);
+  status = ncc_matchers_create(&search, &config, j->facts.device.use ? (int)j->memory.matchers : 1, &j->matchers);
   if (status == NCC_ERR_DEVICE && j->options->device == NCC_DEVICE_AUTO) {
     fprintf(stderr, "mpixcorr: warning: rank %d on %s: %s; it computes on the CPU\n", j->comm->rank, j->comm->host,
             ncc_error_message());
     j->facts.device.use = j->facts.device.first = 0;
     config.engine = ncc_engine_cpu();
-    status = ncc_matcher_create(&search, &config, &j->matcher);
+    status = ncc_matchers_create(&search, &config, 1, &j->matchers);
   }
   return status;
 }
 
-/** What each rank needs for itself: shapes, threads, pixels, a matcher. */
+/** What each rank needs for itself: shapes, threads, pixels, matchers. */
 static ncc_status equip(job *j) {
   ncc_status status = NCC_OK, mine = NCC_OK;
   bool root = j->comm->rank == 0;
   NCC_TRY(ncc_catalog_bcast(j->comm, root ? ncc_input_catalog(j->root.input) : NULL, &j->received));
   j->catalog = root ? ncc_input_catalog(j->root.input) : &j->received;
-  NCC_TRY(ncc_facts_find(j->comm, j->options, &j->facts, &j->gpus_everywhere));
+  NCC_TRY(ncc_facts_find(j->comm, j->options, &j->facts, &j->gpus_everywhere, &j->gpus_anywhere));
   NCC_TRY(ncc_reading_choose(j->comm, j->options, j->catalog, j->root.input, &j->reading));
-  bool shipped = j->reading.mode == NCC_READ_ROOT && j->comm->ranks > 1;
+  j->use = (ncc_memory_use){.threads = j->facts.threads,
+                            .shipped = j->reading.mode == NCC_READ_ROOT && j->comm->ranks > 1,
+                            .gpu = j->gpus_anywhere};
   if (root)
-    mine = ncc_memory_divide(&j->root.size, &j->root.work, j->options, j->comm, j->facts.threads, shipped,
-                             j->memory.limit_bytes, j->memories);
+    mine = ncc_memory_divide(&j->root.size, &j->root.work, j->options, j->comm, &j->use, j->memory.limit_bytes,
+                             j->memories);
   NCC_TRY(ncc_comm_bcast(j->comm, mine, j->memories, sizeof j->memories));
   j->memory = j->memories[root ? NCC_MEMORY_ROOT : NCC_MEMORY_OTHER];
   // FFTW plans for the ranks that use it from the start; a rank whose GPU fails plans by itself.
   if (!j->options->dry_run && !j->gpus_everywhere)
     NCC_TRY(ncc_planning_bcast(j->comm, &j->root.work, j->options, &j->root.plan_s));
-  mine = make_matcher(j);
+  mine = make_matchers(j);
   if (mine == NCC_OK) mine = ncc_store_create(j->memory.pixel_bytes, &j->store);
   NCC_TRY(ncc_comm_agree(j->comm, mine));
 cleanup:
@@ -147,7 +151,7 @@ static ncc_status start(job *j) {
   }
   NCC_TRY(ncc_comm_gather(j->comm, mine, &j->facts, sizeof j->facts, j->root.facts));
   if (root) mine = ncc_root_start(&j->root, j->comm->ranks, &j->reading, &j->memory);
-  if (root && mine == NCC_OK && j->options->dry_run) mine = ncc_root_forecast(&j->root, j->memories);
+  if (root && mine == NCC_OK && j->options->dry_run) mine = ncc_root_forecast(&j->root, &j->use, j->memories);
   if (mine == NCC_OK && !j->options->dry_run) {
     ncc_input *input = root ? j->root.input : j->reading.own_input;
     int64_t ship_bytes = 4 * j->memory.handout_bytes;
@@ -155,7 +159,8 @@ static ncc_status start(job *j) {
     if (input) ncc_input_threads(input, j->facts.threads);
     ncc_pipeline_options pipeline = {.catalog = j->catalog,
                                      .input = input,
-                                     .matcher = j->matcher,
+                                     .matchers = j->matchers.items,
+                                     .n_matchers = j->matchers.n,
                                      .stop = &j->stop,
                                      .rank = j->comm->rank,
                                      .ranks = j->comm->ranks,
@@ -260,7 +265,7 @@ ncc_status ncc_job_run(const ncc_run_options *options, const ncc_job_observer *o
   snprintf(message, sizeof message, "%s", ncc_error_message());
   ncc_stop_connect(NULL);
   ncc_pipeline_destroy(&j->pipeline);
-  ncc_matcher_destroy(&j->matcher);
+  ncc_matchers_clear(&j->matchers);
   ncc_store_destroy(&j->store);
   ncc_reading_clear(&j->reading);
   ncc_root_clear(&j->root);

@@ -143,7 +143,7 @@ cleanup:
   return status;
 }
 
-ncc_status ncc_root_forecast(ncc_root *root, const ncc_memory *memory) {
+ncc_status ncc_root_forecast(ncc_root *root, const ncc_memory_use *use, const ncc_memory *memory) {
   ncc_status status = NCC_OK;
   const ncc_job_header *header = &root->header;
   ncc_forecast forecast;
@@ -153,8 +153,9 @@ ncc_status ncc_root_forecast(ncc_root *root, const ncc_memory *memory) {
                                   .file_bytes = root->identity.size_bytes,
                                   .root_reads = header->read == NCC_READ_ROOT};
   NCC_TRY(ncc_forecast_create(&root->work, statuses(root), root->schedule, &options, &forecast));
-  const bool shipped = header->read == NCC_READ_ROOT && header->ranks > 1;
-  NCC_TRY(ncc_memory_forecast(root->options, header->ranks, header->threads_max, shipped, memory, &forecast));
+  ncc_memory_use largest = *use;
+  largest.threads = header->threads_max;
+  NCC_TRY(ncc_memory_forecast(root->options, header->ranks, &largest, memory, &forecast));
   if (root->observer && root->observer->planned)
     NCC_TRY(root->observer->planned(root->observer->context, header, &forecast));
 cleanup:
@@ -170,23 +171,6 @@ static void spread_add(ncc_job_spread *spread, double value, int rank, int ranks
   spread->mean += value / ranks;
 }
 
-static void add_counters(ncc_counters *sum, const ncc_counters *part) {
-  sum->pairs += part->pairs;
-  sum->images += part->images;
-  sum->candidates += part->candidates;
-  sum->candidate_px += part->candidate_px;
-  sum->second_tier += part->second_tier;
-  sum->cpu_fallback += part->cpu_fallback;
-  sum->image_s += part->image_s;
-  sum->template_s += part->template_s;
-  sum->columns_s += part->columns_s;
-  sum->peak_s += part->peak_s;
-  sum->certify_s += part->certify_s;
-  sum->second_tier_s += part->second_tier_s;
-  sum->planning_s += part->planning_s;
-  sum->fft_floor_s += part->fft_floor_s;
-}
-
 static void sum_up(ncc_job_totals *totals, const ncc_rank_stats *stats, int ranks) {
   for (int rank = 0; rank < ranks; rank++) {
     const ncc_rank_stats *s = &stats[rank];
@@ -195,7 +179,7 @@ static void sum_up(ncc_job_totals *totals, const ncc_rank_stats *stats, int rank
     spread_add(&totals->compute_s, s->compute_s, rank, ranks);
     spread_add(&totals->wait_s, s->wait_s, rank, ranks);
     spread_add(&totals->write_s, s->write_s, rank, ranks);
-    add_counters(&totals->counters, &s->counters);
+    ncc_counters_add(&totals->counters, &s->counters);
     spread_add(&totals->read_cpu_s, s->read_cpu_s, rank, ranks);
     spread_add(&totals->compute_cpu_s, s->compute_cpu_s, rank, ranks);
     spread_add(&totals->talk_cpu_s, s->talk_cpu_s, rank, ranks);

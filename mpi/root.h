@@ -32,7 +32,7 @@ ncc_status ncc_root_validate(ncc_root *root, const ncc_comm *comm, int64_t limit
 ncc_status ncc_root_start(ncc_root *root, int ranks, const ncc_reading *reading, const ncc_memory *memory);
 
 /** In a dry run, instead of the work and its end: forecasts, and tells the observer. @param[in] memory  [2] */
-ncc_status ncc_root_forecast(ncc_root *root, const ncc_memory *memory);
+ncc_status ncc_root_forecast(ncc_root *root, const ncc_memory_use *use, const ncc_memory *memory);
 
 /** Completes the output, counts, and tells the observer.
  *  @param[in] problem  NCC_OK, or what ended the job early, with its message.

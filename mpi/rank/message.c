@@ -20,6 +20,23 @@ typedef struct header {
   int64_t n_names, name_bytes;
 } header;
 
+void ncc_counters_add(ncc_counters *sum, const ncc_counters *part) {
+  sum->pairs += part->pairs;
+  sum->images += part->images;
+  sum->candidates += part->candidates;
+  sum->candidate_px += part->candidate_px;
+  sum->second_tier += part->second_tier;
+  sum->cpu_fallback += part->cpu_fallback;
+  sum->image_s += part->image_s;
+  sum->template_s += part->template_s;
+  sum->columns_s += part->columns_s;
+  sum->peak_s += part->peak_s;
+  sum->certify_s += part->certify_s;
+  sum->second_tier_s += part->second_tier_s;
+  sum->planning_s += part->planning_s;
+  sum->fft_floor_s += part->fft_floor_s;
+}
+
 void ncc_message_hello_make(ncc_message_hello *hello) {
   memset(hello, 0, sizeof *hello);
   snprintf(hello->text, sizeof hello->text, "mpixcorr %s (commit %s), sizes %zu %zu %zu %zu %zu %zu", ncc_version(),

@@ -34,6 +34,9 @@ typedef struct ncc_rank_stats {
   int64_t pixel_bytes_peak;        /**< that pixels took in memory at most */
 } ncc_rank_stats;
 
+/** sum += part */
+void ncc_counters_add(ncc_counters *sum, const ncc_counters *part);
+
 /** Compared between ranks before anything else; plain bytes of one size for all time. */
 typedef struct ncc_message_hello {
   char text[128]; /**< program version and commit, sizes of what travels */

@@ -15,7 +15,7 @@ static ncc_status submit(ncc_pipeline *pipeline, ncc_batch_queue *queue, pthread
   *task = *fields;
   pthread_mutex_lock(&pipeline->mutex);
   ncc_batch_queue_put(queue, task);
-  pthread_cond_signal(filled);
+  pthread_cond_broadcast(filled);
   pthread_mutex_unlock(&pipeline->mutex);
   return NCC_OK;
 }
@@ -61,8 +61,8 @@ void ncc_pipeline_shipped(ncc_pipeline *pipeline, int64_t bytes) {
 
 /* ---- begin and end ---------------------------------------------------------------------------------------------- */
 
-static ncc_status start_thread(pthread_t *thread, void *(*run)(void *), ncc_pipeline *pipeline, const char *what) {
-  int code = pthread_create(thread, NULL, run, pipeline);
+static ncc_status start_thread(pthread_t *thread, void *(*run)(void *), void *argument, const char *what) {
+  int code = pthread_create(thread, NULL, run, argument);
   if (code == 0) return NCC_OK;
   return ncc_error_set(NCC_ERR_INTERNAL, "no thread for %s: %s (a limit on memory or processes?)", what,
                        strerror(code));
@@ -87,13 +87,19 @@ ncc_status ncc_pipeline_create(const ncc_pipeline_options *options, ncc_pipeline
   pthread_condattr_destroy(&monotonic);
   pipeline->had = calloc((size_t)options->ranks, sizeof *pipeline->had);
   NCC_CHECK(pipeline->had, NCC_ERR_NOMEM, "out of memory for %d ranks", options->ranks);
+  pipeline->computers = calloc((size_t)options->n_matchers, sizeof *pipeline->computers);
+  NCC_CHECK(pipeline->computers, NCC_ERR_NOMEM, "out of memory for %d matchers", options->n_matchers);
   if (options->input) pipeline->bytes_read_before = ncc_input_bytes_read(options->input);
   pipeline->process_cpu_s = ncc_clock_process_cpu_s();
   pipeline->caller_cpu_s = ncc_clock_thread_cpu_s();
   if (options->input) NCC_TRY(start_thread(&pipeline->reader, ncc_reader_run, pipeline, "reading"));
   pipeline->reader_started = options->input != NULL;
-  NCC_TRY(start_thread(&pipeline->matcher, ncc_compute_run, pipeline, "computing"));
-  pipeline->matcher_started = true;
+  for (int i = 0; i < options->n_matchers; i++)
+    pipeline->computers[i] = (ncc_computer){.pipeline = pipeline, .matcher = options->matchers[i], .image = -1};
+  for (int i = 0; i < options->n_matchers; i++) {
+    NCC_TRY(start_thread(&pipeline->computers[i].thread, ncc_compute_run, &pipeline->computers[i], "computing"));
+    pipeline->computers[i].started = true;
+  }
   *out = pipeline;
   pipeline = NULL;
 cleanup:
@@ -115,8 +121,11 @@ static void join(ncc_pipeline *pipeline) {
   pthread_cond_broadcast(&pipeline->may_compute);
   pthread_mutex_unlock(&pipeline->mutex);
   if (pipeline->reader_started) pthread_join(pipeline->reader, NULL);
-  if (pipeline->matcher_started) pthread_join(pipeline->matcher, NULL);
-  pipeline->reader_started = pipeline->matcher_started = false;
+  pipeline->reader_started = false;
+  for (int i = 0; pipeline->computers && i < pipeline->options.n_matchers; i++) {
+    if (pipeline->computers[i].started) pthread_join(pipeline->computers[i].thread, NULL);
+    pipeline->computers[i].started = false;
+  }
 }
 
 void ncc_pipeline_destroy(ncc_pipeline **out) {
@@ -128,6 +137,7 @@ void ncc_pipeline_destroy(ncc_pipeline **out) {
   queue_clear(&pipeline->finished);
   for (int rank = 0; pipeline->had && rank < pipeline->options.ranks; rank++) free(pipeline->had[rank].items);
   free(pipeline->had);
+  free(pipeline->computers);
   pthread_cond_destroy(&pipeline->may_load);
   pthread_cond_destroy(&pipeline->may_compute);
   pthread_cond_destroy(&pipeline->finished_some);
@@ -144,6 +154,6 @@ void ncc_pipeline_finish(ncc_pipeline *pipeline, ncc_rank_stats *stats) {
   stats->compute_cpu_s = ncc_clock_process_cpu_s() - pipeline->process_cpu_s - stats->talk_cpu_s - stats->read_cpu_s;
   stats->bytes_read = o->input ? ncc_input_bytes_read(o->input) - pipeline->bytes_read_before : 0;
   stats->pixel_bytes_peak = ncc_store_peak_bytes(o->store);
-  stats->counters = *ncc_matcher_counters(o->matcher);
+  for (int i = 0; i < o->n_matchers; i++) ncc_counters_add(&stats->counters, ncc_matcher_counters(o->matchers[i]));
   stats->plan_s = stats->counters.planning_s;
 }

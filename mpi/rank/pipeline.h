@@ -1,10 +1,10 @@
-/** A rank's own threads: a reader loads the pixels of batches, another drives the matcher, and the caller, who talks
- * MPI, waits.
+/** A rank's own threads: a reader loads the pixels of batches, others drive a matcher each (one, or several on a GPU),
+ * and the caller, who talks MPI, waits.
  *
- *  to load -> [reader] -> to compute -> [matcher] -> finished. No MPI in here. A queue holds what rank 0 hands out
- * ahead: up to NCC_PLAN_AHEAD batches a rank. The matcher follows the reader through a batch: it computes the first
- * pairs while the others are being read. On rank 0 the reader may load for other ranks too: such a batch is finished
- * once it is loaded, and no more than `ship_bytes` of their pixels lie in memory.
+ *  to load -> [reader] -> to compute -> [matchers] -> finished. No MPI in here. A queue holds what rank 0 hands out
+ * ahead: up to NCC_SCHEDULE_AHEAD batches a rank. Matchers take pieces of batches, in order, and follow the reader:
+ * they compute the first pairs while the others are being read. On rank 0 the reader may load for other ranks too: such
+ * a batch is finished once it is loaded, and no more than `ship_bytes` of their pixels lie in memory.
  *
  *  What is read and will be needed again is kept as long as all pixels together fit the store; the reader waits where
  *  they would not, unless nothing else would ever make room.

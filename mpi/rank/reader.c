@@ -107,7 +107,7 @@ static ncc_status load_object(loading *l, ncc_object_kind kind, int64_t index) {
 static void publish(loading *l, int64_t n_loaded) {
   pthread_mutex_lock(&l->pipeline->mutex);
   l->task->n_loaded = n_loaded;
-  if (l->task->loading) pthread_cond_signal(&l->pipeline->may_compute);
+  if (l->task->loading) pthread_cond_broadcast(&l->pipeline->may_compute);
   pthread_mutex_unlock(&l->pipeline->mutex);
   l->fresh_bytes = 0;
 }
@@ -143,7 +143,7 @@ static void load_task(ncc_pipeline *pipeline, ncc_batch_task *task) {
   if (!ship) {
     task->loading = task->read_here = true;
     ncc_batch_queue_put(&pipeline->to_compute, task);
-    pthread_cond_signal(&pipeline->may_compute);
+    pthread_cond_broadcast(&pipeline->may_compute);
   }
   pthread_mutex_unlock(&pipeline->mutex);
   double started_s = ncc_clock_s();
@@ -159,7 +159,7 @@ static void load_task(ncc_pipeline *pipeline, ncc_batch_task *task) {
     pthread_cond_signal(&pipeline->finished_some);
   } else {
     task->loading = false;
-    pthread_cond_signal(&pipeline->may_compute);
+    pthread_cond_broadcast(&pipeline->may_compute);
   }
 }
 

@@ -1,4 +1,4 @@
-/** What the reader, the matcher's thread and their caller have in common. What is inside is theirs alone; see
+/** What the reader, the matchers' threads and their caller have in common. What is inside is theirs alone; see
  * pipeline.h. */
 #ifndef NCC_THREADS_H
 #define NCC_THREADS_H
@@ -12,9 +12,10 @@ typedef struct ncc_pipeline ncc_pipeline;
 typedef struct ncc_pipeline_options {
   const ncc_catalog *catalog; /**< borrowed */
   ncc_input *input;           /**< borrowed; used by the reader alone; NULL where nothing is to be loaded */
-  ncc_matcher *matcher;       /**< borrowed; used by the matcher's thread alone */
-  volatile int *stop;         /**< once non-zero, batches run through with pending results */
-  ncc_store *store;           /**< borrowed */
+  ncc_matcher **matchers;     /**< [n_matchers] borrowed; each is used by one thread alone */
+  int n_matchers;
+  volatile int *stop; /**< once non-zero, batches run through with pending results */
+  ncc_store *store;   /**< borrowed */
   int rank, ranks;
   int64_t ship_bytes;
 } ncc_pipeline_options;
@@ -30,9 +31,11 @@ typedef struct ncc_finished {
 /** A batch in the hands of the threads. */
 typedef struct ncc_batch_task {
   ncc_finished done;
-  int64_t n_loaded; /**< pairs whose pixels are there: the first ones */
-  bool loading;     /**< the reader is at it, and the matcher follows */
-  bool read_here;   /**< it was */
+  int64_t n_loaded;              /**< pairs whose pixels are there: the first ones */
+  bool loading;                  /**< the reader is at it, and the matcher follows */
+  bool read_here;                /**< it was */
+  int64_t n_claimed, first_pair; /**< pieces that threads have taken; the first pair of the next one */
+  int64_t n_computed;            /**< pieces */
   struct ncc_batch_task *next;
 } ncc_batch_task;
 
@@ -40,13 +43,23 @@ typedef struct ncc_batch_queue {
   ncc_batch_task *first, **last;
 } ncc_batch_queue;
 
+/** A thread and the matcher that it drives. */
+typedef struct ncc_computer {
+  ncc_pipeline *pipeline;
+  ncc_matcher *matcher;
+  pthread_t thread;
+  bool started;
+  int64_t image; /**< that the matcher has prepared; -1: none; guarded by the mutex */
+} ncc_computer;
+
 struct ncc_pipeline {
   ncc_pipeline_options options;
-  pthread_t reader, matcher;
-  bool reader_started, matcher_started;
+  pthread_t reader;
+  bool reader_started;
+  ncc_computer *computers;            /* [n_matchers] */
   double process_cpu_s, caller_cpu_s; /* when the pipeline was made */
   int64_t bytes_read_before;          /* likewise */
-  ncc_rank_stats stats;               /* each field written by one thread, read after joining */
+  ncc_rank_stats stats;               /* what threads have in common is guarded, the rest written by one */
 
   /* guarded by the mutex */
   pthread_mutex_t mutex;
@@ -57,7 +70,7 @@ struct ncc_pipeline {
   bool ending;
 
   ncc_needs *had;         /* [ranks] what each other rank has from its previous batch; the reader's alone */
-  char told_trouble[640]; /* of the device; the matcher's thread alone */
+  char told_trouble[640]; /* of the device; guarded */
 };
 
 void ncc_batch_queue_init(ncc_batch_queue *queue);
@@ -72,8 +85,8 @@ ncc_batch_task *ncc_batch_queue_wait(ncc_pipeline *pipeline, ncc_batch_queue *qu
 /** The task's status, with the calling thread's error message. */
 void ncc_batch_task_fail(ncc_batch_task *task, ncc_status status);
 
-/** The threads. @param[in] pipeline  an ncc_pipeline */
+/** The threads. */
 void *ncc_reader_run(void *pipeline);
-void *ncc_compute_run(void *pipeline);
+void *ncc_compute_run(void *computer);
 
 #endif

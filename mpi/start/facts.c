@@ -26,7 +26,8 @@ cleanup:
   return status;
 }
 
-ncc_status ncc_facts_find(const ncc_comm *comm, const ncc_run_options *options, ncc_rank_facts *out, bool *everywhere) {
+ncc_status ncc_facts_find(const ncc_comm *comm, const ncc_run_options *options, ncc_rank_facts *out, bool *everywhere,
+                          bool *anywhere) {
   ncc_status status = NCC_OK;
   ncc_core_map map; /* one rank of a node asks hwloc, which takes a while, and tells the others */
   memset(out, 0, sizeof *out);
@@ -44,9 +45,11 @@ ncc_status ncc_facts_find(const ncc_comm *comm, const ncc_run_options *options, 
   out->leader = all[0].rank;
   mine = settle_threads(all, comm->node_ranks, comm->node_rank, options->threads, &map, out);
   ncc_devices_settle(all, comm->node_ranks, comm->node_rank, options->gpus, out);
-  int64_t use = out->device.use;
+  int64_t use = out->device.use, unused = -use;
   NCC_TRY(ncc_comm_min(comm, mine, &use));
+  NCC_TRY(ncc_comm_min(comm, mine, &unused));
   *everywhere = use;
+  *anywhere = unused < 0;
 cleanup:
   free(all);
   return status;

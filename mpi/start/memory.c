@@ -5,7 +5,9 @@
 #include "base/arithmetic.h"
 #include "base/node_memory.h"
 #include "base/text.h"
+#include "gpu/gpu.h"
 #include "mpi/rank/batch.h"
+#include "mpi/rank/matchers.h"
 
 #define HANDOUT_BYTES ((int64_t)64 << 20)
 enum {
@@ -77,16 +79,49 @@ ncc_status ncc_memory_check(const ncc_input_size *size, const ncc_run_options *o
 /* ---- the whole -------------------------------------------------------------------------------------------------- */
 
 /** What a rank needs at least for a pair of a kind, beside its tables. */
-static ncc_status find_need(const ncc_run_options *options, int threads, bool shipped, const ncc_work_kind *kind,
-                            ncc_forecast_memory *out) {
+static ncc_status find_need(const ncc_run_options *options, const ncc_memory_use *use, int matchers,
+                            const ncc_work_kind *kind, ncc_forecast_memory *out) {
+  ncc_status status = NCC_OK;
   const ncc_geometry *g = &kind->geometry;
-  ncc_config config = {.threads = threads};
+  const ncc_config config = {.engine = use->gpu ? ncc_engine_gpu() : NULL,
+                             .threads = ncc_matchers_threads(use->threads, matchers)};
   *out = (ncc_forecast_memory){.program_bytes = NCC_PROGRAM_BYTES};
   // At work, and read ahead; and what the last hand-out left.
-  out->pixel_bytes = (shipped ? 3 : 2) * (kind->image_bytes + kind->template_bytes);
+  out->pixel_bytes = (matchers + 1 + use->shipped) * (kind->image_bytes + kind->template_bytes);
   if (options->search.n_filters) out->pixel_bytes += 2 * kind->image_bytes; /* as stored, and the last one filtered */
-  return ncc_matcher_memory(&options->search, &config, g->image_rows, g->image_cols, g->template_rows, g->template_cols,
-                            &out->matcher_bytes);
+  NCC_TRY(ncc_matcher_memory(&options->search, &config, g->image_rows, g->image_cols, g->template_rows,
+                             g->template_cols, &out->matcher_bytes));
+  out->matcher_bytes *= matchers;
+cleanup:
+  return status;
+}
+
+/** What the kinds of pairs need that need most, within the limit. @param[in] root  rank 0's division, with its tables
+ */
+static ncc_status find_needs(const ncc_work *work, const ncc_run_options *options, const ncc_memory_use *use,
+                             int matchers, const ncc_memory *root, ncc_forecast_memory *most) {
+  ncc_status status = NCC_OK;
+  const int64_t limit_bytes = root->limit_bytes;
+  *most = (ncc_forecast_memory){0};
+  for (int32_t i = 0; i < work->n_kinds; i++) {
+    const ncc_geometry *g = &work->kinds[i].geometry;
+    ncc_forecast_memory need = {0};
+    // A file may declare sides of 2^29: where the pixels alone exceed the limit, what else is needed might overflow.
+    int64_t bytes = g->image_rows * g->image_cols;
+    if (bytes <= limit_bytes) {
+      NCC_TRY(find_need(options, use, matchers, &work->kinds[i], &need));
+      bytes = need.program_bytes + root->table_bytes + need.matcher_bytes + need.pixel_bytes;
+    }
+    NCC_CHECK(bytes <= limit_bytes, NCC_ERR_MEMORY_LIMIT,
+              "%s: images of %" PRId64 "x%" PRId64 " with templates of %" PRId64 "x%" PRId64
+              " need %s a rank, the limit is %s%s",
+              options->input, g->image_rows, g->image_cols, g->template_rows, g->template_cols,
+              ncc_size_words((double)bytes), ncc_size_words((double)limit_bytes), limit_words(options));
+    most->matcher_bytes = ncc_max(most->matcher_bytes, need.matcher_bytes);
+    most->pixel_bytes = ncc_max(most->pixel_bytes, need.pixel_bytes);
+  }
+cleanup:
+  return status;
 }
 
 /** What is left for pixels once the largest pair has its room. */
@@ -99,44 +134,35 @@ static void divide(int64_t matcher_bytes, int64_t pixel_bytes, ncc_memory *memor
 }
 
 ncc_status ncc_memory_divide(const ncc_input_size *size, const ncc_work *work, const ncc_run_options *options,
-                             const ncc_comm *comm, int threads, bool shipped, int64_t limit_bytes, ncc_memory out[2]) {
+                             const ncc_comm *comm, const ncc_memory_use *use, int64_t limit_bytes, ncc_memory out[2]) {
   ncc_status status = NCC_OK;
-  int64_t matcher_bytes = 0, pixel_bytes = 0;
+  ncc_forecast_memory need;
+  int matchers = use->gpu ? ncc_matchers_wish(options->streams, use->threads) : 1;
   count_tables(size, work, options, comm, limit_bytes, out);
   NCC_TRY(check_tables(size, options, out));
-  limit_bytes = out[NCC_MEMORY_ROOT].limit_bytes;
-  for (int32_t i = 0; i < work->n_kinds; i++) {
-    const ncc_geometry *g = &work->kinds[i].geometry;
-    ncc_forecast_memory need = {0};
-    // A file may declare sides of 2^29: where the pixels alone exceed the limit, what else is needed might overflow.
-    int64_t bytes = g->image_rows * g->image_cols;
-    if (bytes <= limit_bytes) {
-      NCC_TRY(find_need(options, threads, shipped, &work->kinds[i], &need));
-      bytes = need.program_bytes + out[NCC_MEMORY_ROOT].table_bytes + need.matcher_bytes + need.pixel_bytes;
-    }
-    NCC_CHECK(bytes <= limit_bytes, NCC_ERR_MEMORY_LIMIT,
-              "%s: images of %" PRId64 "x%" PRId64 " with templates of %" PRId64 "x%" PRId64
-              " need %s a rank, the limit is %s%s",
-              options->input, g->image_rows, g->image_cols, g->template_rows, g->template_cols,
-              ncc_size_words((double)bytes), ncc_size_words((double)limit_bytes), limit_words(options));
-    matcher_bytes = ncc_max(matcher_bytes, need.matcher_bytes);
-    pixel_bytes = ncc_max(pixel_bytes, need.pixel_bytes);
+  while ((status = find_needs(work, options, use, matchers, &out[NCC_MEMORY_ROOT], &need)) == NCC_ERR_MEMORY_LIMIT &&
+         matchers > 1)
+    matchers /= 2;
+  NCC_TRY(status);
+  for (int i = 0; i < 2; i++) {
+    out[i].matchers = matchers;
+    divide(need.matcher_bytes, need.pixel_bytes, &out[i]);
   }
-  for (int i = 0; i < 2; i++) divide(matcher_bytes, pixel_bytes, &out[i]);
+  // Each matcher is to have its images, which may be as large as a hand-out.
   for (int i = 0; i < 2; i++)
-    out[i].handout_bytes = ncc_min(HANDOUT_BYTES, ncc_min(out[0].pixel_bytes, out[1].pixel_bytes) / 8);
+    out[i].handout_bytes = ncc_min(matchers * HANDOUT_BYTES, ncc_min(out[0].pixel_bytes, out[1].pixel_bytes) / 8);
 cleanup:
   return status;
 }
 
-ncc_status ncc_memory_forecast(const ncc_run_options *options, int ranks, int threads, bool shipped,
+ncc_status ncc_memory_forecast(const ncc_run_options *options, int ranks, const ncc_memory_use *use,
                                const ncc_memory *memory, ncc_forecast *forecast) {
   ncc_status status = NCC_OK;
   const int one = ranks > 1 ? NCC_MEMORY_OTHER : NCC_MEMORY_ROOT;
   ncc_forecast_memory *m = &forecast->memory, need;
   *m = (ncc_forecast_memory){.program_bytes = NCC_PROGRAM_BYTES};
   for (int32_t i = 0; i < forecast->n_kinds; i++) {
-    NCC_TRY(find_need(options, threads, shipped, forecast->kinds[i].kind, &need));
+    NCC_TRY(find_need(options, use, (int)memory[one].matchers, forecast->kinds[i].kind, &need));
     if (need.matcher_bytes + need.pixel_bytes > m->matcher_bytes + m->pixel_bytes) *m = need;
   }
   m->pixel_bytes = ncc_max(m->pixel_bytes, ncc_min(memory[one].pixel_bytes, forecast->distinct_bytes));

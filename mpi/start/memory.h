@@ -28,7 +28,15 @@ typedef struct ncc_memory {
   int64_t chunk_bytes;   /**< that HDF5 may keep of inflated chunks, of images and of templates each */
   int64_t handout_bytes; /**< pixels that a batch should need at most, about; one pair's may be more */
   int64_t handout_pairs; /**< most pairs of a batch */
+  int64_t matchers;      /**< of a rank with a GPU, each with images of its own under way; a rank without has one */
 } ncc_memory;
+
+/** What decides how much a rank needs. */
+typedef struct ncc_memory_use {
+  int threads;  /**< of a rank */
+  bool shipped; /**< pixels come from another rank: what may be kept of the last hand-out takes room too */
+  bool gpu;     /**< a rank of the job uses one */
+} ncc_memory_use;
 
 /** The memory that one rank may use: the wish, or else what the cgroup, the scheduler or the machine gives the node,
  *  shared by its ranks. Collective. @param[out] bytes  the smallest over all ranks */
@@ -41,17 +49,16 @@ ncc_status ncc_memory_check(const ncc_input_size *size, const ncc_run_options *o
 
 /** Checks that every pair can be done within `limit_bytes` a rank, and divides them. Rank 0 alone. Without --memory
  *  the node's memory goes to its ranks in equal parts, but for rank 0's own tables.
- *  @param[in] shipped  pixels come from another rank: what may be kept of the last hand-out takes room too.
  *  @param[out] out     [2] of rank 0, and of the others.
  *  @return NCC_OK; NCC_ERR_MEMORY_LIMIT naming the file, the first pair that does not fit, what it needs and the limit.
  */
 ncc_status ncc_memory_divide(const ncc_input_size *size, const ncc_work *work, const ncc_run_options *options,
-                             const ncc_comm *comm, int threads, bool shipped, int64_t limit_bytes, ncc_memory out[2]);
+                             const ncc_comm *comm, const ncc_memory_use *use, int64_t limit_bytes, ncc_memory out[2]);
 
 /** Fills in the forecast's memory: of the kind of pairs that needs most.
  *  @param[in] memory  [2]
  *  @param[in,out] forecast  the rest of it is there. */
-ncc_status ncc_memory_forecast(const ncc_run_options *options, int ranks, int threads, bool shipped,
+ncc_status ncc_memory_forecast(const ncc_run_options *options, int ranks, const ncc_memory_use *use,
                                const ncc_memory *memory, ncc_forecast *forecast);
 
 #endif

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Runs on 1 and 2 ranks of 2 threads each, rank 0 or all reading, grouped or not, stopped and resumed, under ThreadSanitizer:
-# no race of ours, no locks taken in two orders. $MPIXCORR is a build with -DMPIXCORR_SANITIZE=thread. Open MPI and HDF5 are not instrumented;
-# what is reported of them is in tsan.supp.
+# Runs on 1 and 2 ranks of 2 threads each, rank 0 or all reading, grouped or not, stopped and resumed, and four matchers on
+# one device of the stand-in for CUDA, under ThreadSanitizer: no race of ours, no locks taken in two orders. $MPIXCORR is a
+# build with -DMPIXCORR_SANITIZE=thread -DMPIXCORR_CUDA=host. Open MPI and HDF5 are not instrumented; what is reported of
+# them is in tsan.supp.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export MPIXCORR=${MPIXCORR:-$here/../../build-tsan/mpixcorr} MPIEXEC=${MPIEXEC:-$here/../common/bin/mpirun}
@@ -19,7 +20,7 @@ export NCC_SESSIONS=$folder XDG_CACHE_HOME=$folder TSAN_OPTIONS="suppressions=$h
 checked() { # EXIT CODE, RANKS, INPUT, OPTIONS
   local code=0 expected=$1 ranks=$2 input=$3
   shift 3
-  "$MPIEXEC" -n "$ranks" "$MPIXCORR" run "$input" out.h5 --threads 2 --quality --progress none "$@" >log 2>&1 || code=$?
+  "$MPIEXEC" -n "$ranks" "$MPIXCORR" run "$input" out.h5 --threads 2 --quality --progress none --device "$device" "$@" >log 2>&1 || code=$?
   if [[ $code -ne $expected ]] || compgen -G 'tsan.*' >/dev/null; then
     cat log
     head -60 tsan.* 2>/dev/null || true
@@ -28,6 +29,7 @@ checked() { # EXIT CODE, RANKS, INPUT, OPTIONS
   fi
 }
 
+device=cpu
 for ranks in 1 2; do
   for read in all root; do
     checked 0 "$ranks" many.h5 --overwrite --read "$read"
@@ -38,4 +40,9 @@ for ranks in 1 2; do
   checked 75 "$ranks" many.h5 --time-limit 0.2
   checked 0 "$ranks" many.h5 --resume
 done
+device=gpu
+"$MPIXCORR" generate images.h5 --preset tiny --images 8 --templates 2 >/dev/null
+CUDA_HOST_COUNT=counts checked 0 1 images.h5 --overwrite --streams 4
+# Several images were under way, so that there was something to see.
+awk '{n[$1] = $2} END {exit !(n["under_way"] > 1.5 * n["computed"])}' counts || { cat counts; echo "one image at a time"; exit 1; }
 echo "no race"

@@ -4,11 +4,11 @@ from same_bytes import scene
 
 from gpu_common import INPUT, computed, cpu, expect, gpu, h5py, main, np, os, same
 
-OPTIONS = ("--streams", "2", "--threads", "2")
+OPTIONS = ("--streams", "4", "--threads", "2")  # four images under way
 
 
 def make_input():
-    """Images of two shapes, templates of two, of each enough for batches in both streams."""
+    """Images of two shapes, templates of two; as many images as are under way at once."""
     rng = np.random.default_rng(21)
     with h5py.File(INPUT, "w") as file:
         for i in range(4):

@@ -19,6 +19,7 @@ OPTIONS = [
     ("--read", "all", "--threads", "3"),
     ("--streams", "1"),
     ("--streams", "4"),
+    ("--streams", "16", "--quality"),
     ("--normalize", "--eps", "30"),
 ]
 
@@ -125,8 +126,22 @@ def all_streams(file, rng):
     simple(file, rng, 4, 40, [(i, t) for i in range(4) for t in range(40)], (60, 70), (17, 20))
 
 
+def in_flight():
+    """Of many images with one template each, and with a few, several are under way on the device; with --streams 1, one."""
+    for templates, options, least, most in ((1, ("--streams", "4"), 2, 4), (5, ("--streams", "4"), 2, 4),
+                                            (5, ("--threads", "4"), 1.3, 2), (5, ("--streams", "1"), 1, 1)):
+        with h5py.File(INPUT, "w") as file:
+            pairs = [(i, t) for i in range(24) for t in range(templates)]
+            simple(file, np.random.default_rng(9), 24, templates, pairs, (60, 70), (17, 20))
+        done = compare(*options, CUDA_HOST_SCHEDULE="early")
+        under_way = done.calls["under_way"] / done.calls["computed"]
+        print(f"{templates} templates an image, {' '.join(options)}: {under_way:.2f} images under way")
+        expect(least <= under_way <= most, done, f"{under_way} images under way, expected {least} to {most}")
+
+
 if __name__ == "__main__":
-    main({"mixed": lambda: some_options(mixed, OPTIONS), "boxes": lambda: some_options(boxes, OPTIONS[::2]),
+    main({"in_flight": in_flight,
+          "mixed": lambda: some_options(mixed, OPTIONS), "boxes": lambda: some_options(boxes, OPTIONS[::2]),
           "awkward": lambda: some_options(awkward, OPTIONS[1::2]),
           "dtypes": dtypes, "batches": batches, "schedules": lambda: schedules(mixed),
           "schedules_all_streams": lambda: schedules(all_streams)})

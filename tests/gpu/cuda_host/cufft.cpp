@@ -52,7 +52,7 @@ size_t extent(long long count, long long stride, long long batch, long long dist
   return (size_t)((count - 1) * stride + (batch - 1) * distance + 1) * element;
 }
 
-void run(Plan &p, void *in, void *out, int direction) {
+void run(Plan &p, void *work, void *in, void *out, int direction) {
   fftwf_plan plan = fftw_plan(p, in, out, direction);
   auto *cin = (fftwf_complex *)in, *cout = (fftwf_complex *)out;
   if (p.type == CUFFT_C2C)
@@ -65,7 +65,7 @@ void run(Plan &p, void *in, void *out, int direction) {
     for (long long b = 0; b < p.batch; ++b)
       for (long long i = 0; i <= p.n / 2; ++i) cuda_host::fill_garbage(cin + b * p.in_distance + i * p.in_stride, 8);
   }
-  if (p.work_bytes) cuda_host::fill_garbage(p.work, p.work_bytes);
+  if (p.work_bytes) cuda_host::fill_garbage(work, p.work_bytes);
 }
 
 cufftResult exec(const char *call, cufftHandle handle, cufftType type, void *in, void *out, int direction) {
@@ -92,7 +92,7 @@ cufftResult exec(const char *call, cufftHandle handle, cufftType type, void *in,
   Operation operation;
   operation.name = call;
   operation.computes = true;
-  operation.run = [=] { run(*p, in, out, direction); };
+  operation.run = [=, work = p->work] { run(*p, work, in, out, direction); };
   return enqueue(p->stream, std::move(operation)) ? CUFFT_EXEC_FAILED : CUFFT_SUCCESS;
 }
 

@@ -51,6 +51,7 @@ void *first_frame(char *end, void (*entry)()) {
 struct Fiber {
   void *context = nullptr;
   char *stack;
+  void *tsan = nullptr;  // TSan's
   uint3 thread = {};
   const char *file = nullptr;  // of the barrier where it waits
   int line = 0;
@@ -87,6 +88,7 @@ struct Runner {
   Fiber *current = nullptr;
   void *home = nullptr;
   void *home_fake = nullptr;  // ASan's
+  void *home_tsan = nullptr;
   const void *home_stack = nullptr;
   size_t home_size = 0;
   Order *order = nullptr;  // of what has its turn: threads at first, then `turn`
@@ -128,6 +130,7 @@ void Runner::make_fiber() {
   fiber->stack = map + guard;
   (void)VALGRIND_STACK_REGISTER(fiber->stack, fiber->stack + STACK);
   fiber->context = first_frame(fiber->stack + STACK, live);
+  fiber->tsan = __tsan_create_fiber(0);
   idle.push_back(fiber.get());
   fibers.push_back(std::move(fiber));
 }
@@ -138,6 +141,8 @@ void Runner::enter(Fiber *fiber) {
 #if CUDA_HOST_ASAN
   __sanitizer_start_switch_fiber(&home_fake, fiber->stack, STACK);
 #endif
+  home_tsan = __tsan_get_current_fiber();
+  __tsan_switch_to_fiber(fiber->tsan, 0);
   cuda_host_switch(&home, fiber->context);
 #if CUDA_HOST_ASAN
   __sanitizer_finish_switch_fiber(home_fake, nullptr, nullptr);
@@ -156,6 +161,7 @@ void Runner::leave() {
     current = to;
     threadIdx = to->thread;
   }
+  __tsan_switch_to_fiber(to ? to->tsan : home_tsan, 0);
   cuda_host_switch(&from->context, to ? to->context : home);
 #if CUDA_HOST_ASAN
   __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);

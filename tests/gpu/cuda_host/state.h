@@ -26,6 +26,13 @@
 #else
 #define CUDA_HOST_ASAN 0
 #endif
+#if defined(__SANITIZE_THREAD__)
+#include <sanitizer/tsan_interface.h>
+#else
+#define __tsan_create_fiber(flags) nullptr
+#define __tsan_get_current_fiber() nullptr
+#define __tsan_switch_to_fiber(fiber, flags) (void)(fiber)
+#endif
 #if __has_include(<valgrind/memcheck.h>)
 #include <valgrind/memcheck.h>
 #else
