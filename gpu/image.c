@@ -179,7 +179,7 @@ ncc_status ncc_gpu_prepare_image(ncc_gpu_engine *e, const ncc_task *task) {
   if (e->image.serial == task->image_serial) return NCC_OK;
   ncc_counters *counters = e->context->counters;
   double t0 = ncc_clock_s(), planned_s = counters->planning_s;
-  e->image.centring = ncc_centring_choose(task->image);
+  e->image.centring = ncc_centring_choose(task->image, false);
   NCC_TRY(reserve(e, task->image->pixels.dtype));
   NCC_TRY(upload(e, task->image));
   NCC_TRY(transform(e, task->image));

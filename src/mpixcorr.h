@@ -7,7 +7,8 @@
  *
  *      sum(W * (T - mean T)) / sqrt(ssd(W) * ssd(T)),   ssd(A) = sum((A - mean A)^2)
  *
- *  and 0 where W or T is flat, that is, where all its pixels are equal. A position (y, x) is that of the *full*
+ *  and 0 where W or T is flat, that is, where all its pixels are equal. With NCC_OUTSIDE_IGNORE W and T are only what
+ *  overlaps of window and template, and flat is judged over that. A position (y, x) is that of the *full*
  *  correlation of an M x N image with an m x n template: rows 0 .. M+m-2, columns 0 .. N+n-2; there the template's
  *  bottom-right pixel lies on image pixel (y, x). Crop and search windows restrict where a peak is sought, never the
  *  coordinates it is given in. Sizes are in pixels, arrays in C order.
@@ -119,6 +120,12 @@ typedef struct ncc_filter {
 
 #define NCC_FILTERS_MOST 8
 
+/** What lies outside an image. */
+typedef enum ncc_outside {
+  NCC_OUTSIDE_ZERO,  /**< zeros, which are pixels as others are */
+  NCC_OUTSIDE_IGNORE /**< nothing: all sums, those of means and norms too, go over the overlap alone */
+} ncc_outside;
+
 /** What is searched and how: everything that may change a result. Zero-initialised it is the whole full correlation. */
 typedef struct ncc_search {
   int64_t crop_y, crop_x; /**< rows dropped at top and bottom, columns at left and right, of the full correlation */
@@ -130,6 +137,7 @@ typedef struct ncc_search {
   bool quality;       /**< also find the sub-pixel position and the second peak */
   int n_filters;      /**< that are applied to images and templates first, in this order; 0: none */
   ncc_filter filters[NCC_FILTERS_MOST];
+  ncc_outside outside; /**< with `ignore` small overlaps match by chance: min_overlap should be some 0.3 */
 } ncc_search;
 
 /** Reads a chain of filters as the command line has it: "median:3,log:1.5", "dog:1,2".

@@ -80,7 +80,9 @@ def _options(search: Search, threads: int | None, progress: bool) -> list[str]:
         options += ["--normalize"]
     if search.eps:
         options += ["--eps", repr(search.eps)]
-    if search.min_overlap:
+    if search.ignore_outside:
+        options += ["--outside", "ignore"]
+    if search.min_overlap or search.ignore_outside:
         options += ["--min-overlap", repr(search.min_overlap)]
     if search.filter:
         options += ["--filter", search.filter]

@@ -40,6 +40,8 @@ class Search(NamedTuple):
     quality: bool = False
     #: A chain as the command line has it, "median:3,log:1.5"; "": none.
     filter: str = ""
+    #: Nothing lies outside the image, in place of zeros.
+    ignore_outside: bool = False
 
 
 def _load() -> ctypes.CDLL:
@@ -130,6 +132,7 @@ _SEARCH = _struct(
         "min_overlap": _F64,
         "quality": np.bool_,
         "n_filters": np.int32,
+        "outside": np.int32,
     },
 )
 _CONFIG = _struct("ncc_config", {"threads": np.int32})
@@ -137,7 +140,10 @@ _CONFIG = _struct("ncc_config", {"threads": np.int32})
 
 def c_search(search: Search) -> np.ndarray:
     """An ncc_search. ValueError: filters that the library does not know."""
-    out = np.array((*search[:-1], 0), _SEARCH)
+    out = np.zeros((), _SEARCH)
+    for name in search._fields[:-2]:
+        out[name] = getattr(search, name)
+    out["outside"] = search.ignore_outside
     if search.filter:
         at = out.ctypes.data
         chain, n = at + _layout("ncc_search.filters"), at + _layout("ncc_search.n_filters")

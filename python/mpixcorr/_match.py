@@ -28,7 +28,8 @@ def match(
     search: npt.ArrayLike | None = None,
     near: npt.ArrayLike | None = None,
     normalize: bool = False,
-    min_overlap: float = 0.0,
+    min_overlap: float | None = None,
+    outside: Literal["zero", "ignore"] = "zero",
     filter: str = "",
     eps: float = 0.0,
     quality: bool = False,
@@ -56,7 +57,10 @@ def match(
             from the predicted (y, x) by at most the radii, as in Result.offsets. A negative radius: no prediction.
         normalize: subtract each image's and template's mean and divide by its standard deviation first, in a copy.
             Changes the NCC only where a template overhangs the image.
-        min_overlap: ignore positions where less than this fraction of the template's area overlaps the image.
+        min_overlap: ignore positions where less than this fraction of the template's area overlaps the image; None: 0,
+            or 0.3 with outside="ignore".
+        outside: what lies outside an image: "zero", zeros, or "ignore", nothing: means and norms then go over the
+            overlap alone. The mode for raw tiles, whose pixels are far from zero mean.
         filter: applied to images and templates before all else, in this order, for example "median:3,log:1.5":
             median:N, gauss:S, log:S as scipy.ndimage; dog:S1,S2 is gauss S1 minus gauss S2, highpass:S the input minus
             gauss S. float64, rounded to float32 once; the same bytes on every machine.
@@ -85,7 +89,7 @@ def match(
     rows = as_pairs(pairs)
     where = as_where(search, near, len(rows))
     check_ids(rows, images, templates)
-    question = _as_search(crop, normalize, min_overlap, eps, quality, filter)
+    question = _as_search(crop, normalize, min_overlap, outside, eps, quality, filter)
     if threads is not None and threads < 1:
         raise ValueError(f"threads is {threads}: expected 1 or more")
     if launcher is not None:
@@ -93,7 +97,9 @@ def match(
     return match_here(images, templates, rows, where, question, threads, progress)
 
 
-def _as_search(crop: Crop, normalize: bool, min_overlap: float, eps: float, quality: bool, filter: str) -> Search:
+def _as_search(
+    crop: Crop, normalize: bool, min_overlap: float | None, outside: str, eps: float, quality: bool, filter: str
+) -> Search:
     """Checks what is asked."""
     half = isinstance(crop, str)
     if half and crop != "half":
@@ -101,10 +107,17 @@ def _as_search(crop: Crop, normalize: bool, min_overlap: float, eps: float, qual
     crop_x, crop_y = (0, 0) if half else as_integers([crop], "crop", "integers (X, Y), or 'half'", (1, 2))[0].tolist()
     if crop_x < 0 or crop_y < 0:
         raise ValueError(f"crop is {crop!r}: expected no negative number")
+    if outside not in ("zero", "ignore"):
+        raise ValueError(f"outside is {outside!r}: expected 'zero' or 'ignore'")
+    ignore = outside == "ignore"
+    if min_overlap is None:
+        min_overlap = 0.3 if ignore else 0.0
     if not 0 <= min_overlap <= 1:
         raise ValueError(f"min_overlap is {min_overlap}: expected a fraction from 0 to 1")
     if not 0 <= eps < np.inf:
         raise ValueError(f"eps is {eps}: expected 0 or more")
-    search = Search(crop_y, crop_x, half, bool(normalize), float(eps), float(min_overlap), bool(quality), str(filter))
+    search = Search(
+        crop_y, crop_x, half, bool(normalize), float(eps), float(min_overlap), bool(quality), str(filter), ignore
+    )
     c_search(search)  # filters are the library's to understand
     return search

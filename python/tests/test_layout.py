@@ -19,6 +19,7 @@ TYPES = {
     "uint8_t": np.uint8,
     "int": np.int32,
     "ncc_dtype": np.int32,
+    "ncc_outside": np.int32,
     "const void *": np.uintp,
 }
 

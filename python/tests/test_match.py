@@ -43,6 +43,17 @@ def test_partial_overlap_is_told(case):
     assert result.overlap[0] == np.float32(13 * 14 / (21 * 24))
 
 
+def test_nothing_outside_a_raw_tile():
+    scene = np.random.default_rng(3).integers(0, 256, (80, 100)).astype(np.uint8) // 4 + 150
+    tile, template = scene[:60, :70], scene[30:70, 50:90]
+    result = match([tile], [template], outside="ignore")
+    assert result.offsets.tolist() == [[30, 50]] and result.overlap[0] == np.float32(30 * 20 / 1600)
+    assert result.peaks[0] == pytest.approx(1, abs=1e-12)
+    with pytest.warns(RuntimeWarning, match="zeros outside"):
+        assert match([tile], [template]).offsets.tolist() != [[30, 50]]
+    assert match([tile], [template], outside="ignore", min_overlap=0.5).offsets.tolist() != [[30, 50]]
+
+
 def test_search_window_restricts(case):
     windows = [[50, 63, 51, 64], [0, 0, 20, 20]]
     result = match([case.images[0]], [case.templates[1]], [[0, 0], [0, 0]], search=windows)
@@ -105,6 +116,7 @@ def test_many_templates_in_slices(case, monkeypatch):
         ({"crop": (1, 2, 3)}, ValueError, r"crop is int64 \[1, 3\]"),
         ({"crop": "third"}, ValueError, "'half'"),
         ({"min_overlap": 1.5}, ValueError, "fraction"),
+        ({"outside": "nothing"}, ValueError, "'zero' or 'ignore'"),
         ({"eps": -1.0}, ValueError, "0 or more"),
         ({"threads": 0}, ValueError, "1 or more"),
         ({"templates": [np.zeros(5)]}, ValueError, r"template 0 has shape \[5\]"),

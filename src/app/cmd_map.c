@@ -104,7 +104,7 @@ static ncc_status check_options(const map_options *o) {
   NCC_CHECK(png || (h5 && !sheet), NCC_ERR_USAGE, "map: OUT '%s' found, expected a name that ends in .png%s", o->output,
             sheet ? "" : " or .h5");
   NCC_CHECK(!o->results || !(s->crop_half || s->crop_x || s->crop_y || s->normalize || s->eps > 0 ||
-                             s->min_overlap > 0 || s->n_filters > 0),
+                             s->min_overlap > 0 || s->outside != NCC_OUTSIDE_ZERO || s->n_filters > 0),
             NCC_ERR_USAGE, "map: --results and search options found, expected one of them");
   NCC_CHECK(!png || ncc_picture_available(), NCC_ERR_USAGE,
             "map: this build draws no pictures: cairo was not found when it was configured");
@@ -253,6 +253,7 @@ ncc_status ncc_cmd_map(int argc, char **argv) {
   } else {
     NCC_TRY(ncc_pair_source_open(values.input, values.root, &source));
   }
+  ncc_search_settle(&values.search);
   NCC_TRY(ncc_pair_source_filter(source, &values.search));
   status = values.pair >= 0 ? show_pair(&values, source) : show_below(&values, source, &results);
 

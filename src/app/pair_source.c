@@ -172,6 +172,7 @@ ncc_status ncc_search_of_results(const char *path, const ncc_output_data *result
     status = NCC_ERR_INPUT;
     goto cleanup;
   }
+  ncc_search_settle(&values.search);
   *out = values.search;
 
 cleanup:

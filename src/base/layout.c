@@ -32,6 +32,7 @@ static const struct {
     FIELD(ncc_search, quality),
     FIELD(ncc_search, n_filters),
     FIELD(ncc_search, filters),
+    FIELD(ncc_search, outside),
     STRUCT(ncc_filter),
     FIELD(ncc_filter, kind),
     FIELD(ncc_filter, a),

@@ -26,6 +26,8 @@ ncc_status ncc_check_search(const ncc_search *search) {
   NCC_CHECK(search->eps >= 0 && search->eps < INFINITY, NCC_ERR_USAGE, "eps %g: expected 0 or more", search->eps);
   NCC_CHECK(search->min_overlap >= 0 && search->min_overlap <= 1, NCC_ERR_USAGE,
             "minimum overlap %g: expected a fraction from 0 to 1", search->min_overlap);
+  NCC_CHECK(search->outside == NCC_OUTSIDE_ZERO || search->outside == NCC_OUTSIDE_IGNORE, NCC_ERR_USAGE,
+            "outside %d: expected an ncc_outside, 0 or 1", (int)search->outside);
   NCC_TRY(ncc_filter_check(search->filters, search->n_filters));
 
 cleanup:

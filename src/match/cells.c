@@ -60,7 +60,8 @@ static bool serves(int64_t extent, int64_t cell, int64_t y0, int64_t y1, int64_t
 }
 
 bool ncc_cells_serve(const ncc_geometry *g) {
-  return serves(g->template_rows, CELL_ROWS, g->search.y0, g->search.y1, g->trim.y0, g->trim.y1) &&
+  return !g->ignores_outside &&
+         serves(g->template_rows, CELL_ROWS, g->search.y0, g->search.y1, g->trim.y0, g->trim.y1) &&
          serves(g->template_cols, CELL_COLS, g->search.x0, g->search.x1, g->trim.x0, g->trim.x1);
 }
 

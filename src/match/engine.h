@@ -63,6 +63,9 @@ struct ncc_engine_ops {
   ncc_status (*match)(void *state, const ncc_search *search, const ncc_geometry *geometry, const ncc_array *image,
                       const ncc_array *tmpl, ncc_result *result);
 
+  /** Does pairs whose geometry ignores what is outside the image; those of other engines go to the CPU engine. */
+  bool ignores_outside;
+
   /** Bytes that the engine allocates for a geometry; NULL: nothing to speak of. */
   int64_t (*bytes)(const ncc_geometry *geometry, int threads);
 };

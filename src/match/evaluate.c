@@ -30,7 +30,9 @@ typedef struct row_sums {
 
 struct ncc_evaluator {
   ncc_pool *pool;
-  row_sums *rows;  // [capacity]
+  ncc_outside outside;
+  row_sums *rows;  // [capacity], as the next
+  ncc_overlap_row *overlap_rows;
   int64_t capacity;
 };
 
@@ -44,16 +46,18 @@ typedef struct evaluate_job {
   double boost;  // exact power of two on the image's pixels; c is that of boosted pixels
 } evaluate_job;
 
-ncc_status ncc_evaluator_create(ncc_pool *pool, ncc_evaluator **out) {
+ncc_status ncc_evaluator_create(ncc_pool *pool, ncc_outside outside, ncc_evaluator **out) {
   *out = calloc(1, sizeof **out);
   if (!*out) return ncc_error_set(NCC_ERR_NOMEM, "out of memory for the evaluator");
   (*out)->pool = pool;
+  (*out)->outside = outside;
   return NCC_OK;
 }
 
 void ncc_evaluator_destroy(ncc_evaluator **evaluator) {
   if (!*evaluator) return;
   free((*evaluator)->rows);
+  free((*evaluator)->overlap_rows);
   free(*evaluator);
   *evaluator = NULL;
 }
@@ -61,9 +65,13 @@ void ncc_evaluator_destroy(ncc_evaluator **evaluator) {
 ncc_status ncc_evaluator_reserve(ncc_evaluator *evaluator, int64_t template_rows) {
   if (template_rows <= evaluator->capacity) return NCC_OK;
   free(evaluator->rows);
+  free(evaluator->overlap_rows);
+  evaluator->overlap_rows = NULL;
+  const bool ignores = evaluator->outside == NCC_OUTSIDE_IGNORE;
+  if (ignores) evaluator->overlap_rows = malloc((size_t)template_rows * sizeof *evaluator->overlap_rows);
   evaluator->rows = malloc((size_t)template_rows * sizeof *evaluator->rows);
-  evaluator->capacity = evaluator->rows ? template_rows : 0;
-  if (!evaluator->rows)
+  evaluator->capacity = evaluator->rows && (evaluator->overlap_rows || !ignores) ? template_rows : 0;
+  if (evaluator->capacity == 0)
     return ncc_error_set(NCC_ERR_NOMEM, "out of memory for sums over %lld rows", (long long)template_rows);
   return NCC_OK;
 }
@@ -149,10 +157,13 @@ ncc_evaluation ncc_evaluate(ncc_evaluator *evaluator, const ncc_prepared *image,
   const int64_t overlap = job.n_rows * job.n_cols, whole = by->rows * by->cols;
   const double n = (double)overlap, area = (double)whole;
   const bool overhangs = overlap < whole;
+  if (overhangs && evaluator->outside == NCC_OUTSIDE_IGNORE)
+    return ncc_evaluate_overlap(evaluator->pool, evaluator->overlap_rows, image, tmpl, y, x);
 
   job.c = image->mean;
   job.boost = 1;
   ncc_evaluation out = window_moments(evaluator, &job, n, area);
+  out.ssd_tmpl = tmpl->ssd;
   // Only sums that small next to their rounding can belong to a flat window; ask the pixels.
   double level = job.c * job.c * n;
   if (out.ssd_window <= 1e-20 * level || out.ssd_window < 0x1p-900) {
@@ -165,6 +176,7 @@ ncc_evaluation ncc_evaluate(ncc_evaluator *evaluator, const ncc_prepared *image,
       job.c *= BOOST;
       job.boost = BOOST;
       out = window_moments(evaluator, &job, n, area);
+      out.ssd_tmpl = tmpl->ssd;
     }
   }
   double denominator = sqrt(out.ssd_window) * sqrt(tmpl->ssd);

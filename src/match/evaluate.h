@@ -6,19 +6,12 @@
 #ifndef NCC_EVALUATE_H
 #define NCC_EVALUATE_H
 
-#include "base/pool.h"
-#include "match/prepare.h"
+#include "match/evaluate_overlap.h"
 
 typedef struct ncc_evaluator ncc_evaluator;
 
-typedef struct ncc_evaluation {
-  double numerator;  /**< sum(W * (T - mean T)), scaled by image.scale * tmpl.scale */
-  double ssd_window; /**< sum((W - mean W)^2), scaled by image.scale^2 */
-  bool flat;         /**< all pixels of W are equal, zeros outside the image included */
-  double ncc;        /**< in [-1, 1]; 0 where W is flat */
-} ncc_evaluation;
-
-ncc_status ncc_evaluator_create(ncc_pool *pool, ncc_evaluator **out);
+/** @param[in] outside  of the image */
+ncc_status ncc_evaluator_create(ncc_pool *pool, ncc_outside outside, ncc_evaluator **out);
 void ncc_evaluator_destroy(ncc_evaluator **evaluator);
 
 /** Makes room for templates of so many rows. @return NCC_OK; NCC_ERR_NOMEM. */

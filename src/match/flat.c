@@ -1,8 +1,8 @@
 /** Exact flatness of windows, by counting in integers over stored pixels; see ncc_flat_rows() in stats.h.
  *
  *  A window inside the image is flat if no two neighbours in it differ; one that overhangs is flat if all its pixels
- * are 0, as the zeros outside are part of it. Counts of differing neighbours and of non-zero pixels slide down the
- * columns and along the rows.
+ * are 0, as the zeros outside are part of it, unless nothing is outside. Counts of differing neighbours and of non-zero
+ * pixels slide down the columns and along the rows.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -85,7 +85,7 @@ ncc_status ncc_flat_rows(const ncc_prepared *image, const ncc_geometry *g,
         left++;
       }
       bool inside = y - m + 1 >= 0 && y < M && x - n + 1 >= 0 && x < N;
-      flat[i] = inside ? across == 0 && down == 0 : nonzero == 0;
+      flat[i] = inside || g->ignores_outside ? across == 0 && down == 0 : nonzero == 0;
     }
     row(context, y, flat);
   }

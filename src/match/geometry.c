@@ -93,7 +93,8 @@ static bool rect_equal(const ncc_rect *a, const ncc_rect *b) {
 
 bool ncc_geometry_equal(const ncc_geometry *a, const ncc_geometry *b) {
   return a->image_rows == b->image_rows && a->image_cols == b->image_cols && a->template_rows == b->template_rows &&
-         a->template_cols == b->template_cols && rect_equal(&a->search, &b->search) && a->min_overlap == b->min_overlap;
+         a->template_cols == b->template_cols && rect_equal(&a->search, &b->search) &&
+         a->min_overlap == b->min_overlap && a->ignores_outside == b->ignores_outside;
 }
 
 int64_t ncc_geometry_min_fft(int64_t image, int64_t tmpl, int64_t first, int64_t last) {
@@ -230,6 +231,7 @@ ncc_status ncc_geometry_create(const ncc_search *search, const ncc_rect *window,
     NCC_CHECK(drop_empty_border(&g), NCC_ERR_SHAPE, "a minimum overlap of %g leaves no position", g.min_overlap);
   g.trim = (ncc_rect){ncc_max(0, g.search.y0 - template_rows + 1), ncc_max(0, g.search.x0 - template_cols + 1),
                       ncc_min(image_rows, g.search.y1), ncc_min(image_cols, g.search.x1)};
+  g.ignores_outside = search->outside == NCC_OUTSIDE_IGNORE && ncc_geometry_overhangs(&g);
   *out = g;
 
 cleanup:

@@ -16,8 +16,9 @@ typedef struct ncc_geometry {
   ncc_rect search;                      /**< searched positions, full coordinates; never empty: `permitted` without
                                              rows and columns at its rim where too little overlaps */
   double min_overlap;                   /**< fraction of m * n that must overlap */
-  ncc_rect exclude;                     /**< positions left out of the search (second peak); empty: none */
-  ncc_rect trim;                        /**< the part of the image that can reach the search, image coordinates */
+  bool ignores_outside; /**< templates may overhang the image, outside of which is nothing (NCC_OUTSIDE_IGNORE) */
+  ncc_rect exclude;     /**< positions left out of the search (second peak); empty: none */
+  ncc_rect trim;        /**< the part of the image that can reach the search, image coordinates */
 } ncc_geometry;
 
 /** Works out the geometry of a pair.

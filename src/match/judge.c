@@ -12,7 +12,7 @@ double ncc_case_value(const ncc_case *c, int64_t y, int64_t x, bool *zeroed, dou
   c->counters->candidate_px += ncc_geometry_overlap_px(c->geometry, y, x);
   bool zero = e.flat;
   if (c->eps > 0) {
-    double response = sqrt(e.ssd_window) * sqrt(c->tmpl->ssd);
+    double response = sqrt(e.ssd_window) * sqrt(e.ssd_tmpl);
     zero |= response <= c->eps * c->image->scale * c->tmpl->scale;
   }
   if (zeroed) *zeroed = zero;

@@ -33,7 +33,7 @@ static ncc_status pair_create(const ncc_search *search, const ncc_geometry *g, c
   ncc_status status = NCC_OK;
   *p = (judged_pair){.config.threads = threads};
   NCC_TRY(ncc_pool_create(threads, &p->pool));
-  NCC_TRY(ncc_evaluator_create(p->pool, &p->evaluator));
+  NCC_TRY(ncc_evaluator_create(p->pool, search->outside, &p->evaluator));
   NCC_TRY(ncc_evaluator_reserve(p->evaluator, tmpl->rows));
   NCC_TRY(ncc_prepared_create(p->pool, image, search->normalize, &p->image));
   NCC_TRY(ncc_prepared_create(p->pool, tmpl, search->normalize, &p->tmpl));
@@ -126,7 +126,7 @@ ncc_status ncc_map_evaluate(const ncc_search *search, const ncc_array *image, co
   ncc_status status = NCC_OK;
   judged_pair pair = {0};
   ncc_geometry g;
-  const ncc_search everywhere = {.normalize = search->normalize, .eps = search->eps};
+  const ncc_search everywhere = {.normalize = search->normalize, .eps = search->eps, .outside = search->outside};
   NCC_TRY(ncc_geometry_create(&everywhere, NULL, image->rows, image->cols, tmpl->rows, tmpl->cols, &g));
   NCC_TRY(pair_create(search, &g, image, tmpl, threads, &pair));
   for (int64_t i = 0; i < n; i++) {

@@ -80,7 +80,7 @@ ncc_status ncc_matcher_create(const ncc_search *search, const ncc_config *config
   m->image_key = -1;
   NCC_TRY(ncc_pool_create(m->config.threads > 0 ? m->config.threads : 1, &m->pool));
   m->context = (ncc_engine_context){&m->config, m->pool, &m->counters, search->eps, decide_task, m};
-  NCC_TRY(ncc_evaluator_create(m->pool, &m->evaluator));
+  NCC_TRY(ncc_evaluator_create(m->pool, search->outside, &m->evaluator));
   NCC_TRY(ncc_second_tier_create(&m->context, &m->second_tier));
   NCC_TRY(m->engine->create(&m->context, &m->state));
   *out = m;
@@ -243,7 +243,8 @@ cleanup:
   return status;
 }
 
-/** The device does not take (all of) a batch, or is gone: the CPU engine does what is not yet decided. */
+/** The device does not take (all of) a batch, or is gone: the CPU engine does what is not yet decided.
+ *  @param[in] why  NCC_OK: the device's engine does not know how */
 static ncc_status run_on_cpu(ncc_matcher *m, int n, ncc_status why) {
   ncc_status status = NCC_OK;
   const ncc_engine_ops *cpu = ncc_engine_cpu(), *device = m->engine;
@@ -251,6 +252,9 @@ static ncc_status run_on_cpu(ncc_matcher *m, int n, ncc_status why) {
   m->device_lost = why == NCC_ERR_DEVICE;
   if (m->device_lost)
     snprintf(m->device_message, sizeof m->device_message, "the GPU is given up: %s", ncc_error_message());
+  else if (!m->device_message[0] && why == NCC_OK)
+    snprintf(m->device_message, sizeof m->device_message,
+             "the GPU engine has zeros outside the image, these pairs nothing");
   else if (!m->device_message[0])
     snprintf(m->device_message, sizeof m->device_message, "pairs do not fit on the GPU: %s", ncc_error_message());
   if (!m->cpu_state) NCC_TRY(cpu->create(&m->context, &m->cpu_state));
@@ -281,6 +285,7 @@ cleanup:
 static ncc_status run_batch(ncc_matcher *m, int n) {
   for (int i = 0; i < n; i++) ncc_proposal_reset(&m->proposals[i]);
   m->first = 0;
+  if (m->tasks[0].geometry->ignores_outside && !m->engine->ignores_outside) return run_on_cpu(m, n, NCC_OK);
   ncc_status status = m->engine->propose(m->state, n, m->tasks, m->proposals);
   bool device = m->engine != ncc_engine_cpu();
   if (device && (status == NCC_ERR_DEVICE || status == NCC_ERR_MEMORY_LIMIT)) status = run_on_cpu(m, n, status);

@@ -20,7 +20,7 @@ bool ncc_overhang_misleads(const ncc_search *search, const ncc_rect *window, con
       ncc_check_array(image, -1) != NCC_OK || (bytes > 0 && ncc_check_pointer(text, "text") != NCC_OK))
     return false;
   if (bytes > 0) text[0] = '\0';
-  if (search->normalize || !image->data ||
+  if (search->normalize || search->outside == NCC_OUTSIDE_IGNORE || !image->data ||
       ncc_geometry_create(search, window, image->rows, image->cols, template_rows, template_cols, &g) != NCC_OK ||
       !ncc_geometry_overhangs(&g))
     return false;

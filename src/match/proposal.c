@@ -177,10 +177,10 @@ double ncc_template_unit(const ncc_prepared *tmpl) {
   return unit_of(fmax(tmpl->hi - tmpl->mean, tmpl->mean - tmpl->lo));
 }
 
-ncc_centring ncc_centring_choose(const ncc_prepared *image) {
+ncc_centring ncc_centring_choose(const ncc_prepared *image, bool ignores_outside) {
   double pixels = (double)image->pixels.rows * (double)image->pixels.cols;
   double squares = image->ssd + pixels * image->mean * image->mean;
-  bool keep = squares <= 32.0 * 32.0 * image->ssd;
+  bool keep = !ignores_outside && squares <= 32.0 * 32.0 * image->ssd;
   ncc_centring c = {.centre = keep ? 0 : image->mean, .norm = sqrt(keep ? squares : image->ssd)};
   c.unit = unit_of(fmax(fabs(image->lo - c.centre), fabs(image->hi - c.centre)));
   return c;

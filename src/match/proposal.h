@@ -78,8 +78,9 @@ typedef struct ncc_centring {
 } ncc_centring;
 
 /** Subtracting the mean shrinks the error bound, but costs a correction at every overhang. Up to a bound 32 times as
- *  large (raw 8-bit tiles: about 5 times) no more candidates come up in practice: then the image stays as it is. */
-ncc_centring ncc_centring_choose(const ncc_prepared *image);
+ *  large (raw 8-bit tiles: about 5 times) no more candidates come up in practice: then the image stays as it is.
+ *  @param[in] ignores_outside  overhangs are corrected in any case */
+ncc_centring ncc_centring_choose(const ncc_prepared *image, bool ignores_outside);
 
 /** The unit of a template about its mean. */
 double ncc_template_unit(const ncc_prepared *tmpl);

@@ -140,6 +140,46 @@ static bool window_ncc(const double *window, int64_t stride, const mean_free *t,
   return true;
 }
 
+/** The same where nothing is outside the image: over the pixels of image and template that overlap at full position
+ *  (y, x). @param[in] image, tmpl  [rows, cols], neither padded nor mean-free */
+static bool overlap_ncc(const ncc_geometry *g, const double *image, const double *tmpl, int64_t y, int64_t x,
+                        double eps, double *value) {
+  const int64_t top = y - g->template_rows + 1, left = x - g->template_cols + 1;
+  long double w_sum = 0, t_sum = 0, w_ssd = 0, t_ssd = 0, numerator = 0;
+  double w_pivot = 0, t_pivot = 0;
+  int64_t n = 0;
+  bool w_flat = true, t_flat = true;
+  *value = 0;
+  for (int pass = 0; pass < 2; ++pass)
+    for (int64_t i = 0; i < g->template_rows; ++i) {
+      for (int64_t j = 0; j < g->template_cols; ++j) {
+        if (top + i < 0 || top + i >= g->image_rows || left + j < 0 || left + j >= g->image_cols) continue;
+        const double w = image[(top + i) * g->image_cols + left + j], t = tmpl[i * g->template_cols + j];
+        if (pass == 0) {
+          if (n++ == 0) {
+            w_pivot = w;
+            t_pivot = t;
+          }
+          w_flat &= w == w_pivot;
+          t_flat &= t == t_pivot;
+          w_sum += (long double)w - w_pivot;
+          t_sum += (long double)t - t_pivot;
+        } else {
+          const long double w_deviation = ((long double)w - w_pivot) - w_sum / n;
+          const long double t_deviation = ((long double)t - t_pivot) - t_sum / n;
+          w_ssd += w_deviation * w_deviation;
+          t_ssd += t_deviation * t_deviation;
+          numerator += w_deviation * t_deviation;
+        }
+      }
+    }
+  if (n == 0 || w_flat || t_flat) return false;
+  const long double denominator = sqrtl(w_ssd * t_ssd);
+  if (eps > 0 && denominator <= eps) return false;
+  *value = (double)fminl(1, fmaxl(-1, numerator / denominator));
+  return true;
+}
+
 /** The best of a map [rows, cols] (NaN: not searched) outside a square of half-width `radius` around (y0, x0); a
  *  negative radius leaves nothing out. @return false where no position is left. */
 static bool best_of(const double *map, int64_t rows, int64_t cols, int64_t y0, int64_t x0, int64_t radius, int64_t *y,
@@ -201,10 +241,11 @@ static ncc_status reference_match(void *state, const ncc_search *search, const n
   int64_t rows = g->search.y1 - g->search.y0, cols = g->search.x1 - g->search.x0;
   double *padded = NULL, *template_pixels = NULL, *map = NULL;
   mean_free t = {.rows = m, .cols = n};
+  const bool ignores = search->outside == NCC_OUTSIDE_IGNORE;
   bool image_finite, template_finite;
 
   *out = ncc_result_none(NCC_PAIR_NONFINITE);
-  padded = load_padded(image, search->normalize, m - 1, n - 1, &image_finite);
+  padded = load_padded(image, search->normalize, ignores ? 0 : m - 1, ignores ? 0 : n - 1, &image_finite);
   template_pixels = load_padded(tmpl, search->normalize, 0, 0, &template_finite);
   map = malloc((size_t)(rows * cols) * sizeof *map);
   t.values = malloc((size_t)(m * n) * sizeof *t.values);
@@ -230,7 +271,8 @@ static ncc_status reference_match(void *state, const ncc_search *search, const n
         *value = NAN;
       } else if (template_flat) {
         *value = 0;
-      } else if (window_ncc(padded + y * stride + x, stride, &t, search->eps, value)) {
+      } else if (ignores ? overlap_ncc(g, padded, template_pixels, y, x, search->eps, value)
+                         : window_ncc(padded + y * stride + x, stride, &t, search->eps, value)) {
         any = true;
       }
     }

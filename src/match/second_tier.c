@@ -14,9 +14,13 @@
 #include "base/error.h"
 #include "match/fft.h"
 #include "match/stats.h"
+#include "match/template_overlap.h"
 
 /** Least side of a tile; larger templates have tiles of their own size. */
 enum { TILE = 1024, CANDIDATES = 1 << 20 };
+
+/** ssd of what overlaps of a template is known within one in so many, or doubtful. */
+#define PART_WELL_ABOVE 0x1p36
 
 /** A number as an unevaluated sum. */
 typedef struct dd {
@@ -62,6 +66,7 @@ static inline dd dd_divide(dd a, double b) {
 struct ncc_second_tier {
   const ncc_engine_context *context;
   ncc_buffer image, tmpl, prefix, sums;
+  ncc_template_overlap parts;  // where nothing is outside the image, in place of prefix
   const ncc_task *task;
   ncc_geometry tile;           // geometry with the tile as its search
   int64_t rows, cols, stride;  // of the transform; stride in doubles
@@ -81,6 +86,7 @@ static void release(ncc_second_tier *t) {
   ncc_buffer_free(&t->image);
   ncc_buffer_free(&t->tmpl);
   ncc_buffer_free(&t->prefix);
+  ncc_template_overlap_clear(&t->parts);
   ncc_buffer_free(&t->sums);
 }
 
@@ -98,7 +104,8 @@ int64_t ncc_second_tier_bytes(const ncc_geometry *g) {
   int64_t rows = ncc_min(tile_side(g->template_rows), g->search.y1 - g->search.y0) + 2 * g->template_rows;
   int64_t cols = ncc_min(tile_side(g->template_cols), g->search.x1 - g->search.x0) + 2 * g->template_cols;
   int64_t transform = 8 * (rows + rows / 8 + 16) * (cols + cols / 8 + 32);
-  return 2 * transform + 8 * (g->template_rows + 1) * (g->template_cols + 1) + 32 * cols +
+  const int64_t parts = g->ignores_outside ? ncc_template_overlap_bytes(g->template_rows, g->template_cols) : 0;
+  return parts + 2 * transform + 8 * (g->template_rows + 1) * (g->template_cols + 1) + 32 * cols +
          CANDIDATES * (int64_t)sizeof(ncc_candidate);
 }
 
@@ -116,6 +123,7 @@ static ncc_geometry tile_geometry(const ncc_geometry *g, const ncc_rect *tile) {
 static ncc_status make_prefix(ncc_second_tier *t) {
   const ncc_prepared *tmpl = t->task->tmpl;
   const int64_t m = tmpl->pixels.rows, n = tmpl->pixels.cols, stride = n + 1;
+  if (t->task->geometry->ignores_outside) return ncc_template_overlap_create(tmpl, 1, &t->parts);
   ncc_status status = ncc_buffer_reserve(&t->prefix, 8 * ((m + 1) * stride + n), "prefix sums of a template");
   if (status != NCC_OK) return status;
   double *prefix = t->prefix.data;
@@ -209,6 +217,17 @@ static void slide(ncc_second_tier *t, int64_t image_row, bool add, double *pixel
   }
 }
 
+/** Where nothing is outside the image: means and ssd are of what overlaps of the template, too.
+ *  @param[in] s  sum of I - mean over the overlap of n pixels */
+static void take_part(const ncc_second_tier *t, int64_t y, int64_t x, double s, double n, double *numerator,
+                      double *ssd) {
+  const ncc_geometry *g = &t->tile;
+  const ncc_template_part part =
+      ncc_template_part_at(g->image_rows, g->image_cols, g->template_rows, g->template_cols, y, x);
+  *numerator -= s * ncc_template_overlap_sum(&t->parts, &part) / n;
+  *ssd = ncc_template_overlap_times(*ssd, ncc_template_overlap_ssd(&t->parts, &part, PART_WELL_ABOVE));
+}
+
 /** Visits the searched positions of full row y; called in increasing order of rows. */
 static void visit_row(void *context, int64_t y, const uint8_t *flat) {
   ncc_second_tier *t = context;
@@ -246,14 +265,18 @@ static void visit_row(void *context, int64_t y, const uint8_t *flat) {
     double overlap = (double)(rows_overlap * (want_right - want_left + 1));
     dd inside = dd_add(q, dd_negate(dd_divide(dd_multiply(s, s), overlap)));
     double ssd = inside.hi;
-    if (overlap < area) ssd += ncc_ssd_beyond(s.hi, overlap, area, mean);
+    if (overlap < area && !g->ignores_outside) ssd += ncc_ssd_beyond(s.hi, overlap, area, mean);
     // Double-double sums err by less than 2^-90 of all they have seen.
     double error = 0x1p-90 * t->mass;
     if (flat[x - g->search.x0])
       ssd = 0;
     else if (ssd < 0x1p45 * error)
       ssd = ssd > 2 * error ? -(ssd - error) : (double)NCC_SSD_UNKNOWN * 1e-200;
-    double numerator = numerators[x] / points + mean * overlap_sum(t, y, x);
+    double numerator = numerators[x] / points;
+    if (!g->ignores_outside)
+      numerator += mean * overlap_sum(t, y, x);
+    else if (overlap < area)
+      take_part(t, y, x, s.hi, overlap, &numerator, &ssd);
     t->visitor->position(t->visitor->context, y, x, numerator, ssd);
   }
 }
@@ -319,7 +342,8 @@ static ncc_status begin_list(void *context, double error) {
   NCC_TRY(ncc_proposal_merge(p->out, &p->tile));
   ncc_proposal_reset(&p->tile);
   p->tile.error = error;
-  p->bounds = ncc_bounds_create(task->image, task->tmpl, &units, p->tier->context->eps, error, 1e-14, 1e-15);
+  const double slack = task->geometry->ignores_outside ? 1e-10 : 1e-14;
+  p->bounds = ncc_bounds_create(task->image, task->tmpl, &units, p->tier->context->eps, error, slack, 1e-15);
 
 cleanup:
   return status;

@@ -130,7 +130,8 @@ static ncc_strip_overlap strip_overlap(const stats_job *job, int64_t y) {
   ncc_strip_overlap o = {.cols = job->overlap_cols,
                          .inverse_cols = job->inverse_cols,
                          .template_rows = (double)g->template_rows,
-                         .template_cols = (double)g->template_cols};
+                         .template_cols = (double)g->template_cols,
+                         .outside = g->ignores_outside ? 0 : 1};
   for (int r = 0; r < 8; r++) {
     bool searched = y + r >= g->search.y0 && y + r < g->search.y1;
     o.valid[r] = searched ? -1 : 0;
@@ -156,7 +157,8 @@ static void settle_exact(const stats_job *job, const stats_scratch *t, const ncc
     for (int r = 0; r < 8; r++) {
       if (!overlap->valid[r] || ssd[8 * i + r] >= limit) continue;
       const double s = window_at(&t->sums, t->sums.sums, i, r), q = window_at(&t->sums, t->sums.squares, i, r);
-      ssd[8 * i + r] = (float)(ncc_ssd_exact(s, q, overlap->rows[r] * job->overlap_cols[i], area, job->c) * scale);
+      const double n = overlap->rows[r] * job->overlap_cols[i];
+      ssd[8 * i + r] = (float)(ncc_ssd_exact(s, q, n, job->g->ignores_outside ? n : area, job->c) * scale);
     }
 }
 

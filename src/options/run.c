@@ -47,6 +47,44 @@ void ncc_crop_format(const void *target, char *text, size_t text_bytes) {
     snprintf(text, text_bytes, "%" PRId64 ",%" PRId64, search->crop_x, search->crop_y);
 }
 
+/* A value of ncc_search that nobody has given: what it is depends on other options, and on the input. */
+#define UNDECIDED (-1)
+
+static const double overlap_of[] = {[NCC_OUTSIDE_ZERO] = 0, [NCC_OUTSIDE_IGNORE] = 0.3};
+
+bool ncc_min_overlap_parse(const char *text, void *target) {
+  ncc_search *search = target;
+  char *end;
+  search->min_overlap = UNDECIDED;
+  if (strcmp(text, "default") == 0) return true;
+  search->min_overlap = strtod(text, &end);
+  return end != text && *end == '\0' && search->min_overlap >= 0 && search->min_overlap <= 1;
+}
+
+void ncc_min_overlap_format(const void *target, char *text, size_t text_bytes) {
+  ncc_search search = *(const ncc_search *)target;
+  ncc_search_settle(&search);
+  ncc_double_format(search.min_overlap, text, text_bytes);
+}
+
+bool ncc_outside_parse(const char *text, void *target) {
+  ncc_search *search = target;
+  const bool ignore = strcmp(text, "ignore") == 0;
+  search->outside = ignore ? NCC_OUTSIDE_IGNORE : NCC_OUTSIDE_ZERO;
+  if (strcmp(text, "default") != 0) return ignore || strcmp(text, "zero") == 0;
+  return true;
+}
+
+void ncc_outside_format(const void *target, char *text, size_t text_bytes) {
+  const ncc_search *search = target;
+  // Zeros are what earlier releases knew alone: their parts are still resumed.
+  snprintf(text, text_bytes, "%s", search->outside == NCC_OUTSIDE_IGNORE ? "ignore" : "");
+}
+
+void ncc_search_settle(ncc_search *search) {
+  if (search->min_overlap == UNDECIDED) search->min_overlap = overlap_of[search->outside];
+}
+
 bool ncc_filter_option_parse(const char *text, void *target) {
   ncc_search *search = target;
   return ncc_filter_parse(text, search->filters, &search->n_filters) == NCC_OK;
@@ -279,6 +317,7 @@ ncc_status ncc_run_options_parse(int argc, char **argv, ncc_run_options *options
             "run: --resume and --overwrite found, expected one of them");
   NCC_CHECK(*help || options->output || options->dry_run, NCC_ERR_USAGE,
             "run: OUTPUT is missing: expected INPUT OUTPUT, found 1 argument");
+  ncc_search_settle(&options->search);
 cleanup:
   return status;
 }

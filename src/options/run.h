@@ -58,6 +58,16 @@ void ncc_crop_format(const void *target, char *text, size_t text_bytes);
 bool ncc_filter_option_parse(const char *text, void *target);
 void ncc_filter_option_format(const void *target, char *text, size_t text_bytes);
 
+/** `--min-overlap` and `--outside` of an ncc_search; undecided until ncc_search_settle() where they are not given. */
+bool ncc_min_overlap_parse(const char *text, void *target);
+void ncc_min_overlap_format(const void *target, char *text, size_t text_bytes);
+bool ncc_outside_parse(const char *text, void *target);
+void ncc_outside_format(const void *target, char *text, size_t text_bytes);
+
+/** Decides what the command line has left open, once the input is known; to be called by every command that searches.
+ *  Called again it changes nothing. */
+void ncc_search_settle(ncc_search *search);
+
 /** Rows of an option table that say what is searched, for every command that searches. `member` is an ncc_search. */
 #define NCC_SEARCH_OPTION_ROWS(type, member)                                                                          \
   {.name = "crop",                                                                                                    \
@@ -74,15 +84,28 @@ void ncc_filter_option_format(const void *target, char *text, size_t text_bytes)
    .parse = ncc_crop_parse,                                                                                           \
    .format = ncc_crop_format},                                                                                        \
       {.name = "min-overlap",                                                                                         \
-       .kind = NCC_OPTION_DOUBLE,                                                                                     \
-       .offset = offsetof(type, member.min_overlap),                                                                  \
+       .kind = NCC_OPTION_CUSTOM,                                                                                     \
+       .offset = offsetof(type, member),                                                                              \
        .argument = "F",                                                                                               \
-       .initial = "0",                                                                                                \
-       .min = 0,                                                                                                      \
-       .max = 1,                                                                                                      \
+       .initial = "default",                                                                                          \
+       .default_words = "0; 0.3 with --outside ignore",                                                               \
+       .expected = "a number from 0 to 1",                                                                            \
        .help =                                                                                                        \
            "ignore positions where less than the fraction F of the template overlaps the image; 1 is the valid mode", \
-       .changes_results = true},                                                                                      \
+       .changes_results = true,                                                                                       \
+       .parse = ncc_min_overlap_parse,                                                                                \
+       .format = ncc_min_overlap_format},                                                                             \
+      {.name = "outside",                                                                                             \
+       .kind = NCC_OPTION_CUSTOM,                                                                                     \
+       .offset = offsetof(type, member),                                                                              \
+       .argument = "zero|ignore",                                                                                     \
+       .initial = "default",                                                                                          \
+       .default_words = "zero",                                                                                       \
+       .expected = "one of zero|ignore",                                                                              \
+       .help = "what lies outside the image: zeros, or nothing: means and norms then go over the overlap alone",      \
+       .changes_results = true,                                                                                       \
+       .parse = ncc_outside_parse,                                                                                    \
+       .format = ncc_outside_format},                                                                                 \
       {.name = "normalize",                                                                                           \
        .kind = NCC_OPTION_FLAG,                                                                                       \
        .offset = offsetof(type, member.normalize),                                                                    \

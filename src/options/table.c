@@ -120,6 +120,13 @@ static bool option_set(const ncc_option *option, const char *text, void *values)
   return false;
 }
 
+void ncc_double_format(double value, char *text, size_t text_bytes) {
+  for (int digits = 15; digits <= 17; ++digits) {
+    snprintf(text, text_bytes, "%.*g", digits, value);
+    if (strtod(text, NULL) == value) break;
+  }
+}
+
 /** The value as one would type it; empty where the option is not in effect. */
 static void option_get(const ncc_option *option, const void *values, char *text, size_t text_bytes) {
   const void *target = (const char *)values + option->offset;
@@ -140,10 +147,7 @@ static void option_get(const ncc_option *option, const void *values, char *text,
     case NCC_OPTION_DOUBLE: {
       const double value = *(const double *)target;
       if (!option->initial && value == 0) break;
-      for (int digits = 15; digits <= 17; ++digits) { /* the shortest text that reads back as the same number */
-        snprintf(text, text_bytes, "%.*g", digits, value);
-        if (strtod(text, NULL) == value) break;
-      }
+      ncc_double_format(value, text, text_bytes);
       break;
     }
     case NCC_OPTION_STRING: {

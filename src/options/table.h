@@ -78,6 +78,9 @@ void ncc_command_print_help(const ncc_command *command, FILE *stream);
 /** Writes the command's section of the man page. */
 void ncc_command_print_man(const ncc_command *command, FILE *stream);
 
+/** The shortest text that reads back as the same number. */
+void ncc_double_format(double value, char *text, size_t text_bytes);
+
 /** Writes text with what is special to roff escaped. */
 void ncc_roff_print(FILE *stream, const char *text);
 

@@ -20,6 +20,7 @@ try run in.h5 out.h5 --crop 3,4,5
 try run in.h5 out.h5 --crop quarter
 try run in.h5 out.h5 --min-overlap 1.5
 try run in.h5 out.h5 --min-overlap nan
+try run in.h5 out.h5 --outside nothing
 try run in.h5 out.h5 --eps -1
 try run in.h5 out.h5 --eps inf
 try run in.h5 out.h5 --device tpu

@@ -21,6 +21,7 @@ OPTIONS = [
     ("--streams", "4"),
     ("--streams", "16", "--quality"),
     ("--normalize", "--eps", "30"),
+    ("--outside", "ignore", "--quality"),
 ]
 
 

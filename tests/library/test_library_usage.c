@@ -40,6 +40,7 @@ static void searches(void) {
   REFUSED(create((ncc_search){.eps = INFINITY}, plain), "eps inf");
   REFUSED(create((ncc_search){.min_overlap = NAN}, plain), "minimum overlap");
   REFUSED(create((ncc_search){.min_overlap = -0.1}, plain), "minimum overlap -0.1");
+  REFUSED(create((ncc_search){.outside = (ncc_outside)2}, plain), "outside 2");
   REFUSED(create((ncc_search){.min_overlap = 1.5}, plain), "minimum overlap 1.5");
 }
 

@@ -130,21 +130,30 @@ static double pixel_at(const conf_image *image, const normalization *norm, int64
   return norm->wanted ? (double)((((long double)value - image->truth[0]) - norm->shift) / norm->deviation) : value;
 }
 
+/** Whether a pixel of the window counts: all do where zeros are outside the image. */
+static bool counts(const ncc_search *search, const conf_image *image, int64_t y, int64_t x) {
+  return !search || search->outside == NCC_OUTSIDE_ZERO || (y >= 0 && y < image->rows && x >= 0 && x < image->cols);
+}
+
 double conf_value_at(const ncc_search *search, const conf_image *image, const conf_image *tmpl, int64_t y, int64_t x,
                      double *energy) {
   normalization image_norm = find_normalization(search, image), tmpl_norm = find_normalization(search, tmpl);
   int64_t m = tmpl->rows, n = tmpl->cols;
-  long double w0 = pixel_at(image, &image_norm, y - m + 1, x - n + 1);
-  long double t0 = pixel_at(tmpl, &tmpl_norm, 0, 0);
+  const bool ignores = search && search->outside == NCC_OUTSIDE_IGNORE;
+  int64_t top = ignores && y < m - 1 ? m - 1 - y : 0, left = ignores && x < n - 1 ? n - 1 - x : 0, count = 0;
+  long double w0 = pixel_at(image, &image_norm, y - m + 1 + top, x - n + 1 + left);
+  long double t0 = pixel_at(tmpl, &tmpl_norm, top, left);
   long double means[2] = {0, 0}, ww = 0, tt = 0, wt = 0;
+  for (int64_t i = 0; i < m * n; ++i) count += counts(search, image, y - m + 1 + i / n, x - n + 1 + i % n);
   for (int pass = 0; pass < 2; ++pass) {
     for (int64_t i = 0; i < m; ++i) {
       for (int64_t j = 0; j < n; ++j) {
+        if (!counts(search, image, y - m + 1 + i, x - n + 1 + j)) continue;
         long double w = pixel_at(image, &image_norm, y - m + 1 + i, x - n + 1 + j) - w0;
         long double t = pixel_at(tmpl, &tmpl_norm, i, j) - t0;
         if (pass == 0) {
-          means[0] += w / (m * n);
-          means[1] += t / (m * n);
+          means[0] += w / count;
+          means[1] += t / count;
         } else {
           ww += (w - means[0]) * (w - means[0]);
           tt += (t - means[1]) * (t - means[1]);
@@ -166,12 +175,14 @@ static double tolerance_at(const ncc_search *search, const conf_image *image, co
                            int64_t x) {
   if (!search || !search->normalize) return CONF_TOLERANCE;
   normalization norm = find_normalization(search, image);
-  long double area = (long double)tmpl->rows * tmpl->cols, sum = 0, squares = 0, about_mean = 0;
+  long double area = 0, sum = 0, squares = 0, about_mean = 0;
   for (int pass = 0; pass < 2; ++pass) {
     for (int64_t i = 0; i < tmpl->rows; ++i) {
       for (int64_t j = 0; j < tmpl->cols; ++j) {
+        if (!counts(search, image, y - tmpl->rows + 1 + i, x - tmpl->cols + 1 + j)) continue;
         long double w = pixel_at(image, &norm, y - tmpl->rows + 1 + i, x - tmpl->cols + 1 + j);
         if (pass == 0) {
+          area += 1;
           sum += w;
           squares += w * w;
         } else {

@@ -1,9 +1,9 @@
 /** Matches the pairs of a raw file and prints the answers, for oracles in other languages: match_cases ENGINE FILE.
  *
  *  The file is a sequence of cases in native byte order: 16 int64 (image rows, columns, type; template rows, columns,
- *  type; crop_y, crop_x, crop_half, normalize, quality; has_window, y0, x0, y1, x1), 2 float64 (eps, min_overlap), the
- *  image's pixels, the template's pixels. One line is printed a case: status y x peak subpixel_y subpixel_x second_y
- *  second_x second_peak.
+ *  type; crop_y, crop_x, crop_half, normalize, quality + 2 outside; has_window, y0, x0, y1, x1), 2 float64 (eps,
+ * min_overlap), the image's pixels, the template's pixels. One line is printed a case: status y x peak subpixel_y
+ * subpixel_x second_y second_x second_peak.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +38,8 @@ int main(int argc, char **argv) {
                          .crop_x = head[7],
                          .crop_half = head[8],
                          .normalize = head[9],
-                         .quality = head[10],
+                         .quality = head[10] & 1,
+                         .outside = (ncc_outside)(head[10] >> 1 & 1),
                          .eps = limits[0],
                          .min_overlap = limits[1]};
     ncc_rect window = {head[12], head[13], head[14], head[15]};

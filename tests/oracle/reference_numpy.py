@@ -51,6 +51,29 @@ def ncc_map(image, tmpl, eps):
     return np.where(zero, 0, numerator / np.where(zero, 1, energy)), zero
 
 
+def overlap_map(image, tmpl, valid, t_valid, eps):
+    """The same over the pixels that are valid in both, where nothing lies outside the image; and how many these are."""
+    m, n = tmpl.shape
+    pad = ((m - 1, m - 1), (n - 1, n - 1))
+    view = lambda a: np.lib.stride_tricks.sliding_window_view(np.pad(a, pad), (m, n))
+    both = view(valid) & t_valid
+    count = both.sum((2, 3))
+    parts, flat = [], count == 0
+    for a in (view(np.where(valid, image.astype(np.longdouble), 0)), np.where(t_valid, tmpl.astype(np.longdouble), 0)):
+        a = np.broadcast_to(a, both.shape)
+        first = np.argmax(both.reshape(*count.shape, -1), axis=2)
+        pivot = np.take_along_axis(a.reshape(*count.shape, -1), first[:, :, None], axis=2)[:, :, :, None]
+        a = np.where(both, a - pivot, 0)
+        flat |= (a == 0).all((2, 3))
+        mean = a.sum((2, 3)) / np.maximum(count, 1)
+        parts.append(np.where(both, a - mean[:, :, None, None], 0))
+    w, t = parts
+    energy = np.sqrt((w**2).sum((2, 3)) * (t**2).sum((2, 3)))
+    if eps > 0:
+        flat |= energy <= eps
+    return np.where(flat, 0, (w * t).sum((2, 3)) / np.where(flat, 1, energy)), flat, count
+
+
 def searched(image, tmpl, options):
     """Mask of the positions that count; None where the pair is invalid."""
     (rows, cols), (m, n) = image.shape, tmpl.shape
@@ -94,7 +117,12 @@ def check(image, tmpl, options, answer, tolerance):
         return (None if right else f"expected status {bad}"), 0
     if options["normalize"]:
         image, tmpl = normalized(image), normalized(tmpl)
-    values, zero = ncc_map(image, tmpl, options["eps"])
+    if options["outside"]:
+        everything = [np.ones(a.shape, bool) for a in (image, tmpl)]
+        values, zero, _ = overlap_map(image, tmpl, *everything, options["eps"])
+        zero |= (tmpl == tmpl.flat[0]).all()
+    else:
+        values, zero = ncc_map(image, tmpl, options["eps"])
     expected = FLAT if zero[mask].all() else OK
     want_y, want_x, best = first_best(values, mask)
     error = abs(float(values[y, x] - peak)) if mask.shape[0] > y >= 0 <= x < mask.shape[1] else np.inf
@@ -169,6 +197,7 @@ def random_case(rng):
         "normalize": int(rng.random() < 0.3),
         "quality": int(rng.random() < 0.4),
         "eps": 0.0,
+        "outside": int(rng.random() < 0.5),
         "min_overlap": float(rng.choice([rng.random(), 1, 0.5, 0.07])) if rng.random() < 0.3 else 0.0,
         "window": None,
     }
@@ -192,7 +221,7 @@ def main():
         for image, tmpl, o in cases:
             types = [DTYPES.index(a.dtype.type) for a in (image, tmpl)]
             head = [*image.shape, types[0], *tmpl.shape, types[1], o["crop_y"], o["crop_x"], o["crop_half"]]
-            head += [o["normalize"], o["quality"], int(o["window"] is not None), *(o["window"] or (0, 0, 0, 0))]
+            head += [o["normalize"], o["quality"] + 2 * o["outside"], int(o["window"] is not None), *(o["window"] or (0, 0, 0, 0))]
             file.write(np.array(head, np.int64).tobytes() + np.array([o["eps"], o["min_overlap"]]).tobytes())
             file.write(image.tobytes() + tmpl.tobytes())
     try:

@@ -108,6 +108,7 @@ static ncc_search random_search(const conf_image *image, const conf_image *tmpl)
   search.crop_half = conf_random() % 6 == 0;
   search.normalize = conf_random() % 3 == 0;
   if (conf_random() % 3 == 0) search.min_overlap = conf_random() % 3 ? conf_uniform(0, 1) : 1;
+  if (conf_random() % 3 == 0) search.outside = NCC_OUTSIDE_IGNORE;
   search.quality = conf_random() % 3 == 0;
   if (conf_random() % 4 == 0) {
     conf_value_at(&search, image, tmpl, conf_integer(0, image->rows + tmpl->rows - 2),
@@ -137,11 +138,11 @@ static void one_case(uint64_t seed) {
   int threads = (int)conf_integer(1, 3);
   conf_label(
       "seed %llu: %lldx%lld %s kind %d, %lldx%lld %s; crop %lld,%lld half %d normalize %d eps %.17g overlap %.17g "
-      "quality %d window %d",
+      "quality %d outside %d window %d",
       (unsigned long long)seed, (long long)image.rows, (long long)image.cols, ncc_dtype_name(image.array.dtype), kind,
       (long long)tmpl.rows, (long long)tmpl.cols, ncc_dtype_name(tmpl.array.dtype), (long long)search.crop_x,
       (long long)search.crop_y, search.crop_half, search.normalize, search.eps, search.min_overlap, search.quality,
-      used != NULL);
+      (int)search.outside, used != NULL);
   ncc_result r = conf_match(conf_engine, threads, &search, &image, &tmpl, used);
   conf_compare(&search, &image, &tmpl, used, &r);
   conf_image_free(&image);

@@ -59,7 +59,9 @@ CASES = {
     "one_image": lambda file, rng: simple(file, rng, 1, 10000, [(0, i) for i in range(10000)], (24, 24), (8, 8)),
     "one_template": lambda file, rng: simple(file, rng, 10000, 1, [(i, 0) for i in range(10000)], (24, 24), (8, 8)),
     "five_each": lambda file, rng: simple(file, rng, 8, 40, [(i // 5, i) for i in range(40)], (200, 260), (70, 90)),
+    "ignore": lambda file, rng: simple(file, rng, 8, 40, [(i // 5, i) for i in range(40)], (100, 130), (70, 90)),
 }
+ALWAYS = {"ignore": ["--outside", "ignore", "--quality"]}
 
 
 def run(ranks, options, input, output, report):
@@ -81,11 +83,12 @@ def main():
         with h5py.File(input, "w") as file:
             CASES[sys.argv[1]](file, rng)
             n_pairs, n_none = len(file["pairs"]), int((file["pairs"][()] == -1).any(axis=1).sum()) if len(file["pairs"]) else 0
-        expected, _ = run(1, ["--threads", "1"], input, output, report)
+        always = ALWAYS.get(sys.argv[1], [])
+        expected, _ = run(1, ["--threads", "1", *always], input, output, report)
         assert {"coords", "offsets", "peaks", "overlap", "status", "pairs"} <= set(expected), sorted(expected)
         assert len(expected["peaks"]) == 8 * n_pairs
         for ranks, options in RUNS:
-            found, told = run(ranks, options, input, output, report)
+            found, told = run(ranks, options + always, input, output, report)
             for name in expected:
                 if found.get(name) != expected[name]:
                     sys.exit(f"{ranks} ranks, {options}: /{name} differs")

@@ -46,6 +46,8 @@ static void cpu_destroy(void *state) {
   ncc_buffer_free(&e->strips);
   ncc_buffer_free(&e->tmpl.strips);
   ncc_buffer_free(&e->tmpl.prefix);
+  ncc_buffer_free(&e->rim.integral);
+  ncc_template_overlap_clear(&e->rim.tmpl);
   ncc_stats_clear(&e->windows.stats);
   ncc_cells_clear(&e->windows.cells);
   free(e);
@@ -79,7 +81,11 @@ cleanup:
 }
 
 const ncc_engine_ops *ncc_engine_cpu(void) {
-  static const ncc_engine_ops ops = {
-      .name = "cpu", .create = cpu_create, .destroy = cpu_destroy, .propose = cpu_propose, .bytes = ncc_cpu_bytes};
+  static const ncc_engine_ops ops = {.name = "cpu",
+                                     .create = cpu_create,
+                                     .destroy = cpu_destroy,
+                                     .propose = cpu_propose,
+                                     .ignores_outside = true,
+                                     .bytes = ncc_cpu_bytes};
   return &ops;
 }

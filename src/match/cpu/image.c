@@ -19,6 +19,7 @@ static void rows_item(void *context, int64_t strip, int thread) {
                              .unit = e->image.centring.unit};
   ncc_cpu_rows_forward(e, &e->scratch[thread], &rows, (ncc_c32 *)e->strips.data + strip * l->strip_stride);
   ncc_cpu_windows_add_strip(&e->windows, strip);
+  ncc_cpu_rim_add_strip(e, &e->scratch[thread], strip);
 }
 
 static void columns_item(void *context, int64_t turn, int thread) {
@@ -67,13 +68,15 @@ ncc_status ncc_cpu_image_prepare(ncc_cpu *e) {
   double t0 = ncc_clock_s(), planning_s = 0;
   image->form = NCC_CPU_NOTHING;
   NCC_TRY(ncc_cpu_layout_make(e, task->geometry, &planning_s));
-  image->centring = ncc_centring_choose(task->image);
+  image->centring = ncc_centring_choose(task->image, e->layout.geometry.ignores_outside);
+  NCC_TRY(ncc_cpu_rim_begin(e));
   NCC_TRY(ncc_cpu_windows_begin(&e->windows, task->image, &e->layout.geometry, form == NCC_CPU_ROWS, same));
   NCC_TRY(ncc_buffer_reserve(&e->strips, ncc_cpu_strips_bytes(&e->layout), "rows of spectra"));
   ncc_pool_run(e->context->pool, ncc_cpu_strips(e->layout.image_rows), rows_item, e);
   if (form == NCC_CPU_SPECTRUM) NCC_TRY(make_spectrum(e));
   if (ncc_cpu_stopped(e)) return NCC_ERR_STOPPED;
   NCC_TRY(ncc_cpu_windows_finish(e));
+  ncc_cpu_rim_finish(e);
   image->form = form;
   image->serial = task->image_serial;
   count(e, planning_s, ncc_clock_s() - t0 - planning_s);

@@ -65,7 +65,7 @@ int64_t ncc_cpu_bytes(const ncc_geometry *g, int threads) {
   int64_t candidates = (int64_t)threads * NCC_CPU_CANDIDATES * (int64_t)sizeof(ncc_candidate);
   int64_t prefix = 8 * (g->template_rows + 1) * (g->template_cols + 1);
   return spectrum + ncc_cpu_strips_bytes(&l) + template_strips + ncc_stats_bytes(g) + ncc_cells_bytes(g) +
-         threads * scratch_bytes(&l) + candidates + prefix;
+         threads * scratch_bytes(&l) + candidates + prefix + ncc_cpu_rim_bytes(g);
 }
 
 /** Makes room for every thread's scratch, in zeros. */

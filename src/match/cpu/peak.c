@@ -32,11 +32,12 @@ static void look_at_map(ncc_cpu *e, ncc_proposal *found, int64_t y, int64_t from
   const float *strip = stats->ssd + NCC_BLOCK_ROWS * (at / NCC_BLOCK_ROWS * stats->stride - stats->x0);
   const float *ssd = strip + at % NCC_BLOCK_ROWS;  // value of full x: ssd[8 * x]
   const double threshold = threshold_now(s);
+  const bool rim = e->layout.geometry.ignores_outside;
   for (int64_t x = from; x < to; x++) {
-    double reach = (double)row[2 * x] + s->bounds.error;
-    if (threshold > 0 && (reach < 0 || reach * reach < threshold * threshold * (double)fabsf(ssd[NCC_BLOCK_ROWS * x])))
-      continue;
-    ncc_proposal_consider(found, &s->bounds, y, x, (double)row[2 * x], (double)ssd[NCC_BLOCK_ROWS * x], &s->best);
+    double reach = (double)row[2 * x] + s->bounds.error, here = (double)ssd[NCC_BLOCK_ROWS * x];
+    if (rim) here = ncc_cpu_rim_ssd(e, y, x, here);
+    if (threshold > 0 && (reach < 0 || reach * reach < threshold * threshold * fabs(here))) continue;
+    ncc_proposal_consider(found, &s->bounds, y, x, (double)row[2 * x], here, &s->best);
   }
 }
 
@@ -97,7 +98,7 @@ static void strip_item(void *context, int64_t turn, int thread) {
   const int64_t stride = l->shape.row_stride, blocks = stats->stride / NCC_BLOCK_COLS;
   const int rows = left < NCC_ROW_BATCH ? (int)left : NCC_ROW_BATCH, packed = (rows + 1) / 2;
   ncc_cpu_rows_inverse(e, s, (const ncc_c32 *)e->strips.data + strip * l->strip_stride, packed);
-  if (e->image.centring.centre != 0)
+  if (e->image.centring.centre != 0 || l->geometry.ignores_outside)
     for (int r = 0; r < rows; r++)
       if (y0 + r >= l->geometry.search.y0)
         ncc_cpu_product_add_overhang(e, y0 + r, (float *)(s->rows + r / 2 * stride) + r % 2);
@@ -105,6 +106,10 @@ static void strip_item(void *context, int64_t turn, int thread) {
                                  s->maxima);
 
   const float *lower = stats->lower + (y0 - stats->y0) / NCC_BLOCK_ROWS * blocks;
+  if (l->geometry.ignores_outside) {
+    ncc_cpu_rim_lower(e, y0, lower, s->maxima + stride / 2);
+    lower = s->maxima + stride / 2;
+  }
   int32_t *reached = (int32_t *)(s->maxima + stride);
   const int64_t count = blocks_that_reach(e, s->maxima, lower, reached);
   for (int r = 0; r < rows && count > 0; r++)
@@ -173,7 +178,8 @@ ncc_status ncc_cpu_search_run(ncc_cpu *e, ncc_proposal *out) {
   const ncc_centring *image = &e->image.centring;
   const double t0 = ncc_clock_s();
   const ncc_units units = {image->unit, e->tmpl.unit, ncc_cpu_points(e), e->windows.stats.unit};
-  const double error = (6 + log2(units.points) / 2) * 0x1p-23 * image->norm * sqrt(task->tmpl->ssd);
+  const double relative = (6 + log2(units.points) / 2) * 0x1p-23 + ncc_cpu_rim_error(e);
+  const double error = relative * image->norm * sqrt(task->tmpl->ssd);
   const double slack = 4e-7;  // ssd, numerator and its correction are rounded to float32
   const double rounding = image->centre != 0 ? slack : 0;
   ncc_bounds *bounds = &e->search.bounds;

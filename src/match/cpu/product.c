@@ -64,6 +64,10 @@ static ncc_status make_prefix(ncc_cpu *e) {
 
 void ncc_cpu_product_add_overhang(const ncc_cpu *e, int64_t y, float *row) {
   const ncc_geometry *g = &e->layout.geometry;
+  if (g->ignores_outside) {
+    ncc_cpu_rim_correct(e, y, row);
+    return;
+  }
   const int64_t m = g->template_rows, n = g->template_cols, N = g->image_cols;
   const int64_t top = ncc_overlap_first(m, y), bottom = ncc_overlap_end(g->image_rows, m, y);
   const ncc_centring *centring = &e->image.centring;
@@ -88,7 +92,10 @@ ncc_status ncc_cpu_product_make(ncc_cpu *e) {
   e->tmpl.unit = ncc_template_unit(e->task->tmpl);
   NCC_TRY(ncc_buffer_reserve(&e->tmpl.strips, 8 * ncc_cpu_strips(g->template_rows) * l->strip_stride,
                              "rows of a template"));
-  if (e->image.centring.centre != 0) NCC_TRY(make_prefix(e));
+  if (g->ignores_outside)
+    NCC_TRY(ncc_cpu_rim_take_template(e));
+  else if (e->image.centring.centre != 0)
+    NCC_TRY(make_prefix(e));
   ncc_pool_run(e->context->pool, ncc_cpu_strips(g->template_rows), template_rows_item, e);
   double t1 = ncc_clock_s();
   counters->template_s += t1 - t0;

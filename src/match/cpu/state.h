@@ -19,6 +19,7 @@
 #include "match/fft.h"
 #include "match/kernels/spectra.h"
 #include "match/stats.h"
+#include "match/template_overlap.h"
 
 enum {
   NCC_PACKED_ROWS = NCC_ROW_BATCH / 2,
@@ -89,6 +90,12 @@ typedef struct ncc_cpu_template {
   ncc_buffer prefix; /**< doubles [m + 1][n + 1]: prefix sums of T', where the image is centred */
 } ncc_cpu_template;
 
+/** Where nothing is outside the image: what positions at its rim take besides. */
+typedef struct ncc_cpu_rim {
+  ncc_buffer integral; /**< doubles [image_rows + 1][image_cols + 1]: integral image of (I - centre) * unit */
+  ncc_template_overlap tmpl;
+} ncc_cpu_rim;
+
 /** A search of the product. */
 typedef struct ncc_cpu_search {
   ncc_bounds bounds;
@@ -106,6 +113,7 @@ typedef struct ncc_cpu {
   ncc_cpu_image image;
   ncc_cpu_windows windows;
   ncc_cpu_template tmpl;
+  ncc_cpu_rim rim;
   ncc_buffer strips; /**< of the image's rows, then of the product */
   ncc_cpu_search search;
 } ncc_cpu;
@@ -178,6 +186,23 @@ ncc_status ncc_cpu_product_make(ncc_cpu *e);
 /** Adds centre * S to the numerators of full row y, which lie two floats apart, S being the sum of T' over the overlap:
  *  0 inside the image. */
 void ncc_cpu_product_add_overhang(const ncc_cpu *e, int64_t y, float *row);
+
+// ---- rim.c; nothing is done unless nothing is outside the image
+
+int64_t ncc_cpu_rim_bytes(const ncc_geometry *g);
+/** Before the image's strips are transformed, for each of them, and after all: the integral image. */
+ncc_status ncc_cpu_rim_begin(ncc_cpu *e);
+void ncc_cpu_rim_add_strip(ncc_cpu *e, ncc_cpu_scratch *s, int64_t strip);
+void ncc_cpu_rim_finish(ncc_cpu *e);
+ncc_status ncc_cpu_rim_take_template(ncc_cpu *e);
+/** What rounding of these sums adds to the error of numerators, in units of ||I - c|| ||T'||. */
+double ncc_cpu_rim_error(const ncc_cpu *e);
+/** Makes means those of the overlap in the numerators of full row y, which lie two floats apart. */
+void ncc_cpu_rim_correct(const ncc_cpu *e, int64_t y, float *row);
+/** Lower bounds of a strip that begins with full row y, for this template. */
+void ncc_cpu_rim_lower(const ncc_cpu *e, int64_t y, const float *lower, float *out);
+/** ssd(W) at a position, by the map, times ssd of what overlaps of the template over that of all of it. */
+double ncc_cpu_rim_ssd(const ncc_cpu *e, int64_t y, int64_t x, double ssd);
 
 /** Searches the product for what may be the peak. @param[in,out] out  reset before, finished after. */
 ncc_status ncc_cpu_search_run(ncc_cpu *e, ncc_proposal *out);

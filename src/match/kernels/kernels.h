@@ -26,6 +26,14 @@ typedef struct ncc_lane_sums {
   double u[NCC_LANES]; /**< sum of t' */
 } ncc_lane_sums;
 
+/** Sums over the overlap of window and template, d and t being their pixels about centres. */
+typedef struct ncc_overlap_sums {
+  double n[NCC_LANES];               /**< pixels */
+  double s[NCC_LANES], q[NCC_LANES]; /**< sum of d, of d^2 */
+  double u[NCC_LANES], v[NCC_LANES]; /**< sum of t, of t^2 */
+  double p[NCC_LANES];               /**< sum of d * t */
+} ncc_overlap_sums;
+
 typedef struct ncc_kernels {
   const char *isa;
   /** n pixels to float64, exact. */
@@ -33,6 +41,10 @@ typedef struct ncc_kernels {
   /** Exact bytes: adds n pixels of window and template to sums: d = w * scale - c, t' = (t * t_scale - mean) - rest. */
   void (*dot)(ncc_dtype dtype, const void *w, double scale, double c, ncc_dtype t_dtype, const void *t, double t_scale,
               double mean, double rest, int64_t n, ncc_lane_sums *sums);
+  /** Exact bytes: adds n pixels to sums: d = w * scale - c, t' = t * t_scale - t_c, where both are valid (1; 0: not).
+   *  @param[in] valid, t_valid  [n], or NULL: all are */
+  void (*overlap)(const double *w, double scale, double c, const uint8_t *valid, const double *t, double t_scale,
+                  double t_c, const uint8_t *t_valid, int64_t n, ncc_overlap_sums *sums);
   /** Exact bytes: adds n pixels times `scale` to sums->s and q; *lo, *hi take minimum and maximum; *bad becomes NaN if
    * a value is not finite. */
   void (*moments)(ncc_dtype dtype, const void *pixels, int64_t n, double scale, double c, ncc_lane_sums *sums,
@@ -45,6 +57,7 @@ typedef struct ncc_kernels {
   const struct ncc_filter_kernels *filter;    /**< see kernels/filter.h */
   const struct ncc_cut_kernels *cut;          /**< see kernels/cut.h */
   const struct ncc_window_kernels *windows;   /**< see kernels/windows.h */
+  const struct ncc_rim_kernels *rim;          /**< see kernels/rim.h */
 } ncc_kernels;
 
 /** The fastest set that this machine runs. Thread-safe. */

@@ -4,6 +4,7 @@
 
 #include "match/kernels/cut.h"
 #include "match/kernels/filter.h"
+#include "match/kernels/rim.h"
 #include "match/kernels/spectra.h"
 #include "match/kernels/vec.h"
 #include "match/kernels/windows.h"
@@ -101,6 +102,34 @@ static void dot(ncc_dtype dtype, const void *window, double scale, double c, ncc
   }
 }
 
+/** The lanes of a piece that are valid, as 1 and 0, of eight or what is left. */
+INLINE void valid_lanes(const uint8_t *valid, const uint8_t *t_valid, int64_t at, int64_t count,
+                        double out[NCC_LANES]) {
+  for (int k = 0; k < NCC_LANES; k++)
+    out[k] = k < count && (!valid || valid[at + k]) && (!t_valid || t_valid[at + k]) ? 1 : 0;
+}
+
+static void overlap(const double *w, double scale, double c, const uint8_t *valid, const double *t, double t_scale,
+                    double t_c, const uint8_t *t_valid, int64_t n, ncc_overlap_sums *sums) {
+  for (int64_t i = 0; i < n; i += NCC_LANES) {
+    const int64_t count = n - i < NCC_LANES ? n - i : NCC_LANES;
+    double of_w[NCC_LANES] = {0}, of_t[NCC_LANES] = {0}, ones[NCC_LANES];
+    memcpy(of_w, w + i, (size_t)count * sizeof *w);
+    memcpy(of_t, t + i, (size_t)count * sizeof *t);
+    valid_lanes(valid, t_valid, i, count, ones);
+    UNROLL for (int h = 0; h < NCC_LANES; h += WIDTH) {
+      const doubles one = get(ones + h);
+      const doubles d = (get(of_w + h) * scale - c) * one, v = (get(of_t + h) * t_scale - t_c) * one;
+      put(sums->n + h, get(sums->n + h) + one);
+      put(sums->s + h, get(sums->s + h) + d);
+      put(sums->q + h, get(sums->q + h) + d * d);
+      put(sums->u + h, get(sums->u + h) + v);
+      put(sums->v + h, get(sums->v + h) + v * v);
+      put(sums->p + h, get(sums->p + h) + d * v);
+    }
+  }
+}
+
 static void moments(ncc_dtype dtype, const void *pixels, int64_t n, double scale, double c, ncc_lane_sums *sums,
                     double *lo, double *hi, double *bad) {
   static void (*const of_type[])(const void *, int64_t, double, double, ncc_lane_sums *, double *, double *, double *) =
@@ -119,15 +148,18 @@ extern const ncc_spectrum_kernels NCC_CAT(ncc_spectrum_kernels_, NCC_ISA);
 extern const ncc_filter_kernels NCC_CAT(ncc_filter_kernels_, NCC_ISA);
 extern const ncc_cut_kernels NCC_CAT(ncc_cut_kernels_, NCC_ISA);
 extern const ncc_window_kernels NCC_CAT(ncc_window_kernels_, NCC_ISA);
+extern const ncc_rim_kernels NCC_CAT(ncc_rim_kernels_, NCC_ISA);
 
 const ncc_kernels NCC_CAT(ncc_kernels_, NCC_ISA) = {
     .isa = NCC_STR(NCC_ISA),
     .to_f64 = to_f64,
     .dot = dot,
+    .overlap = overlap,
     .moments = moments,
     .pack_rows = pack_rows,
     .spectra = &NCC_CAT(ncc_spectrum_kernels_, NCC_ISA),
     .filter = &NCC_CAT(ncc_filter_kernels_, NCC_ISA),
     .cut = &NCC_CAT(ncc_cut_kernels_, NCC_ISA),
     .windows = &NCC_CAT(ncc_window_kernels_, NCC_ISA),
+    .rim = &NCC_CAT(ncc_rim_kernels_, NCC_ISA),
 };

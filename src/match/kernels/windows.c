@@ -135,7 +135,8 @@ INLINE void windows_of_run(const ncc_strip_sums *t, const ncc_strip_overlap *o, 
                            floats least_of_run[PIECES]) {
   const window_rows w = *rows;
   const double scale2 = map->scale2, c = t->c, *cols = o->cols, *inverse_cols = o->inverse_cols;
-  const double inverse_width = 1 / o->template_cols, inverse_area = inverse_width / o->template_rows;
+  const double outside = o->outside, inverse_width = 1 / o->template_cols,
+               inverse_area = inverse_width / o->template_rows;
   const int64_t ahead = 8 * (t->period - 1);
   const double *a = t->sums + 8 * i, *b = t->squares + 8 * i;
   const floats infinite = (floats){0} + INFINITY;
@@ -162,7 +163,7 @@ INLINE void windows_of_run(const ncc_strip_sums *t, const ncc_strip_overlap *o, 
       } else {
         const doubles inverse = w.inverse[h] * inverse_cols[i], sum = s + w.rows[h] * cols[i] * c;
         const doubles above = (inverse_cols[i] - inverse_width) * w.inverse[h];  // exactly 0 for whole windows
-        const doubles beyond = CHOOSE(doubles, longs, w.whole[h], above, inverse - inverse_area);
+        const doubles beyond = CHOOSE(doubles, longs, w.whole[h], above, inverse - inverse_area) * outside;
         v[h] = floats_of_doubles(((q - s * s * inverse) + sum * sum * beyond) * scale2);
         v[h] = (floats)((ints)v[h] & w.valid[h]);
         least[h] = lesser_floats(CHOOSE(floats, ints, w.valid[h], v[h], infinite), least[h]);

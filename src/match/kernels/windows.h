@@ -32,6 +32,7 @@ typedef struct ncc_strip_overlap {
   int32_t valid[8];                /**< -1: searched, 0: not */
   const double *cols, *inverse_cols;
   double template_rows, template_cols;
+  double outside; /**< 1: zeros are outside the image, 0: nothing */
 } ncc_strip_overlap;
 
 /** Where ssd of a strip goes. */

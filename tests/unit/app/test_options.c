@@ -53,6 +53,23 @@ static void test_values_in_any_order(void) {
   ncc_run_options_clear(&options);
 }
 
+static void test_outside_decides_the_overlap(void) {
+  char lines[][64] = {"a b --outside ignore", "a b --min-overlap 0 --outside ignore", "a b --outside zero", "a b"};
+  const double overlaps[] = {0.3, 0, 0, 0};
+  for (int i = 0; i < 4; i++) {
+    ncc_run_options options;
+    bool help;
+    char *results;
+    EXPECT(parse(lines[i], &options, &help) == NCC_OK);
+    EXPECT(options.search.outside == (i < 2 ? NCC_OUTSIDE_IGNORE : NCC_OUTSIDE_ZERO));
+    EXPECT(options.search.min_overlap == overlaps[i]);
+    EXPECT(ncc_run_options_describe_results(&options, &results) == NCC_OK);
+    EXPECT(!strstr(results, "--outside=ignore") == (i >= 2));
+    free(results);
+    ncc_run_options_clear(&options);
+  }
+}
+
 static void test_last_one_wins(void) {
   char line[] = "a b --crop half --crop 1,2 --no-group --group --normalize --normalize=off";
   ncc_run_options options;
@@ -169,6 +186,7 @@ static void test_options_left_out(void) {
 int main(void) {
   test_defaults();
   test_values_in_any_order();
+  test_outside_decides_the_overlap();
   test_last_one_wins();
   test_echo_parses_to_the_same();
   test_results_do_not_name_the_rest();

@@ -72,7 +72,8 @@ static double worst_ratio(int which, int64_t rows, int64_t cols, int64_t m, int6
   CHECK_(ncc_pool_create(1, &pool) == NCC_OK);
   ncc_engine_context context = {.config = &config, .pool = pool, .counters = &counters};
   const ncc_engine_ops *ops = ncc_engine_cpu();
-  CHECK_(ncc_evaluator_create(pool, &evaluator) == NCC_OK && ops->create(&context, &engine) == NCC_OK);
+  CHECK_(ncc_evaluator_create(pool, NCC_OUTSIDE_ZERO, &evaluator) == NCC_OK &&
+         ops->create(&context, &engine) == NCC_OK);
   CHECK_(ncc_evaluator_reserve(evaluator, m) == NCC_OK && ncc_proposal_create(4096, &proposal) == NCC_OK);
   CHECK_(ncc_prepared_create(pool, &whole, false, &image) == NCC_OK);
   CHECK_(ncc_prepared_create(pool, &part, false, &tmpl) == NCC_OK);
