@@ -9,6 +9,7 @@
 
 #include "app/commands.h"
 #include "app/page.h"
+#include "app/page_tiles.h"
 #include "app/shown.h"
 #include "app/words.h"
 #include "base/files.h"
@@ -206,6 +207,11 @@ ncc_status ncc_cmd_report(int argc, char **argv) {
                                     .n_rows = n_rows,
                                     .no_pictures = why[0] ? why : NULL};
   NCC_TRY(ncc_page_describe(&content, &page));
+  if (source) {
+    json_t *tiles;
+    NCC_TRY(ncc_page_tiles(&data, source, &tiles));
+    json_object_set_new(page, "tiles", tiles);
+  }
   if (values.run) NCC_TRY(add_run(values.run, page));
   if (!why[0]) NCC_TRY(add_pictures(&values, &data, source, rows, n_rows, page));
   NCC_TRY(write_page(values.page, page));

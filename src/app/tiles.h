@@ -4,6 +4,13 @@
 
 #include "app/pair_source.h"
 
+/* how far displacements that agree may differ, unless said otherwise: pixels, and per cent of their distance */
+#define NCC_TILES_AGREE_PX 3
+#define NCC_TILES_AGREE_PERCENT 1
+#define NCC_TILES_WORDS(px, percent) #px "," #percent
+#define NCC_TILES_DEFAULT(px, percent) NCC_TILES_WORDS(px, percent)
+#define NCC_TILES_AGREE NCC_TILES_DEFAULT(NCC_TILES_AGREE_PX, NCC_TILES_AGREE_PERCENT)
+
 /** A template of a pair of images. Positions are (y, x) in pixels of the full resolution. */
 typedef struct ncc_tile_point {
   int64_t row;     /**< of /pairs */

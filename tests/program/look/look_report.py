@@ -7,7 +7,7 @@ import os
 import re
 
 from look_common import h5py, main, np, program, run
-from report_rows import synthetic
+from report_cases import make_sections, synthetic
 
 HOSTILE = ["</script><script>alert(1)</script>", "<!-- <b>", 'a "quoted" & name', "naïve\u2028.tif"]
 
@@ -105,4 +105,29 @@ def many_rows_make_a_small_page(folder):
     assert any(row[8] is not None and abs(row[8] - lowest) < 1e-8 for row in data["rows"]), "the lowest peak is not listed"
 
 
-main(one_file_holds_all, odd_outputs, an_unfinished_one, many_rows_make_a_small_page)
+def displacements(folder):
+    places = make_sections(folder)
+    run(folder, "in.h5", "out.h5", "--quality")
+    _, _, data = report(folder, "out.h5", "page.html", "--pictures", 0)
+    tiles = data["tiles"]
+    assert tiles["judged"] and tiles["predicted"] and tiles["n"] == 3 and sum(tiles["counts"]) == 3
+    edges = {(e[0], e[1]): e for e in tiles["edges"]}
+    assert set(edges) == {(0, 1), (1, 2), (3, 4)}
+    for i in (0, 1):
+        true = np.subtract(places[i + 1], places[i])
+        assert edges[i, i + 1][2] == 2 and edges[i, i + 1][3:5] == [3, 3], edges[i, i + 1]
+        assert np.abs(np.array(edges[i, i + 1][5:7]) - true).max() < 0.5, (edges[i, i + 1], true)
+        assert np.abs(np.array(edges[i, i + 1][8:10]) - (true - [0, 150])).max() < 0.5
+        # tiles lie where they were predicted, each beside the last
+        first, second = tiles["nodes"][str(i)], tiles["nodes"][str(i + 1)]
+        assert np.allclose(np.subtract(second[3:5], first[3:5]), [0, 150]) and first[2] == second[2]
+    assert tiles["nodes"]["3"][2] != tiles["nodes"]["0"][2] and tiles["nodes"]["4"][5:7] == [340, 340]
+    (field,) = tiles["fields"]
+    assert len(field["points"]) == 196 and field["all"]
+    counted = np.array([p for p in field["points"] if p[4]], float)
+    assert len(counted) > 150 and np.abs(counted[:, 3] + 2).max() < 0.6, "the columns moved by -2 everywhere"
+    left, right = counted[counted[:, 1] < 80, 2].mean(), counted[counted[:, 1] > 250, 2].mean()
+    assert left < 0.8 and right > 2.2, f"rows moved by {left} on the left, {right} on the right"
+
+
+main(one_file_holds_all, displacements, odd_outputs, an_unfinished_one, many_rows_make_a_small_page)

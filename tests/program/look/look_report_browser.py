@@ -8,7 +8,8 @@ import shutil
 import sys
 import tempfile
 
-from look_common import h5py, main, np, program, run
+from look_common import h5py, main, np, program, run  # noqa: F401
+from report_cases import make_sections
 
 try:
     from selenium import webdriver
@@ -180,10 +181,30 @@ def sorted_filtered_by_keyboard(folder, page):
         shutil.rmtree(driver.profile, ignore_errors=True)
 
 
+def displacements(folder):
+    make_sections(folder)
+    output, page = run(folder, "in.h5", "moved.h5", "--quality"), os.path.join(folder, "moved.html")
+    program("report", output, page, "--pictures", 2)
+    driver = browser(400, dark=True)
+    try:
+        driver.get("file://" + page)
+        inner, whole = driver.execute_script("return [document.documentElement.clientWidth, document.documentElement.scrollWidth]")
+        assert whole <= inner, f"{whole} px of content on {inner}"
+        count = "return [document.querySelectorAll('#moved path').length, document.querySelectorAll('#moved line').length]"
+        assert driver.execute_script(count) == [2 + 196, 2], "two pairs of tiles, and a field"
+        driver.find_element(By.ID, "part").send_keys("s1")
+        assert driver.execute_script(count) == [1 + 196, 1], "the other part was chosen"
+        accessible(driver)
+        no_complaint(driver)
+    finally:
+        driver.quit()
+        shutil.rmtree(driver.profile, ignore_errors=True)
+
+
 def in_the_browser(folder):
     page, _ = make(folder)
     in_each_width_and_scheme(folder, page)
     sorted_filtered_by_keyboard(folder, page)
 
 
-main(in_the_browser)
+main(in_the_browser, displacements)
