@@ -106,8 +106,7 @@ static ncc_status run_batches(ncc_gpu_engine *e, int64_t n, const ncc_task *task
   while (*done < n) {
     while (next < n && e->submitted - e->collected < e->active) {
       if (ncc_stop_came(e->context->config)) return NCC_ERR_STOPPED;
-      int64_t count = e->batch;
-      while (count > n - next) count /= 2;
+      const int64_t count = ncc_gpu_batch_count(ncc_min(e->batch, n - next));
       double t0 = ncc_clock_s();
       NCC_TRY(ncc_gpu_submit(e, &e->slots[(e->submitted - origin) % e->active], tasks + next, count));
       e->context->counters->template_s += ncc_clock_s() - t0;
@@ -179,7 +178,8 @@ static int gpu_batch(void *state, const ncc_geometry *geometry) {
 
 /** On the host: what the CPU engine needs, which may have to stand in, and pinned memory. */
 static int64_t gpu_bytes(const ncc_geometry *g, int threads) {
-  return ncc_engine_cpu()->bytes(g, threads) + ((int64_t)24 << 20);
+  return ncc_engine_cpu()->bytes(g, threads) + ncc_min(NCC_GPU_PINNED_BYTES, 8 * g->image_rows * g->image_cols) +
+         ((int64_t)16 << 20);
 }
 
 const ncc_engine_ops *ncc_engine_gpu(void) {

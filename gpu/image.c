@@ -7,9 +7,7 @@
 #include "base/clock.h"
 #include "gpu/state.h"
 
-enum { CHUNK_BYTES = 8 << 20, SPAN_BYTES = 2 * sizeof(int64_t) };
-
-#define SUMS_BYTES ((int64_t)64 << 20) /* scratch of window sums, about */
+enum { COPY_BYTES = 8 << 20, SPAN_BYTES = 2 * sizeof(int64_t) };
 
 static int64_t trim_rows(const ncc_geometry *g) {
   return g->trim.y1 - g->trim.y0;
@@ -23,16 +21,17 @@ static int64_t ssd_stride(const ncc_geometry *g) {
 }
 
 /** Rows that are summed at a time: blocks as high as the template, within reason, and many of them at once. */
-static void choose_bands(const ncc_geometry *g, ncc_gpu_stats *s) {
+static void choose_bands(const ncc_geometry *g, int64_t sums_bytes, ncc_gpu_stats *s) {
   int64_t rows = g->search.y1 - g->search.y0, width = g->search.x1 - g->search.x0 + g->template_cols - 1;
   s->block_rows = ncc_max(64, ncc_min(256, g->template_rows));
-  s->band_rows = ncc_max(1, SUMS_BYTES / (16 * width) / s->block_rows) * s->block_rows;
+  s->band_rows = ncc_max(1, sums_bytes / (16 * width) / s->block_rows) * s->block_rows;
   s->band_rows = ncc_min(s->band_rows, ncc_round_up(rows, s->block_rows));
 }
 
-int64_t ncc_gpu_image_bytes(const ncc_geometry *g, const ncc_gpu_lengths *lengths, ncc_dtype dtype) {
+int64_t ncc_gpu_image_bytes(const ncc_geometry *g, const ncc_gpu_lengths *lengths, ncc_dtype dtype,
+                            int64_t sums_bytes) {
   ncc_gpu_stats s = {.shape = ncc_gpu_shape_of(g)};
-  choose_bands(g, &s);
+  choose_bands(g, sums_bytes, &s);
   return 8 * lengths->rows * lengths->half + (int64_t)ncc_dtype_size(dtype) * trim_rows(g) * trim_cols(g) +
          4 * (g->search.y1 - g->search.y0) * ssd_stride(g) + 8 * ncc_gpu_stats_scratch(&s) +
          SPAN_BYTES * (g->search.y1 - g->search.y0);
@@ -53,7 +52,8 @@ static void copy_row(void *context, int64_t item, int thread) {
          ncc_array_at(job->pixels, job->g->trim.y0 + job->first + item, job->g->trim.x0), (size_t)job->row_bytes);
 }
 
-/** While one chunk is on its way, the other is filled. */
+/** In pieces, so that one is on its way while the next is filled. Only an image larger than both chunks waits for what
+ * is ahead of it; those before it have gone, since their batches have been collected. */
 static ncc_status upload(ncc_gpu_engine *e, const ncc_prepared *image) {
   ncc_status status = NCC_OK;
   const ncc_gpu_place *place = &e->place;
@@ -61,16 +61,20 @@ static ncc_status upload(ncc_gpu_engine *e, const ncc_prepared *image) {
   cudaStream_t stream = e->slots[0].stream;
   copy_job job = {.pixels = &image->pixels, .g = g};
   job.row_bytes = trim_cols(g) * (int64_t)ncc_dtype_size(image->pixels.dtype);
-  const int64_t rows_at_once = ncc_max(1, CHUNK_BYTES / job.row_bytes);
-  int turn = 0;
-  for (int64_t rows; job.first < trim_rows(g); job.first += rows, turn ^= 1) {
-    rows = ncc_min(rows_at_once, trim_rows(g) - job.first);
-    NCC_TRY_CUDA(place, cudaEventSynchronize(e->image.chunk_free[turn]));
-    NCC_TRY(ncc_gpu_reserve(place, &e->image.chunks[turn], rows_at_once * job.row_bytes));
-    job.out = e->image.chunks[turn].data;
-    ncc_pool_run(e->context->pool, rows, copy_row, &job);
-    NCC_TRY_CUDA(place, cudaMemcpyAsync((char *)e->image.pixels.data + job.first * job.row_bytes, job.out,
-                                        (size_t)(rows * job.row_bytes), cudaMemcpyHostToDevice, stream));
+  const int64_t chunk_rows = ncc_clamp(NCC_GPU_PINNED_BYTES / 2 / job.row_bytes, 1, trim_rows(g));
+  const int64_t copy_rows = ncc_max(1, COPY_BYTES / job.row_bytes);
+  for (int64_t chunk = 0; job.first < trim_rows(g); chunk++) {
+    const int turn = (int)(chunk % 2);
+    const int64_t start = job.first, end = ncc_min(start + chunk_rows, trim_rows(g));
+    if (chunk > 1) NCC_TRY_CUDA(place, cudaEventSynchronize(e->image.chunk_free[turn]));
+    NCC_TRY(ncc_gpu_reserve(place, &e->image.chunks[turn], chunk_rows * job.row_bytes));
+    for (int64_t rows; job.first < end; job.first += rows) {
+      rows = ncc_min(copy_rows, end - job.first);
+      job.out = (char *)e->image.chunks[turn].data + (job.first - start) * job.row_bytes;
+      ncc_pool_run(e->context->pool, rows, copy_row, &job);
+      NCC_TRY_CUDA(place, cudaMemcpyAsync((char *)e->image.pixels.data + job.first * job.row_bytes, job.out,
+                                          (size_t)(rows * job.row_bytes), cudaMemcpyHostToDevice, stream));
+    }
     NCC_TRY_CUDA(place, cudaEventRecord(e->image.chunk_free[turn], stream));
   }
 
@@ -131,7 +135,7 @@ static ncc_status survey(ncc_gpu_engine *e, const ncc_prepared *image) {
                      .unknown = e->image.unknown.data,
                      .ssd = e->image.ssd.data,
                      .ssd_stride = e->image.ssd_stride};
-  choose_bands(g, &s);
+  choose_bands(g, e->sums_bytes, &s);
   const ncc_stats_centring c =
       ncc_stats_centring_choose(image, g->template_rows + 2 * s.block_rows, ncc_gpu_stats_segment(g->template_cols));
   s.c = c.c;
@@ -151,7 +155,7 @@ static ncc_status reserve(ncc_gpu_engine *e, ncc_dtype dtype) {
   const ncc_geometry *g = &e->geometry;
   const int64_t rows = g->search.y1 - g->search.y0;
   ncc_gpu_stats s = {.shape = ncc_gpu_shape_of(g)};
-  choose_bands(g, &s);
+  choose_bands(g, e->sums_bytes, &s);
   e->image.ssd_stride = ssd_stride(g);
   NCC_TRY(ncc_gpu_reserve(place, &e->image.pixels, (int64_t)ncc_dtype_size(dtype) * trim_rows(g) * trim_cols(g)));
   NCC_TRY(ncc_gpu_reserve(place, &e->image.spectrum, 8 * e->lengths.rows * e->lengths.half));

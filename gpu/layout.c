@@ -2,7 +2,9 @@
 #include "base/arithmetic.h"
 #include "gpu/state.h"
 
-#define BATCH_BYTES ((int64_t)1 << 30) /* spectra of a batch: larger ones gain nothing */
+#define BATCH_BYTES ((int64_t)1 << 30)       /* spectra of a batch: larger ones gain nothing */
+#define MOST_SUMS_BYTES ((int64_t)256 << 20) /* window sums: 4000 x 4000 windows at once, which fill the device */
+#define LEAST_SUMS_BYTES ((int64_t)16 << 20)
 
 ncc_gpu_shape ncc_gpu_shape_of(const ncc_geometry *g) {
   return (ncc_gpu_shape){.image_rows = g->image_rows,
@@ -82,11 +84,14 @@ ncc_status ncc_gpu_configure(ncc_gpu_engine *e, const ncc_geometry *geometry, nc
   l.cols = ncc_gpu_fft_length(ncc_max(
       2, ncc_geometry_min_fft(trim->x1 - trim->x0, g.template_cols, search->x0 - trim->x0, search->x1 - 1 - trim->x0)));
   l.half = ncc_round_up(l.cols / 2 + 1, 8);
-  const int64_t each = template_bytes(&g, &l), image = ncc_gpu_image_bytes(&g, &l, dtype);
-  int64_t budget = 0;
+  const int64_t each = template_bytes(&g, &l);
+  int64_t image, budget = 0;
   e->geometry = g;
   e->lengths = l;
   NCC_TRY(find_budget(e, &budget));
+  e->sums_bytes = MOST_SUMS_BYTES;
+  while ((image = ncc_gpu_image_bytes(&g, &l, dtype, e->sums_bytes)) > budget / 2 && e->sums_bytes > LEAST_SUMS_BYTES)
+    e->sums_bytes /= 2;
   e->active = e->streams;
   e->batch = NCC_GPU_MOST_BATCH;
   while (e->batch > 1 && (8 * l.rows * l.half * e->batch > BATCH_BYTES || e->active * e->batch * each + image > budget))

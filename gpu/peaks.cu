@@ -96,7 +96,7 @@ __global__ void bounds_kernel(ncc_gpu_peaks p) {
       }
       ncc_gpu_head *head = p.heads + t;
       // Looked at first, so that a black border does not queue at one address. A stale value only costs an atomic.
-      if (zero > *(volatile unsigned long long *)&head->zero) atomicMax(&head->zero, zero);
+      if (zero && zero > head->zero) atomicMax(&head->zero, zero);
       uppers[thread] = best_upper;
       lowers[thread] = best_lower;
       __syncthreads();

@@ -23,7 +23,7 @@ void ncc_gpu_release(ncc_gpu_buffer *buffer);
 
 /* ---- transforms (plans.c) --------------------------------------------------------------------------------------- */
 
-enum { NCC_GPU_MOST_PLANS = 48 };
+enum { NCC_GPU_MOST_PLANS = 80 }; /* more than three for each of ncc_gpu_batch_count()'s answers */
 
 /** A batched 1-D transform, in place: `batch` transforms of `length` elements, `stride` apart, whose firsts are `dist`
  *  apart (complex elements; real rows have twice as many). */
@@ -65,6 +65,8 @@ enum {
   NCC_GPU_CACHED = 64,      /**< spectra of templates kept */
   NCC_GPU_SEEN = 1024,      /**< templates remembered, to know one that comes again */
 };
+
+#define NCC_GPU_PINNED_BYTES ((int64_t)64 << 20) /* an image's, on their way */
 
 /** Lengths of the transforms of a geometry. */
 typedef struct ncc_gpu_lengths {
@@ -110,7 +112,7 @@ typedef struct ncc_gpu_image {
   int64_t ssd_stride;
   cudaEvent_t ready;
   bool has_ready;
-  ncc_gpu_buffer chunks[2]; /**< pinned: an image goes through them by turns */
+  ncc_gpu_buffer chunks[2]; /**< pinned: an image goes through them, a large one by turns */
   cudaEvent_t chunk_free[2];
   bool has_chunk_free[2];
   ncc_gpu_buffer host_spans; /**< pinned */
@@ -126,8 +128,9 @@ typedef struct ncc_gpu_engine {
   bool configured; /**< for this geometry: */
   ncc_geometry geometry;
   ncc_gpu_lengths lengths;
-  int active; /**< streams in use: fewer where memory is short */
-  int batch;  /**< templates in a batch at most, a power of two */
+  int active;         /**< streams in use: fewer where memory is short */
+  int batch;          /**< templates in a batch at most, a power of two */
+  int64_t sums_bytes; /**< scratch of window sums, about */
 
   ncc_gpu_image image;
   ncc_gpu_cache cache;
@@ -160,8 +163,8 @@ ncc_gpu_shape ncc_gpu_shape_of(const ncc_geometry *g);
 /** Uploads, transforms and surveys the image of a task, on the first slot's stream; unless that is done. */
 ncc_status ncc_gpu_prepare_image(ncc_gpu_engine *e, const ncc_task *task);
 
-/** Bytes on the device that an image of the configured geometry takes. */
-int64_t ncc_gpu_image_bytes(const ncc_geometry *g, const ncc_gpu_lengths *lengths, ncc_dtype dtype);
+/** Bytes on the device that an image of a geometry takes. */
+int64_t ncc_gpu_image_bytes(const ncc_geometry *g, const ncc_gpu_lengths *lengths, ncc_dtype dtype, int64_t sums_bytes);
 
 void ncc_gpu_image_release(ncc_gpu_image *image);
 
@@ -179,7 +182,15 @@ ncc_status ncc_gpu_slot_reserve(ncc_gpu_engine *e, ncc_gpu_slot *slot, int64_t c
 
 void ncc_gpu_slot_release(ncc_gpu_slot *slot);
 
-/** Enqueues everything for `count` tasks, a power of two. The image must have been prepared. */
+/** Templates of the next batch, of n that are left: n with all but its three highest bits cut off. So up to 8 go at
+ * once, and there are few plans to make. */
+static inline int64_t ncc_gpu_batch_count(int64_t n) {
+  int64_t unit = 1;
+  while (n / unit >= 8) unit *= 2;
+  return n / unit * unit;
+}
+
+/** Enqueues everything for `count` tasks, as ncc_gpu_batch_count() says. The image must have been prepared. */
 ncc_status ncc_gpu_submit(ncc_gpu_engine *e, ncc_gpu_slot *slot, const ncc_task *tasks, int64_t count);
 
 /** Looks for peaks of template t of a slot again, with its task's `exclude`. */
