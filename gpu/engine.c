@@ -57,7 +57,7 @@ static ncc_status gpu_create(const ncc_engine_context *context, void **state) {
   }
   for (int i = 0; i < e->streams; i++) {
     ncc_gpu_slot *slot = &e->slots[i];
-    slot->staging.pinned = slot->results.pinned = slot->rest.pinned = true;
+    slot->staging.pinned = slot->results.pinned = slot->rest.pinned = slot->exclude.pinned = true;
     NCC_TRY_CUDA(&e->place, cudaStreamCreateWithFlags(&slot->stream, cudaStreamNonBlocking));
     slot->has_stream = true;
     NCC_TRY(make_event(e, &slot->done, &slot->has_event));
@@ -152,16 +152,19 @@ static ncc_status gpu_propose(void *state, int64_t n, const ncc_task *tasks, ncc
   ncc_gpu_engine *e = state;
   int64_t done = 0;
   NCC_TRY_CUDA(&e->place, cudaSetDevice(e->place.device));
-  if (n == 1 && tasks[0].again) {
-    bool found;
-    NCC_TRY(search_again(e, tasks, proposals, &found));
-    if (found) return NCC_OK;
-  }
+  bool again = n == 1 && tasks[0].again, found = false;
+  if (again) NCC_TRY(search_again(e, tasks, proposals, &found));
+  if (found) return NCC_OK;
   NCC_TRY(ncc_gpu_configure(e, tasks[0].geometry, tasks[0].image->pixels.dtype));
   do {
     status = run_batches(e, n, tasks, proposals, &done);
     if (status != NCC_OK) ncc_gpu_drain(e);
   } while (status == NCC_ERR_MEMORY_LIMIT && ncc_gpu_shrink(e));
+  if (status == NCC_OK && again) {
+    ncc_proposal_reset(proposals);
+    NCC_TRY(search_again(e, tasks, proposals, &found));
+    NCC_CHECK(found, NCC_ERR_INTERNAL, "a product that has just been made is not there");
+  }
 
 cleanup:
   return status;

@@ -24,10 +24,9 @@ typedef struct ncc_gpu_task {
   double overhang;             /**< the image's centre in the numerators' units; times the sum of T' it is added */
   const float *cached;         /**< its spectrum, [rows][half], made earlier; NULL: it is in the batch */
   float *keep;                 /**< where its spectrum is to be kept; NULL: nowhere */
-  int64_t ex_y0, ex_x0, ex_y1, ex_x1; /**< not searched, relative to the search */
-  float inv_norm, error;              /**< as in ncc_bounds */
-  float slack, absolute_slack;        /**< those of ncc_bounds, and the rounding of float32 bounds */
-  float zero_lo, zero_hi;             /**< ssd < zero_lo: surely 0; ssd > zero_hi: surely not */
+  float inv_norm, error;       /**< as in ncc_bounds */
+  float slack, absolute_slack; /**< those of ncc_bounds, and the rounding of float32 bounds */
+  float zero_lo, zero_hi;      /**< ssd < zero_lo: surely 0; ssd > zero_hi: surely not */
 } ncc_gpu_task;
 
 /** What a search came to, but for its list. All-zero is the start. */
@@ -74,7 +73,9 @@ typedef struct ncc_gpu_peaks {
   int64_t stride;
   const float *ssd; /**< [shape.rows][ssd_stride], in the code of formulas.h */
   int64_t ssd_stride;
-  const int64_t *spans; /**< [shape.rows][2] searched columns, relative to the search */
+  const int64_t *spans;    /**< [shape.rows][2] searched columns, relative to the search */
+  const int64_t *excluded; /**< [n_excluded][4] (y0, x0, y1, x1) left out, relative to the search */
+  int64_t n_excluded;
   const double *prefix; /**< NULL: the image has no centre to be put back */
   float *tiles;         /**< [count][ncc_gpu_tiles()] largest upper bound of each tile */
   ncc_gpu_head *heads;  /**< [count] */

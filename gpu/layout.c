@@ -76,7 +76,7 @@ ncc_status ncc_gpu_configure(ncc_gpu_engine *e, const ncc_geometry *geometry, nc
   e->configured = false;
   e->image.serial = -1;
   ncc_geometry g = *geometry;
-  g.exclude = (ncc_rect){0};
+  g.n_exclude = 0;
   const ncc_rect *trim = &g.trim, *search = &g.search;
   ncc_gpu_lengths l;
   l.rows = ncc_gpu_fft_length(ncc_max(

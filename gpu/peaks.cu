@@ -43,9 +43,13 @@ __device__ __forceinline__ float numerator_at(const ncc_gpu_peaks &p, const ncc_
   return numerator;
 }
 
-__device__ __forceinline__ bool searched(const ncc_gpu_peaks &p, const ncc_gpu_task &task, int64_t row, int64_t col) {
+__device__ __forceinline__ bool searched(const ncc_gpu_peaks &p, int64_t row, int64_t col) {
   if (row >= p.shape.rows || col < p.spans[2 * row] || col >= p.spans[2 * row + 1]) return false;
-  return !(row >= task.ex_y0 && row < task.ex_y1 && col >= task.ex_x0 && col < task.ex_x1);
+  for (int64_t i = 0; i < p.n_excluded; i++) {
+    const int64_t *e = p.excluded + 4 * i;
+    if (row >= e[0] && row < e[2] && col >= e[1] && col < e[3]) return false;
+  }
+  return true;
 }
 
 /** @param[out] lower  -2 where the position is not sure and so raises nothing */
@@ -83,7 +87,7 @@ __global__ void bounds_kernel(ncc_gpu_peaks p) {
       unsigned long long zero = 0;
       for (int i = 0; i < ROWS_PER_THREAD; i++) {
         const int64_t row = down * TILE + i * TILE_LINES + threadIdx.y;
-        if (!searched(p, task, row, col)) continue;
+        if (!searched(p, row, col)) continue;
         if (ncc_bounds_zero(ssd[i], task.zero_lo)) {
           const unsigned long long here = ~(unsigned long long)(row * p.shape.cols + col);
           zero = here > zero ? here : zero;
@@ -129,7 +133,7 @@ __global__ void list_kernel(ncc_gpu_peaks p) {
     const ncc_gpu_task task = p.tasks[t];
     for (int i = 0; i < ROWS_PER_THREAD; i++) {
       const int64_t row = down * TILE + i * TILE_LINES + threadIdx.y;
-      if (!searched(p, task, row, col)) continue;
+      if (!searched(p, row, col)) continue;
       const float ssd = p.ssd[row * p.ssd_stride + col];
       if (ncc_bounds_zero(ssd, task.zero_lo)) continue;
       float lower, upper;

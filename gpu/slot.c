@@ -20,8 +20,9 @@ static int64_t search_rows(const ncc_geometry *g) {
 }
 
 void ncc_gpu_slot_release(ncc_gpu_slot *slot) {
-  ncc_gpu_buffer *buffers[] = {&slot->staging, &slot->results, &slot->rest,  &slot->staged, &slot->spectra,
-                               &slot->prefix,  &slot->tiles,   &slot->heads, &slot->items};
+  ncc_gpu_buffer *buffers[] = {&slot->staging, &slot->results,  &slot->rest,    &slot->exclude,
+                               &slot->staged,  &slot->excluded, &slot->spectra, &slot->prefix,
+                               &slot->tiles,   &slot->heads,    &slot->items};
   for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) ncc_gpu_release(buffers[i]);
   ncc_gpu_plans_clear(&slot->plans);
   slot->count = 0;
@@ -88,35 +89,26 @@ static float float_below(double value) {
   return (double)f > value ? nextafterf(f, -INFINITY) : f;
 }
 
-static void set_exclude(const ncc_geometry *g, ncc_gpu_task *out) {
-  out->ex_y0 = g->exclude.y0 - g->search.y0;
-  out->ex_x0 = g->exclude.x0 - g->search.x0;
-  out->ex_y1 = g->exclude.y1 - g->search.y0;
-  out->ex_x1 = g->exclude.x1 - g->search.x0;
-}
-
 static ncc_gpu_task make_task(const ncc_gpu_engine *e, const ncc_task *task, const ncc_bounds *b, int64_t offset) {
   const ncc_prepared *tmpl = task->tmpl;
   const double points = (double)e->lengths.rows * (double)e->lengths.cols;
-  ncc_gpu_task out = {.offset = offset,
-                      .dtype = tmpl->pixels.dtype,
-                      .scale = tmpl->scale,
-                      .c = tmpl->mean,
-                      .rest = tmpl->rest,
-                      .unit = ncc_template_unit(tmpl),
-                      .overhang = e->image.centring.centre * e->image.centring.unit * points,
-                      .inv_norm = (float)b->inv_norm,
-                      .error = float_above(b->error),
-                      .slack = (float)b->relative_slack + 2e-6f,  // float32 arithmetic of some ten operations
-                      .absolute_slack = (float)b->absolute_slack + 1e-6f,
-                      .zero_lo = float_above(b->zero_lo),
-                      .zero_hi = float_below(b->zero_hi)};
-  set_exclude(task->geometry, &out);
-  return out;
+  return (ncc_gpu_task){.offset = offset,
+                        .dtype = tmpl->pixels.dtype,
+                        .scale = tmpl->scale,
+                        .c = tmpl->mean,
+                        .rest = tmpl->rest,
+                        .unit = ncc_template_unit(tmpl),
+                        .overhang = e->image.centring.centre * e->image.centring.unit * points,
+                        .inv_norm = (float)b->inv_norm,
+                        .error = float_above(b->error),
+                        .slack = (float)b->relative_slack + 2e-6f,  // float32 arithmetic of some ten operations
+                        .absolute_slack = (float)b->absolute_slack + 1e-6f,
+                        .zero_lo = float_above(b->zero_lo),
+                        .zero_hi = float_below(b->zero_hi)};
 }
 
-/** Peaks of templates [first, after), and their way home. */
-static ncc_status find_peaks(ncc_gpu_engine *e, ncc_gpu_slot *slot, int64_t first, int64_t after) {
+/** Peaks of templates [first, after), and their way home. @param[in] excluded  rectangles in slot->excluded */
+static ncc_status find_peaks(ncc_gpu_engine *e, ncc_gpu_slot *slot, int64_t first, int64_t after, int64_t excluded) {
   ncc_status status = NCC_OK;
   const ncc_gpu_place *place = &e->place;
   const ncc_geometry *g = &e->geometry;
@@ -132,6 +124,8 @@ static ncc_status find_peaks(ncc_gpu_engine *e, ncc_gpu_slot *slot, int64_t firs
       .ssd = e->image.ssd.data,
       .ssd_stride = e->image.ssd_stride,
       .spans = e->image.spans.data,
+      .excluded = slot->excluded.data,
+      .n_excluded = excluded,
       .prefix = e->image.centring.centre != 0 ? slot->prefix.data : NULL,
       .tiles = slot->tiles.data,
       .heads = slot->heads.data,
@@ -222,7 +216,7 @@ ncc_status ncc_gpu_submit(ncc_gpu_engine *e, ncc_gpu_slot *slot, const ncc_task 
     NCC_TRY_CUDA(place, ncc_gpu_prefix(slot->stream, slot->staged.data, slot->staged.data, (int)count, rows,
                                        g->template_cols, slot->prefix.data));
   }
-  NCC_TRY(find_peaks(e, slot, 0, count));
+  NCC_TRY(find_peaks(e, slot, 0, count, 0));
 
 cleanup:
   if (status != NCC_OK) slot->count = 0;
@@ -231,11 +225,18 @@ cleanup:
 
 ncc_status ncc_gpu_search_again(ncc_gpu_engine *e, ncc_gpu_slot *slot, int64_t t, const ncc_task *task) {
   ncc_status status = NCC_OK;
-  ncc_gpu_task *staged = (ncc_gpu_task *)slot->staging.data + t;
-  set_exclude(task->geometry, staged);
-  NCC_TRY_CUDA(&e->place, cudaMemcpyAsync((ncc_gpu_task *)slot->staged.data + t, staged, sizeof *staged,
-                                          cudaMemcpyHostToDevice, slot->stream));
-  NCC_TRY(find_peaks(e, slot, t, t + 1));
+  const ncc_geometry *g = task->geometry;
+  const int64_t bytes = g->n_exclude * (int64_t)sizeof(ncc_rect);
+  NCC_TRY(ncc_gpu_reserve(&e->place, &slot->exclude, bytes));
+  NCC_TRY(ncc_gpu_reserve(&e->place, &slot->excluded, bytes));
+  ncc_rect *relative = slot->exclude.data;
+  for (int64_t i = 0; i < g->n_exclude; i++) {
+    const ncc_rect *r = &g->exclude[i];
+    relative[i] = (ncc_rect){r->y0 - g->search.y0, r->x0 - g->search.x0, r->y1 - g->search.y0, r->x1 - g->search.x0};
+  }
+  NCC_TRY_CUDA(&e->place,
+               cudaMemcpyAsync(slot->excluded.data, relative, (size_t)bytes, cudaMemcpyHostToDevice, slot->stream));
+  NCC_TRY(find_peaks(e, slot, t, t + 1, g->n_exclude));
 
 cleanup:
   return status;

@@ -80,10 +80,10 @@ typedef struct ncc_gpu_slot {
   cudaEvent_t done; /**< its results are on the host */
   bool has_stream, has_event;
   ncc_gpu_plans plans;
-  ncc_gpu_buffer staging, results, rest;                       /**< pinned */
-  ncc_gpu_buffer staged, spectra, prefix, tiles, heads, items; /**< on the device */
-  int64_t count;                                               /**< templates; 0: none, or not to be used again */
-  const ncc_task *tasks;                                       /**< [count], borrowed within propose() */
+  ncc_gpu_buffer staging, results, rest, exclude;                        /**< pinned */
+  ncc_gpu_buffer staged, excluded, spectra, prefix, tiles, heads, items; /**< on the device */
+  int64_t count;         /**< templates; 0: none, or not to be used again */
+  const ncc_task *tasks; /**< [count], borrowed within propose() */
   const ncc_prepared *tmpls[NCC_GPU_MOST_BATCH];
   ncc_bounds bounds[NCC_GPU_MOST_BATCH];
   double errors[NCC_GPU_MOST_BATCH];

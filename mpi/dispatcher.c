@@ -14,9 +14,9 @@
 
 enum { INBOX_LETTERS = 64 };
 #define PROGRESS_S 0.1
-#define TURN_S 0.002                      /* then something else is looked at */
-#define SILENCE_S 0.05                    /* all ranks are looked at so seldom: there may be thousands */
-#define MOST_UNWRITTEN ((int64_t)1 << 18) /* rows: nothing more is handed out while the disk is so far behind */
+#define TURN_S 0.002                       /* then something else is looked at */
+#define SILENCE_S 0.05                     /* all ranks are looked at so seldom: there may be thousands */
+#define MOST_UNWRITTEN ((int64_t)32 << 20) /* bytes: nothing more is handed out while the disk is so far behind */
 
 typedef struct peer {
   ncc_supplied out[NCC_SCHEDULE_AHEAD]; /* outstanding, oldest first */
@@ -118,6 +118,11 @@ cleanup:
   return status;
 }
 
+/** Rows that may wait for the disk. */
+static int64_t most_unwritten(const dispatcher *d) {
+  return MOST_UNWRITTEN / NCC_WAITING_ROW_BYTES(d->o.n_peaks);
+}
+
 /** Whether a rank may have one batch more. */
 static bool may_have_more(dispatcher *d, const peer *p) {
   double cost_s = 0;
@@ -127,7 +132,7 @@ static bool may_have_more(dispatcher *d, const peer *p) {
     bytes += p->out[i].pixel_bytes;
   }
   if (d->stopping || !ncc_schedule_may_have_more(d->o.schedule, p->n_out, cost_s, bytes)) return false;
-  if (ncc_output_unwritten(d->o.output) < MOST_UNWRITTEN) return true;
+  if (ncc_output_unwritten(d->o.output) < most_unwritten(d)) return true;
   d->held_back = true;
   return false;
 }
@@ -158,7 +163,7 @@ cleanup:
 static ncc_status go_on(dispatcher *d) {
   ncc_status status = NCC_OK;
   if (d->stopping) d->held_back = false;
-  if (!d->held_back || ncc_output_unwritten(d->o.output) > MOST_UNWRITTEN / 2) return NCC_OK;
+  if (!d->held_back || ncc_output_unwritten(d->o.output) > most_unwritten(d) / 2) return NCC_OK;
   d->held_back = false;
   for (int rank = 0; rank < d->o.comm->ranks; rank++)
     for (bool given = true; given;) NCC_TRY(give(d, rank, &given));
@@ -222,13 +227,16 @@ static ncc_status write_results(dispatcher *d, const ncc_supplied *done) {
     if (found == NCC_PAIR_PENDING) continue;
     d->failed += found == NCC_PAIR_NONFINITE || found == NCC_PAIR_UNREADABLE || found == NCC_PAIR_UNCERTAIN;
     done->rows[n] = done->rows[i];
+    if (batch->peaks)
+      memmove(batch->peaks + n * batch->n_peaks, batch->peaks + i * batch->n_peaks,
+              (size_t)batch->n_peaks * sizeof *batch->peaks);
     batch->results[n++] = batch->results[i];
   }
   ncc_status status = NCC_OK;
   if (n < batch->n_pairs && !d->stopping)
     status = ncc_error_set(NCC_ERR_INTERNAL, "%lld of %lld results of a hand-out are missing",
                            (long long)(batch->n_pairs - n), (long long)batch->n_pairs);
-  if (status == NCC_OK && n > 0) status = ncc_output_write(d->o.output, n, done->rows, batch->results);
+  if (status == NCC_OK && n > 0) status = ncc_output_write(d->o.output, n, done->rows, batch->results, batch->peaks);
   if (status == NCC_OK) d->totals->pairs += n;
   d->write_s += ncc_clock_s() - started_s;
   return status == NCC_OK ? NCC_OK : stop(d, status, 0, ncc_error_message());
@@ -414,7 +422,8 @@ ncc_status ncc_dispatcher_run(const ncc_dispatcher_options *options, ncc_rank_st
   d.peers = calloc((size_t)ranks, sizeof *d.peers);
   NCC_CHECK(d.peers, NCC_ERR_NOMEM, "out of memory for %d ranks", ranks);
   NCC_TRY(ncc_inbox_create(&d.inbox, INBOX_LETTERS));
-  NCC_TRY(ncc_supply_create(options->work, options->schedule, options->ship ? NULL : options->input, &d.supply));
+  NCC_TRY(ncc_supply_create(options->work, options->schedule, options->ship ? NULL : options->input, options->n_peaks,
+                            &d.supply));
   NCC_TRY(check_limits(&d));
   double first_s = ncc_clock_s();
   for (int round = 0; round < NCC_SCHEDULE_AHEAD; round++)

@@ -190,6 +190,7 @@ static ncc_status work_as_root(job *j, bool *aborting) {
                                     .input = root->input,
                                     .pipeline = j->pipeline,
                                     .ship = j->reading.mode == NCC_READ_ROOT,
+                                    .n_peaks = j->options->search.peaks,
                                     .threads = j->facts.threads,
                                     .time_limit_s = j->options->time_limit_s,
                                     .started_s = world.started_s,

@@ -135,6 +135,9 @@ typedef struct ncc_search {
                            pixels are all equal are 0 in any case) */
   double min_overlap; /**< in [0, 1]: ignore positions where less of the template's area overlaps the image */
   bool quality;       /**< also find the sub-pixel position and the second peak */
+  int peaks;          /**< list so many of the best peaks, at most NCC_PEAKS_MOST; 0: no list */
+  int separation;     /**< each of them, and the second one of `quality`, is the best of the positions farther than so
+                           many pixels in y or x from all better ones; 0: NCC_SEPARATION_PX */
   int n_filters;      /**< that are applied to images and templates first, in this order; 0: none */
   ncc_filter filters[NCC_FILTERS_MOST];
   ncc_outside outside; /**< with `ignore` small overlaps match by chance: min_overlap should be some 0.3 */
@@ -167,15 +170,23 @@ typedef struct ncc_result {
   double subpixel_y, subpixel_x;   /**< with `quality`: parabola-refined position; NaN unless ok */
   double curvature_y, curvature_x; /**< with `quality`: second differences of the NCC at the peak; NaN in a direction
                                         where a neighbour is not searched, and unless ok */
-  int64_t second_y, second_x;      /**< with `quality`: the best position outside NCC_SECOND_RADIUS_PX; -1 where none */
+  int64_t second_y, second_x;      /**< with `quality`: the second of ncc_search.separation; -1 where none */
   double second_peak;              /**< its value; NaN where none */
   uint8_t status;                  /**< an ncc_pair_status */
   uint8_t at_border;               /**< 1 where crop or window left out one of the eight neighbours of (y, x), else 0;
                                         lack of overlap and the end of the full correlation do not count */
 } ncc_result;
 
-/** The second peak lies outside the square of this half-width around the first. Unit: pixels. */
-#define NCC_SECOND_RADIUS_PX 10
+/** A peak of the NCC: a position of the full correlation, and the value there. y and x are -1 and the value is NaN
+ * where there is none. */
+typedef struct ncc_peak {
+  int64_t y, x;
+  double value;
+} ncc_peak;
+
+#define NCC_PEAKS_MOST 1000
+/** What separates peaks where nothing else is asked for. Unit: pixels. */
+#define NCC_SEPARATION_PX 10
 
 /* ---- the matcher -------------------------------------------------------------------------------------------- */
 
@@ -256,6 +267,12 @@ void ncc_matcher_destroy(ncc_matcher **matcher);
  *          With n = 0 nothing else is looked at. */
 ncc_status ncc_matcher_match(ncc_matcher *matcher, int64_t image_key, const ncc_array *image, int64_t n,
                              const ncc_array *templates, const ncc_rect *windows, ncc_result *results);
+
+/** The best peaks of each pair of the last match, best first; the first is that of its result. `uncertain` pairs have
+ *  those that were proven before the proof gave up.
+ *  @return [n][search.peaks] of the n templates of that match, borrowed, valid until the next; NULL where search.peaks
+ *          is 0, where nothing was matched yet, or for NULL. */
+const ncc_peak *ncc_matcher_peaks(const ncc_matcher *matcher);
 
 /** Search windows of predictions, for ncc_matcher_match(): offsets of the template's top-left pixel in the image that
  *  differ from (y, x) by at most the radii, as far as the full correlation and the crop reach.

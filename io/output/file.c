@@ -13,6 +13,7 @@
 
 #include "base/files.h"
 #include "base/text.h"
+#include "match/result.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "rows are written as they lie in memory, in little-endian datasets"
@@ -65,6 +66,7 @@ static hid_t make_table_type(ncc_table_id id, const void **fill) {
     case NCC_TABLE_SUBPIXEL_OFFSETS:
     case NCC_TABLE_CURVATURE:
     case NCC_TABLE_SECOND_PEAKS:
+    case NCC_TABLE_TOP_PEAKS:
       *fill = &not_a_number;
       return H5Tcopy(H5T_IEEE_F64LE);
     default:
@@ -94,7 +96,23 @@ hid_t ncc_output_record_type(void) {
 
 /** Whether an output of this search has the dataset. */
 static bool has_table(const ncc_search *search, int id) {
-  return ncc_tables[id].when == NCC_TABLE_ALWAYS || search->quality;
+  switch (ncc_tables[id].when) {
+    case NCC_TABLE_QUALITY:
+      return search->quality;
+    case NCC_TABLE_PEAKS_LISTED:
+      return search->peaks > 0;
+    default:
+      return true;
+  }
+}
+
+/** The shape of a dataset. @return its rank */
+static int table_shape(const ncc_output_spec *spec, int id, hsize_t shape[3]) {
+  int rank = 0;
+  shape[rank++] = (hsize_t)spec->catalog->n_pairs;
+  if (ncc_table_lists(id)) shape[rank++] = (hsize_t)spec->search->peaks;
+  if (ncc_tables[id].cols) shape[rank++] = (hsize_t)ncc_tables[id].cols;
+  return rank;
 }
 
 /* ---- building ----------------------------------------------------------------------------------------------- */
@@ -148,7 +166,9 @@ static ncc_status put_known(hid_t file, const char *path, const ncc_output_spec 
   NCC_TRY(put_text(file, path, "devices", info->devices));
   NCC_TRY(put_text(file, path, "engine", info->engine));
   NCC_TRY(put_text(file, path, "fft_library", info->fft_library));
-  if (spec->search->quality) NCC_TRY(put_integer(file, path, "second_peak_radius_px", NCC_SECOND_RADIUS_PX));
+  const int64_t separation_px = ncc_separation_px(spec->search);
+  if (spec->search->quality) NCC_TRY(put_integer(file, path, "second_peak_radius_px", separation_px));
+  if (spec->search->peaks > 0) NCC_TRY(put_integer(file, path, "separation_px", separation_px));
 cleanup:
   free(input);
   return status;
@@ -182,7 +202,9 @@ static ncc_status put_table(hid_t file, const char *path, const ncc_output_spec 
   const int64_t n = spec->catalog->n_pairs;
   const void *fill;
   hid_t type = make_table_type(id, &fill), properties = H5Pcreate(H5P_DATASET_CREATE), set = -1;
-  hid_t space = H5Screate_simple(table->cols ? 2 : 1, (hsize_t[2]){(hsize_t)n, (hsize_t)table->cols}, NULL);
+  hsize_t shape[3];
+  const int rank = table_shape(spec, (int)id, shape);
+  hid_t space = H5Screate_simple(rank, shape, NULL);
   NCC_CHECK_H5(type >= 0 && space >= 0 && properties >= 0 && H5Pset_layout(properties, H5D_CONTIGUOUS) >= 0 &&
                    H5Pset_alloc_time(properties, H5D_ALLOC_TIME_EARLY) >= 0 &&
                    H5Pset_fill_time(properties, H5D_FILL_TIME_ALLOC) >= 0 &&
@@ -224,7 +246,7 @@ bool ncc_output_file_pwrite(int fd, const void *data, size_t size, int64_t offse
 ncc_status ncc_output_file_build(const char *path, const ncc_output_spec *spec, ncc_output_layout *layout) {
   ncc_status status = NCC_OK;
   hid_t file = -1;
-  *layout = (ncc_output_layout){.n_pairs = spec->catalog->n_pairs};
+  *layout = (ncc_output_layout){.n_pairs = spec->catalog->n_pairs, .peaks = spec->search->peaks};
   for (int i = 0; i < NCC_TABLE_COUNT; i++) layout->tables[i] = -1;
   NCC_TRY(ncc_h5_create_file(path, &file));
   NCC_TRY(put_known(file, path, spec));
@@ -303,15 +325,19 @@ cleanup:
 }
 
 /** Place, shape and type of one dataset of an existing file. */
-static ncc_status match_table(hid_t file, const char *path, ncc_table_id id, int64_t n, int64_t *offset) {
+static ncc_status match_table(hid_t file, const char *path, const ncc_output_spec *spec, ncc_table_id id,
+                              int64_t *offset) {
   ncc_status status = NCC_OK;
   const ncc_table *table = &ncc_tables[id];
+  const int64_t n = spec->catalog->n_pairs;
   const void *fill;
+  hsize_t shape[3];
+  const int rank = table_shape(spec, (int)id, shape);
   ncc_h5_dataset set;
   hid_t type = make_table_type(id, &fill);
   NCC_TRY(ncc_h5_dataset_open(file, table->name, path, table->name, &set));
-  bool fits = H5Tequal(set.type, type) > 0 && set.layout == H5D_CONTIGUOUS && set.rank == (table->cols ? 2 : 1) &&
-              set.shape[0] == (hsize_t)n && (!table->cols || set.shape[1] == (hsize_t)table->cols);
+  bool fits = H5Tequal(set.type, type) > 0 && set.layout == H5D_CONTIGUOUS && set.rank == rank;
+  for (int i = 0; i < rank && fits; i++) fits = set.shape[i] == shape[i];
   NCC_CHECK(fits, NCC_ERR_INPUT,
             "%s: %s: %s of shape %s found, which is not what this run would write for %" PRId64 " pairs", path,
             table->name, set.type_text, set.shape_text, n);
@@ -402,7 +428,7 @@ ncc_status ncc_output_file_match(const char *path, const ncc_output_spec *spec, 
   const ncc_catalog *catalog = spec->catalog;
   int64_t revision, n_pairs;
   hid_t file = -1;
-  *layout = (ncc_output_layout){.n_pairs = catalog->n_pairs};
+  *layout = (ncc_output_layout){.n_pairs = catalog->n_pairs, .peaks = spec->search->peaks};
   NCC_TRY(ncc_output_file_open(path, &file));
   NCC_TRY(ncc_output_file_integer(file, path, "numerics_revision", -1, &revision));
   NCC_CHECK(revision == ncc_numerics_revision(), NCC_ERR_INPUT,
@@ -414,7 +440,7 @@ ncc_status ncc_output_file_match(const char *path, const ncc_output_spec *spec, 
   for (int i = 0; i < NCC_TABLE_COUNT; i++) {
     layout->tables[i] = -1;
     if (!has_table(spec->search, i)) continue;
-    NCC_TRY(match_table(file, path, (ncc_table_id)i, catalog->n_pairs, &layout->tables[i]));
+    NCC_TRY(match_table(file, path, spec, (ncc_table_id)i, &layout->tables[i]));
   }
   pairs_match match = {path, catalog};
   NCC_TRY(ncc_h5_walk_integers(file, path, "/pairs", catalog->n_pairs, 2, &n_pairs, match_pairs, &match));

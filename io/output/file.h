@@ -17,9 +17,10 @@ enum { NCC_OUTPUT_FORMAT_VERSION = 2 };
 extern const char ncc_output_format_name[];
 
 /** Which outputs have a dataset. */
-typedef enum ncc_table_when { NCC_TABLE_ALWAYS, NCC_TABLE_QUALITY } ncc_table_when;
+typedef enum ncc_table_when { NCC_TABLE_ALWAYS, NCC_TABLE_QUALITY, NCC_TABLE_PEAKS_LISTED } ncc_table_when;
 
-/** Every dataset: enumerator, name, values a row (0: one-dimensional), C type, when. */
+/** Every dataset: enumerator, name, values a row (0: one-dimensional), C type, when. Listed peaks have as many rows of
+ *  that for each pair as are asked for. */
 #define NCC_TABLE_LIST(X)                                                          \
   X(NCC_TABLE_PAIRS, "/pairs", 2, int64_t, NCC_TABLE_ALWAYS)                       \
   X(NCC_TABLE_COORDS, "/coords", 2, int64_t, NCC_TABLE_ALWAYS)                     \
@@ -32,8 +33,9 @@ typedef enum ncc_table_when { NCC_TABLE_ALWAYS, NCC_TABLE_QUALITY } ncc_table_wh
   X(NCC_TABLE_SUBPIXEL_OFFSETS, "/subpixel_offsets", 2, double, NCC_TABLE_QUALITY) \
   X(NCC_TABLE_CURVATURE, "/curvature", 2, double, NCC_TABLE_QUALITY)               \
   X(NCC_TABLE_SECOND_COORDS, "/second_coords", 2, int64_t, NCC_TABLE_QUALITY)      \
-  X(NCC_TABLE_SECOND_PEAKS, "/second_peaks", 0, double, NCC_TABLE_QUALITY)
-
+  X(NCC_TABLE_SECOND_PEAKS, "/second_peaks", 0, double, NCC_TABLE_QUALITY)         \
+  X(NCC_TABLE_TOP_COORDS, "/top_coords", 2, int64_t, NCC_TABLE_PEAKS_LISTED)       \
+  X(NCC_TABLE_TOP_PEAKS, "/top_peaks", 0, double, NCC_TABLE_PEAKS_LISTED)
 typedef enum ncc_table_id {
 #define NCC_TABLE_ENUM(id, name, cols, type, quality) id,
   NCC_TABLE_LIST(NCC_TABLE_ENUM)
@@ -49,6 +51,11 @@ typedef struct ncc_table {
 } ncc_table;
 
 extern const ncc_table ncc_tables[NCC_TABLE_COUNT];
+
+/** Whether the rows of a dataset are lists of peaks. */
+static inline bool ncc_table_lists(int id) {
+  return ncc_tables[id].when == NCC_TABLE_PEAKS_LISTED;
+}
 
 /** The dataset /run, one record: what is not known before the end. HDF5 tells where it lies, so that it is filled in
  *  place; its members are told among the root attributes. */
@@ -66,6 +73,7 @@ hid_t ncc_output_record_type(void);
 /** Where the bytes lie in the file. */
 typedef struct ncc_output_layout {
   int64_t n_pairs;
+  int peaks;                       /**< listed for each pair */
   int64_t tables[NCC_TABLE_COUNT]; /**< of the first row; -1: no such dataset, or no rows */
   int64_t record;                  /**< of /run */
 } ncc_output_layout;

@@ -25,22 +25,29 @@ cleanup:
   return status;
 }
 
-/** Reads one dataset whole, as the file format says it is. @param[in] n  rows; -1: any, told in *found. */
-static ncc_status load_table(hid_t file, const char *path, ncc_table_id id, hid_t memory_type, int64_t n,
+/** Reads one dataset whole, as the file format says it is. @param[in] n  rows; -1: any, told in *found.
+ *  @param[in,out] peaks  those of a row, of a dataset that lists them; 0: any */
+static ncc_status load_lists(hid_t file, const char *path, ncc_table_id id, hid_t memory_type, int64_t n, int *peaks,
                              int64_t *found, void **out) {
   ncc_status status = NCC_OK;
   const ncc_table *table = &ncc_tables[id];
+  const bool lists = ncc_table_lists((int)id);
+  const int cols = table->cols, rank = 1 + lists + (cols > 0);
   ncc_h5_dataset set;
   *out = NULL;
   NCC_TRY(ncc_h5_dataset_open(file, table->name, path, table->name, &set));
-  char rows[32] = "n";
+  char rows[64] = "n";
   if (n >= 0) snprintf(rows, sizeof rows, "%" PRId64, n);
-  NCC_CHECK(set.rank == (table->cols ? 2 : 1) && (n < 0 || set.shape[0] == (hsize_t)n) &&
-                (!table->cols || set.shape[1] == (hsize_t)table->cols) && set.shape[0] < (hsize_t)1 << 40,
+  if (lists) snprintf(rows + strlen(rows), sizeof rows - strlen(rows), *peaks ? ", %d" : ", N", *peaks);
+  const hsize_t listed = lists && set.rank == rank ? set.shape[1] : 1;
+  NCC_CHECK(set.rank == rank && (n < 0 || set.shape[0] == (hsize_t)n) &&
+                (!lists || (*peaks ? listed == (hsize_t)*peaks : listed >= 1 && listed <= NCC_PEAKS_MOST)) &&
+                (!cols || set.shape[rank - 1] == (hsize_t)cols) && set.shape[0] < (hsize_t)1 << 40,
             NCC_ERR_INPUT, "%s: %s: shape %s found, expected [%s%s]", path, table->name, set.shape_text, rows,
-            table->cols ? ", 2" : "");
+            cols ? ", 2" : "");
   if (found) *found = (int64_t)set.shape[0];
-  *out = malloc((size_t)(set.shape[0] ? set.shape[0] : 1) * table->row_bytes);
+  if (lists) *peaks = (int)listed;
+  *out = malloc((size_t)(set.shape[0] ? set.shape[0] : 1) * (size_t)listed * table->row_bytes);
   NCC_CHECK(*out, NCC_ERR_NOMEM, "%s: %s: no memory for shape %s", path, table->name, set.shape_text);
   // Enumerated values are read as what they are based on.
   hid_t type = id == NCC_TABLE_STATUS ? set.type : memory_type;
@@ -51,6 +58,11 @@ cleanup:
   ncc_h5_dataset_close(&set);
   if (status != NCC_OK) free(*out), *out = NULL;
   return status;
+}
+
+static ncc_status load_table(hid_t file, const char *path, ncc_table_id id, hid_t memory_type, int64_t n,
+                             int64_t *found, void **out) {
+  return load_lists(file, path, id, memory_type, n, NULL, found, out);
 }
 
 /** Where attributes are gathered. */
@@ -200,6 +212,11 @@ ncc_status ncc_output_load(const char *path, ncc_output_data *out) {
   }
   if (H5Lexists(file, "/curvature", H5P_DEFAULT) > 0)
     NCC_TRY(load_table(file, path, NCC_TABLE_CURVATURE, H5T_NATIVE_DOUBLE, n, NULL, (void **)&out->curvature));
+  if (H5Lexists(file, "/top_coords", H5P_DEFAULT) > 0) {
+    int *peaks = &out->n_peaks;
+    NCC_TRY(load_lists(file, path, NCC_TABLE_TOP_COORDS, H5T_NATIVE_INT64, n, peaks, NULL, (void **)&out->top_coords));
+    NCC_TRY(load_lists(file, path, NCC_TABLE_TOP_PEAKS, H5T_NATIVE_DOUBLE, n, peaks, NULL, (void **)&out->top_peaks));
+  }
   NCC_TRY(load_record(file, path, out));
   for (int64_t row = 0; row < n; row++) {
     NCC_CHECK(out->status[row] < NCC_PAIR_STATUS_COUNT, NCC_ERR_INPUT,
@@ -273,6 +290,8 @@ void ncc_output_data_clear(ncc_output_data *data) {
   free(data->curvature);
   free(data->second_coords);
   free(data->second_peaks);
+  free(data->top_coords);
+  free(data->top_peaks);
   free(data->input_path);
   *data = (ncc_output_data){0};
 }

@@ -15,7 +15,10 @@ typedef struct ncc_output_data {
   double (*curvature)[2]; /**< NULL also in outputs of earlier programs */
   int64_t (*second_coords)[2];
   double *second_peaks;
-  bool complete; /**< no row is pending and the final attributes are filled */
+  int n_peaks;              /**< listed for each pair; 0 without --peaks */
+  int64_t (*top_coords)[2]; /**< [n_pairs * n_peaks], best first; -1 where there are fewer */
+  double *top_peaks;        /**< likewise; NaN */
+  bool complete;            /**< no row is pending and the final attributes are filled */
   int n_attributes;
   struct {
     char *name, *value; /**< numbers as text */

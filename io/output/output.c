@@ -236,7 +236,8 @@ cleanup:
   return status;
 }
 
-ncc_status ncc_output_write(ncc_output *output, int64_t n, const int64_t *rows, const ncc_result *results) {
+ncc_status ncc_output_write(ncc_output *output, int64_t n, const int64_t *rows, const ncc_result *results,
+                            const ncc_peak *peaks) {
   ncc_status status = NCC_OK;
   enum { BLOCK = 256 };
   ncc_output_row block[BLOCK];
@@ -244,7 +245,7 @@ ncc_status ncc_output_write(ncc_output *output, int64_t n, const int64_t *rows, 
   for (int64_t first = 0; first < n; first += BLOCK) {
     int64_t count = n - first < BLOCK ? n - first : BLOCK;
     for (int64_t i = 0; i < count; i++) NCC_TRY(derive_row(output, rows[first + i], &results[first + i], &block[i]));
-    NCC_TRY(ncc_row_writer_put(output->writer, count, block));
+    NCC_TRY(ncc_row_writer_put(output->writer, count, block, peaks ? peaks + first * output->layout.peaks : NULL));
     for (int64_t i = 0; i < count; i++) {
       output->statuses[block[i].row] = block[i].status;
       output->at_border += block[i].at_border;
@@ -260,7 +261,7 @@ static ncc_status write_invalid(ncc_output *output) {
   const ncc_result invalid = ncc_result_none(NCC_PAIR_INVALID);
   for (int64_t row = 0; row < output->layout.n_pairs; row++)
     if (output->work->rows[row].kind < 0 && output->statuses[row] == NCC_PAIR_PENDING)
-      NCC_TRY(ncc_output_write(output, 1, &row, &invalid));
+      NCC_TRY(ncc_output_write(output, 1, &row, &invalid, NULL));
 cleanup:
   return status;
 }

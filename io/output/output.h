@@ -28,7 +28,7 @@ ncc_status ncc_output_check(const char *path, ncc_output_mode mode);
 
 /** Creates OUTPUT.part, or opens it to resume. Rows without work become `invalid` at once.
  *  @param[in] work     borrowed until the output is closed.
- *  @param[in] quality  also has what --quality asks for.
+ *  @param[in] search   says which datasets there are.
  *  @return NCC_OK; NCC_ERR_OUTPUT; NCC_ERR_INPUT where a resume does not fit, with the reason. */
 ncc_status ncc_output_create(const char *path, ncc_output_mode mode, const ncc_work *work,
                              const ncc_input_identity *identity, const ncc_search *search, const ncc_run_info *info,
@@ -48,8 +48,10 @@ int64_t ncc_output_at_border(const ncc_output *output);
 
 /** Takes n results and returns at once: a thread of the output's own writes them.
  *  /offsets and /overlap are derived here.  @param[in] rows  row of /pairs of each.
+ *  @param[in] peaks  [n][search.peaks] their lists; NULL: none, or empty lists
  *  @return NCC_OK; NCC_ERR_OUTPUT if writing failed, now or before; nothing more is written then. */
-ncc_status ncc_output_write(ncc_output *output, int64_t n, const int64_t *rows, const ncc_result *results);
+ncc_status ncc_output_write(ncc_output *output, int64_t n, const int64_t *rows, const ncc_result *results,
+                            const ncc_peak *peaks);
 
 /** Rows that are taken and not yet durable: who makes results waits where the disk is far behind. */
 int64_t ncc_output_unwritten(const ncc_output *output);

@@ -15,7 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/arithmetic.h"
 #include "base/clock.h"
+#include "match/result.h"
 
 #define INTERVAL_S 5.0  // rows wait no longer than this; MPIXCORR_SYNC_S replaces it
 enum {
@@ -25,6 +27,7 @@ enum {
 
 typedef struct row_buffer {
   ncc_output_row *rows;
+  ncc_peak *peaks; /**< [capacity][layout.peaks], in the order in which rows were taken; NULL: no lists */
   int64_t count, capacity;
 } row_buffer;
 
@@ -33,6 +36,7 @@ struct ncc_row_writer {
   char *path;
   ncc_output_layout layout;
   double interval_s;
+  int64_t batch_rows; /**< that wake the thread */
   pthread_t thread;
   bool started;
   // The following is guarded by the mutex; `draining` belongs to the thread.
@@ -74,15 +78,29 @@ static int compare_rows(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+/** A row's values in a dataset. */
+static void copy_values(const ncc_row_writer *writer, ncc_table_id id, const row_buffer *batch, int64_t i, char *out) {
+  const ncc_output_row *row = &batch->rows[i];
+  if (!ncc_table_lists((int)id)) {
+    memcpy(out, (const char *)row + fields[id], ncc_tables[id].row_bytes);
+    return;
+  }
+  for (int k = 0; k < writer->layout.peaks; k++, out += ncc_tables[id].row_bytes) {
+    const ncc_peak *peak = &batch->peaks[row->peaks + k];
+    const int64_t coords[2] = {peak->y, peak->x};
+    memcpy(out, id == NCC_TABLE_TOP_COORDS ? (const void *)coords : &peak->value, ncc_tables[id].row_bytes);
+  }
+}
+
 /** Writes one dataset's values of a sorted batch. @return 0 or an errno. */
 static int write_table(const ncc_row_writer *writer, ncc_table_id id, const row_buffer *batch, char *scratch) {
-  const size_t bytes = ncc_tables[id].row_bytes;
+  const size_t bytes = ncc_tables[id].row_bytes * (size_t)(ncc_table_lists((int)id) ? writer->layout.peaks : 1);
   const int64_t offset = writer->layout.tables[id], most = SCRATCH_BYTES / (int64_t)bytes;
   if (offset < 0) return 0;
   for (int64_t i = 0; i < batch->count;) {
     int64_t first = batch->rows[i].row, n = 0;
     while (i < batch->count && n < most && batch->rows[i].row == first + n) {
-      memcpy(scratch + (size_t)n * bytes, (const char *)&batch->rows[i] + fields[id], bytes);
+      copy_values(writer, id, batch, i, scratch + (size_t)n * bytes);
       i++;
       n++;
     }
@@ -112,7 +130,7 @@ static int write_batch(const ncc_row_writer *writer, row_buffer *batch) {
 /** Whether the thread should drain now. */
 static bool is_due(const ncc_row_writer *writer) {
   if (writer->filling.count == 0) return false;
-  if (writer->stop || writer->wanted > writer->durable || writer->filling.count >= BATCH_ROWS) return true;
+  if (writer->stop || writer->wanted > writer->durable || writer->filling.count >= writer->batch_rows) return true;
   const struct timespec now = ncc_clock_after(0);
   return now.tv_sec > writer->first_due.tv_sec ||
          (now.tv_sec == writer->first_due.tv_sec && now.tv_nsec >= writer->first_due.tv_nsec);
@@ -159,6 +177,7 @@ ncc_status ncc_row_writer_create(int fd, const char *path, const ncc_output_layo
   writer->fd = fd;
   writer->layout = *layout;
   writer->interval_s = interval_s();
+  writer->batch_rows = ncc_max(1, BATCH_ROWS / (1 + layout->peaks / 4));  // a list is a row's size for each 4 peaks
   pthread_mutex_init(&writer->mutex, NULL);
   pthread_condattr_init(&attributes);
   pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -190,25 +209,45 @@ static ncc_status check_error(const ncc_row_writer *writer) {
   return ncc_error_set(NCC_ERR_OUTPUT, "%s: cannot be written: %s", writer->path, strerror(writer->error));
 }
 
-ncc_status ncc_row_writer_put(ncc_row_writer *writer, int64_t n, const ncc_output_row *rows) {
+/** Makes room for more rows. */
+static ncc_status grow(const ncc_row_writer *writer, row_buffer *buffer, int64_t rows) {
+  ncc_status status = NCC_OK;
+  const int64_t peaks = writer->layout.peaks;
+  if (rows <= buffer->capacity) return NCC_OK;
+  const int64_t capacity = ncc_max(2 * buffer->capacity, rows);
+  ncc_output_row *larger = realloc(buffer->rows, (size_t)capacity * sizeof *larger);
+  if (larger) buffer->rows = larger;
+  ncc_peak *lists = peaks ? realloc(buffer->peaks, (size_t)(capacity * peaks) * sizeof *lists) : NULL;
+  if (lists) buffer->peaks = lists;
+  NCC_CHECK(larger && (lists || !peaks), NCC_ERR_NOMEM, "%s: no memory for %lld rows", writer->path,
+            (long long)capacity);
+  buffer->capacity = capacity;
+cleanup:
+  return status;
+}
+
+/** Appends rows to a buffer that has room. */
+static void append(const ncc_row_writer *writer, row_buffer *buffer, int64_t n, const ncc_output_row *rows,
+                   const ncc_peak *peaks) {
+  const int64_t each = writer->layout.peaks, first = buffer->count * each;
+  memcpy(buffer->rows + buffer->count, rows, (size_t)n * sizeof *rows);
+  for (int64_t i = 0; i < n; i++) buffer->rows[buffer->count + i].peaks = first + i * each;
+  for (int64_t i = 0; i < n * each; i++) buffer->peaks[first + i] = peaks ? peaks[i] : ncc_peak_none();
+  buffer->count += n;
+}
+
+ncc_status ncc_row_writer_put(ncc_row_writer *writer, int64_t n, const ncc_output_row *rows, const ncc_peak *peaks) {
   ncc_status status = NCC_OK;
   if (n == 0) return NCC_OK;
   pthread_mutex_lock(&writer->mutex);
   row_buffer *buffer = &writer->filling;
   NCC_TRY(check_error(writer));
-  if (buffer->count + n > buffer->capacity) {
-    int64_t capacity = 2 * buffer->capacity > buffer->count + n ? 2 * buffer->capacity : buffer->count + n;
-    ncc_output_row *larger = realloc(buffer->rows, (size_t)capacity * sizeof *larger);
-    NCC_CHECK(larger, NCC_ERR_NOMEM, "%s: no memory for %lld rows", writer->path, (long long)capacity);
-    buffer->rows = larger;
-    buffer->capacity = capacity;
-  }
+  NCC_TRY(grow(writer, buffer, buffer->count + n));
   if (buffer->count == 0) {
     writer->first_due = ncc_clock_after(writer->interval_s);
   }
-  memcpy(buffer->rows + buffer->count, rows, (size_t)n * sizeof *rows);
-  bool wake = buffer->count == 0 || buffer->count + n >= BATCH_ROWS;
-  buffer->count += n;
+  bool wake = buffer->count == 0 || buffer->count + n >= writer->batch_rows;
+  append(writer, buffer, n, rows, peaks);
   writer->taken += n;
   if (wake) pthread_cond_signal(&writer->work);
 cleanup:
@@ -256,7 +295,9 @@ ncc_status ncc_row_writer_destroy(ncc_row_writer **writer_in) {
   pthread_cond_destroy(&writer->progress);
   pthread_mutex_destroy(&writer->mutex);
   free(writer->filling.rows);
+  free(writer->filling.peaks);
   free(writer->draining.rows);
+  free(writer->draining.peaks);
   free(writer->path);
   free(writer);
   *writer_in = NULL;

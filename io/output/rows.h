@@ -8,7 +8,7 @@
 
 #include "io/output/file.h"
 
-/** One row of every dataset. */
+/** One row of every dataset but those that list peaks. */
 typedef struct ncc_output_row {
   int64_t row;
   int64_t coords[2], offsets[2];
@@ -18,6 +18,7 @@ typedef struct ncc_output_row {
   double second_peak;
   float overlap;
   uint8_t status, at_border;
+  int64_t peaks; /**< where its peaks begin in the writer's buffer; the writer's own */
 } ncc_output_row;
 
 typedef struct ncc_row_writer ncc_row_writer;
@@ -29,8 +30,9 @@ typedef struct ncc_row_writer ncc_row_writer;
 ncc_status ncc_row_writer_create(int fd, const char *path, const ncc_output_layout *layout, ncc_row_writer **out);
 
 /** Takes n rows, however far the disk is behind, and returns at once.
+ *  @param[in] peaks  [n][layout.peaks] their lists; NULL: none, or empty lists
  *  @return NCC_OK; NCC_ERR_OUTPUT if writing failed, now or before: nothing is written any more then. */
-ncc_status ncc_row_writer_put(ncc_row_writer *writer, int64_t n, const ncc_output_row *rows);
+ncc_status ncc_row_writer_put(ncc_row_writer *writer, int64_t n, const ncc_output_row *rows, const ncc_peak *peaks);
 
 /** Rows that are taken and not yet durable. */
 int64_t ncc_row_writer_unwritten(ncc_row_writer *writer);

@@ -38,19 +38,52 @@ cleanup:
   return status;
 }
 
-ncc_status ncc_map_file_write(const char *path, const ncc_map *map, const ncc_result *result, const int64_t pair[3],
-                              const char *input, const char *options) {
+/** Writes a dataset of float64 or int64. */
+static ncc_status put_set(hid_t file, const char *path, const char *name, int rank, const hsize_t *shape, hid_t type,
+                          const void *values) {
   ncc_status status = NCC_OK;
-  hid_t file = -1, space = -1, set = -1;
+  hid_t space = H5Screate_simple(rank, shape, NULL);
+  hid_t set = H5Dcreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+  NCC_CHECK_H5(set >= 0 && H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0, NCC_ERR_OUTPUT,
+               "%s: %s cannot be written", path, name);
+
+cleanup:
+  ncc_h5_close(&set);
+  ncc_h5_close(&space);
+  return status;
+}
+
+static ncc_status put_peaks(hid_t file, const char *path, int n, const ncc_peak *peaks) {
+  ncc_status status = NCC_OK;
+  int64_t coords[NCC_PEAKS_MOST][2];
+  double values[NCC_PEAKS_MOST];
+  if (n == 0) return NCC_OK;
+  for (int k = 0; k < n; k++) {
+    coords[k][0] = peaks[k].y;
+    coords[k][1] = peaks[k].x;
+    values[k] = peaks[k].value;
+  }
+  NCC_TRY(put_set(file, path, "/top_coords", 2, (hsize_t[2]){(hsize_t)n, 2}, H5T_NATIVE_INT64, coords));
+  NCC_TRY(put_set(file, path, "/top_peaks", 1, (hsize_t[1]){(hsize_t)n}, H5T_NATIVE_DOUBLE, values));
+
+cleanup:
+  return status;
+}
+
+ncc_status ncc_map_file_write(const char *path, const ncc_map *map, const ncc_result *result, int n_peaks,
+                              const ncc_peak *peaks, const int64_t pair[3], const char *input, const char *options) {
+  ncc_status status = NCC_OK;
+  hid_t file = -1, set = -1;
   ncc_target target = {0};
   const ncc_rect *search = &map->geometry.search;
   const int64_t origin[2] = {search->y0, search->x0};
   NCC_TRY(ncc_target_begin(path, "OUT", &target));
   NCC_TRY(ncc_h5_create_file(target.temporary, &file));
-  space = H5Screate_simple(2, (hsize_t[2]){(hsize_t)map->rows, (hsize_t)map->cols}, NULL);
-  set = H5Dcreate2(file, "/ncc", H5T_IEEE_F64LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-  NCC_CHECK_H5(set >= 0 && H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, map->values) >= 0,
-               NCC_ERR_OUTPUT, "%s: /ncc cannot be written", path);
+  NCC_TRY(put_set(file, path, "/ncc", 2, (hsize_t[2]){(hsize_t)map->rows, (hsize_t)map->cols}, H5T_NATIVE_DOUBLE,
+                  map->values));
+  NCC_TRY(put_peaks(file, path, n_peaks, peaks));
+  set = H5Dopen2(file, "/ncc", H5P_DEFAULT);
+  NCC_CHECK_H5(set >= 0, NCC_ERR_OUTPUT, "%s: /ncc cannot be opened", path);
   NCC_TRY(ncc_h5_put(set, path, "origin", H5T_NATIVE_INT64, 2, origin));
   NCC_TRY(ncc_h5_put(file, path, "row", H5T_NATIVE_INT64, 0, &pair[0]));
   NCC_TRY(ncc_h5_put(file, path, "image", H5T_NATIVE_INT64, 0, &pair[1]));
@@ -67,7 +100,6 @@ ncc_status ncc_map_file_write(const char *path, const ncc_map *map, const ncc_re
 
 cleanup:
   ncc_h5_close(&set);
-  ncc_h5_close(&space);
   ncc_h5_close(&file);
   ncc_target_end(&target);
   return status;

@@ -111,13 +111,19 @@ cleanup:
   return status;
 }
 
-static void mark_peaks(const ncc_panel *panel, const ncc_result *r) {
+static void mark_peaks(const ncc_panel *panel, const ncc_picture_pair *pair) {
+  const ncc_result *r = &pair->result;
+  ncc_marked marks[NCC_PEAKS_MOST + 1];
   char peak[48], second[48];
+  int n = 0;
   snprintf(peak, sizeof peak, "peak %.4f", r->peak);
   snprintf(second, sizeof second, "second %.4f", r->second_peak);
-  const ncc_marked marks[] = {{NCC_MARK_CIRCLE, (double)r->y, (double)r->x, PEAK, peak},
-                              {NCC_MARK_SQUARE, (double)r->second_y, (double)r->second_x, SECOND, second}};
-  ncc_panel_marks(panel, r->second_y >= 0 ? 2 : 1, marks);
+  marks[n++] = (ncc_marked){NCC_MARK_CIRCLE, (double)r->y, (double)r->x, PEAK, peak};
+  if (r->second_y >= 0)
+    marks[n++] = (ncc_marked){NCC_MARK_SQUARE, (double)r->second_y, (double)r->second_x, SECOND, second};
+  for (int k = n; k < pair->n_peaks && pair->peaks[k].y >= 0; k++)
+    marks[n++] = (ncc_marked){NCC_MARK_SQUARE, (double)pair->peaks[k].y, (double)pair->peaks[k].x, SECOND, NULL};
+  ncc_panel_marks(panel, n, marks);
 }
 
 /** Shows the map, or a part of it, in colours that mean the same on every picture. */
@@ -147,7 +153,7 @@ static ncc_status draw_map(cairo_t *cr, const ncc_picture_pair *pair, const ncc_
   ncc_panel_axes(&panel, "NCC map: where the template's bottom-right pixel lies", "x of /coords (px)",
                  "y of /coords (px)");
   ncc_panel_colour_bar(&panel, SCALE_LO, SCALE_HI, ncc_colour_map);
-  mark_peaks(&panel, &pair->result);
+  mark_peaks(&panel, pair);
 
 cleanup:
   return status;

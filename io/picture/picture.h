@@ -17,9 +17,11 @@ typedef struct ncc_picture_pair {
   ncc_array image, tmpl; /**< borrowed */
   ncc_result result;     /**< with quality where known: NaN and -1 where not; y = -1: there is no match to show */
   double overlap;        /**< fraction of the template inside the image at the match */
+  const ncc_peak *peaks; /**< [n_peaks] as ncc_matcher_peaks() has them, or NULL; borrowed */
+  int n_peaks;
 } ncc_picture_pair;
 
-/** Draws a pair: the image with the template's box, the NCC map with both peaks, the template, the image at the match,
+/** Draws a pair: the image with the template's box, the NCC map with its peaks, the template, the image at the match,
  *  both laid over each other, and the map around the peak; with axes in pixels.
  *  @param[in] path  replaced if it exists.
  *  @param[in] note  a line below the title: options, bounds; may be NULL.

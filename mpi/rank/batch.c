@@ -6,13 +6,13 @@
 
 #include "base/error.h"
 
-int64_t ncc_batch_pair_bytes(bool windows) {
+int64_t ncc_batch_pair_bytes(bool windows, int n_peaks) {
   /* a row of /pairs, and a piece with an image where each has but one pair */
   return (int64_t)(sizeof(int64_t) + sizeof(ncc_piece) + sizeof(int64_t) + sizeof(ncc_result) + 2 * sizeof(ncc_need) +
-                   (windows ? sizeof(ncc_rect) : 0));
+                   (windows ? sizeof(ncc_rect) : 0) + (size_t)n_peaks * sizeof(ncc_peak));
 }
 
-ncc_status ncc_batch_create(int64_t n_pieces, int64_t n_pairs, bool windows, ncc_batch **out) {
+ncc_status ncc_batch_create(int64_t n_pieces, int64_t n_pairs, bool windows, int n_peaks, ncc_batch **out) {
   ncc_status status = NCC_OK;
   *out = NULL;
   ncc_batch *batch = calloc(1, sizeof *batch);
@@ -24,8 +24,11 @@ ncc_status ncc_batch_create(int64_t n_pieces, int64_t n_pairs, bool windows, ncc
   batch->templates = calloc(n, sizeof *batch->templates);
   batch->results = calloc(n, sizeof *batch->results); /* all pending */
   if (windows) batch->windows = calloc(n, sizeof *batch->windows);
-  NCC_CHECK(batch->pieces && batch->templates && batch->results && (!windows || batch->windows), NCC_ERR_NOMEM,
-            "out of memory for a batch of %lld pairs", (long long)n_pairs);
+  batch->n_peaks = n_peaks;
+  if (n_peaks) batch->peaks = calloc(n * (size_t)n_peaks, sizeof *batch->peaks);
+  NCC_CHECK(
+      batch->pieces && batch->templates && batch->results && (!windows || batch->windows) && (!n_peaks || batch->peaks),
+      NCC_ERR_NOMEM, "out of memory for a batch of %lld pairs", (long long)n_pairs);
   *out = batch;
   batch = NULL;
 cleanup:
@@ -44,6 +47,7 @@ void ncc_batch_destroy(ncc_batch **out) {
   free(batch->names);
   free(batch->name_text);
   free(batch->results);
+  free(batch->peaks);
   free(batch->unreadable);
   free(batch);
   *out = NULL;

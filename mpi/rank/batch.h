@@ -67,17 +67,22 @@ typedef struct ncc_batch {
   char *name_text; /**< [name_bytes], each name ends with a zero */
   int64_t name_bytes;
   ncc_result *results; /**< [n_pairs], once computed */
+  int n_peaks;         /**< listed for each pair */
+  ncc_peak *peaks;     /**< [n_pairs][n_peaks], with the results; NULL: no lists */
   double elapsed_s;    /**< that computing took */
   double image_s;      /**< of which preparing images */
   ncc_unreadable *unreadable;
   int64_t n_unreadable;
 } ncc_batch;
 
-/** Bytes that rank 0 has for each pair of a batch, at most. */
-int64_t ncc_batch_pair_bytes(bool windows);
+/** About what a result takes that waits for the disk. @param[in] n_peaks  listed for each pair */
+#define NCC_WAITING_ROW_BYTES(n_peaks) (128 + (n_peaks) * (int64_t)sizeof(ncc_peak))
 
-/** Makes an empty batch. @return NCC_OK; NCC_ERR_NOMEM. */
-ncc_status ncc_batch_create(int64_t n_pieces, int64_t n_pairs, bool windows, ncc_batch **out);
+/** Bytes that rank 0 has for each pair of a batch, at most. */
+int64_t ncc_batch_pair_bytes(bool windows, int n_peaks);
+
+/** Makes an empty batch. @param[in] n_peaks  listed for each pair. @return NCC_OK; NCC_ERR_NOMEM. */
+ncc_status ncc_batch_create(int64_t n_pieces, int64_t n_pairs, bool windows, int n_peaks, ncc_batch **out);
 
 /** Frees it, and its references to pixels. Accepts NULL. */
 void ncc_batch_destroy(ncc_batch **batch);

@@ -57,6 +57,9 @@ static ncc_status compute(ncc_computer *computer, const claim *c, double *waited
     const ncc_array image = make_array(catalog, NCC_IMAGE, piece->image, pixels);
     NCC_TRY(ncc_matcher_match(computer->matcher, pixels ? piece->image : -1, &image, next - at, templates,
                               batch->windows ? batch->windows + at : NULL, batch->results + at));
+    if (batch->peaks)
+      memcpy(batch->peaks + at * batch->n_peaks, ncc_matcher_peaks(computer->matcher),
+             (size_t)((next - at) * batch->n_peaks) * sizeof *batch->peaks);
     at = next;
   }
 cleanup:

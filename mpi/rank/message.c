@@ -18,6 +18,7 @@ typedef struct header {
   int64_t n_pieces, n_pairs, n_needs;
   int64_t windows; /* 0 or 1 */
   int64_t n_names, name_bytes;
+  int64_t n_peaks; /* listed for each pair */
 } header;
 
 void ncc_counters_add(ncc_counters *sum, const ncc_counters *part) {
@@ -39,9 +40,9 @@ void ncc_counters_add(ncc_counters *sum, const ncc_counters *part) {
 
 void ncc_message_hello_make(ncc_message_hello *hello) {
   memset(hello, 0, sizeof *hello);
-  snprintf(hello->text, sizeof hello->text, "mpixcorr %s (commit %s), sizes %zu %zu %zu %zu %zu %zu", ncc_version(),
-           ncc_commit(), sizeof(header), sizeof(ncc_result), sizeof(ncc_rank_stats), sizeof(ncc_object),
-           sizeof(ncc_unreadable), sizeof(long));
+  snprintf(hello->text, sizeof hello->text, "mpixcorr %s (commit %s), sizes %zu %zu %zu %zu %zu %zu %zu", ncc_version(),
+           ncc_commit(), sizeof(header), sizeof(ncc_result), sizeof(ncc_peak), sizeof(ncc_rank_stats),
+           sizeof(ncc_object), sizeof(ncc_unreadable), sizeof(long));
 }
 
 /* ---- writing ---------------------------------------------------------------------------------------------------- */
@@ -79,7 +80,8 @@ ncc_status ncc_message_work(const ncc_batch *batch, void **bytes, int64_t *n_byt
                  .n_needs = batch->needs.n,
                  .windows = batch->windows != NULL,
                  .n_names = batch->n_names,
-                 .name_bytes = batch->name_bytes};
+                 .name_bytes = batch->name_bytes,
+                 .n_peaks = batch->n_peaks};
   NCC_TRY(start(&head, work_body_bytes(&head), bytes, n_bytes, &at));
   put(&at, batch->pieces, (size_t)batch->n_pieces * sizeof *batch->pieces);
   put(&at, batch->templates, (size_t)batch->n_pairs * sizeof *batch->templates);
@@ -94,18 +96,22 @@ cleanup:
 
 static int64_t results_body_bytes(const header *head) {
   return (int64_t)(2 * sizeof(double)) + head->n_pairs * (int64_t)sizeof(ncc_result) +
-         head->n_needs * (int64_t)sizeof(ncc_unreadable);
+         head->n_pairs * head->n_peaks * (int64_t)sizeof(ncc_peak) + head->n_needs * (int64_t)sizeof(ncc_unreadable);
 }
 
 ncc_status ncc_message_results(const ncc_batch *batch, void **bytes, int64_t *n_bytes) {
   ncc_status status = NCC_OK;
   char *at = NULL;
-  header head = {
-      .type = NCC_MESSAGE_RESULTS, .id = batch->id, .n_pairs = batch->n_pairs, .n_needs = batch->n_unreadable};
+  header head = {.type = NCC_MESSAGE_RESULTS,
+                 .id = batch->id,
+                 .n_pairs = batch->n_pairs,
+                 .n_needs = batch->n_unreadable,
+                 .n_peaks = batch->n_peaks};
   NCC_TRY(start(&head, results_body_bytes(&head), bytes, n_bytes, &at));
   put(&at, &batch->elapsed_s, sizeof batch->elapsed_s);
   put(&at, &batch->image_s, sizeof batch->image_s);
   put(&at, batch->results, (size_t)batch->n_pairs * sizeof *batch->results);
+  if (batch->peaks) put(&at, batch->peaks, (size_t)(batch->n_pairs * batch->n_peaks) * sizeof *batch->peaks);
   if (batch->n_unreadable > 0) put(&at, batch->unreadable, (size_t)batch->n_unreadable * sizeof *batch->unreadable);
 cleanup:
   return status;
@@ -225,11 +231,11 @@ ncc_status ncc_message_read_work(const void *bytes, int64_t n_bytes, const ncc_c
   NCC_CHECK(head.n_pieces >= 1 && head.n_pairs >= head.n_pieces && head.n_pairs < n_bytes && head.n_needs >= 0 &&
                 head.n_needs <= head.n_pieces + head.n_pairs && (head.windows == 0 || head.windows == 1) &&
                 head.n_names >= 0 && head.n_names <= head.n_needs && head.name_bytes >= head.n_names &&
-                head.name_bytes <= n_bytes && (head.n_names > 0 || head.name_bytes == 0) &&
-                n_bytes == (int64_t)sizeof head + work_body_bytes(&head),
+                head.name_bytes <= n_bytes && (head.n_names > 0 || head.name_bytes == 0) && head.n_peaks >= 0 &&
+                head.n_peaks <= NCC_PEAKS_MOST && n_bytes == (int64_t)sizeof head + work_body_bytes(&head),
             NCC_ERR_COMM, "a batch of %lld pairs in %lld pieces with %lld objects does not fit its %lld bytes",
             (long long)head.n_pairs, (long long)head.n_pieces, (long long)head.n_needs, (long long)n_bytes);
-  NCC_TRY(ncc_batch_create(head.n_pieces, head.n_pairs, head.windows, &batch));
+  NCC_TRY(ncc_batch_create(head.n_pieces, head.n_pairs, head.windows, (int)head.n_peaks, &batch));
   const char *at = (const char *)bytes + sizeof head;
   batch->id = head.id;
   get(&at, batch->pieces, (size_t)head.n_pieces * sizeof *batch->pieces);
@@ -267,9 +273,10 @@ ncc_status ncc_message_read_results(const void *bytes, int64_t n_bytes, ncc_batc
   ncc_status status = NCC_OK;
   header head = {0};
   NCC_TRY(read_header(bytes, n_bytes, NCC_MESSAGE_RESULTS, -1, &head));
-  NCC_CHECK(head.id == batch->id && head.n_pairs == batch->n_pairs, NCC_ERR_COMM,
-            "results of %lld pairs for batch %lld, expected %lld for %lld", (long long)head.n_pairs, (long long)head.id,
-            (long long)batch->n_pairs, (long long)batch->id);
+  NCC_CHECK(head.id == batch->id && head.n_pairs == batch->n_pairs && head.n_peaks == batch->n_peaks, NCC_ERR_COMM,
+            "results of %lld pairs with %lld peaks for batch %lld, expected %lld with %d for %lld",
+            (long long)head.n_pairs, (long long)head.n_peaks, (long long)head.id, (long long)batch->n_pairs,
+            batch->n_peaks, (long long)batch->id);
   NCC_CHECK(head.n_needs >= 0 && head.n_needs <= batch->needs.n &&
                 n_bytes == (int64_t)sizeof head + results_body_bytes(&head),
             NCC_ERR_COMM, "results of %lld pairs with %lld unreadable objects do not fit their %lld bytes",
@@ -278,6 +285,7 @@ ncc_status ncc_message_read_results(const void *bytes, int64_t n_bytes, ncc_batc
   get(&at, &batch->elapsed_s, sizeof batch->elapsed_s);
   get(&at, &batch->image_s, sizeof batch->image_s);
   get(&at, batch->results, (size_t)batch->n_pairs * sizeof *batch->results);
+  if (batch->peaks) get(&at, batch->peaks, (size_t)(batch->n_pairs * batch->n_peaks) * sizeof *batch->peaks);
   for (int64_t i = 0; i < batch->n_pairs; i++)
     NCC_CHECK(batch->results[i].status < NCC_PAIR_STATUS_COUNT, NCC_ERR_COMM,
               "a result has status %d, expected less than %d", batch->results[i].status, NCC_PAIR_STATUS_COUNT);

@@ -11,10 +11,11 @@ static void counts_of(const ncc_supply *supply, int64_t row, uint32_t *counts[2]
   counts[NCC_TEMPLATE] = &supply->uses[NCC_TEMPLATE][pair->tmpl];
 }
 
-ncc_status ncc_supply_create(const ncc_work *work, ncc_schedule *schedule, const ncc_input *named, ncc_supply *out) {
+ncc_status ncc_supply_create(const ncc_work *work, ncc_schedule *schedule, const ncc_input *named, int n_peaks,
+                             ncc_supply *out) {
   ncc_status status = NCC_OK;
   const ncc_objects *objects[2] = {&work->catalog->images, &work->catalog->templates};
-  *out = (ncc_supply){.work = work, .schedule = schedule, .named = named};
+  *out = (ncc_supply){.work = work, .schedule = schedule, .named = named, .n_peaks = n_peaks};
   for (int kind = 0; kind < 2; kind++) {
     out->uses[kind] = calloc((size_t)objects[kind]->count + 1, sizeof *out->uses[kind]);
     NCC_CHECK(out->uses[kind], NCC_ERR_NOMEM, "out of memory for %lld objects", (long long)objects[kind]->count);
@@ -66,7 +67,7 @@ ncc_status ncc_supply_next(ncc_supply *supply, int rank, int64_t n_given, ncc_su
   *out = (ncc_supplied){0};
   NCC_TRY(ncc_schedule_take(supply->schedule, rank, n_given, assignment));
   if (assignment->n_chunks == 0) return NCC_OK;
-  NCC_TRY(ncc_batch_create(assignment->n_chunks, assignment->n_pairs, windows != NULL, &batch));
+  NCC_TRY(ncc_batch_create(assignment->n_chunks, assignment->n_pairs, windows != NULL, supply->n_peaks, &batch));
   out->batch = batch;
   out->cost = assignment->cost;
   out->rows = malloc((size_t)batch->n_pairs * sizeof *out->rows);

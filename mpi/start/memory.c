@@ -11,8 +11,8 @@
 
 #define HANDOUT_BYTES ((int64_t)64 << 20)
 enum {
-  LEAST_PAIRS = 512,      /* of a batch */
-  WAITING_ROW_BYTES = 128 /* of a result that waits for the disk */
+  LEAST_PAIRS = 512, /* of a batch */
+  PEAKS_A_PAIR = 8   /* take about what else a pair takes: where lists are long, a batch has fewer pairs */
 };
 
 ncc_status ncc_memory_find(const ncc_comm *comm, int64_t wish, int64_t *bytes) {
@@ -28,9 +28,9 @@ static const char *limit_words(const ncc_run_options *options) {
 /* ---- tables ----------------------------------------------------------------------------------------------------- */
 
 /** What rank 0 keeps of the batches that ranks hold, at most, and of their results. */
-static int64_t batch_bytes(const ncc_input_size *size, int ranks, int64_t most_pairs) {
+static int64_t batch_bytes(const ncc_input_size *size, int ranks, int n_peaks, int64_t most_pairs) {
   const int64_t pairs = ncc_min(size->pairs, ranks * (int64_t)NCC_SCHEDULE_AHEAD * most_pairs);
-  return pairs * (ncc_batch_pair_bytes(size->windows) + WAITING_ROW_BYTES);
+  return pairs * (ncc_batch_pair_bytes(size->windows, n_peaks) + NCC_WAITING_ROW_BYTES(n_peaks));
 }
 
 /** Counts what grows with the input. @param[in] work  NULL: not known yet, which leaves its kinds out */
@@ -39,14 +39,15 @@ static void count_tables(const ncc_input_size *size, const ncc_work *work, const
   const int64_t objects = size->images + size->templates;
   const int64_t groups = options->group ? ncc_min(size->images, size->pairs) : size->pairs;
   const bool mixed = size->windows || (work && work->n_kinds > 1);
-  int64_t pairs = options->handout_pairs > 0 ? options->handout_pairs : NCC_BATCH_PAIRS;
-  while (pairs > LEAST_PAIRS && batch_bytes(size, comm->ranks, pairs) > limit_bytes / 8) pairs /= 2;
+  const int n_peaks = options->search.peaks, larger = 1 + n_peaks / PEAKS_A_PAIR;
+  int64_t pairs = options->handout_pairs > 0 ? options->handout_pairs : NCC_BATCH_PAIRS / larger;
+  while (pairs > LEAST_PAIRS / larger && batch_bytes(size, comm->ranks, n_peaks, pairs) > limit_bytes / 8) pairs /= 2;
   out[NCC_MEMORY_OTHER].table_bytes = size->rank_bytes;
   out[NCC_MEMORY_ROOT].table_bytes = size->open_bytes + ncc_work_bytes(size->pairs, work ? work->n_kinds : 0) +
                                      size->pairs /* statuses */ + ncc_schedule_bytes(size->pairs, groups, mixed) +
                                      objects * (int64_t)sizeof(uint32_t) /* how often each is still needed */ +
                                      size->images * (int64_t)sizeof(int64_t) /* while they are sorted */ +
-                                     batch_bytes(size, comm->ranks, pairs);
+                                     batch_bytes(size, comm->ranks, n_peaks, pairs);
   for (int i = 0; i < 2; i++) {
     out[i].limit_bytes = limit_bytes;
     out[i].handout_pairs = pairs;

@@ -13,7 +13,7 @@ from typing import Any, Callable, NamedTuple
 import numpy as np
 
 from ._arrays import Arrays, as_pixels, describe
-from ._library import ARRAY, RECT, RESULT, Matcher, Search, borrowed_matcher, default_threads
+from ._library import ARRAY, PEAK, RECT, RESULT, Matcher, Search, borrowed_matcher, default_threads
 from ._result import Result, Status, warn
 
 #: Images of fewer pixels are small: each is matched by one thread, as sharing its work costs more than it saves.
@@ -32,7 +32,7 @@ def match_here(
     progress: bool,
 ) -> Result:
     """Matches pairs [n, 2] of known ids, each where as_where() says."""
-    batch = _Batch(images, templates, pairs, where)
+    batch = _Batch(images, templates, pairs, where, search)
     most_threads = threads or default_threads()
     small: list[_Group] = []  # neighbours
     with _Progress(len(pairs), progress) as bar:
@@ -49,7 +49,7 @@ def match_here(
         _match_side_by_side(batch, small, search, most_threads, bar.update)
     if batch.misleading:
         warn(f"{batch.misleading}; see normalize and min_overlap")
-    result = batch.result(search.quality)
+    result = batch.result()
     at_border = np.count_nonzero(result.at_border)
     if at_border:
         lie = " lies" if at_border == 1 else "s lie"
@@ -99,8 +99,12 @@ class _Group(NamedTuple):
 class _Batch:
     """Pairs in the order of their images: tables side by side, a row for each pair, as the library wants them."""
 
-    def __init__(self, images: Arrays, templates: Arrays, pairs: np.ndarray, where: dict[str, np.ndarray]) -> None:
+    def __init__(
+        self, images: Arrays, templates: Arrays, pairs: np.ndarray, where: dict[str, np.ndarray], search: Search
+    ) -> None:
         n = len(pairs)
+        self._search = search
+        self._peaks = np.empty((n, search.peaks), PEAK)
         self._images, self._templates = images, templates
         self._order = np.argsort(pairs[:, 0], kind="stable")
         self._image_ids, self._template_ids = pairs[self._order].T.tolist()
@@ -165,14 +169,17 @@ class _Batch:
             window = windows and windows + (self._first - start) * RECT.itemsize
             self.misleading = matcher.why_misleading(self._image_ids[start], image, shape, window)
         matcher.match(key, end - start, image, templates, windows, results)
+        if self._search.peaks:
+            matcher.copy_peaks(end - start, self._peaks[start:].ctypes.data)
 
-    def result(self, quality: bool) -> Result:
+    def result(self) -> Result:
         """The answers in the order in which the pairs were given."""
         bad = np.flatnonzero(self._missing)
         if bad.size:
             nan = np.nan
             self._results[bad] = np.array(((-1, -1), nan, (nan, nan), (nan, nan), (-1, -1), nan, 0, 0), RESULT)
             self._results["status"][bad] = self._missing[bad]
+            self._peaks[bad] = np.array(((-1, -1), nan), PEAK)
         n = len(self._order)
         results, image_sides, sides = np.empty(n, RESULT), np.empty((n, 2), np.int64), np.empty((n, 2), np.int64)
         results[self._order] = self._results
@@ -186,7 +193,11 @@ class _Batch:
         offsets[unanswered] = -1
         overlap[unanswered] = np.nan
         more: dict[str, np.ndarray] = {}
-        if quality:
+        if self._search.peaks:
+            peaks = np.empty_like(self._peaks)
+            peaks[self._order] = self._peaks
+            more["top_coords"], more["top_peaks"] = peaks["y,x"].copy(), peaks["value"].copy()
+        if self._search.quality:
             more["subpixel"] = results["subpixel_y,subpixel_x"].copy()
             more["subpixel_offsets"] = more["subpixel"] - (sides - 1)
             more["curvature"] = results["curvature_y,curvature_x"].copy()

@@ -88,6 +88,10 @@ def _options(search: Search, threads: int | None, progress: bool) -> list[str]:
         options += ["--filter", search.filter]
     if search.quality:
         options += ["--quality"]
+    if search.peaks:
+        options += ["--peaks", str(search.peaks)]
+    if search.separation:
+        options += ["--separation", str(search.separation)]
     if threads:
         options += ["--threads", str(threads)]
     return options

@@ -42,6 +42,10 @@ class Search(NamedTuple):
     filter: str = ""
     #: Nothing lies outside the image, in place of zeros.
     ignore_outside: bool = False
+    #: Best peaks listed for each pair; 0: no list.
+    peaks: int = 0
+    #: What separates peaks, pixels; 0: the library's choice.
+    separation: int = 0
 
 
 def _load() -> ctypes.CDLL:
@@ -67,6 +71,7 @@ def _load() -> ctypes.CDLL:
             [pointer, pointer, pointer, i64, i64, i64, ctypes.c_char_p, ctypes.c_size_t],
         ),
         "ncc_matcher_match": (status, [pointer, i64, pointer, i64, pointer, pointer, pointer]),
+        "ncc_matcher_peaks": (pointer, [pointer]),
         "ncc_matcher_counters": (pointer, [pointer]),
         "ncc_wisdom_load": (status, [ctypes.c_char_p]),
         "ncc_wisdom_save": (status, [ctypes.c_char_p]),
@@ -133,15 +138,18 @@ _SEARCH = _struct(
         "quality": np.bool_,
         "n_filters": np.int32,
         "outside": np.int32,
+        "peaks": np.int32,
+        "separation": np.int32,
     },
 )
+PEAK = _struct("ncc_peak", {"y,x": _I64, "value": _F64})
 _CONFIG = _struct("ncc_config", {"threads": np.int32})
 
 
 def c_search(search: Search) -> np.ndarray:
     """An ncc_search. ValueError: filters that the library does not know."""
     out = np.zeros((), _SEARCH)
-    for name in search._fields[:-2]:
+    for name in set(_SEARCH.names or ()) - {"n_filters", "outside"}:
         out[name] = getattr(search, name)
     out["outside"] = search.ignore_outside
     if search.filter:
@@ -226,6 +234,10 @@ class Matcher:
     ) -> None:
         """Matches n templates on an image; addresses of ARRAY, ARRAY [n], RECT [n] or None, RESULT [n]. Frees the GIL."""
         _check(_ncc.ncc_matcher_match(self._handle, key, image, n, templates, windows, results))
+
+    def copy_peaks(self, n: int, peaks: int) -> None:
+        """The lists of the last match, of n templates, to an address of PEAK [n, search.peaks]."""
+        ctypes.memmove(peaks, _ncc.ncc_matcher_peaks(self._handle), n * int(self._search["peaks"]) * PEAK.itemsize)
 
     def seconds(self, counter: str) -> float:
         """Seconds since creation, by their name in ncc_counters."""

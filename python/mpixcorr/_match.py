@@ -33,6 +33,8 @@ def match(
     filter: str = "",
     eps: float = 0.0,
     quality: bool = False,
+    peaks: int = 0,
+    separation: int = 10,
     threads: int | None = None,
     progress: bool = False,
     launcher: str | Sequence[Path] | None = None,
@@ -65,7 +67,10 @@ def match(
             median:N, gauss:S, log:S as scipy.ndimage; dog:S1,S2 is gauss S1 minus gauss S2, highpass:S the input minus
             gauss S. float64, rounded to float32 once; the same bytes on every machine.
         eps: the response is 0 where sqrt(ssd(window) * ssd(template)) <= eps, in pixel units.
-        quality: also find sub-pixel positions and second peaks.
+        quality: also find sub-pixel positions, curvatures and second peaks.
+        peaks: list so many of the best peaks of each pair, at most 1000; 0: no list.
+        separation: each of these, and the second peak, is the best of what is farther than so many pixels in y or x
+            from all better ones; shoulders count.
         threads: CPU threads at most; None: ``MPIXCORR_THREADS``, else ``OMP_NUM_THREADS``, else the process's cores.
         progress: show a bar (tqdm) once it takes longer than a second.
         launcher: run as a job of the program ``mpixcorr`` (found in $MPIXCORR, else on the PATH) started by these
@@ -89,7 +94,7 @@ def match(
     rows = as_pairs(pairs)
     where = as_where(search, near, len(rows))
     check_ids(rows, images, templates)
-    question = _as_search(crop, normalize, min_overlap, outside, eps, quality, filter)
+    question = _as_search(crop, normalize, min_overlap, outside, eps, quality, filter, peaks, separation)
     if threads is not None and threads < 1:
         raise ValueError(f"threads is {threads}: expected 1 or more")
     if launcher is not None:
@@ -98,7 +103,15 @@ def match(
 
 
 def _as_search(
-    crop: Crop, normalize: bool, min_overlap: float | None, outside: str, eps: float, quality: bool, filter: str
+    crop: Crop,
+    normalize: bool,
+    min_overlap: float | None,
+    outside: str,
+    eps: float,
+    quality: bool,
+    filter: str,
+    peaks: int,
+    separation: int,
 ) -> Search:
     """Checks what is asked."""
     half = isinstance(crop, str)
@@ -116,8 +129,22 @@ def _as_search(
         raise ValueError(f"min_overlap is {min_overlap}: expected a fraction from 0 to 1")
     if not 0 <= eps < np.inf:
         raise ValueError(f"eps is {eps}: expected 0 or more")
+    if not 0 <= peaks <= 1000:
+        raise ValueError(f"peaks is {peaks}: expected 0 to 1000")
+    if not 1 <= separation <= 10**9:
+        raise ValueError(f"separation is {separation}: expected pixels, 1 or more")
     search = Search(
-        crop_y, crop_x, half, bool(normalize), float(eps), float(min_overlap), bool(quality), str(filter), ignore
+        crop_y,
+        crop_x,
+        half,
+        bool(normalize),
+        float(eps),
+        float(min_overlap),
+        bool(quality),
+        str(filter),
+        ignore,
+        int(peaks),
+        int(separation),
     )
     c_search(search)  # filters are the library's to understand
     return search

@@ -56,10 +56,16 @@ class Result:
     #: With quality: [n, 2] float64 (y, x), second differences of the NCC at the peak; NaN in a direction where a
     #: neighbour is not searched.
     curvature: np.ndarray | None = None
-    #: With quality: [n, 2] int64 (y, x) of the best position more than 10 px away; -1 where there is none.
+    #: With quality: [n, 2] int64 (y, x) of the best position farther than separation; -1 where there is none.
     second_coords: np.ndarray | None = None
     #: With quality: [n] float64, the NCC there; NaN where there is none.
     second_peaks: np.ndarray | None = None
+
+    #: With peaks: [n, peaks, 2] int64 (y, x) of the best peaks, best first, in the frame of coords; -1 where there are
+    #: fewer.
+    top_coords: np.ndarray | None = None
+    #: With peaks: [n, peaks] float64, the NCC there; NaN where there are fewer.
+    top_peaks: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.status)

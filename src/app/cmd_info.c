@@ -165,6 +165,7 @@ static ncc_status print_output(const char *path) {
   for (int64_t row = 0; row < data.n_pairs; ++row) at_border += data.at_border[row];
   if (at_border) printf("  border     %" PRId64 " of the peaks lie at the border of what was searched\n", at_border);
   if (data.subpixel) printf("  quality    sub-pixel positions and second peaks\n");
+  if (data.n_peaks) printf("  top peaks  the best %d of each pair\n", data.n_peaks);
   printf("  run\n");
   for (int i = 0; i < data.n_attributes; ++i)
     printf("    %-22s %s\n", ncc_text_show(data.attributes[i].name), ncc_text_show(data.attributes[i].value));

@@ -103,9 +103,10 @@ static ncc_status check_options(const map_options *o) {
   NCC_CHECK(!sheet || o->results, NCC_ERR_USAGE, "map: --below without --results found, expected an output file");
   NCC_CHECK(png || (h5 && !sheet), NCC_ERR_USAGE, "map: OUT '%s' found, expected a name that ends in .png%s", o->output,
             sheet ? "" : " or .h5");
-  NCC_CHECK(!o->results || !(s->crop_half || s->crop_x || s->crop_y || s->normalize || s->eps > 0 ||
-                             s->min_overlap > 0 || s->outside != NCC_OUTSIDE_ZERO || s->n_filters > 0),
-            NCC_ERR_USAGE, "map: --results and search options found, expected one of them");
+  NCC_CHECK(
+      !o->results || !(s->crop_half || s->crop_x || s->crop_y || s->normalize || s->eps > 0 || s->min_overlap > 0 ||
+                       s->outside != NCC_OUTSIDE_ZERO || s->n_filters > 0 || s->peaks || s->separation),
+      NCC_ERR_USAGE, "map: --results and search options found, expected one of them");
   NCC_CHECK(!png || ncc_picture_available(), NCC_ERR_USAGE,
             "map: this build draws no pictures: cairo was not found when it was configured");
   NCC_TRY(ncc_target_declare(o->output, "OUT", NULL));
@@ -125,9 +126,9 @@ static void make_title(const ncc_pair_source *source, int64_t row, char text[TIT
            *image ? " (" : "", image, *image ? ")" : "", pair[1], *tmpl ? " (" : "", tmpl, *tmpl ? ")" : "");
 }
 
-/** The certified answer for a pair, sub-pixel position and second peak included. */
+/** The certified answer for a pair, sub-pixel position and second peak included. @param[out] peaks  [search->peaks] */
 static ncc_status find_match(const ncc_search *search, const ncc_rect *window, const ncc_array *image,
-                             const ncc_array *tmpl, ncc_result *out) {
+                             const ncc_array *tmpl, ncc_result *out, ncc_peak *peaks) {
   ncc_status status = NCC_OK;
   ncc_matcher *matcher = NULL;
   ncc_search with_quality = *search;
@@ -136,6 +137,7 @@ static ncc_status find_match(const ncc_search *search, const ncc_rect *window, c
   NCC_TRY(ncc_matcher_create(&with_quality, &(ncc_config){.threads = ncc_few_threads(), .fft_effort = NCC_FFT_ESTIMATE},
                              &matcher));
   NCC_TRY(ncc_matcher_match(matcher, -1, image, 1, tmpl, window, out));
+  for (int k = 0; k < search->peaks; k++) peaks[k] = ncc_matcher_peaks(matcher)[k];
 
 cleanup:
   ncc_matcher_destroy(&matcher);
@@ -147,16 +149,19 @@ static ncc_status show_pair(const map_options *o, ncc_pair_source *source) {
   ncc_picture_pair shown = {0};
   ncc_map map = {0};
   char title[TITLE_BYTES], note[TITLE_BYTES], *described = NULL;
+  ncc_peak peaks[NCC_PEAKS_MOST];
   const ncc_catalog *catalog = ncc_pair_source_catalog(source);
   NCC_TRY(ncc_pair_source_read(source, o->pair, &shown.image, &shown.tmpl));
   ncc_rect predicted;
   const ncc_rect *window;
   NCC_TRY(ncc_shown_map(&o->search, catalog, o->pair, &shown.image, &shown.tmpl, &predicted, &window, &map));
-  NCC_TRY(find_match(&o->search, window, &shown.image, &shown.tmpl, &shown.result));
+  NCC_TRY(find_match(&o->search, window, &shown.image, &shown.tmpl, &shown.result, peaks));
+  shown.peaks = peaks;
+  shown.n_peaks = o->search.peaks;
   NCC_TRY(ncc_command_describe(&ncc_map_command, o, true, &described));
   if (ends_with(o->output, ".h5")) {
     const int64_t pair[3] = {o->pair, catalog->pairs[o->pair][0], catalog->pairs[o->pair][1]};
-    NCC_TRY(ncc_map_file_write(o->output, &map, &shown.result, pair, catalog->path, described));
+    NCC_TRY(ncc_map_file_write(o->output, &map, &shown.result, o->search.peaks, peaks, pair, catalog->path, described));
   } else {
     const ncc_rect *a = &map.geometry.search;
     make_title(source, o->pair, title);

@@ -28,6 +28,9 @@ ncc_status ncc_check_search(const ncc_search *search) {
             "minimum overlap %g: expected a fraction from 0 to 1", search->min_overlap);
   NCC_CHECK(search->outside == NCC_OUTSIDE_ZERO || search->outside == NCC_OUTSIDE_IGNORE, NCC_ERR_USAGE,
             "outside %d: expected an ncc_outside, 0 or 1", (int)search->outside);
+  NCC_CHECK(search->peaks >= 0 && search->peaks <= NCC_PEAKS_MOST, NCC_ERR_USAGE,
+            "peaks %d: expected at most %d, and no negative number", search->peaks, NCC_PEAKS_MOST);
+  NCC_CHECK(search->separation >= 0, NCC_ERR_USAGE, "separation %d: expected no negative number", search->separation);
   NCC_TRY(ncc_filter_check(search->filters, search->n_filters));
 
 cleanup:
@@ -87,7 +90,7 @@ cleanup:
 ncc_status ncc_check_match(const ncc_array *image, int64_t n, const ncc_array *templates, const void *out,
                            const char *name) {
   ncc_status status = NCC_OK;
-  NCC_CHECK(n >= 0 && n <= MOST_BYTES / (int64_t)sizeof(ncc_result), NCC_ERR_USAGE,
+  NCC_CHECK(n >= 0 && n <= MOST_BYTES / (NCC_PEAKS_MOST * (int64_t)sizeof(ncc_result)), NCC_ERR_USAGE,
             "n = %lld: expected a number of templates", (long long)n);
   if (n == 0) return NCC_OK;
   NCC_TRY(ncc_check_pointer(image, "image"));

@@ -59,9 +59,10 @@ struct ncc_engine_ops {
   /** Tasks that propose() likes to get at once; NULL: 1. */
   int (*batch)(void *state, const ncc_geometry *geometry);
 
-  /** Answers one pair by itself; NULL for engines that propose. */
+  /** Answers one pair by itself; NULL for engines that propose.
+   *  @param[out] peaks  [search->peaks], none at the start; NULL: no list is asked for. */
   ncc_status (*match)(void *state, const ncc_search *search, const ncc_geometry *geometry, const ncc_array *image,
-                      const ncc_array *tmpl, ncc_result *result);
+                      const ncc_array *tmpl, ncc_result *result, ncc_peak *peaks);
 
   /** Does pairs whose geometry ignores what is outside the image; those of other engines go to the CPU engine. */
   bool ignores_outside;

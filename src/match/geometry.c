@@ -44,24 +44,32 @@ void ncc_geometry_span(const ncc_geometry *g, int64_t y, int64_t *x0, int64_t *x
   *x1 = ncc_min(*x1, g->image_cols + g->template_cols - 1 - first_with_overlap(need));
 }
 
-int ncc_geometry_segments(const ncc_geometry *g, int64_t y, int64_t segments[2][2]) {
-  int64_t x0, x1;
-  ncc_geometry_span(g, y, &x0, &x1);
-  if (x0 >= x1) return 0;
-  const ncc_rect *e = &g->exclude;
-  if (y < e->y0 || y >= e->y1 || e->x1 <= x0 || e->x0 >= x1 || e->x0 >= e->x1) {
-    segments[0][0] = x0;
-    segments[0][1] = x1;
-    return 1;
+/** Where, from column x of row y on, excluded columns begin or end; `end` where they do not before.
+ *  @param[out] excluded  whether those from x on are */
+static int64_t next_change(const ncc_geometry *g, int64_t y, int64_t x, int64_t end, bool *excluded) {
+  int64_t closed = x, open = end;
+  for (int64_t i = 0; i < g->n_exclude; i++) {
+    const ncc_rect *e = &g->exclude[i];
+    if (y < e->y0 || y >= e->y1) continue;
+    if (e->x0 <= x)
+      closed = ncc_max(closed, e->x1);
+    else
+      open = ncc_min(open, e->x0);
   }
+  *excluded = closed > x;
+  return *excluded ? closed : open;
+}
+
+int ncc_geometry_segments(const ncc_geometry *g, int64_t y, int64_t segments[NCC_SEGMENTS_MOST][2]) {
+  int64_t x, end;
+  bool excluded;
   int count = 0;
-  if (x0 < e->x0) {
-    segments[count][0] = x0;
-    segments[count++][1] = e->x0;
-  }
-  if (e->x1 < x1) {
-    segments[count][0] = e->x1;
-    segments[count++][1] = x1;
+  ncc_geometry_span(g, y, &x, &end);
+  for (int64_t next; x < end; x = next) {
+    next = next_change(g, y, x, end, &excluded);
+    if (excluded) continue;
+    segments[count][0] = x;
+    segments[count++][1] = next;
   }
   return count;
 }
@@ -71,7 +79,7 @@ int64_t ncc_geometry_overlap_px(const ncc_geometry *g, int64_t y, int64_t x) {
 }
 
 bool ncc_geometry_first(const ncc_geometry *g, int64_t *y, int64_t *x) {
-  int64_t segments[2][2];
+  int64_t segments[NCC_SEGMENTS_MOST][2];
   for (*y = g->search.y0; *y < g->search.y1; ++*y)
     if (ncc_geometry_segments(g, *y, segments) > 0) {
       *x = segments[0][0];

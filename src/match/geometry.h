@@ -16,9 +16,10 @@ typedef struct ncc_geometry {
   ncc_rect search;                      /**< searched positions, full coordinates; never empty: `permitted` without
                                              rows and columns at its rim where too little overlaps */
   double min_overlap;                   /**< fraction of m * n that must overlap */
-  bool ignores_outside; /**< templates may overhang the image, outside of which is nothing (NCC_OUTSIDE_IGNORE) */
-  ncc_rect exclude;     /**< positions left out of the search (second peak); empty: none */
-  ncc_rect trim;        /**< the part of the image that can reach the search, image coordinates */
+  bool ignores_outside;    /**< templates may overhang the image, outside of which is nothing (NCC_OUTSIDE_IGNORE) */
+  const ncc_rect *exclude; /**< [n_exclude] positions left out of the search (around better peaks) */
+  int64_t n_exclude;       /**< at most NCC_PEAKS_MOST */
+  ncc_rect trim;           /**< the part of the image that can reach the search, image coordinates */
 } ncc_geometry;
 
 /** Works out the geometry of a pair.
@@ -45,9 +46,11 @@ bool ncc_geometry_at_border(const ncc_geometry *g, int64_t y, int64_t x);
 /** The searched columns of full row y: [*x0, *x1), empty if *x0 >= *x1; `exclude` is not looked at. */
 void ncc_geometry_span(const ncc_geometry *g, int64_t y, int64_t *x0, int64_t *x1);
 
-/** The searched columns of full row y without the excluded ones: up to two half-open segments, left to right.
- *  @return how many (0, 1 or 2). */
-int ncc_geometry_segments(const ncc_geometry *g, int64_t y, int64_t segments[2][2]);
+enum { NCC_SEGMENTS_MOST = NCC_PEAKS_MOST + 1 };
+
+/** The searched columns of full row y without the excluded ones: half-open segments, left to right, apart from each
+ *  other. @return how many, at most n_exclude + 1. */
+int ncc_geometry_segments(const ncc_geometry *g, int64_t y, int64_t segments[NCC_SEGMENTS_MOST][2]);
 
 /** Pixels of the template that overlap the image at full position (y, x). */
 int64_t ncc_geometry_overlap_px(const ncc_geometry *g, int64_t y, int64_t x);

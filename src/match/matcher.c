@@ -8,11 +8,9 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "filter/filter.h"
+#include "match/answer.h"
 #include "match/arguments.h"
-#include "match/engine.h"
-#include "match/judge.h"
 #include "match/result.h"
-#include "match/second_tier.h"
 
 enum { CANDIDATES = 4096 };
 
@@ -23,16 +21,13 @@ struct ncc_matcher {
   ncc_counters counters;
   ncc_engine_context context;
   ncc_pool *pool;
-  const ncc_engine_ops *engine;  // the one at work; the CPU engine once a device is lost
-  void *state;
   const ncc_engine_ops *device_engine;  // what `state` of a lost or full device belongs to; NULL: none
   void *device_state;
   void *cpu_state;  // of the CPU engine that stands in for a device; made when it is needed
   bool device_lost;
   char device_message[640];  // why
-  ncc_evaluator *evaluator;
-  ncc_second_tier *second_tier;
-  ncc_array image_pixels;  // as given, or filtered; `image` is made of them
+  ncc_answerer answerer;     // has the engine at work: the CPU engine once a device is lost
+  ncc_array image_pixels;    // as given, or filtered; `image` is made of them
   ncc_prepared image;
   ncc_dtype image_dtype;  // as given
   ncc_filter_scratch filter_scratch;
@@ -45,6 +40,8 @@ struct ncc_matcher {
   ncc_task *tasks;
   ncc_proposal *proposals;
   int64_t *indices;  // where the results of the tasks belong
+  ncc_peak *peaks;   // [n][search.peaks] of the last match; NULL: no list is asked for
+  int64_t peaks_capacity;
   // The batch at work, for decide_task().
   ncc_result *results;
   int64_t first;  // of its tasks that the engine was given
@@ -64,6 +61,10 @@ const ncc_counters *ncc_matcher_counters(const ncc_matcher *matcher) {
   return matcher ? &matcher->counters : NULL;
 }
 
+const ncc_peak *ncc_matcher_peaks(const ncc_matcher *matcher) {
+  return matcher ? matcher->peaks : NULL;
+}
+
 ncc_status ncc_matcher_create(const ncc_search *search, const ncc_config *config, ncc_matcher **out) {
   ncc_status status = NCC_OK;
   ncc_matcher *m = NULL;
@@ -76,13 +77,12 @@ ncc_status ncc_matcher_create(const ncc_search *search, const ncc_config *config
   atomic_flag_clear(&m->busy);
   m->search = *search;
   if (config) m->config = *config;
-  m->engine = m->config.engine ? m->config.engine : ncc_engine_cpu();
   m->image_key = -1;
   NCC_TRY(ncc_pool_create(m->config.threads > 0 ? m->config.threads : 1, &m->pool));
   m->context = (ncc_engine_context){&m->config, m->pool, &m->counters, search->eps, decide_task, m};
-  NCC_TRY(ncc_evaluator_create(m->pool, search->outside, &m->evaluator));
-  NCC_TRY(ncc_second_tier_create(&m->context, &m->second_tier));
-  NCC_TRY(m->engine->create(&m->context, &m->state));
+  NCC_TRY(ncc_answerer_create(&m->context, &m->search, &m->answerer));
+  m->answerer.engine = m->config.engine ? m->config.engine : ncc_engine_cpu();
+  NCC_TRY(m->answerer.engine->create(&m->context, &m->answerer.state));
   *out = m;
   m = NULL;
 
@@ -105,14 +105,14 @@ void ncc_matcher_destroy(ncc_matcher **matcher) {
   free(m->tasks);
   free(m->proposals);
   free(m->indices);
+  free(m->peaks);
   ncc_prepared_clear(&m->image);
   ncc_buffer_free(&m->filtered_image);
   ncc_filter_scratch_free(&m->filter_scratch);
-  if (m->engine) m->engine->destroy(m->state);
+  if (m->answerer.engine) m->answerer.engine->destroy(m->answerer.state);
   if (m->device_engine) m->device_engine->destroy(m->device_state);
   ncc_engine_cpu()->destroy(m->cpu_state);
-  ncc_second_tier_destroy(&m->second_tier);
-  ncc_evaluator_destroy(&m->evaluator);
+  ncc_answerer_clear(&m->answerer);
   ncc_pool_destroy(&m->pool);
   free(m);
 }
@@ -122,6 +122,7 @@ static int64_t pair_bytes(const ncc_search *search, const ncc_engine_ops *engine
   if (engine->propose) bytes += ncc_second_tier_bytes(g);
   if (search->n_filters)
     bytes += ncc_filter_bytes(g->image_rows, g->image_cols) + ncc_filter_bytes(g->template_rows, g->template_cols);
+  bytes += search->peaks * (int64_t)(2 * sizeof(ncc_peak) + sizeof(ncc_rect));
   if (search->normalize) bytes += 8 * (g->image_rows * g->image_cols + g->template_rows * g->template_cols);
   return bytes;
 }
@@ -169,57 +170,9 @@ cleanup:
   return status;
 }
 
-/** Decides one proposal, in the second tier where the first does not hold. */
-static ncc_status decide(ncc_matcher *m, const ncc_task *task, ncc_proposal *proposal, ncc_result *result) {
-  ncc_status status = NCC_OK;
-  ncc_case c = {m->evaluator,   task->image,   task->tmpl,
-                task->geometry, m->search.eps, ncc_certify_limit(task->geometry, 1),
-                &m->counters};
-  double t0 = ncc_clock_s();
-  bool holds = ncc_certify(&c, proposal, result);
-  double t1 = ncc_clock_s();
-  m->counters.certify_s += t1 - t0;
-  if (!holds) {
-    m->counters.second_tier++;
-    NCC_TRY(ncc_second_tier_propose(m->second_tier, task, proposal));
-    c.most_px = ncc_certify_limit(task->geometry, 2);
-    ncc_certify(&c, proposal, result);
-    m->counters.second_tier_s += ncc_clock_s() - t1;
-  }
-
-cleanup:
-  return status;
-}
-
-/** Sub-pixel position and second peak. */
-static ncc_status add_quality(ncc_matcher *m, const ncc_task *task, ncc_proposal *proposal, ncc_result *result) {
-  ncc_status status = NCC_OK;
-  result->subpixel_y = result->subpixel_x = result->curvature_y = result->curvature_x = result->second_peak = NAN;
-  result->second_y = result->second_x = -1;
-  if (result->status != NCC_PAIR_OK) return NCC_OK;
-  ncc_case c = {m->evaluator, task->image, task->tmpl, task->geometry, m->search.eps, 0, &m->counters};
-  double t0 = ncc_clock_s();
-  ncc_subpixel(&c, result);
-  m->counters.certify_s += ncc_clock_s() - t0;
-
-  ncc_geometry elsewhere = *task->geometry;
-  const int64_t r = NCC_SECOND_RADIUS_PX;
-  elsewhere.exclude = (ncc_rect){result->y - r, result->x - r, result->y + r + 1, result->x + r + 1};
-  int64_t y, x;
-  if (!ncc_geometry_first(&elsewhere, &y, &x)) return NCC_OK;
-  ncc_task again = *task;
-  again.geometry = &elsewhere;
-  again.again = true;
-  ncc_result second = {0};
-  ncc_proposal_reset(proposal);
-  NCC_TRY(m->engine->propose(m->state, 1, &again, proposal));
-  NCC_TRY(decide(m, &again, proposal, &second));
-  result->second_y = second.y;
-  result->second_x = second.x;
-  result->second_peak = second.peak;
-
-cleanup:
-  return status;
+/** Where the peaks of a template go; NULL where no list is asked for. */
+static ncc_peak *peaks_of(const ncc_matcher *m, int64_t index) {
+  return m->peaks ? m->peaks + index * m->search.peaks : NULL;
 }
 
 /** A result is final. */
@@ -234,8 +187,8 @@ static ncc_status decide_task(void *user, int64_t i) {
   ncc_matcher *m = user;
   int64_t at = m->first + i;
   ncc_result result = ncc_result_none(NCC_PAIR_PENDING);
-  NCC_TRY(decide(m, &m->tasks[at], &m->proposals[at], &result));
-  if (m->search.quality) NCC_TRY(add_quality(m, &m->tasks[at], &m->proposals[at], &result));
+  NCC_TRY(ncc_answer_decide(&m->answerer, &m->tasks[at], &m->proposals[at], &result));
+  NCC_TRY(ncc_answer_more(&m->answerer, &m->tasks[at], &m->proposals[at], &result, peaks_of(m, m->indices[at])));
   finish_result(m, m->tasks[at].geometry, &result);
   m->results[m->indices[at]] = result;
 
@@ -247,8 +200,8 @@ cleanup:
  *  @param[in] why  NCC_OK: the device's engine does not know how */
 static ncc_status run_on_cpu(ncc_matcher *m, int n, ncc_status why) {
   ncc_status status = NCC_OK;
-  const ncc_engine_ops *cpu = ncc_engine_cpu(), *device = m->engine;
-  void *device_state = m->state;
+  const ncc_engine_ops *cpu = ncc_engine_cpu(), *device = m->answerer.engine;
+  void *device_state = m->answerer.state;
   m->device_lost = why == NCC_ERR_DEVICE;
   if (m->device_lost)
     snprintf(m->device_message, sizeof m->device_message, "the GPU is given up: %s", ncc_error_message());
@@ -258,8 +211,8 @@ static ncc_status run_on_cpu(ncc_matcher *m, int n, ncc_status why) {
   else if (!m->device_message[0])
     snprintf(m->device_message, sizeof m->device_message, "pairs do not fit on the GPU: %s", ncc_error_message());
   if (!m->cpu_state) NCC_TRY(cpu->create(&m->context, &m->cpu_state));
-  m->engine = cpu;
-  m->state = m->cpu_state;
+  m->answerer.engine = cpu;
+  m->answerer.state = m->cpu_state;
   for (int i = 0; i < n; i++) {
     if (m->results[m->indices[i]].status != NCC_PAIR_PENDING) continue;
     m->first = i;
@@ -273,8 +226,8 @@ static ncc_status run_on_cpu(ncc_matcher *m, int n, ncc_status why) {
     m->device_state = device_state;
     m->cpu_state = NULL;
   } else {
-    m->engine = device;
-    m->state = device_state;
+    m->answerer.engine = device;
+    m->answerer.state = device_state;
   }
 
 cleanup:
@@ -285,9 +238,10 @@ cleanup:
 static ncc_status run_batch(ncc_matcher *m, int n) {
   for (int i = 0; i < n; i++) ncc_proposal_reset(&m->proposals[i]);
   m->first = 0;
-  if (m->tasks[0].geometry->ignores_outside && !m->engine->ignores_outside) return run_on_cpu(m, n, NCC_OK);
-  ncc_status status = m->engine->propose(m->state, n, m->tasks, m->proposals);
-  bool device = m->engine != ncc_engine_cpu();
+  const ncc_engine_ops *engine = m->answerer.engine;
+  if (m->tasks[0].geometry->ignores_outside && !engine->ignores_outside) return run_on_cpu(m, n, NCC_OK);
+  ncc_status status = engine->propose(m->answerer.state, n, m->tasks, m->proposals);
+  bool device = engine != ncc_engine_cpu();
   if (device && (status == NCC_ERR_DEVICE || status == NCC_ERR_MEMORY_LIMIT)) status = run_on_cpu(m, n, status);
   return status;
 }
@@ -377,7 +331,7 @@ static bool settle_without_engine(const ncc_matcher *m, const ncc_prepared *tmpl
 
 static ncc_status check_memory(const ncc_matcher *m, const ncc_geometry *g) {
   if (m->config.memory_bytes <= 0) return NCC_OK;
-  const int64_t bytes = pair_bytes(&m->search, m->engine, m->config.threads, g);
+  const int64_t bytes = pair_bytes(&m->search, m->answerer.engine, m->config.threads, g);
   if (bytes <= m->config.memory_bytes) return NCC_OK;
   return ncc_error_set(
       NCC_ERR_MEMORY_LIMIT, "an image of %lldx%lld with a template of %lldx%lld needs %s, the limit is %s",
@@ -408,13 +362,19 @@ static ncc_status fill_batch(ncc_matcher *m, run *r, const ncc_array *templates,
     NCC_TRY(ncc_prepared_create(m->pool, &pixels, m->search.normalize, tmpl));
     m->counters.template_s += ncc_clock_s() - t0;
     const bool settled = settle_without_engine(m, tmpl, &r->geometry, result);
-    if (!settled && !m->engine->match) {
+    const ncc_engine_ops *engine = m->answerer.engine;
+    const ncc_task task = {&m->image, m->image_serial, r->image_stays, tmpl, &r->geometry, false};
+    if (!settled && !engine->match) {
       m->indices[*filled] = index;
-      m->tasks[*filled] = (ncc_task){&m->image, m->image_serial, r->image_stays, tmpl, &r->geometry, false};
+      m->tasks[*filled] = task;
       ++*filled;
       continue;
     }
-    if (!settled) NCC_TRY(m->engine->match(m->state, &m->search, &r->geometry, &m->image_pixels, &pixels, result));
+    if (!settled)
+      NCC_TRY(engine->match(m->answerer.state, &m->search, &r->geometry, &m->image_pixels, &pixels, result,
+                            peaks_of(m, index)));
+    else if (result->status == NCC_PAIR_FLAT)
+      NCC_TRY(ncc_answer_more(&m->answerer, &task, NULL, result, peaks_of(m, index)));
     finish_result(m, &r->geometry, result);
   }
 
@@ -425,8 +385,9 @@ cleanup:
 static ncc_status match_run(ncc_matcher *m, run *r, const ncc_array *templates) {
   ncc_status status = NCC_OK;
   NCC_TRY(check_memory(m, &r->geometry));
-  NCC_TRY(ncc_evaluator_reserve(m->evaluator, r->geometry.template_rows));
-  const int batch = m->engine->batch ? m->engine->batch(m->state, &r->geometry) : 1;
+  NCC_TRY(ncc_evaluator_reserve(m->answerer.evaluator, r->geometry.template_rows));
+  const ncc_engine_ops *engine = m->answerer.engine;
+  const int batch = engine->batch ? engine->batch(m->answerer.state, &r->geometry) : 1;
   NCC_TRY(reserve_batch(m, batch));
   while (r->done < r->count) {
     int filled;
@@ -470,6 +431,24 @@ cleanup:
   return status;
 }
 
+/** Makes room for the peaks of n templates, none as yet. */
+static ncc_status reserve_peaks(ncc_matcher *m, int64_t n) {
+  ncc_status status = NCC_OK;
+  if (m->search.peaks == 0) return NCC_OK;
+  const int64_t count = n * m->search.peaks;  // n is that of an array in memory
+  if (count > m->peaks_capacity) {
+    ncc_peak *peaks = realloc(m->peaks, (size_t)count * sizeof *peaks);
+    NCC_CHECK(peaks, NCC_ERR_NOMEM, "out of memory for %d peaks of each of %lld templates", m->search.peaks,
+              (long long)n);
+    m->peaks = peaks;
+    m->peaks_capacity = count;
+  }
+  for (int64_t i = 0; i < count; i++) m->peaks[i] = ncc_peak_none();
+
+cleanup:
+  return status;
+}
+
 ncc_status ncc_matcher_match(ncc_matcher *m, int64_t image_key, const ncc_array *image, int64_t n,
                              const ncc_array *templates, const ncc_rect *windows, ncc_result *results) {
   ncc_status status = NCC_OK;
@@ -479,6 +458,7 @@ ncc_status ncc_matcher_match(ncc_matcher *m, int64_t image_key, const ncc_array 
   if (atomic_flag_test_and_set(&m->busy))
     return ncc_error_set(NCC_ERR_USAGE, "the matcher is at work in another thread: expected one thread at a time");
   status = check_key(m, image_key, image);
+  if (status == NCC_OK) status = reserve_peaks(m, n);
   if (status == NCC_OK) {
     for (int64_t i = 0; i < n; i++) results[i] = ncc_result_none(NCC_PAIR_PENDING);
     m->results = results;

@@ -5,6 +5,7 @@
  *  the window, so that 1-ulp ripples on large offsets survive. On x86-64 and AArch64 Linux a long double's exponent
  *  also takes the squares of any float64, so nothing is scaled. Threads, memory bounds and counters do not exist here.
  */
+#include "base/arithmetic.h"
 #include "base/error.h"
 #include "match/engine.h"
 #include "match/geometry.h"
@@ -12,6 +13,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /** Positions within this of the maximum are ties, and the first of them in row-major order is the peak. */
 static const double TIE = 1e-12;
@@ -180,22 +182,23 @@ static bool overlap_ncc(const ncc_geometry *g, const double *image, const double
   return true;
 }
 
-/** The best of a map [rows, cols] (NaN: not searched) outside a square of half-width `radius` around (y0, x0); a
- *  negative radius leaves nothing out. @return false where no position is left. */
-static bool best_of(const double *map, int64_t rows, int64_t cols, int64_t y0, int64_t x0, int64_t radius, int64_t *y,
-                    int64_t *x) {
+/** The best of a map [rows, cols] (NaN: not searched) that is farther than `radius` in y or x from n better peaks.
+ *  @return false where no position is left. */
+static bool best_of(const double *map, int64_t rows, int64_t cols, const ncc_peak *better, int n, int64_t radius,
+                    ncc_peak *out) {
   double best = -INFINITY;
   // First the maximum, then the first position that ties with it.
   for (int pass = 0; pass < 2; ++pass) {
     for (int64_t i = 0; i < rows; ++i) {
       for (int64_t j = 0; j < cols; ++j) {
         double value = map[i * cols + j];
-        if (isnan(value) || (llabs(i - y0) <= radius && llabs(j - x0) <= radius)) continue;
+        bool left_out = isnan(value);
+        for (int k = 0; k < n; ++k) left_out |= llabs(i - better[k].y) <= radius && llabs(j - better[k].x) <= radius;
+        if (left_out) continue;
         if (pass == 0) {
           best = fmax(best, value);
         } else if (value >= best - TIE) {
-          *y = i;
-          *x = j;
+          *out = (ncc_peak){i, j, value};
           return true;
         }
       }
@@ -217,24 +220,48 @@ static double map_at(const double *map, int64_t rows, int64_t cols, int64_t y, i
   return y < 0 || y >= rows || x < 0 || x >= cols ? NAN : map[y * cols + x];
 }
 
-static void find_quality(const double *map, int64_t rows, int64_t cols, const ncc_geometry *g, int64_t y, int64_t x,
-                         ncc_result *out) {
+/** Sub-pixel position and curvature at the peak (y, x) of a map. */
+static void find_quality(const double *map, int64_t rows, int64_t cols, int64_t y, int64_t x, ncc_result *out) {
   double peak = map[y * cols + x];
   out->subpixel_y = (double)out->y + parabola_shift(map_at(map, rows, cols, y - 1, x), peak,
                                                     map_at(map, rows, cols, y + 1, x), &out->curvature_y);
   out->subpixel_x = (double)out->x + parabola_shift(map_at(map, rows, cols, y, x - 1), peak,
                                                     map_at(map, rows, cols, y, x + 1), &out->curvature_x);
-  int64_t second_y, second_x;
-  if (best_of(map, rows, cols, y, x, NCC_SECOND_RADIUS_PX, &second_y, &second_x)) {
-    out->second_y = g->search.y0 + second_y;
-    out->second_x = g->search.x0 + second_x;
-    out->second_peak = map[second_y * cols + second_x];
+}
+
+/** What a map comes to. @param[in] any  some response is not 0 by rule. @param[out] peaks  see engine.h */
+static ncc_status find_peaks(const double *map, const ncc_search *search, const ncc_geometry *g, bool any,
+                             ncc_result *out, ncc_peak *peaks) {
+  ncc_status status = NCC_OK;
+  const int64_t rows = g->search.y1 - g->search.y0, cols = g->search.x1 - g->search.x0;
+  const int listed = peaks ? search->peaks : 0, wanted = ncc_max(listed, search->quality ? 2 : 1);
+  ncc_peak *found = malloc((size_t)wanted * sizeof *found);
+  int n = 0;
+  NCC_CHECK(found, NCC_ERR_NOMEM, "reference engine: out of memory");
+  while (n < wanted && best_of(map, rows, cols, found, n, ncc_separation_px(search), &found[n])) n++;
+  NCC_CHECK(n > 0, NCC_ERR_INTERNAL, "reference engine: nothing to search");
+  out->y = g->search.y0 + found[0].y;
+  out->x = g->search.x0 + found[0].x;
+  out->peak = found[0].value;
+  out->status = any ? NCC_PAIR_OK : NCC_PAIR_FLAT;
+  if (any && search->quality) find_quality(map, rows, cols, found[0].y, found[0].x, out);
+  for (int k = 0; k < n; ++k)
+    found[k] = (ncc_peak){g->search.y0 + found[k].y, g->search.x0 + found[k].x, found[k].value};
+  if (any && search->quality && n > 1) {
+    out->second_y = found[1].y;
+    out->second_x = found[1].x;
+    out->second_peak = found[1].value;
   }
+  if (peaks) memcpy(peaks, found, (size_t)ncc_min(n, listed) * sizeof *found);
+
+cleanup:
+  free(found);
+  return status;
 }
 
 /** Matches one pair; see engine.h. It looks for bad pixels itself, whatever the matcher has rejected before. */
 static ncc_status reference_match(void *state, const ncc_search *search, const ncc_geometry *g, const ncc_array *image,
-                                  const ncc_array *tmpl, ncc_result *out) {
+                                  const ncc_array *tmpl, ncc_result *out, ncc_peak *peaks) {
   (void)state;
   ncc_status status = NCC_OK;
   int64_t m = tmpl->rows, n = tmpl->cols, stride = image->cols + 2 * (n - 1);
@@ -278,13 +305,7 @@ static ncc_status reference_match(void *state, const ncc_search *search, const n
     }
   }
 
-  int64_t y, x;
-  NCC_CHECK(best_of(map, rows, cols, 0, 0, -1, &y, &x), NCC_ERR_INTERNAL, "reference engine: nothing to search");
-  out->y = g->search.y0 + y;
-  out->x = g->search.x0 + x;
-  out->peak = map[y * cols + x];
-  out->status = any ? NCC_PAIR_OK : NCC_PAIR_FLAT;
-  if (any && search->quality) find_quality(map, rows, cols, g, y, x, out);
+  NCC_TRY(find_peaks(map, search, g, any, out, peaks));
 
 cleanup:
   free(padded);

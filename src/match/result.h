@@ -21,6 +21,15 @@ static inline ncc_result ncc_result_none(ncc_pair_status status) {
                       .status = (uint8_t)status};
 }
 
+static inline ncc_peak ncc_peak_none(void) {
+  return (ncc_peak){-1, -1, NAN};
+}
+
+/** What peaks are apart. Unit: pixels. */
+static inline int64_t ncc_separation_px(const ncc_search *search) {
+  return search->separation > 0 ? search->separation : NCC_SEPARATION_PX;
+}
+
 /** Whether results of this status have a position and a peak. */
 static inline bool ncc_result_has_peak(uint8_t status) {
   return status == NCC_PAIR_OK || status == NCC_PAIR_FLAT || status == NCC_PAIR_UNCERTAIN;

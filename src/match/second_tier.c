@@ -243,8 +243,8 @@ static void visit_row(void *context, int64_t y, const uint8_t *flat) {
     slide(t, y, true, pixels);
     slide(t, y - m, false, pixels);
   }
-  int64_t segments[2][2];
-  int count = ncc_geometry_segments(g, y, segments);
+  int64_t segments[NCC_SEGMENTS_MOST][2];
+  int segment = 0, count = ncc_geometry_segments(g, y, segments);
   const double *numerators = (double *)t->image.data + (y - trim->y0) * t->stride - trim->x0;
   const int64_t rows_overlap = ncc_overlap(g->image_rows, m, y);
   dd s = {0, 0}, q = {0, 0};
@@ -259,9 +259,8 @@ static void visit_row(void *context, int64_t y, const uint8_t *flat) {
       s = dd_add(s, dd_negate(t->s[left - trim->x0]));
       q = dd_add(q, dd_negate(t->q[left - trim->x0]));
     }
-    bool wanted = false;
-    for (int i = 0; i < count; i++) wanted |= x >= segments[i][0] && x < segments[i][1];
-    if (!wanted) continue;
+    while (segment < count && x >= segments[segment][1]) segment++;
+    if (segment == count || x < segments[segment][0]) continue;
     double overlap = (double)(rows_overlap * (want_right - want_left + 1));
     dd inside = dd_add(q, dd_negate(dd_divide(dd_multiply(s, s), overlap)));
     double ssd = inside.hi;

@@ -157,12 +157,12 @@ static const ncc_operand run_operands[] = {
 };
 
 static const ncc_option run_options[] = {
-    NCC_SEARCH_OPTION_ROWS(ncc_run_options, search){
-        .name = "quality",
-        .kind = NCC_OPTION_FLAG,
-        .offset = AT(search.quality),
-        .help = "also write sub-pixel positions and second peaks: the best more than 10 pixels from the first",
-        .changes_results = true},
+    NCC_SEARCH_OPTION_ROWS(ncc_run_options, search){.name = "quality",
+                                                    .kind = NCC_OPTION_FLAG,
+                                                    .offset = AT(search.quality),
+                                                    .help = "also write sub-pixel positions, curvatures and second "
+                                                            "peaks: the best farther than --separation from the first",
+                                                    .changes_results = true},
     {.name = "device",
      .group = "how it is done (none of these changes a result)",
      .kind = NCC_OPTION_CHOICE,

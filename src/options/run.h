@@ -136,6 +136,24 @@ void ncc_search_settle(ncc_search *search);
        .help =                                                                                                        \
            "the response is 0 where sqrt(ssd(window) * ssd(template)) <= E, in pixel units; made for unit-energy "    \
            "float images (1e-6 there), without effect on 8-bit tiles",                                                \
+       .changes_results = true},                                                                                      \
+      {.name = "peaks",                                                                                               \
+       .kind = NCC_OPTION_INT,                                                                                        \
+       .offset = offsetof(type, member.peaks),                                                                        \
+       .argument = "N",                                                                                               \
+       .min = 1,                                                                                                      \
+       .max = NCC_PEAKS_MOST,                                                                                         \
+       .default_words = "none are listed",                                                                            \
+       .help = "also write the N best peaks, each farther than --separation from all better ones; shoulders count",   \
+       .changes_results = true},                                                                                      \
+      {.name = "separation",                                                                                          \
+       .kind = NCC_OPTION_INT,                                                                                        \
+       .offset = offsetof(type, member.separation),                                                                   \
+       .argument = "PX",                                                                                              \
+       .min = 1,                                                                                                      \
+       .max = 1000000000,                                                                                             \
+       .default_words = "10",                                                                                         \
+       .help = "further peaks, and the second one of --quality, are farther than PX pixels in y or x",                \
        .changes_results = true},
 
 /** The row of --root, for every command that reads pixels. */

@@ -68,6 +68,11 @@ ncc_status ncc_matcher_match(ncc_matcher *matcher, int64_t image_key, const ncc_
   return NCC_OK;
 }
 
+const ncc_peak *ncc_matcher_peaks(const ncc_matcher *matcher) {
+  (void)matcher;
+  return NULL;
+}
+
 const char *ncc_matcher_device_trouble(const ncc_matcher *matcher) {
   (void)matcher;
   return NULL;

@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   ncc_rank_stats stats;
   char text[NCC_MESSAGE_TEXT];
   int64_t id;
-  if (!own && ncc_batch_create(1, 2, false, &own) != NCC_OK) abort();
+  if (!own && ncc_batch_create(1, 2, false, 0, &own) != NCC_OK) abort();
   const int64_t n = (int64_t)size;
   if (ncc_message_check(data, n, &type) == NCC_OK && (type < NCC_MESSAGE_WORK || type >= NCC_MESSAGE_TYPE_COUNT))
     abort();

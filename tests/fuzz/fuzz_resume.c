@@ -23,7 +23,7 @@ static file_bytes make_good(void) {
   if (open_output(NCC_OUTPUT_OVERWRITE, &output) != NCC_OK) abort();
   const int64_t row = 1;
   const ncc_result result = {.y = 3, .x = 4, .peak = 0.5, .status = NCC_PAIR_OK};
-  if (ncc_output_write(output, 1, &row, &result) != NCC_OK || ncc_output_close(&output, NULL) != NCC_OK) abort();
+  if (ncc_output_write(output, 1, &row, &result, NULL) != NCC_OK || ncc_output_close(&output, NULL) != NCC_OK) abort();
   return file_load(part);
 }
 
@@ -48,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (open_output(NCC_OUTPUT_RESUME, &output) == NCC_OK) {
     const ncc_result result = {.y = 3, .x = 4, .peak = 0.5, .status = NCC_PAIR_OK};
     for (int64_t row = 0; row < PAIRS; row++)
-      if (ncc_output_statuses(output)[row] == NCC_PAIR_PENDING) (void)ncc_output_write(output, 1, &row, &result);
+      if (ncc_output_statuses(output)[row] == NCC_PAIR_PENDING) (void)ncc_output_write(output, 1, &row, &result, NULL);
     (void)ncc_output_close(&output, &timings);
   } else if (!ncc_error_message()[0]) {
     abort();

@@ -252,7 +252,8 @@ static void compare_quality(const ncc_search *search, const conf_image *image, c
                 r->second_peak);
     return;
   }
-  bool outside = llabs(r->second_y - r->y) > NCC_SECOND_RADIUS_PX || llabs(r->second_x - r->x) > NCC_SECOND_RADIUS_PX;
+  const int64_t apart = search->separation ? search->separation : NCC_SEPARATION_PX;
+  bool outside = llabs(r->second_y - r->y) > apart || llabs(r->second_x - r->x) > apart;
   double value = conf_value_at(search, image, tmpl, r->second_y, r->second_x, NULL);
   double tolerance = tolerance_at(search, image, tmpl, r->second_y, r->second_x);
   bool same = r->second_y == e->second_y && r->second_x == e->second_x;

@@ -1,9 +1,9 @@
 /** Matches the pairs of a raw file and prints the answers, for oracles in other languages: match_cases ENGINE FILE.
  *
- *  The file is a sequence of cases in native byte order: 16 int64 (image rows, columns, type; template rows, columns,
- *  type; crop_y, crop_x, crop_half, normalize, quality + 2 outside; has_window, y0, x0, y1, x1), 2 float64 (eps,
- * min_overlap), the image's pixels, the template's pixels. One line is printed a case: status y x peak subpixel_y
- * subpixel_x second_y second_x second_peak.
+ *  The file is a sequence of cases in native byte order: 18 int64 (image rows, columns, type; template rows, columns,
+ *  type; crop_y, crop_x, crop_half, normalize, quality + 2 outside; has_window, y0, x0, y1, x1; peaks, separation), 2
+ * float64 (eps, min_overlap), the image's pixels, the template's pixels. One line is printed a case: status y x peak
+ * subpixel_y subpixel_x second_y second_x second_peak curvature_y curvature_x, then y x value of each listed peak.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ int main(int argc, char **argv) {
   if (!config.engine) return 2;
   FILE *file = fopen(argv[2], "rb");
   if (!file) return 2;
-  int64_t head[16];
+  int64_t head[18];
   double limits[2];
   int failed = 0;
   while (!failed && fread(head, sizeof head, 1, file) == 1 && fread(limits, sizeof limits, 1, file) == 1) {
@@ -40,6 +40,8 @@ int main(int argc, char **argv) {
                          .normalize = head[9],
                          .quality = head[10] & 1,
                          .outside = (ncc_outside)(head[10] >> 1 & 1),
+                         .peaks = (int)head[16],
+                         .separation = (int)head[17],
                          .eps = limits[0],
                          .min_overlap = limits[1]};
     ncc_rect window = {head[12], head[13], head[14], head[15]};
@@ -55,8 +57,13 @@ int main(int argc, char **argv) {
       fprintf(stderr, "%s\n", ncc_error_message());
       failed = 1;
     } else {
-      printf("%d %lld %lld %.17g %.17g %.17g %lld %lld %.17g\n", r.status, (long long)r.y, (long long)r.x, r.peak,
-             r.subpixel_y, r.subpixel_x, (long long)r.second_y, (long long)r.second_x, r.second_peak);
+      printf("%d %lld %lld %.17g %.17g %.17g %lld %lld %.17g %.17g %.17g", r.status, (long long)r.y, (long long)r.x,
+             r.peak, r.subpixel_y, r.subpixel_x, (long long)r.second_y, (long long)r.second_x, r.second_peak,
+             r.curvature_y, r.curvature_x);
+      const ncc_peak *peaks = ncc_matcher_peaks(matcher);
+      for (int k = 0; k < search.peaks; k++)
+        printf(" %lld %lld %.17g", (long long)peaks[k].y, (long long)peaks[k].x, peaks[k].value);
+      printf("\n");
     }
     ncc_matcher_destroy(&matcher);
     free(image_pixels);

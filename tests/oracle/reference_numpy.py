@@ -20,7 +20,7 @@ except ImportError:
 DTYPES = [np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.float16, np.float32, np.float64]
 OK, FLAT, NONFINITE, INVALID = 1, 2, 3, 6
 TIE = 1e-12
-SECOND_RADIUS_PX = 10
+SEPARATION_PX = 10
 
 
 def normalized(a):
@@ -105,15 +105,35 @@ def parabola(before, middle, after):
     return min(0.5, max(-0.5, (after - before) / (2 * curvature))) if curvature > 0 else 0
 
 
+def wrong_list(values, mask, listed, options, tolerance):
+    """What is wrong with a list of peaks: each is the best of what is farther from those before it; or None."""
+    yy, xx = np.mgrid[: mask.shape[0], : mask.shape[1]]
+    rest, apart = mask.copy(), options["separation"] or SEPARATION_PX
+    for k, (y, x, peak) in enumerate(listed):
+        if not rest.any() or y == -1:
+            none = not rest.any() and all(p[0] == -1 and p[1] == -1 and np.isnan(p[2]) for p in listed[k:])
+            return None if none else f"peak {k} of the list: {y} {x} {peak}"
+        want_y, want_x, best = first_best(values, rest)
+        if not (0 <= y < rest.shape[0] and 0 <= x < rest.shape[1] and rest[y, x]):
+            return f"peak {k} of the list is too near to a better one, or not searched"
+        if abs(values[y, x] - peak) > tolerance:
+            return f"peak {k} of the list is {float(values[y, x]):.17g}"
+        if (y, x) != (want_y, want_x) and abs(values[y, x] - best) > 2 * TIE:
+            return f"peak {k} of the list: expected ({want_y}, {want_x}) {float(best):.17g}"
+        rest &= (abs(yy - y) > apart) | (abs(xx - x) > apart)
+    return None
+
+
 def check(image, tmpl, options, answer, tolerance):
     """What is wrong with an answer, or None; and the error of its peak."""
-    status, y, x, peak, sub_y, sub_x, second_y, second_x, second_peak = answer
+    status, y, x, peak, sub_y, sub_x, second_y, second_x, second_peak, *curvatures = answer[:11]
+    listed = [answer[k : k + 3] for k in range(11, len(answer), 3)]
     mask = searched(image, tmpl, options)
     bad = INVALID if mask is None else 0
     if not bad and not (np.isfinite(image).all() and np.isfinite(tmpl).all()):
         bad = NONFINITE
     if bad:
-        right = (status, y, x) == (bad, -1, -1) and np.isnan(peak)
+        right = (status, y, x) == (bad, -1, -1) and np.isnan(peak) and all(p[0] == -1 for p in listed)
         return (None if right else f"expected status {bad}"), 0
     if options["normalize"]:
         image, tmpl = normalized(image), normalized(tmpl)
@@ -132,17 +152,27 @@ def check(image, tmpl, options, answer, tolerance):
         return f"expected ({want_y}, {want_x}) {float(best):.17g}", error
     if error > tolerance or abs(peak) > 1:
         return f"expected the peak {float(values[y, x]):.17g}", error
+    if listed and listed[0] != [y, x, peak]:
+        return "the first of the list is not the peak", error
+    wrong = wrong_list(values, mask, listed, options, tolerance)
+    if wrong:
+        return wrong, error
     if options["quality"] and status == OK:
         at = lambda i, j: values[i, j] if 0 <= i < mask.shape[0] and 0 <= j < mask.shape[1] and mask[i, j] else np.nan
-        for found, whole, before, after in ((sub_y, y, at(y - 1, x), at(y + 1, x)), (sub_x, x, at(y, x - 1), at(y, x + 1))):
+        neighbours = ((sub_y, y, at(y - 1, x), at(y + 1, x)), (sub_x, x, at(y, x - 1), at(y, x + 1)))
+        for (found, whole, before, after), told in zip(neighbours, curvatures):
             curvature = abs(2 * values[y, x] - before - after)
+            second = before - 2 * values[y, x] + after
+            if np.isnan(told) != np.isnan(second) or abs(told - second) > 4 * tolerance + 1e-15:
+                return f"expected the curvature {float(second):.17g}", error
             allowed = 4 * tolerance / curvature if curvature > 0 else 0
             if not np.isnan(curvature) and curvature <= 4 * tolerance:
                 continue  # rounding decides
             if abs(found - (whole + parabola(before, values[y, x], after))) > allowed + 1e-12:
                 return "sub-pixel position", error
         yy, xx = np.mgrid[: mask.shape[0], : mask.shape[1]]
-        rest = mask & ((abs(yy - y) > SECOND_RADIUS_PX) | (abs(xx - x) > SECOND_RADIUS_PX))
+        apart = options["separation"] or SEPARATION_PX
+        rest = mask & ((abs(yy - y) > apart) | (abs(xx - x) > apart))
         if not rest.any():
             return (None if second_y == -1 and np.isnan(second_peak) else "a second peak where none is left"), error
         want_y, want_x, best = first_best(values, rest)
@@ -200,6 +230,8 @@ def random_case(rng):
         "outside": int(rng.random() < 0.5),
         "min_overlap": float(rng.choice([rng.random(), 1, 0.5, 0.07])) if rng.random() < 0.3 else 0.0,
         "window": None,
+        "peaks": int(rng.choice([1, 2, 3, 8, 40])) if rng.random() < 0.4 else 0,
+        "separation": int(rng.choice([1, 2, 3, 7, 25])) if rng.random() < 0.5 else 0,
     }
     if rng.random() < 0.25:
         y0, x0 = int(rng.integers(rows + m - 1)), int(rng.integers(cols + n - 1))
@@ -222,6 +254,7 @@ def main():
             types = [DTYPES.index(a.dtype.type) for a in (image, tmpl)]
             head = [*image.shape, types[0], *tmpl.shape, types[1], o["crop_y"], o["crop_x"], o["crop_half"]]
             head += [o["normalize"], o["quality"] + 2 * o["outside"], int(o["window"] is not None), *(o["window"] or (0, 0, 0, 0))]
+            head += [o["peaks"], o["separation"]]
             file.write(np.array(head, np.int64).tobytes() + np.array([o["eps"], o["min_overlap"]]).tobytes())
             file.write(image.tobytes() + tmpl.tobytes())
     try:
@@ -231,7 +264,7 @@ def main():
     lines = run.stdout.splitlines()
     failures, largest, statuses = abs(len(lines) - count), 0.0, {}
     for i, ((image, tmpl, options), line) in enumerate(zip(cases, lines)):
-        answer = [float(v) if k in (3, 4, 5, 8) else int(v) for k, v in enumerate(line.split())]
+        answer = [float(v) if k in (3, 4, 5, 8, 9, 10) or (k > 11 and k % 3 == 1) else int(v) for k, v in enumerate(line.split())]
         wrong, error = check(image, tmpl, options, answer, tolerance)
         largest = max(largest, error)
         statuses[answer[0]] = statuses.get(answer[0], 0) + 1

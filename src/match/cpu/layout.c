@@ -21,7 +21,7 @@ static int64_t strip_stride(const ncc_fft_shape *shape) {
 /** Everything but the plans. */
 static ncc_cpu_layout choose(const ncc_geometry *g) {
   ncc_cpu_layout l = {.geometry = *g, .shape = ncc_fft_shape_choose(g)};
-  l.geometry.exclude = (ncc_rect){0};
+  l.geometry.n_exclude = 0;
   l.image_rows = g->trim.y1 - g->trim.y0;
   l.image_cols = g->trim.x1 - g->trim.x0;
   l.first_row = (g->search.y0 - g->trim.y0) / NCC_ROW_BATCH * NCC_ROW_BATCH;

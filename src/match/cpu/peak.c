@@ -70,7 +70,7 @@ static int64_t blocks_that_reach(const ncc_cpu *e, const float *maxima, const fl
 /** Looks at what is searched of some blocks in full row y. */
 static void look_at_row(ncc_cpu *e, ncc_proposal *found, int64_t y, const float *row, const float *lower,
                         const int32_t *blocks, int64_t count) {
-  int64_t segments[2][2];
+  int64_t segments[NCC_SEGMENTS_MOST][2];
   const int segment_count = ncc_geometry_segments(e->task->geometry, y, segments);
   for (int64_t h = 0; h < count; h++) {
     const int64_t b0 = e->windows.stats.x0 + blocks[h] * NCC_BLOCK_COLS, b1 = b0 + NCC_BLOCK_COLS;

@@ -66,7 +66,8 @@ def resume_refused():
     refused(code=4, words=["out.h5.part", "--resume"])
     refused("--resume", "--overwrite", code=2, words=["--resume", "--overwrite"])
     refused("--resume", "--crop", "1,1", code=3, words=["options that may change results", "--crop=1,1"])
-    for option in ("--quality", "--normalize", "--min-overlap=0.5", "--eps=0.001", "--outside=ignore"):
+    for option in ("--quality", "--normalize", "--min-overlap=0.5", "--eps=0.001", "--outside=ignore", "--peaks=2",
+                   "--separation=9"):
         refused("--resume", option, code=3, words=["options that may change results", option])
     make_input("other.h5", images=8, seed=2)
     refused("--resume", input="other.h5", code=3, words=["fingerprint"])

@@ -62,7 +62,7 @@ def reference(cases):
     for image, tmpl, window, half in cases:
         head = (*image.shape, DTYPES[image.dtype.str[1:]], *tmpl.shape, DTYPES[tmpl.dtype.str[1:]], 0, 0, half, 0, 0,
                 window is not None, *(window if window is not None else (0, 0, 0, 0)))
-        raw += struct.pack("16q2d", *head, 0.0, 0.0) + image.tobytes() + tmpl.tobytes()
+        raw += struct.pack("18q2d", *head, 0, 0, 0.0, 0.0) + image.tobytes() + tmpl.tobytes()
     with open("cases.raw", "wb") as file:
         file.write(raw)
     done = launch([MATCH_CASES, "reference", "cases.raw"])

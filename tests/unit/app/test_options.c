@@ -118,8 +118,9 @@ static void test_results_do_not_name_the_rest(void) {
 }
 
 static void test_results_name_what_may_change_them(void) {
-  static const char *const changes[] = {"--crop 1,0",     "--crop 0,1",   "--crop half", "--min-overlap 0.5",
-                                        "--normalize=on", "--eps 0.0001", "--quality"};
+  static const char *const changes[] = {"--crop 1,0",        "--crop 0,1",     "--crop half",
+                                        "--min-overlap 0.5", "--normalize=on", "--eps 0.0001",
+                                        "--quality",         "--peaks 3",      "--separation 4"};
   char plain[] = "a b";
   ncc_run_options options;
   bool help;

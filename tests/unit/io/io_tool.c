@@ -132,6 +132,8 @@ static void take_word(const char *word, writing *how, ncc_search *search, ncc_ru
     how->pause_us = atoi(word + 9);
   } else if (strcmp(word, "quality=1") == 0) {
     search->quality = true;
+  } else if (strcmp(word, "peaks=2") == 0) {
+    search->peaks = 2;
   } else if (strcmp(word, "hold=1") == 0) {
     how->hold = true;
   } else {
@@ -176,7 +178,8 @@ static ncc_status write_results(int argc, char **argv) {
     int64_t row = n % stride == 0 ? i : i * stride % n;
     if (ncc_output_statuses(output)[row] != NCC_PAIR_PENDING) continue;
     ncc_result result = make_result(row, search.quality);
-    NCC_TRY(ncc_output_write(output, 1, &row, &result));
+    const ncc_peak listed[2] = {{result.y, result.x, result.peak}, ncc_peak_none()};
+    NCC_TRY(ncc_output_write(output, 1, &row, &result, ncc_result_has_peak(result.status) ? listed : NULL));
     written++;
     if (how.pause_us) {
       usleep((useconds_t)how.pause_us);

@@ -7,15 +7,16 @@
 #include "mpi/rank/message.h"
 #include "plan_cases.h"
 
-static ncc_batch *make_batch(bool windows) {
+static ncc_batch *make_batch(bool windows) { /* with windows, it has lists of peaks, too */
   ncc_batch *batch = NULL;
-  CHECK(ncc_batch_create(3, 12, windows, &batch) == NCC_OK, "%s", ncc_error_message());
+  CHECK(ncc_batch_create(3, 12, windows, windows ? 2 : 0, &batch) == NCC_OK, "%s", ncc_error_message());
   batch->id = 77;
   for (int i = 0; i < 3; i++) batch->pieces[i] = (ncc_piece){.image = 2 * i, .count = 2 + 2 * i};
   for (int i = 0; i < 12; i++) {
     batch->templates[i] = i * 5 % 7;
     batch->results[i] = (ncc_result){.y = i, .x = -i, .peak = 0.5 * i, .status = (uint8_t)(i % NCC_PAIR_STATUS_COUNT)};
     if (windows) batch->windows[i] = (ncc_rect){i, i + 1, i + 2, i + 3};
+    for (int k = 0; windows && k < 2; k++) batch->peaks[2 * i + k] = (ncc_peak){i, k, 0.25 * i - k};
   }
   CHECK(ncc_batch_find_needs(batch) == NCC_OK && batch->needs.n == 3 + 7, "%lld needs", (long long)batch->needs.n);
   for (int64_t i = 0; i < batch->needs.n; i++) batch->needs.items[i].state = (uint8_t)(1 + i % 3);
@@ -41,6 +42,8 @@ static void check_round_trip(const ncc_catalog *catalog, bool windows) {
   CHECK(ncc_message_results_id(bytes, n_bytes, &id) == NCC_OK && id == 77, "id");
   CHECK(ncc_message_read_results(bytes, n_bytes, got) == NCC_OK, "%s", ncc_error_message());
   CHECK(memcmp(got->results, sent->results, 12 * sizeof *got->results) == 0, "results");
+  CHECK(got->n_peaks == (windows ? 2 : 0), "%d peaks", got->n_peaks);
+  CHECK(!windows || memcmp(got->peaks, sent->peaks, 24 * sizeof *got->peaks) == 0, "peaks");
   CHECK(got->n_unreadable == 2 && got->unreadable[0].index == 4 && got->unreadable[1].kind == NCC_TEMPLATE &&
             strcmp(got->unreadable[1].reason, "in.h5: /templates/6: cut short") == 0,
         "what could not be read");
@@ -80,7 +83,8 @@ enum {
   NEEDS_AT = 32,
   WINDOWS_AT = 40,
   NAMES_AT = 48,
-  BODY_AT = 64
+  PEAKS_AT = 64,
+  BODY_AT = 72
 };
 enum { PIECES = 3, PAIRS = 12, TEMPLATES_AT = BODY_AT + PIECES * (int)sizeof(ncc_piece) };
 
@@ -176,6 +180,8 @@ static void check_refusals(void) {
   refuses(read_work, bytes, n_bytes, NAMES_AT, 1, 8, "does not fit");
   refuses(read_work, bytes, n_bytes, NAMES_AT, -1, 8, "does not fit");
   refuses(read_work, bytes, n_bytes, NAMES_AT + 8, 8, 8, "does not fit");
+  refuses(read_work, bytes, n_bytes, PEAKS_AT, NCC_PEAKS_MOST + 1, 8, "does not fit");
+  refuses(read_work, bytes, n_bytes, PEAKS_AT, -1, 8, "does not fit");
   refuses(read_work, bytes, n_bytes, BODY_AT, 5, 8, "names image 5");
   refuses(read_work, bytes, n_bytes, BODY_AT, -1, 8, "names image -1");
   refuses(read_work, bytes, n_bytes, BODY_AT + 8, 0, 8, "with 0 pairs");
@@ -190,6 +196,7 @@ static void check_refusals(void) {
   check_header(read_results, bytes, n_bytes, NCC_MESSAGE_WORK);
   refuses(read_results, bytes, n_bytes, ID_AT, 78, 8, "for batch 78");
   refuses(read_results, bytes, n_bytes, PAIRS_AT, PAIRS - 1, 8, "results of 11 pairs");
+  refuses(read_results, bytes, n_bytes, PEAKS_AT, 1, 8, "with 1 peaks for");
   const int64_t unreadable_at = n_bytes - 2 * (int64_t)sizeof(ncc_unreadable);
   refuses(read_results, bytes, n_bytes, NEEDS_AT, 1, 8, "do not fit");
   refuses(read_results, bytes, n_bytes, NEEDS_AT, 11, 8, "do not fit");

@@ -1,0 +1,122 @@
+/** See answer.h. */
+#include "match/answer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arithmetic.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "match/result.h"
+
+ncc_status ncc_answerer_create(const ncc_engine_context *context, const ncc_search *search, ncc_answerer *out) {
+  ncc_status status = NCC_OK;
+  const size_t most = (size_t)search->peaks + 2;  // the best and, with `quality`, the second in any case
+  *out = (ncc_answerer){.search = search, .counters = context->counters};
+  out->found = malloc(most * sizeof *out->found);
+  out->exclude = malloc(most * sizeof *out->exclude);
+  NCC_CHECK(out->found && out->exclude, NCC_ERR_NOMEM, "out of memory for %d peaks", search->peaks);
+  NCC_TRY(ncc_evaluator_create(context->pool, search->outside, &out->evaluator));
+  NCC_TRY(ncc_second_tier_create(context, &out->second_tier));
+
+cleanup:
+  return status;
+}
+
+void ncc_answerer_clear(ncc_answerer *a) {
+  ncc_second_tier_destroy(&a->second_tier);
+  ncc_evaluator_destroy(&a->evaluator);
+  free(a->found);
+  free(a->exclude);
+}
+
+ncc_status ncc_answer_decide(ncc_answerer *a, const ncc_task *task, ncc_proposal *proposal, ncc_result *result) {
+  ncc_status status = NCC_OK;
+  ncc_case c = {a->evaluator,   task->image,    task->tmpl,
+                task->geometry, a->search->eps, ncc_certify_limit(task->geometry, 1),
+                a->counters};
+  double t0 = ncc_clock_s();
+  bool holds = ncc_certify(&c, proposal, result);
+  double t1 = ncc_clock_s();
+  a->counters->certify_s += t1 - t0;
+  if (!holds) {
+    a->counters->second_tier++;
+    NCC_TRY(ncc_second_tier_propose(a->second_tier, task, proposal));
+    c.most_px = ncc_certify_limit(task->geometry, 2);
+    ncc_certify(&c, proposal, result);
+    a->counters->second_tier_s += ncc_clock_s() - t1;
+  }
+
+cleanup:
+  return status;
+}
+
+/** The best position outside the squares around the first n of a->found, as a->found[n].
+ *  @param[in]  flat  the pair is 0 wherever it is searched
+ *  @param[out] kind  its status; NCC_PAIR_INVALID where no position is left */
+static ncc_status find_another(ncc_answerer *a, const ncc_task *task, ncc_proposal *proposal, bool flat, int n,
+                               uint8_t *kind) {
+  ncc_status status = NCC_OK;
+  const int64_t r = ncc_separation_px(a->search);
+  const ncc_peak *last = &a->found[n - 1];
+  a->exclude[n - 1] = (ncc_rect){last->y - r, last->x - r, last->y + r + 1, last->x + r + 1};
+  ncc_geometry elsewhere = *task->geometry;
+  elsewhere.exclude = a->exclude;
+  elsewhere.n_exclude = n;
+  ncc_result result = {.status = NCC_PAIR_FLAT};
+  if (!ncc_geometry_first(&elsewhere, &result.y, &result.x)) {
+    result.status = NCC_PAIR_INVALID;
+  } else if (!flat) {
+    ncc_task again = *task;
+    again.geometry = &elsewhere;
+    again.again = true;
+    ncc_proposal_reset(proposal);
+    NCC_TRY(a->engine->propose(a->state, 1, &again, proposal));
+    NCC_TRY(ncc_answer_decide(a, &again, proposal, &result));
+  }
+  a->found[n] = (ncc_peak){result.y, result.x, result.peak};
+  *kind = result.status;
+
+cleanup:
+  return status;
+}
+
+static void add_quality(ncc_answerer *a, const ncc_task *task, ncc_result *result, const ncc_peak *second) {
+  const ncc_result none = ncc_result_none(NCC_PAIR_OK);
+  result->subpixel_y = none.subpixel_y;
+  result->subpixel_x = none.subpixel_x;
+  result->curvature_y = none.curvature_y;
+  result->curvature_x = none.curvature_x;
+  result->second_y = second ? second->y : none.second_y;
+  result->second_x = second ? second->x : none.second_x;
+  result->second_peak = second ? second->value : none.second_peak;
+  if (result->status != NCC_PAIR_OK) return;
+  ncc_case c = {a->evaluator, task->image, task->tmpl, task->geometry, a->search->eps, 0, a->counters};
+  const double t0 = ncc_clock_s();
+  ncc_subpixel(&c, result);
+  a->counters->certify_s += ncc_clock_s() - t0;
+}
+
+ncc_status ncc_answer_more(ncc_answerer *a, const ncc_task *task, ncc_proposal *proposal, ncc_result *result,
+                           ncc_peak *peaks) {
+  ncc_status status = NCC_OK;
+  const bool flat = result->status == NCC_PAIR_FLAT, second = a->search->quality && result->status == NCC_PAIR_OK;
+  const int listed = peaks ? a->search->peaks : 1;
+  const int wanted = result->status == NCC_PAIR_UNCERTAIN ? 1 : second && listed < 2 ? 2 : listed;
+  int n = 1;
+  a->found[0] = (ncc_peak){result->y, result->x, result->peak};
+  for (; n < wanted; n++) {
+    uint8_t kind;
+    NCC_TRY(find_another(a, task, proposal, flat, n, &kind));
+    if (kind == NCC_PAIR_INVALID) break;
+    if (kind == NCC_PAIR_UNCERTAIN && n < listed) {
+      result->status = NCC_PAIR_UNCERTAIN;
+      break;
+    }
+  }
+  if (peaks) memcpy(peaks, a->found, (size_t)ncc_min(n, listed) * sizeof *peaks);
+  if (a->search->quality) add_quality(a, task, result, second && n > 1 ? &a->found[1] : NULL);
+
+cleanup:
+  return status;
+}
