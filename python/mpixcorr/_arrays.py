@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ._library import PIXEL_TYPES
 
 #: Images or templates: a stack [n, rows, cols]; a sequence of 2-D arrays or None; a mapping of integer ids to these.
+#: An array is what has shape, dtype and slicing: of NumPy, HDF5, Zarr, and what is read as it is asked for.
 Arrays = Union[np.ndarray, Sequence[Any], Mapping[int, Any]]
 
 #: Channels of colour pictures, and the least width of a picture that is taken for one.
@@ -26,8 +27,8 @@ def as_arrays(arrays: Arrays, what: str) -> Arrays:
     shape = getattr(arrays, "shape", None)
     if shape is None or (len(shape) == 1 and arrays.dtype == object):  # type: ignore[union-attr]
         return arrays
-    if len(shape) == 2 and isinstance(arrays, np.ndarray):
-        return arrays[np.newaxis]
+    if len(shape) == 2:
+        return arrays[np.newaxis] if isinstance(arrays, np.ndarray) else [arrays]
     if len(shape) != 3:
         raise ValueError(f"{what} have shape {list(shape)}: expected a stack [n, rows, cols], or 2-D arrays")
     if shape[2] in _CHANNELS and shape[1] >= _COLOUR_COLS:
@@ -78,7 +79,10 @@ def as_where(search: npt.ArrayLike | None, near: npt.ArrayLike | None, n: int) -
 
 def known_ids(arrays: Arrays) -> Iterable[int]:
     """The ids that may be asked for, None or not."""
-    return arrays.keys() if isinstance(arrays, Mapping) else range(len(arrays))
+    if isinstance(arrays, Mapping):
+        return arrays.keys()
+    shape = getattr(arrays, "shape", None)  # what is read as it is asked for need not have a length
+    return range(len(arrays) if shape is None else shape[0])
 
 
 def check_ids(pairs: np.ndarray, images: Arrays, templates: Arrays) -> None:
@@ -99,7 +103,8 @@ def as_pixels(array: Any, what: str) -> np.ndarray | None:
     """[rows, cols] of a type and layout that libmpixcorr reads: a view, or a copy where it must be; None for None."""
     if array is None:
         return None
-    pixels = np.asarray(array)
+    lazy = not isinstance(array, np.ndarray) and hasattr(array, "dtype") and hasattr(array, "shape")
+    pixels = np.asarray(array[(slice(None),) * len(array.shape)] if lazy and len(array.shape) else array)
     if pixels is not array and np.ma.is_masked(array):
         raise ValueError(f"{what} has masked pixels, which would take part in the match: fill them, or leave them out")
     if pixels.ndim != 2 or pixels.size == 0:

@@ -44,7 +44,8 @@ def match(
     """Finds each template of a pair on its image: the maximum of the float64 normalised cross-correlation (NCC).
 
     Images and templates are a stack [n, rows, cols], a sequence of 2-D arrays, or a dict of integer ids to 2-D arrays;
-    None stands for pixels that are missing. Integers of 8 to 64 bits and floats of 16 to 64 bits; any byte order. They
+    None stands for pixels that are missing. Arrays are NumPy's or anything with shape, dtype and slicing, such as those of
+    zarr and h5py, which are read one at a time, as they are needed. Integers of 8 to 64 bits and floats of 16 to 64 bits; any byte order. They
     are never changed, and not copied where the pixels of a row are contiguous: slices of tiles make good templates.
 
     Args:
@@ -88,9 +89,10 @@ def match(
     """
     images, templates = as_arrays(images, "images"), as_arrays(templates, "templates")
     if pairs is None:
-        if len(images) != len(templates):
-            raise ValueError(f"{len(images)} images and {len(templates)} templates: say which belong together in pairs")
-        pairs = np.array(list(zip(sorted(known_ids(images)), sorted(known_ids(templates)))), np.int64).reshape(-1, 2)
+        ids = sorted(known_ids(images)), sorted(known_ids(templates))
+        if len(ids[0]) != len(ids[1]):
+            raise ValueError(f"{len(ids[0])} images and {len(ids[1])} templates: say which belong together in pairs")
+        pairs = np.array(list(zip(*ids)), np.int64).reshape(-1, 2)
     rows = as_pairs(pairs)
     where = as_where(search, near, len(rows))
     check_ids(rows, images, templates)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Arrays, as_pairs
+from ._arrays import Arrays, as_pairs, known_ids
 from ._result import Status
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def plot_statistics(
     for axis, column, name, arrays in ((axes[0], 0, "image", images), (axes[1], 1, "template", templates)):
         ids, counts = np.unique(pairs[:, column], return_counts=True)
         axis.step(ids, np.cumsum(counts), where="post")
-        axis.set_title(f"{len(ids)} of {len(arrays)} {name}s used")
+        axis.set_title(f"{len(ids)} of {len(list(known_ids(arrays)))} {name}s used")
         axis.set_xlabel(f"{name} id")
         axis.xaxis.get_major_locator().set_params(integer=True)
     axes[0].set_ylabel("pairs, cumulative")
