@@ -1,5 +1,9 @@
-# Writes OUT with the commit of SOURCE_DIR at build time, only when it has changed: cmake -DSOURCE_DIR= -DOUT= -P this.
+# Writes OUT with the commit of SOURCE_DIR, or that of the tarball it came in, at build time, only when it has changed: cmake -DSOURCE_DIR= -DOUT= -P this.
 set(commit "unknown")
+file(STRINGS ${CMAKE_CURRENT_LIST_DIR}/archive.txt archived REGEX "^[0-9a-f]+$") # filled in by git archive
+if(archived)
+  set(commit "${archived}")
+endif()
 find_program(GIT git)
 if(GIT AND EXISTS "${SOURCE_DIR}/.git")
   execute_process(COMMAND ${GIT} -c safe.directory=* -C "${SOURCE_DIR}" describe --always --dirty --abbrev=12 --exclude=*

@@ -56,6 +56,9 @@ def recipe():
         assert ("CMAKE_CUDA_ARCHITECTURES" in args) == ("cuda" in variants)
         for name in args:
             assert name in ("BUILD_TESTING", "CMAKE_CUDA_ARCHITECTURES", "HDF5_ROOT") or f"set({name} " in cmake, name
+    readme = (TOP / "README.md").read_text(encoding="utf-8")
+    for library in re.findall(r"ncc_library\(\w+ (\w+) ", cmake):
+        assert re.search(rf"^\|[^|]*\b{library}\b[^|]*\|", readme, re.MULTILINE), f"README's table of libraries lacks {library}"
     needed = {words[0].split("@")[0].split("+")[0].split(" ")[0] for words, _ in told["depends_on"]}
     for library in ("mpi", "hdf5", "fftw", "hwloc", "jansson", "openssl", "cuda", "intel-oneapi-mkl"):
         assert library in needed, library
@@ -64,7 +67,7 @@ def recipe():
 
 def definition():
     text = (TOP / "jobs/apptainer/mpixcorr.def").read_text(encoding="utf-8")
-    assert re.match(r"Bootstrap: docker\nFrom: debian:12-slim\n", text)
+    assert re.match(r"Bootstrap: docker\nFrom: debian:12\.\d+-slim\n", text)
     sections = re.split(r"^%", text, flags=re.M)[1:]
     for section in sections:
         name, _, body = section.partition("\n")

@@ -15,7 +15,7 @@ class Mpixcorr(CMakePackage, CudaPackage):
 
     variant("mkl", default=False, description="Transforms by Intel's MKL instead of FFTW")
     variant("pictures", default=True, description="Draw matches (cairo)")
-    variant("import", default=True, description="Import TIFF, PNG and MATLAB files")
+    variant("import", default=True, description="Read TIFF, PNG, JPEG, MATLAB, Zarr and N5")
 
     depends_on("c", type="build")
     depends_on("cxx", type="build", when="+cuda")
@@ -33,6 +33,11 @@ class Mpixcorr(CMakePackage, CudaPackage):
     depends_on("libtiff", when="+import")
     depends_on("libpng", when="+import")
     depends_on("matio", when="+import")
+    depends_on("jpeg", when="+import")
+    depends_on("zlib-api", when="+import")
+    depends_on("zstd", when="+import")
+    depends_on("lz4", when="+import")
+    depends_on("c-blosc", when="+import")
     depends_on("cuda@12:", when="+cuda")
 
     conflicts("cuda_arch=none", when="+cuda", msg="name the GPUs: cuda_arch=80 (A100), cuda_arch=90 (H100)")
