@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/arithmetic.h"
 #include "base/clock.h"
 #include "mpi/rank/matchers.h"
 #include "mpi/rank/stop.h"
@@ -141,6 +142,14 @@ cleanup:
   return status;
 }
 
+/** Threads that read: where pixels are sources they have to be decoded, which takes as long as a part of the work. */
+static int read_threads(const job *j, const ncc_input *input) {
+  enum { LEAST = 2, MOST = 8 };
+  if (j->options->read_threads > 0 || !input) return j->options->read_threads;
+  const bool sources = ncc_input_has_sources(input, NCC_IMAGE) || ncc_input_has_sources(input, NCC_TEMPLATE);
+  return sources ? (int)ncc_clamp(j->facts.threads / 4, LEAST, MOST) : 1;
+}
+
 /** Rank 0 plans and creates the part; then every rank starts its threads. */
 static ncc_status start(job *j) {
   ncc_status status = NCC_OK, mine = NCC_OK;
@@ -165,6 +174,7 @@ static ncc_status start(job *j) {
                                      .rank = j->comm->rank,
                                      .ranks = j->comm->ranks,
                                      .store = j->store,
+                                     .read_threads = read_threads(j, input),
                                      .ship_bytes = ship_bytes < SHIP_BYTES ? ship_bytes : SHIP_BYTES};
     mine = ncc_pipeline_create(&pipeline, &j->pipeline);
   }

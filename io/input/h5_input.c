@@ -22,6 +22,7 @@ ncc_status ncc_input_create(const char *path, const char *root, ncc_input **out)
   ncc_input *input = calloc(1, sizeof *input);
   NCC_CHECK(input, NCC_ERR_NOMEM, "%s: no memory", path);
   ncc_sources_init(&input->sources);
+  pthread_mutex_init(&input->filtering, NULL);
   input->catalog.path = strdup(path);
   if (root) input->root = strdup(root);
   NCC_CHECK(input->catalog.path && (input->root || !root), NCC_ERR_NOMEM, "%s: no memory", path);
@@ -80,6 +81,7 @@ void ncc_input_close(ncc_input **input_in) {
   else
     ncc_catalog_clear(&input->catalog);
   ncc_input_filters_destroy(&input->filters);
+  pthread_mutex_destroy(&input->filtering);
   free(input);
   *input_in = NULL;
 }
@@ -189,12 +191,14 @@ ncc_status ncc_input_read_rect(ncc_input *input, ncc_object_kind kind, int64_t i
   ncc_rect rect = *rect_in;
   resolve_box(input, &kind, &index, &object, &rect);
   if (input->sets[kind].named.used) return read_named(input, kind, index, &object, &rect, pixels);
+  ncc_h5_lock();
   if (place_of(input, kind, index)->offset < 0) {
     status = read_by_source(input, kind, index, &object, &rect, pixels);
   } else {
     ncc_raw_rect raw = raw_rect(input, kind, index, &object, &rect);
     status = ncc_raw_read(&input->sources.files, &raw, pixels);
   }
+  ncc_h5_unlock();
   if (status == NCC_ERR_UNREADABLE)
     ncc_error_prefix("%s: %s: id %" PRId64 " cannot be read", input->catalog.path, ncc_input_names_of_kinds[kind],
                      object.id);
@@ -209,8 +213,11 @@ static ncc_status read_stored(ncc_input *input, ncc_object_kind kind, int64_t in
 
 ncc_status ncc_input_read(ncc_input *input, ncc_object_kind kind, int64_t index, void *pixels) {
   ncc_h5_silence();
-  return input->filters ? ncc_input_filters_read(input->filters, input, read_stored, kind, index, pixels)
-                        : read_stored(input, kind, index, pixels);
+  if (!input->filters) return read_stored(input, kind, index, pixels);
+  pthread_mutex_lock(&input->filtering); /* they keep the last image, and have threads of their own */
+  const ncc_status status = ncc_input_filters_read(input->filters, input, read_stored, kind, index, pixels);
+  pthread_mutex_unlock(&input->filtering);
+  return status;
 }
 
 ncc_status ncc_input_filter(ncc_input *input, const ncc_search *search) {
@@ -228,7 +235,9 @@ void ncc_input_hint(ncc_input *input, ncc_object_kind kind, int64_t index) {
   resolve_box(input, &kind, &index, &object, &rect);
   if (input->sets[kind].named.used || place_of(input, kind, index)->offset < 0) return;
   ncc_raw_rect raw = raw_rect(input, kind, index, &object, &rect);
+  ncc_h5_lock();
   ncc_raw_hint(&input->sources.files, &raw);
+  ncc_h5_unlock();
 }
 
 /* ---- beside the pixels --------------------------------------------------------------------------------------------

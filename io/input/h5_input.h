@@ -2,6 +2,8 @@
 #ifndef NCC_H5_INPUT_H
 #define NCC_H5_INPUT_H
 
+#include <pthread.h>
+
 #include "io/base/sources.h"
 #include "io/input/input.h"
 #include "io/input/named.h"
@@ -27,6 +29,7 @@ struct ncc_input {
   bool borrowed;                     /**< the catalog belongs to somebody else, but for its path */
   ncc_input_set sets[2];             /**< by ncc_object_kind */
   struct ncc_input_filters *filters; /**< NULL: pixels are as stored */
+  pthread_mutex_t filtering;         /**< of those that read through the filters */
   ncc_input_name_of name_of;         /**< on ranks that have no names of their own; else NULL */
   void *name_context;
   bool tables_alone; /**< sources are not looked at */

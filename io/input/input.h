@@ -57,8 +57,9 @@ typedef const char *(*ncc_input_name_of)(void *context, ncc_object_kind kind, in
 /** On a rank that attached: where names are to be had from now on. Not while pixels are read. */
 void ncc_input_lend_names(ncc_input *input, ncc_input_name_of name_of, void *context);
 
-/** Reads the pixels of one object into `pixels` [rows, cols], C order, in the catalog's type, native byte order. Boxes
- * are cut. What lies in the file in one piece is read from there; HDF5 reads the rest.
+/** Thread-safe once all is planned. Reads the pixels of one object into `pixels` [rows, cols], C order, in the
+ * catalog's type, native byte order. Boxes are cut. What lies in the file in one piece is read from there; HDF5 reads
+ * the rest.
  *  @return NCC_OK; NCC_ERR_UNREADABLE with file, object and reason. */
 ncc_status ncc_input_read(ncc_input *input, ncc_object_kind kind, int64_t index, void *pixels);
 

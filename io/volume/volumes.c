@@ -354,7 +354,7 @@ cleanup:
 static ncc_status read_chunks(reading *r) {
   ncc_status status = NCC_OK;
   const ncc_volume *v = r->volume;
-  int64_t at[NCC_VOLUME_RANK];
+  int64_t at[NCC_VOLUME_RANK] = {0};
   for (int d = 0; d < v->rank; d++) at[d] = r->at[d] / v->chunk[d];
   const int64_t first_col = at[r->col], end_row = ncc_ceil_div(r->at[r->row] + r->rows, v->chunk[r->row]);
   const int64_t end_col = ncc_ceil_div(r->at[r->col] + r->cols, v->chunk[r->col]);

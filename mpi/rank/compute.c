@@ -138,7 +138,7 @@ static void finish_batches(ncc_pipeline *pipeline) {
     ncc_batch_queue_take(&pipeline->to_compute);
     ncc_batch_drop_pixels(task->done.batch);
     pipeline->in_flight -= task->read_here;
-    pthread_cond_signal(&pipeline->may_load);
+    pthread_cond_broadcast(&pipeline->may_load);
     ncc_batch_queue_put(&pipeline->finished, task);
     pthread_cond_signal(&pipeline->finished_some);
   }

@@ -55,7 +55,7 @@ void ncc_pipeline_shipped(ncc_pipeline *pipeline, int64_t bytes) {
   pthread_mutex_lock(&pipeline->mutex);
   pipeline->shipping_bytes -= bytes;
   if (bytes > 0) pipeline->in_flight--;
-  pthread_cond_signal(&pipeline->may_load);
+  pthread_cond_broadcast(&pipeline->may_load);
   pthread_mutex_unlock(&pipeline->mutex);
 }
 
@@ -81,6 +81,7 @@ ncc_status ncc_pipeline_create(const ncc_pipeline_options *options, ncc_pipeline
   pthread_condattr_init(&monotonic);
   pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
   pthread_mutex_init(&pipeline->mutex, NULL);
+  pthread_mutex_init(&pipeline->room_mutex, NULL);
   pthread_cond_init(&pipeline->may_load, NULL);
   pthread_cond_init(&pipeline->may_compute, NULL);
   pthread_cond_init(&pipeline->finished_some, &monotonic);
@@ -92,6 +93,7 @@ ncc_status ncc_pipeline_create(const ncc_pipeline_options *options, ncc_pipeline
   if (options->input) pipeline->bytes_read_before = ncc_input_bytes_read(options->input);
   pipeline->process_cpu_s = ncc_clock_process_cpu_s();
   pipeline->caller_cpu_s = ncc_clock_thread_cpu_s();
+  if (options->input) NCC_TRY(ncc_reader_prepare(pipeline));
   if (options->input) NCC_TRY(start_thread(&pipeline->reader, ncc_reader_run, pipeline, "reading"));
   pipeline->reader_started = options->input != NULL;
   for (int i = 0; i < options->n_matchers; i++)
@@ -142,6 +144,8 @@ void ncc_pipeline_destroy(ncc_pipeline **out) {
   pthread_cond_destroy(&pipeline->may_compute);
   pthread_cond_destroy(&pipeline->finished_some);
   pthread_mutex_destroy(&pipeline->mutex);
+  pthread_mutex_destroy(&pipeline->room_mutex);
+  ncc_readers_destroy(&pipeline->readers);
   free(pipeline);
   *out = NULL;
 }

@@ -6,18 +6,20 @@
 #include <pthread.h>
 
 #include "mpi/rank/message.h"
+#include "mpi/rank/readers.h"
 
 typedef struct ncc_pipeline ncc_pipeline;
 
 typedef struct ncc_pipeline_options {
   const ncc_catalog *catalog; /**< borrowed */
-  ncc_input *input;           /**< borrowed; used by the reader alone; NULL where nothing is to be loaded */
+  ncc_input *input;           /**< borrowed; used by those that read alone; NULL where nothing is to be loaded */
   ncc_matcher **matchers;     /**< [n_matchers] borrowed; each is used by one thread alone */
   int n_matchers;
   volatile int *stop; /**< once non-zero, batches run through with pending results */
   ncc_store *store;   /**< borrowed */
   int rank, ranks;
   int64_t ship_bytes;
+  int read_threads; /**< that read and decode; 0 is 1 */
 } ncc_pipeline_options;
 
 /** A batch that the threads are done with: computed, or loaded for another rank. */
@@ -56,6 +58,8 @@ struct ncc_pipeline {
   ncc_pipeline_options options;
   pthread_t reader;
   bool reader_started;
+  ncc_readers *readers;               /* made before the reader, which destroys them */
+  pthread_mutex_t room_mutex;         /* of those that make room for what they read */
   ncc_computer *computers;            /* [n_matchers] */
   double process_cpu_s, caller_cpu_s; /* when the pipeline was made */
   int64_t bytes_read_before;          /* likewise */
@@ -84,6 +88,9 @@ ncc_batch_task *ncc_batch_queue_wait(ncc_pipeline *pipeline, ncc_batch_queue *qu
 
 /** The task's status, with the calling thread's error message. */
 void ncc_batch_task_fail(ncc_batch_task *task, ncc_status status);
+
+/** Makes the threads that help the reader. @return NCC_OK; NCC_ERR_NOMEM. */
+ncc_status ncc_reader_prepare(ncc_pipeline *pipeline);
 
 /** The threads. */
 void *ncc_reader_run(void *pipeline);

@@ -28,6 +28,7 @@ typedef struct ncc_run_options {
   int threads; /**< 0: the cores that the rank is bound to, shared fairly */
   bool group;  /**< default true */
   ncc_read_mode read;
+  int read_threads;    /**< of a rank; 0: chosen */
   bool skip_bad_pairs; /**< --on-bad-pair skip */
   ncc_progress_mode progress;
   const char *report; /**< file or NULL */
