@@ -54,8 +54,9 @@ static int64_t hash_sources(hasher *h, const ncc_named *named) {
   return 0;
 }
 
-/** Ids, shapes, types and boxes. @return bytes of all pixels, up to all_pixels_bytes + 1. */
-static int64_t hash_structure(hasher *h, const ncc_catalog *catalog, const ncc_objects *objects) {
+/** Ids, shapes, types and boxes; not the types of boxes of sources, which are not known where nobody looks at these.
+ *  @return bytes of all pixels, up to all_pixels_bytes + 1. */
+static int64_t hash_structure(hasher *h, const ncc_catalog *catalog, const ncc_objects *objects, bool of_sources) {
   int64_t bytes = 0;
   hash_number(h, objects->count);
   for (int64_t i = 0; i < objects->count; i++) {
@@ -64,7 +65,7 @@ static int64_t hash_structure(hasher *h, const ncc_catalog *catalog, const ncc_o
     hash_number(h, object.id);
     hash_number(h, object.rows);
     hash_number(h, object.cols);
-    hash_number(h, object.stored);
+    hash_number(h, box && of_sources ? 0 : object.stored);
     hash_number(h, box ? ncc_objects_get(&catalog->images, object.box_image).id : -1);
     hash_number(h, box ? object.box_y : 0);
     hash_number(h, box ? object.box_x : 0);
@@ -134,9 +135,10 @@ ncc_status ncc_input_identify(ncc_input *input, ncc_input_identity *out) {
   static const char salt[] = "mpixcorr input 1";
   hash_bytes(h, salt, sizeof salt);
   int64_t image_bytes = input->sets[NCC_IMAGE].named.used ? hash_sources(h, &input->sets[NCC_IMAGE].named)
-                                                          : hash_structure(h, catalog, &catalog->images);
-  int64_t template_bytes = input->sets[NCC_TEMPLATE].named.used ? hash_sources(h, &input->sets[NCC_TEMPLATE].named)
-                                                                : hash_structure(h, catalog, &catalog->templates);
+                                                          : hash_structure(h, catalog, &catalog->images, false);
+  int64_t template_bytes = input->sets[NCC_TEMPLATE].named.used
+                               ? hash_sources(h, &input->sets[NCC_TEMPLATE].named)
+                               : hash_structure(h, catalog, &catalog->templates, input->sets[NCC_IMAGE].named.used);
   hash_number(h, catalog->n_pairs);
   hash_number(h, catalog->near ? 2 : catalog->windows != NULL);
   hash_flush(h);

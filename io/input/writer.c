@@ -427,6 +427,18 @@ cleanup:
   return status;
 }
 
+ncc_status ncc_input_writer_integer(ncc_input_writer *writer, const char *name, int64_t value) {
+  ncc_status status = NCC_OK;
+  hid_t space = H5Screate(H5S_SCALAR);
+  hid_t attribute = H5Acreate2(writer->file, name, H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT);
+  NCC_CHECK_H5(attribute >= 0 && H5Awrite(attribute, H5T_NATIVE_INT64, &value) >= 0, NCC_ERR_OUTPUT,
+               "%s: attribute %s: cannot be written", writer->path, name);
+cleanup:
+  ncc_h5_close(&attribute);
+  ncc_h5_close(&space);
+  return status;
+}
+
 /** Closes what is open in the file, then the file. @return whether HDF5 could write all that it held back. */
 static bool close_file(ncc_input_writer *writer) {
   bool good = true;

@@ -97,6 +97,9 @@ ncc_status ncc_input_writer_strings(ncc_input_writer *writer, const char *name, 
 /** Writes a text attribute of the root group, for example what generated the file. */
 ncc_status ncc_input_writer_attribute(ncc_input_writer *writer, const char *name, const char *value);
 
+/** The same of an integer. */
+ncc_status ncc_input_writer_integer(ncc_input_writer *writer, const char *name, int64_t value);
+
 /** Completes the file: syncs it, gives it its name, syncs the directory. Frees *writer in any case.
  *  @return NCC_OK; NCC_ERR_USAGE if /images, /templates, /pairs or a plane of a stack was not written; NCC_ERR_OUTPUT;
  * the file does not appear then. */

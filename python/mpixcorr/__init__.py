@@ -11,9 +11,12 @@ from ._library import MpixcorrError, default_threads, release, version
 from ._match import match
 from ._plots import plot_pair, plot_peaks, plot_statistics
 from ._result import Result, Status
+from ._tiles import Edge, Field
 
 __version__ = version()
 __all__ = [
+    "Edge",
+    "Field",
     "MpixcorrError",
     "Result",
     "Status",

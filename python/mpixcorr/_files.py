@@ -119,6 +119,11 @@ def _write_names(file: Any, name: str, names: Sequence[Path]) -> None:
     file.create_dataset(name, data=np.array(encoded, f"S{max(length, 1)}").astype(kind))
 
 
+def _input_path(file: Any) -> str | None:
+    path = file.attrs.get("input_path")
+    return os.fsdecode(path) if path is not None else None
+
+
 def read_output(path: Path) -> Result:
     """Reads the results of ``mpixcorr run``: an output file, or a part (``OUTPUT.part``) with rows still pending."""
     with _h5py().File(path, "r") as file:
@@ -136,5 +141,7 @@ def read_output(path: Path) -> Result:
             offsets=file["offsets"][:],
             overlap=file["overlap"][:],
             at_border=file["at_border"][:].astype(bool) if "at_border" in file else None,
+            pairs=file["pairs"][:].astype(np.int64) if "pairs" in file else None,
+            input_path=_input_path(file),
             **optional,
         )

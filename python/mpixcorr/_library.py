@@ -73,6 +73,11 @@ def _load() -> ctypes.CDLL:
         "ncc_matcher_match": (status, [pointer, i64, pointer, i64, pointer, pointer, pointer]),
         "ncc_matcher_peaks": (pointer, [pointer]),
         "ncc_matcher_counters": (pointer, [pointer]),
+        "ncc_verdict_name": (ctypes.c_char_p, [ctypes.c_int]),
+        "ncc_displacements_judge": (
+            status,
+            [i64, pointer, pointer, pointer, ctypes.c_double, ctypes.c_double, pointer, pointer, pointer, pointer],
+        ),
         "ncc_wisdom_load": (status, [ctypes.c_char_p]),
         "ncc_wisdom_save": (status, [ctypes.c_char_p]),
     }
@@ -287,6 +292,31 @@ def borrowed_matcher(search: Search, threads: int) -> Iterator[Matcher]:
                     _idle[:] = [entry for entry in _idle if entry[0] != kind]
             for old in surplus:
                 old.destroy()
+
+
+def judge(
+    at: np.ndarray, moved: np.ndarray, counts: np.ndarray, px: float, fraction: float
+) -> tuple[np.ndarray, str, np.ndarray, float]:
+    """Which displacements agree [n], the verdict in a word, their median (y, x) and the greatest distance from it."""
+    at, moved = (np.ascontiguousarray(a, np.float64) for a in (at, moved))
+    counts = np.ascontiguousarray(counts, np.uint8)
+    agrees, middle = np.zeros(len(at), np.uint8), np.zeros(2)
+    verdict, spread = ctypes.c_int(), ctypes.c_double()
+    status = _ncc.ncc_displacements_judge(
+        len(at),
+        at.ctypes.data,
+        moved.ctypes.data,
+        counts.ctypes.data,
+        px,
+        fraction,
+        agrees.ctypes.data,
+        ctypes.byref(verdict),
+        middle.ctypes.data,
+        ctypes.byref(spread),
+    )
+    if status:
+        raise MpixcorrError(_ncc.ncc_error_message().decode(errors="replace"))
+    return agrees.astype(bool), _ncc.ncc_verdict_name(verdict).decode(), middle, spread.value
 
 
 def release() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, Union
 
 import numpy as np
@@ -100,8 +101,10 @@ def match(
     if threads is not None and threads < 1:
         raise ValueError(f"threads is {threads}: expected 1 or more")
     if launcher is not None:
-        return run_job(launcher, workdir, job_options, images, templates, rows, where, question, threads, progress)
-    return match_here(images, templates, rows, where, question, threads, progress)
+        result = run_job(launcher, workdir, job_options, images, templates, rows, where, question, threads, progress)
+    else:
+        result = match_here(images, templates, rows, where, question, threads, progress)
+    return replace(result, pairs=rows, input_path=None)  # files of a job are gone by now
 
 
 def _as_search(

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
+import numpy.typing as npt
+
+from ._tiles import Boxes, Edge, Field, field_of, tiles
 
 
 class Status(IntEnum):
@@ -60,12 +63,15 @@ class Result:
     second_coords: np.ndarray | None = None
     #: With quality: [n] float64, the NCC there; NaN where there is none.
     second_peaks: np.ndarray | None = None
-
     #: With peaks: [n, peaks, 2] int64 (y, x) of the best peaks, best first, in the frame of coords; -1 where there are
     #: fewer.
     top_coords: np.ndarray | None = None
     #: With peaks: [n, peaks] float64, the NCC there; NaN where there are fewer.
     top_peaks: np.ndarray | None = None
+    #: [n, 2] int64 (image id, template id); -1: no pair.
+    pairs: np.ndarray | None = None
+    #: Of results of a file: the input that they were made from.
+    input_path: str | None = None
 
     def __len__(self) -> int:
         return len(self.status)
@@ -74,6 +80,21 @@ class Result:
     def ok(self) -> np.ndarray:
         """[n] bool: the pair has an answer that can be trusted (flat is one: blank resin is normal)."""
         return _TRUSTED[self.status]
+
+    def tiles(
+        self, boxes: npt.ArrayLike | Boxes | None = None, *, agree: tuple[float, float] = (3.0, 1.0)
+    ) -> list[Edge]:
+        """Displacements of pairs of images, and which to trust; for templates that are boxes of images.
+
+        Args:
+            boxes: [n, 5] (image id, y, x, rows, cols) by template id; None: of the input file.
+            agree: pixels, and percent of the distance between templates, by which displacements that agree may differ.
+        """
+        return tiles(self, boxes, agree)
+
+    def field(self, boxes: npt.ArrayLike | Boxes | None = None) -> Field:
+        """Displacements of templates that lie on a regular grid, as of ``mpixcorr grid``; boxes as for tiles()."""
+        return field_of(self, boxes)
 
 
 def warn(text: str) -> None:

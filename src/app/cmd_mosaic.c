@@ -7,6 +7,8 @@
 
 #include "app/commands.h"
 #include "app/next_step.h"
+#include "app/sides.h"
+#include "base/target.h"
 #include "base/text.h"
 #include "io/input/writer.h"
 #include "io/stage/look.h"
@@ -14,15 +16,10 @@
 #include "mosaic/mosaic.h"
 #include "options/table.h"
 
-/** Two sides in pixels; 0: not given. */
-typedef struct sides {
-  int64_t rows, cols;
-} sides;
-
 typedef struct mosaic_options {
   const char *stage, *output, *root;
   double stage_error; /* negative: not given */
-  sides template, shape;
+  ncc_sides template, shape;
   int64_t per_edge;
   double pixel_size;
   int flip; /* 0: none; 1: x; 2: y */
@@ -30,20 +27,6 @@ typedef struct mosaic_options {
 } mosaic_options;
 
 #define AT(member) offsetof(mosaic_options, member)
-
-static bool parse_sides(const char *text, void *target) {
-  sides s;
-  int length = 0;
-  if (sscanf(text, "%" SCNd64 ",%" SCNd64 "%n", &s.rows, &s.cols, &length) != 2 || text[length]) return false;
-  if (s.rows < 1 || s.cols < 1 || s.rows > 1 << 29 || s.cols > 1 << 29) return false;
-  *(sides *)target = s;
-  return true;
-}
-
-static void format_sides(const void *target, char *text, size_t text_bytes) {
-  const sides *s = target;
-  if (s->rows) snprintf(text, text_bytes, "%" PRId64 ",%" PRId64, s->rows, s->cols);
-}
 
 static const char details[] =
     "what STAGE may be:\n"
@@ -81,8 +64,8 @@ static const ncc_option options[] = {
                       "most 512",
      .help = "size of templates of tiles side by side; turned for tiles above each other",
      .expected = "H,W of at least 1",
-     .parse = parse_sides,
-     .format = format_sides},
+     .parse = ncc_sides_parse,
+     .format = ncc_sides_format},
     {.name = "per-edge",
      .kind = NCC_OPTION_INT64,
      .offset = AT(per_edge),
@@ -112,8 +95,8 @@ static const ncc_option options[] = {
      .default_words = "every file is looked at",
      .help = "shape of every tile, which spares the look",
      .expected = "ROWS,COLS of at least 1",
-     .parse = parse_sides,
-     .format = format_sides},
+     .parse = ncc_sides_parse,
+     .format = ncc_sides_format},
     {.name = "root",
      .kind = NCC_OPTION_STRING,
      .offset = AT(root),
@@ -175,17 +158,21 @@ cleanup:
 static ncc_status load_tiles(const mosaic_options *values, tiles *t) {
   ncc_status status = NCC_OK;
   ncc_stage *s = &t->stage;
+  ncc_dtype *dtypes = NULL;
   NCC_TRY(ncc_stage_load(values->stage, s));
   NCC_TRY(ncc_source_root(values->stage, values->root ? values->root : s->root, values->output, &t->root, &t->beside));
   t->items = calloc((size_t)s->n, sizeof *t->items);
   t->shapes = malloc((size_t)s->n * sizeof *t->shapes);
   t->dtype = NCC_DTYPE_COUNT;
-  NCC_CHECK(t->items && t->shapes, NCC_ERR_NOMEM, "mosaic: no memory for %" PRId64 " tiles", s->n);
-  const sides shape = values->shape.rows ? values->shape : (sides){s->rows, s->cols};
+  dtypes = malloc((size_t)s->n * sizeof *dtypes);
+  NCC_CHECK(t->items && t->shapes && dtypes, NCC_ERR_NOMEM, "mosaic: no memory for %" PRId64 " tiles", s->n);
+  const ncc_sides shape = values->shape.rows ? values->shape : (ncc_sides){s->rows, s->cols};
   if (shape.rows)
     for (int64_t i = 0; i < s->n; i++) t->shapes[i][0] = shape.rows, t->shapes[i][1] = shape.cols;
-  else
-    NCC_TRY(ncc_look_at_sources(values->stage, t->root, s->n, s->files, s->lines, t->shapes, &t->dtype));
+  else {
+    NCC_TRY(ncc_look_at_sources(values->stage, t->root, s->n, s->files, s->lines, t->shapes, dtypes));
+    t->dtype = ncc_common_dtype(s->n, dtypes);
+  }
   for (int64_t i = 0; i < s->n; i++) {
     const double x = s->positions[i][0] / values->pixel_size, y = s->positions[i][1] / values->pixel_size;
     NCC_CHECK(fabs(x) <= NCC_MOSAIC_MAX_POSITION && fabs(y) <= NCC_MOSAIC_MAX_POSITION, NCC_ERR_INPUT,
@@ -198,6 +185,7 @@ static ncc_status load_tiles(const mosaic_options *values, tiles *t) {
   }
   if (s->sections) NCC_TRY(number_sections(s, t->items));
 cleanup:
+  free(dtypes);
   return status;
 }
 
@@ -255,6 +243,7 @@ ncc_status ncc_cmd_mosaic(int argc, char **argv) {
     ncc_command_print_help(&ncc_mosaic_command, stdout);
     goto cleanup;
   }
+  NCC_TRY(ncc_target_declare(values.output, "OUTPUT", NULL)); /* before anything is read */
   NCC_TRY(load_tiles(&values, &t));
   const ncc_mosaic_options asked = {.stage_error = values.stage_error,
                                     .across = values.template.cols,

@@ -10,6 +10,7 @@
 #include "app/commands.h"
 #include "app/shown.h"
 #include "app/tiles.h"
+#include "base/target.h"
 #include "base/terminal.h"
 #include "base/text.h"
 #include "options/table.h"
@@ -22,7 +23,7 @@ typedef struct agreement {
 } agreement;
 
 typedef struct table_options {
-  const char *output, *input;
+  const char *output, *input, *field;
   table_format format;
   bool csv, tiles;
   agreement agree;
@@ -70,6 +71,13 @@ static const ncc_option options[] = {
      .initial = "text",
      .help = "text for people; csv and json have a row a template, with more columns; render: point matches of the "
              "render web services, of what agrees in good pairs of images"},
+    {.name = "field",
+     .kind = NCC_OPTION_STRING,
+     .offset = AT(field),
+     .argument = "OUT.h5|OUT.npy",
+     .default_words = "none",
+     .help = "instead of a table, write the displacements of a regular grid: float32 [pairs of images, 4, ny, nx], dx, "
+             "dy, peak, peak over second; NaN unless ok"},
     {.name = "csv", .kind = NCC_OPTION_FLAG, .offset = AT(csv), .help = "the same as --format csv"},
     {.name = "input",
      .kind = NCC_OPTION_STRING,
@@ -218,6 +226,10 @@ static ncc_status print_tiles(const ncc_output_data *data, const ncc_pair_source
   ncc_tiles tiles = {0};
   int64_t *order = NULL;
   NCC_TRY(ncc_tiles_create(data, source, &tiles));
+  if (values->field) {
+    NCC_TRY(ncc_tiles_write_field(&tiles, values->field));
+    goto cleanup;
+  }
   NCC_TRY(ncc_tiles_judge(&tiles, values->agree.px, values->agree.percent));
   NCC_TRY(ncc_tiles_order(&tiles, &order));
   if (values->format == FORMAT_TEXT)
@@ -248,7 +260,8 @@ ncc_status ncc_cmd_table(int argc, char **argv) {
   NCC_CHECK(!values.csv || values.format == FORMAT_TEXT || values.format == FORMAT_CSV, NCC_ERR_USAGE,
             "table: --csv found with another --format, expected one of them");
   if (values.csv) values.format = FORMAT_CSV;
-  if (values.format == FORMAT_RENDER) values.tiles = true;
+  if (values.format == FORMAT_RENDER || values.field) values.tiles = true;
+  if (values.field) NCC_TRY(ncc_target_declare(values.field, "--field", NULL)); /* before anything is read */
   NCC_TRY(ncc_output_load(values.output, &data));
   /* names are a courtesy, unless asked for; boxes are not */
   const ncc_status found = ncc_pair_source_of_results(&data, values.input, NULL, false, &names);

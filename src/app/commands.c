@@ -8,6 +8,8 @@
 const ncc_command_entry ncc_commands[] = {
     {&ncc_import_command, ncc_cmd_import, "make an input file", "of TIFF, PNG, MAT, NumPy and CSV files"},
     {&ncc_mosaic_command, ncc_cmd_mosaic, "make an input file", "of stage positions: neighbours and predictions"},
+    {&ncc_grid_command, ncc_cmd_grid, "make an input file",
+     "of pairs of sections: a grid of patches, each with a prediction"},
     {&ncc_generate_command, ncc_cmd_generate, "make an input file", "of EM-like pixels with known answers"},
     {&ncc_run_command, ncc_cmd_run, "correlate", "every pair of a file; under mpirun or srun, or alone"},
     {&ncc_info_command, ncc_cmd_info, "look at results", "what an input or output file holds; whether it is complete"},

@@ -15,6 +15,7 @@ ncc_status ncc_cmd_table(int argc, char **argv);
 ncc_status ncc_cmd_map(int argc, char **argv);
 ncc_status ncc_cmd_import(int argc, char **argv);
 ncc_status ncc_cmd_mosaic(int argc, char **argv);
+ncc_status ncc_cmd_grid(int argc, char **argv);
 ncc_status ncc_cmd_selftest(int argc, char **argv);
 ncc_status ncc_cmd_report(int argc, char **argv);
 
@@ -32,6 +33,6 @@ const ncc_command_entry *ncc_commands_find(const char *name);
 
 /* the commands' tables; ncc_run_command stands in options/run.h */
 extern const ncc_command ncc_generate_command, ncc_info_command, ncc_compare_command, ncc_table_command,
-    ncc_map_command, ncc_import_command, ncc_mosaic_command, ncc_report_command, ncc_selftest_command;
+    ncc_map_command, ncc_import_command, ncc_mosaic_command, ncc_grid_command, ncc_report_command, ncc_selftest_command;
 
 #endif

@@ -57,4 +57,8 @@ void ncc_tiles_print_json(const ncc_tiles *tiles, const int64_t *order);
 /** Point matches of the render web services: of good edges, what agrees. */
 void ncc_tiles_print_render(const ncc_tiles *tiles);
 
+/** Writes float32 [edges, 4, ny, nx]: dx, dy, peak, peak over second; NaN unless ok. Says what was written.
+ *  @return NCC_OK; NCC_ERR_INPUT where templates lie on no regular grid; as ncc_field_create(). */
+ncc_status ncc_tiles_write_field(const ncc_tiles *tiles, const char *path);
+
 #endif

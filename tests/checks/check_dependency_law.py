@@ -26,12 +26,12 @@ LAW = {
     "io/input": ("src src/base src/filter src/plan io/base io/volume", "hdf5"),
     "io/output": ("src src/base src/match src/plan src/options io/base io/input", "hdf5"),
     "io/import": ("src src/base src/plan io/base io/input io/volume", "hdf5 tiff png matio"),
-    "io/stage": ("src src/base io/base io/import", ""),
+    "io/stage": ("src src/base io/base io/volume", ""),
     "io/picture": ("src src/base src/match io/base", "hdf5 cairo"),
     "mpi/rank": ("src src/base src/match src/plan src/options io/input io/output gpu", "hwloc"),
     "mpi/start": ("src src/base src/match src/plan src/options io/base io/input mpi mpi/rank gpu", "mpi"),
     "mpi": ("src src/base src/match src/plan src/options io/base io/input io/output mpi/rank mpi/start gpu", "mpi"),
-    "src/app": ("src src/base src/match src/mosaic src/plan src/options src/selftest src/synth io/base io/input io/output io/import io/stage io/picture mpi "
+    "src/app": ("src src/base src/match src/mosaic src/plan src/options src/selftest src/synth io/base io/input io/output io/import io/stage io/volume io/picture mpi "
                 "mpi/rank gpu", "jansson"),
 }
 FOREIGN = {"fftw": r"fftw3", "cuda": r"cuda|cufft|nvml|nvrtc", "hdf5": r"hdf5|H5", "mpi": r"mpi\.h", "tiff": r"tiff",

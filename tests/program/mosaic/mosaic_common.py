@@ -49,17 +49,6 @@ def write_stage(path, names, places, **columns):
             table.writerow([name, x, y, *(values[i] for values in columns.values())])
 
 
-def with_pixels(path):
-    """Puts the pixels in place of names: what runs then does not depend on who reads names."""
-    with h5py.File(path, "r+") as file:
-        root = file["images"].attrs.get("root", os.path.dirname(os.path.abspath(path)))
-        names = [name.decode() for name in file["images"][:]]
-        for name in ("images", "image_shapes"):
-            del file[name]
-        for i, name in enumerate(names):
-            file[f"images/{i}"] = np.asarray(Image.open(os.path.join(root, name)))
-
-
 def edges(results, *options):
     """`table --tiles --format csv`: rows by the names of the two images."""
     found = {}

@@ -7,7 +7,7 @@ of and no wrong answer is good. Skipped (77) without MPIXCORR_TEST_DATA.
 import csv
 import os
 
-from mosaic_common import edges, main, np, program, skip, with_pixels, write_stage
+from mosaic_common import edges, main, np, program, skip, write_stage
 
 DATA = os.environ.get("MPIXCORR_TEST_DATA") or skip("MPIXCORR_TEST_DATA is not set")
 TILES = os.path.join(DATA, "em_tiles")
@@ -41,7 +41,6 @@ def make(folder, name, names, places, *options):
     stage, tiles, results = (os.path.join(folder, n) for n in ("stage.csv", "tiles.h5", "peaks.h5"))
     write_stage(stage, names, places)
     program("mosaic", stage, tiles, "--overwrite", "--root", os.path.join(TILES, name), *options)
-    with_pixels(tiles)
     said = program("run", tiles, results, "--quality", "--overwrite", "--progress", "none")
     return edges(results), said
 

@@ -84,6 +84,9 @@ def options(folder):
     program("mosaic", stage, out, "--overwrite", *shape, "--template", "100,60", "--stage-error", 20)
     assert (read(out)[2][:, 3:] == [60, 100]).all()
     program("mosaic", stage, out, *shape, code=4)
+    program("mosaic", stage, stage, *shape, "--overwrite", code=4)
+    with open(stage) as file:
+        assert file.read(4) == "file"
 
 
 def damage(folder):

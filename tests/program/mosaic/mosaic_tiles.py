@@ -5,7 +5,7 @@ positions worse than --stage-error, no wrong one is. What --format prints is the
 import json
 import os
 
-from mosaic_common import cut_tiles, edges, h5py, main, np, program, scene, with_pixels, write_stage
+from mosaic_common import cut_tiles, edges, h5py, main, np, program, scene, write_stage
 
 ROWS, COLS = 300, 340
 #: Where 2 x 3 tiles really are, and by how much the stage is wrong there, (y, x).
@@ -22,7 +22,6 @@ def make(folder, names=None, errors=ERRORS, options=(), columns=None):
     write_stage(table, names or tiles, stage, **(columns or {"id": tiles}))
     said = program("mosaic", table, tiles_h5, *options)
     assert f"mpixcorr run {tiles_h5} {results} --quality" in said and f"mpixcorr table {results} --tiles" in said, said
-    with_pixels(tiles_h5)
     return results, program("run", tiles_h5, results, "--quality", "--progress", "none")
 
 

@@ -1,0 +1,1 @@
+mpixcorr grid --help
