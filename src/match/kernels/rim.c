@@ -11,7 +11,7 @@ static void edge(const ncc_rim_rows *rows, const ncc_rim_edge *e, double scale, 
   const double *below = rows->below + e->image_at, *above = rows->above + e->image_at;
   const double *lower = rows->lower + e->tmpl_at, *upper = rows->upper + e->tmpl_at;
   int64_t i = 0;
-  doubles columns, ahead = (doubles){0} + WIDTH * e->step;
+  doubles columns = {0}, ahead = (doubles){0} + WIDTH * e->step;
   UNROLL for (int k = 0; k < WIDTH; k++) columns[k] = e->columns + k * e->step;
   for (; i + WIDTH <= n; i += WIDTH, columns += ahead) {
     const doubles of_image = e->image_all + e->image_sign * (get(below + i) - get(above + i));
