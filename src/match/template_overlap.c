@@ -52,8 +52,9 @@ ncc_status ncc_template_overlap_create(const ncc_prepared *tmpl, double unit, nc
       squares[x + 1] = squares[x + 1 - stride] + square;
     }
   }
+  void *flat = row + cols; /* numbers of another type lie behind the row */
   for (int corner = 0; corner < 4; corner++) {
-    out->flat[corner] = (int32_t *)(row + cols) + corner * (rows + 1);
+    out->flat[corner] = (int32_t *)flat + corner * (rows + 1);
     find_flat(&tmpl->pixels, corner / 2 == 1, corner % 2 == 1, out->flat[corner]);
   }
   return NCC_OK;
