@@ -76,15 +76,15 @@ bool ncc_gpu_cache_use(ncc_gpu_engine *e, const ncc_task *tasks, int64_t count, 
     all = all && c;
     if (c) {
       c->used = e->submitted;
-      staged[t].cached = c->spectrum.data;
+      staged[t].kept.cached = c->spectrum.data;
     }
   }
   for (int64_t t = 0; t < count && !all; t++) {
     // The forward transform of the whole batch is made: what is cached needs not be looked up.
-    bool had = staged[t].cached;
-    staged[t].cached = NULL;
+    bool had = staged[t].kept.cached;
+    staged[t].kept.cached = NULL;
     ncc_gpu_cached *c = had || e->cache.most == 0 ? NULL : place_to_keep(e, hashes[t]);
-    if (c) staged[t].keep = c->spectrum.data;
+    if (c) staged[t].kept.keep = c->spectrum.data;
   }
   return all;
 }

@@ -11,6 +11,7 @@ __global__ void pack_kernel(const ncc_gpu_task *tasks, const unsigned char *__re
   if (x >= stride) return;
   const int t = (int)blockIdx.z;
   const ncc_gpu_task task = tasks[t];
+  NCC_ROLLED
   for (int64_t row = blockIdx.y; row < rows; row += gridDim.y) {
     float value = 0;
     if (x < cols) {
@@ -37,12 +38,14 @@ __global__ void multiply_kernel(const ncc_gpu_task *tasks, const float4 *__restr
                                 int pairs, float4 *product) {
   const int k = (int)(blockIdx.x * blockDim.x + threadIdx.x);
   if (k >= pairs) return;
+  NCC_ROLLED
   for (int64_t row = blockIdx.y; row < rows; row += gridDim.y) {
     const float4 b = image[row * pairs + k];
     for (int t = 0; t < count; t++) {
       float4 *at = product + (row * count + t) * pairs + k;
-      const float4 *cached = (const float4 *)tasks[t].cached;
-      float4 *keep = (float4 *)tasks[t].keep;
+      const ncc_gpu_kept kept = tasks[t].kept;
+      const float4 *cached = (const float4 *)kept.cached;
+      float4 *keep = (float4 *)kept.keep;
       const float4 a = cached ? cached[row * pairs + k] : *at;
       if (keep) keep[row * pairs + k] = a;
       float4 p;
@@ -87,6 +90,7 @@ enum { SCAN_THREADS = 128 };
 __global__ void prefix_rows_kernel(int64_t rows, int64_t cols, double *out) {
   NCC_SHARED(double, scan);
   const int thread = (int)threadIdx.x;
+  NCC_ROLLED
   for (int64_t r = blockIdx.x; r < rows; r += gridDim.x) {
     double *row = out + ((int64_t)blockIdx.y * (rows + 1) + r + 1) * (cols + 1) + 1, carry = 0;
     for (int64_t base = 0; base < cols; base += SCAN_THREADS) {

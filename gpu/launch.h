@@ -32,13 +32,15 @@
 /** NCC_LAUNCH(kernel, dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream, arguments...): launches; the
  *  caller asks cudaGetLastError(). NCC_LAUNCH_PLAIN: the same for kernels that neither share memory nor synchronise
  *  their threads, which the stand-in runs as plain loops.
- *  NCC_SHARED(type, name): inside a kernel, `type *name` is the block's dynamic shared memory, aligned to 16 bytes. */
+ *  NCC_SHARED(type, name): inside a kernel, `type *name` is the block's dynamic shared memory, aligned to 16 bytes.
+ *  NCC_ROLLED: before a loop that is not to be unrolled, as the number of its turns would be a 64-bit division. */
 #ifdef NCC_CUDA_HOST
 #define NCC_LAUNCH(kernel, grid, block, shared_bytes, stream, ...) \
   cuda_host_launch(kernel, grid, block, shared_bytes, stream, __VA_ARGS__)
 #define NCC_LAUNCH_PLAIN(kernel, grid, block, stream, ...) \
   cuda_host_launch_plain(kernel, grid, block, stream, __VA_ARGS__)
 #define NCC_SHARED(type, name) type *name = (type *)cuda_host_shared()
+#define NCC_ROLLED
 #else
 #define NCC_LAUNCH(kernel, grid, block, shared_bytes, stream, ...) \
   kernel<<<grid, block, shared_bytes, stream>>>(__VA_ARGS__)
@@ -46,6 +48,7 @@
 #define NCC_SHARED(type, name)                                 \
   extern __shared__ __align__(16) unsigned char ncc_shared_[]; \
   type *name = (type *)ncc_shared_
+#define NCC_ROLLED _Pragma("unroll 1")
 #endif
 
 #endif

@@ -16,14 +16,19 @@
 extern "C" {
 #endif
 
+/** Where a template's spectrum is, [rows][half], beside the batch; read in one access. */
+typedef struct ncc_gpu_kept {
+  const float *cached; /**< made earlier; NULL: it is in the batch */
+  float *keep;         /**< where it is to be kept; NULL: nowhere */
+} __attribute__((aligned(16))) ncc_gpu_kept;
+
 /** What kernels need of one template (or of an image, packed as a batch of one). Bounds: see ncc_bounds. */
 typedef struct ncc_gpu_task {
+  ncc_gpu_kept kept;
   int64_t offset;              /**< of its pixels, bytes from the batch's first */
   int64_t dtype;               /**< an ncc_dtype */
   double scale, c, rest, unit; /**< transformed is (float)(((pixel * scale - c) - rest) * unit) */
   double overhang;             /**< the image's centre in the numerators' units; times the sum of T' it is added */
-  const float *cached;         /**< its spectrum, [rows][half], made earlier; NULL: it is in the batch */
-  float *keep;                 /**< where its spectrum is to be kept; NULL: nowhere */
   float inv_norm, error;       /**< as in ncc_bounds */
   float slack, absolute_slack; /**< those of ncc_bounds, and the rounding of float32 bounds */
   float zero_lo, zero_hi;      /**< ssd < zero_lo: surely 0; ssd > zero_hi: surely not */

@@ -75,6 +75,7 @@ __global__ void bounds_kernel(ncc_gpu_peaks p) {
   const int64_t tiles_across = ncc_ceil_div(p.shape.cols, TILE), tiles_down = ncc_ceil_div(p.shape.rows, TILE);
   const int64_t start = p.first + (int64_t)blockIdx.z * TEMPLATES_PER_BLOCK;
   const int64_t last = ncc_min(p.after, start + TEMPLATES_PER_BLOCK);
+  NCC_ROLLED
   for (int64_t down = blockIdx.y; down < tiles_down; down += gridDim.y) {
     float ssd[ROWS_PER_THREAD];
     for (int i = 0; i < ROWS_PER_THREAD; i++) {
@@ -128,6 +129,7 @@ __global__ void list_kernel(ncc_gpu_peaks p) {
   float best = head->best ? ncc_unordered(head->best) : -2;
   if (head->zero) best = fmaxf(best, 0);
   best -= MARGIN;
+  NCC_ROLLED
   for (int64_t down = blockIdx.y; down < tiles_down; down += gridDim.y) {
     if (p.tiles[(t * tiles_down + down) * tiles_across + blockIdx.x] < best) continue;
     const ncc_gpu_task task = p.tasks[t];

@@ -103,6 +103,7 @@ __global__ void segments_kernel(band b) {
   if (b.what != MOMENTS && *b.s.unknown == 0) return;
   const int thread = (int)threadIdx.x;
   const int64_t from = (int64_t)blockIdx.x * b.segment, to = ncc_min(from + b.segment, b.width);
+  NCC_ROLLED
   for (int64_t row = blockIdx.y; row < b.end - b.first; row += gridDim.y) {
     double2 *sums = b.sums + row * b.width, carry;
     carry.x = carry.y = 0;
@@ -135,15 +136,15 @@ __global__ void segments_kernel(band b) {
 }
 
 /** Sums over the window that ends at column i of the band. */
-__device__ __forceinline__ double2 window_sum(const band &b, const double2 *sums, int64_t i) {
-  const int64_t start = i / b.segment * b.segment, before = i - b.wide;
+__device__ __forceinline__ double2 window_sum(const band &b, const double2 *sums, int i) {
+  const int segment = (int)b.segment, start = i / segment * segment, before = i - (int)b.wide;
   double2 out = sums[i];
   const bool spans = before + 1 < start; /* it began in the segment to the left */
   if (spans) {
     out.x += sums[start - 1].x;
     out.y += sums[start - 1].y;
   }
-  if (before >= (spans ? start - b.segment : start)) {
+  if (before >= (spans ? start - segment : start)) {
     out.x -= sums[before].x;
     out.y -= sums[before].y;
   }
@@ -151,10 +152,10 @@ __device__ __forceinline__ double2 window_sum(const band &b, const double2 *sums
 }
 
 /** The code of an ssd that is known within a bound. */
-__device__ float doubt(const band &b, float ssd, double overlap, int64_t block, int64_t i) {
+__device__ float doubt(const band &b, float ssd, double overlap, int block, int i) {
   const ncc_gpu_stats &s = b.s;
   const double *block_mass = b.block_mass + block * b.segments;
-  const int64_t segment = i / b.segment;
+  const int segment = i / (int)b.segment;
   const double mass = block_mass[segment] + (segment > 0 ? block_mass[segment - 1] : 0);
   const double m = (double)s.shape.tmpl_rows, rows = (double)s.block_rows, across = (double)b.segment;
   const double ops = m + 2 * rows + across + 16, pixels = (m + rows) * 2 * across;
@@ -170,14 +171,16 @@ __global__ void ssd_kernel(band b) {
   const int64_t col = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
   if (col >= g.cols) return;
   const double area = (double)(g.tmpl_rows * g.tmpl_cols);
-  const int64_t i = col + g.tmpl_cols - 1, across = ncc_overlap(g.image_cols, g.tmpl_cols, g.x0 + col);
+  const int i = (int)(col + g.tmpl_cols - 1), block_rows = (int)s.block_rows;
+  const int64_t across = ncc_overlap(g.image_cols, g.tmpl_cols, g.x0 + col);
+  NCC_ROLLED
   for (int64_t row = b.first + blockIdx.y; row < b.end; row += gridDim.y) {
     const double2 sums = window_sum(b, b.sums + (row - b.first) * b.width, i);
     const double overlap = (double)(ncc_overlap(g.image_rows, g.tmpl_rows, g.y0 + row) * across);
     const double scale = s.unit * s.unit;
     float ssd = (float)(ncc_ssd_of(sums.x, sums.y, overlap, area, s.c) * scale);
     if (!s.exact)
-      ssd = doubt(b, ssd, overlap, (row - b.first) / s.block_rows, i);
+      ssd = doubt(b, ssd, overlap, (int)(row - b.first) / block_rows, i);
     else if (ssd < b.limit)
       ssd = (float)(ncc_ssd_exact(sums.x, sums.y, overlap, area, s.c) * scale);
     s.ssd[row * s.ssd_stride + col] = ssd;
@@ -195,7 +198,9 @@ __global__ void flat_kernel(band b) {
   if (*s.unknown == 0) return;
   const int64_t col = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
   if (col >= g.cols) return;
-  const int64_t i = col + g.tmpl_cols - 1, x = g.x0 + col;
+  const int i = (int)(col + g.tmpl_cols - 1); /* divisions of 64 bits are calls */
+  const int64_t x = g.x0 + col;
+  NCC_ROLLED
   for (int64_t row = b.first + blockIdx.y; row < b.end; row += gridDim.y) {
     float *ssd = s.ssd + row * s.ssd_stride + col;
     if (*ssd != NCC_SSD_UNKNOWN && *ssd != NOT_FLAT) continue;
