@@ -44,6 +44,7 @@ static void cpu_destroy(void *state) {
   ncc_buffer_free(&e->scratch_buffer);
   ncc_buffer_free(&e->image.spectrum);
   ncc_buffer_free(&e->strips);
+  ncc_buffer_free(&e->search.reach_buf);
   ncc_buffer_free(&e->tmpl.strips);
   ncc_buffer_free(&e->tmpl.prefix);
   ncc_buffer_free(&e->rim.integral);

@@ -64,7 +64,8 @@ int64_t ncc_cpu_bytes(const ncc_geometry *g, int threads) {
   int64_t template_strips = 8 * ncc_cpu_strips(g->template_rows) * l.strip_stride;
   int64_t candidates = (int64_t)threads * NCC_CPU_CANDIDATES * (int64_t)sizeof(ncc_candidate);
   int64_t prefix = 8 * (g->template_rows + 1) * (g->template_cols + 1);
-  return spectrum + ncc_cpu_strips_bytes(&l) + template_strips + ncc_stats_bytes(g) + ncc_cells_bytes(g) +
+  int64_t reach = ncc_cpu_strips(l.product_rows) * (int64_t)sizeof(ncc_cpu_reach);
+  return spectrum + reach + ncc_cpu_strips_bytes(&l) + template_strips + ncc_stats_bytes(g) + ncc_cells_bytes(g) +
          threads * scratch_bytes(&l) + candidates + prefix + ncc_cpu_rim_bytes(g);
 }
 

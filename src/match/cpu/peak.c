@@ -12,6 +12,9 @@
  *  error of every candidate, and a pair where one exceeds a quarter of the bound is done again in float64.
  *  tests/unit/match/test_bound.c measures the margin.
  */
+#include <math.h>
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "base/error.h"
 #include "match/cpu/state.h"
@@ -67,6 +70,19 @@ static int64_t blocks_that_reach(const ncc_cpu *e, const float *maxima, const fl
   return reached;
 }
 
+/** What a strip may have at most, whatever is left out of it: when the product is searched again, most strips need not
+ *  be transformed once more. */
+static double most_in_strip(const ncc_cpu *e, const float *maxima, const float *lower) {
+  const int64_t count = e->windows.stats.stride / NCC_BLOCK_COLS;
+  double most = 0;
+  for (int64_t b = 0; b < count; b++) {
+    const double here = ((double)maxima[b] + e->search.bounds.error) / (double)lower[b];
+    most = lower[b] > 0 && !isnan(here) ? fmax(most, here) : INFINITY;  // windows may be flat, a transform may overflow
+    if (most == INFINITY) break;
+  }
+  return most;
+}
+
 /** Looks at what is searched of some blocks in full row y. */
 static void look_at_row(ncc_cpu *e, ncc_proposal *found, int64_t y, const float *row, const float *lower,
                         const int32_t *blocks, int64_t count) {
@@ -92,8 +108,10 @@ static void strip_item(void *context, int64_t turn, int thread) {
   const ncc_cpu_layout *l = &e->layout;
   const ncc_stats *stats = &e->windows.stats;
   const ncc_rect *trim = &l->geometry.trim;
-  // From the middle on: a good lower bound comes early there, while bounds are wide at the rims.
-  const int64_t strips = ncc_cpu_strips(l->product_rows), strip = (turn + strips / 2) % strips;
+  ncc_cpu_reach *reach = &e->search.reach[turn];
+  const double threshold = threshold_now(&e->search);
+  if (threshold > 0 && reach->most < threshold) return;
+  const int64_t strip = reach->strip;
   const int64_t first = strip * NCC_ROW_BATCH, left = l->product_rows - first, y0 = trim->y0 + l->first_row + first;
   const int64_t stride = l->shape.row_stride, blocks = stats->stride / NCC_BLOCK_COLS;
   const int rows = left < NCC_ROW_BATCH ? (int)left : NCC_ROW_BATCH, packed = (rows + 1) / 2;
@@ -110,6 +128,7 @@ static void strip_item(void *context, int64_t turn, int thread) {
     ncc_cpu_rim_lower(e, y0, lower, s->maxima + stride / 2);
     lower = s->maxima + stride / 2;
   }
+  if (e->task->again) reach->most = most_in_strip(e, s->maxima, lower);
   int32_t *reached = (int32_t *)(s->maxima + stride);
   const int64_t count = blocks_that_reach(e, s->maxima, lower, reached);
   for (int r = 0; r < rows && count > 0; r++)
@@ -117,9 +136,33 @@ static void strip_item(void *context, int64_t turn, int thread) {
                 count);
 }
 
+static int compare_reach(const void *a, const void *b) {
+  const ncc_cpu_reach *p = a, *q = b;
+  if (p->most != q->most) return p->most > q->most ? -1 : 1;
+  return (p->strip > q->strip) - (p->strip < q->strip);
+}
+
+/** The order of strips. */
+static ncc_status order_strips(ncc_cpu *e) {
+  ncc_status status = NCC_OK;
+  const int64_t strips = ncc_cpu_strips(e->layout.product_rows);
+  if (e->task->again) {
+    qsort(e->search.reach, (size_t)strips, sizeof *e->search.reach, compare_reach);
+    return NCC_OK;
+  }
+  NCC_TRY(ncc_buffer_reserve(&e->search.reach_buf, strips * (int64_t)sizeof *e->search.reach, "strips of a search"));
+  e->search.reach = e->search.reach_buf.data;
+  // From the middle on: a good lower bound comes early there, while bounds are wide at the rims.
+  for (int64_t i = 0; i < strips; i++) e->search.reach[i] = (ncc_cpu_reach){(i + strips / 2) % strips, INFINITY};
+
+cleanup:
+  return status;
+}
+
 static ncc_status search(ncc_cpu *e, ncc_proposal *out) {
   ncc_status status = NCC_OK;
   e->search.best = -2;
+  NCC_TRY(order_strips(e));
   for (int t = 0; t < e->threads; t++) ncc_proposal_reset(&e->scratch[t].found);
   ncc_pool_run(e->context->pool, ncc_cpu_strips(e->layout.product_rows), strip_item, e);
   if (ncc_cpu_stopped(e)) return NCC_ERR_STOPPED;

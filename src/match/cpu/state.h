@@ -96,10 +96,18 @@ typedef struct ncc_cpu_rim {
   ncc_template_overlap tmpl;
 } ncc_cpu_rim;
 
+/** A strip of the product, and how much a numerator in it may be over the root of its ssd at most. */
+typedef struct ncc_cpu_reach {
+  int64_t strip;
+  double most; /**< INFINITY: not known yet */
+} ncc_cpu_reach;
+
 /** A search of the product. */
 typedef struct ncc_cpu_search {
   ncc_bounds bounds;
-  _Atomic double best; /**< largest lower bound so far */
+  _Atomic double best;  /**< largest lower bound so far */
+  ncc_buffer reach_buf; /**< of reach */
+  ncc_cpu_reach *reach; /**< [strips] in the order of the search */
 } ncc_cpu_search;
 
 typedef struct ncc_cpu {
