@@ -24,7 +24,7 @@ typedef struct open_volume {
 /** A chunk that is kept. */
 typedef struct kept {
   ncc_volume *volume;
-  int64_t at[NCC_VOLUME_RANK] = {0};
+  int64_t at[NCC_VOLUME_RANK];
   ncc_volume_chunk chunk;
   int64_t bytes;
   int users;
