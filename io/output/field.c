@@ -23,15 +23,13 @@ struct ncc_field_writer {
 static ncc_status begin_npy(ncc_field_writer *w) {
   ncc_status status = NCC_OK;
   const uint16_t one = 1;
-  char header[128], words[118];
-  const int used = snprintf(words, sizeof words,
+  char header[128] = "\x93NUMPY\x01\x00\x76"; /* the last two bytes: 118 more follow, least first */
+  const int used = snprintf(header + 10, sizeof header - 10,
                             "{'descr': '%cf4', 'fortran_order': False, 'shape': (%" PRId64 ", %d, %llu, %llu), }",
                             *(const char *)&one ? '<' : '>', w->n, NCC_FIELD_LAYERS, (unsigned long long)w->shape[0],
                             (unsigned long long)w->shape[1]);
-  memcpy(header, "\x93NUMPY\x01\x00\x76\x00", 10);
-  memset(header + 10, ' ', sizeof words);
-  memcpy(header + 10, words, (size_t)used);
-  header[127] = '\n';
+  memset(header + 10 + used, ' ', sizeof header - 11 - (size_t)used);
+  header[sizeof header - 1] = '\n';
   w->npy = fopen(w->target.temporary, "wb");
   NCC_CHECK(w->npy && fwrite(header, sizeof header, 1, w->npy) == 1, NCC_ERR_OUTPUT, "%s: cannot be written: %s",
             w->target.path, ncc_error_words(errno));
