@@ -64,12 +64,24 @@ def two_levels(folder):
     for name, pixels in (("image.png", image), ("template.png", sample(image, y + dy, x + dx))):
         save(folder, name, pixels + 6 * rng.standard_normal(pixels.shape))
     write(folder, "pairs.csv", [("template", "image"), ("template.png", "image.png")])
-    coarse, field, _, _ = match(folder, "coarse", "--bin", 2, "--patch", "200,200", "--step", "100,100", "--radius", 40)
+    coarse, field, ys, xs = match(folder, "coarse", "--bin", 2, "--patch", "200,200", "--step", "100,100", "--radius", 40)
     assert field.shape == (1, 4, 9, 9) and np.median(field[0, 2]) > 0.8 and np.median(field[0, 3]) > 2, field
+    assert ys.tolist() == xs.tolist() == [99.5 + 100 * i for i in range(9)], (ys, xs)  # of the full resolution
+    dy, dx = warp(*np.meshgrid(ys, xs, indexing="ij"))
+    assert np.median(np.hypot(field[0, 0] - dx, field[0, 1] - dy)) < 0.4
     with h5py.File(os.path.join(folder, "coarse.h5")) as file:
         assert file.attrs["bin"] == 2 and file["images/0"].shape == (500, 500) and file["images/0"].dtype == "u1"
         small = np.asarray(Image.open(os.path.join(folder, "template.png"))).reshape(500, 2, 500, 2).mean((1, 3))
         assert (file["images/0"][:] == np.rint(small)).all()
+    with h5py.File(coarse, "r+") as file:  # nine that are wrong together and at the border: they are filled in from around
+        block = [9 * v + u for v in (3, 4, 5) for u in (3, 4, 5)]
+        for name in ("coords", "offsets", "subpixel"):
+            values = file[name][:]
+            values[block] += 40
+            file[name][:] = values
+        border = file["at_border"][:]
+        border[block] = 1
+        file["at_border"][:] = border
     results, field, ys, xs = match(folder, "fine", "--patch", "96,96", "--step", "40,40", "--radius", 6, "--prior", coarse)
     assert len(ys) * len(xs) == field[0, 0].size and np.diff(ys).max() == np.diff(xs).min() == 40, (ys, xs)
     gy, gx = np.meshgrid(ys, xs, indexing="ij")
