@@ -157,6 +157,19 @@ bool ncc_input_has_sources(const ncc_input *input, ncc_object_kind kind) {
   return input->sets[kind].named.used;
 }
 
+const char *ncc_input_root(const ncc_input *input, ncc_object_kind kind) {
+  return input->sets[kind].named.root;
+}
+
+ncc_status ncc_input_try(ncc_input *input, ncc_object_kind kind, int64_t index) {
+  const ncc_object object = ncc_objects_get(ncc_input_objects(input, kind), index);
+  const int64_t y = object.rows / 2, x = object.cols / 2;
+  const ncc_rect middle = {y, x, y + 1, x + 1};
+  double pixel; /* as large as the largest */
+  ncc_h5_silence();
+  return ncc_input_read_rect(input, kind, index, &middle, &pixel);
+}
+
 void ncc_input_lend_names(ncc_input *input, ncc_input_name_of name_of, void *context) {
   input->name_of = name_of;
   input->name_context = context;

@@ -51,6 +51,13 @@ const char *ncc_input_source(const ncc_input *input, ncc_object_kind kind, int64
 /** Whether pixels of a kind come from sources, so that ranks that read need their names. */
 bool ncc_input_has_sources(const ncc_input *input, ncc_object_kind kind);
 
+/** Where relative names of sources of a kind start; borrowed. NULL where pixels are no sources. */
+const char *ncc_input_root(const ncc_input *input, ncc_object_kind kind);
+
+/** Reads a pixel from the middle of an image or template that is no box: can it be read, and is it what it was said to
+ *  be? @return as ncc_input_read(). */
+ncc_status ncc_input_try(ncc_input *input, ncc_object_kind kind, int64_t index);
+
 /** Gives the name of the source of an image or template that is no box, or NULL. */
 typedef const char *(*ncc_input_name_of)(void *context, ncc_object_kind kind, int64_t index);
 

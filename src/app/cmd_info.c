@@ -27,7 +27,8 @@ static const ncc_option options[] = {
     {.name = "check",
      .kind = NCC_OPTION_FLAG,
      .offset = offsetof(info_options, check),
-     .help = "exit 0 only for a complete output file, else 1 and one line that says why"},
+     .help = "exit 0 only for a complete output file, else 1 and one line that says why; of an input file, also read a "
+             "pixel of every image and template, and name those that cannot be read"},
     NCC_ROOT_OPTION_ROW(info_options, root),
     {.name = NULL},
 };
@@ -87,6 +88,39 @@ static void print_objects(const char *name, const ncc_objects *objects) {
   }
 }
 
+/** Where pixels lie, if they are sources. */
+static void print_sources(const char *what, const ncc_input *input, ncc_object_kind kind, int64_t n) {
+  if (!ncc_input_has_sources(input, kind) || n == 0) return;
+  const char *root = ncc_input_root(input, kind);
+  printf("  sources    of %s: from '%s' to '%s'", what, ncc_text_show(ncc_input_source(input, kind, 0)),
+         ncc_text_show(ncc_input_source(input, kind, n - 1)));
+  printf(", relative ones in %s\n", *root ? ncc_text_show(root) : "this folder");
+}
+
+/** Reads a pixel of every object of an input. It is no output, whatever is found. */
+static ncc_status check_input(const char *path, const char *root) {
+  enum { MOST_TOLD = 10 };
+  ncc_status status = NCC_OK;
+  ncc_input *input = NULL;
+  int64_t n = 0, bad = 0;
+  NCC_TRY(ncc_input_open(path, root, &input));
+  const ncc_catalog *catalog = ncc_input_catalog(input);
+  for (int kind = 0; kind < 2; kind++) {
+    const ncc_objects *objects = kind == NCC_IMAGE ? &catalog->images : &catalog->templates;
+    for (int64_t i = 0; i < objects->count; i++) {
+      if (ncc_objects_get(objects, i).box_image >= 0) continue;
+      n++;
+      if (ncc_input_try(input, (ncc_object_kind)kind, i) == NCC_OK) continue;
+      if (bad++ < MOST_TOLD) fprintf(stderr, "mpixcorr: %s\n", ncc_error_message());
+    }
+  }
+  printf("%s: %" PRId64 " of %" PRId64 " images and templates can be read\n", ncc_text_show(path), n - bad, n);
+  status = ncc_error_set(NCC_ERR_DIFFERENT, "%s: an input file found, expected a complete output", path);
+cleanup:
+  ncc_input_close(&input);
+  return status;
+}
+
 static ncc_status print_input(const char *path, const char *root) {
   ncc_status status = NCC_OK;
   const char *const *warnings;
@@ -103,6 +137,8 @@ static ncc_status print_input(const char *path, const char *root) {
   printf("%s: input file, %s\n", ncc_text_show(path), ncc_size_words((double)identity.size_bytes));
   print_objects("images", &catalog->images);
   print_objects("templates", &catalog->templates);
+  print_sources("images", input, NCC_IMAGE, catalog->images.count);
+  print_sources("templates", input, NCC_TEMPLATE, catalog->templates.count);
   printf("  pairs      %" PRId64, catalog->n_pairs);
   if (empty) printf(" rows, of which %" PRId64 " hold no pair", empty);
   printf("\n  search     %s\n", catalog->windows ? "a window for every pair"
@@ -200,7 +236,8 @@ ncc_status ncc_cmd_info(int argc, char **argv) {
     return NCC_OK;
   }
   if (values.check) {
-    if (check_output(values.file) != NCC_OK) {
+    const bool known = ncc_output_recognise(values.file, &is_output) == NCC_OK;
+    if ((known && !is_output ? check_input(values.file, values.root) : check_output(values.file)) != NCC_OK) {
       fprintf(stderr, "mpixcorr: %s\n", ncc_error_message());
       status = NCC_ERR_DIFFERENT;
     }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes option parsing, messages, validation and planning of decoded tables, input files, and partial outputs:
+# Fuzzes option parsing, messages, validation and planning of decoded tables, sources, input files, and partial outputs:
 # tests/fuzz/fuzz.sh [RUNS a target] [TARGET...]
 # Builds with clang and libFuzzer into build-fuzz/, under the sanitizers in FUZZ_SANITIZERS. New inputs are kept in
 # build-fuzz/corpus/; what crashes a target is left in build-fuzz/crashes/. Exit 77 where there is no clang.
@@ -13,7 +13,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 runs=${1:-1000000}
 shift || true
 targets=("$@")
-[[ ${#targets[@]} -gt 0 ]] || targets=(message options catalog input resume)
+[[ ${#targets[@]} -gt 0 ]] || targets=(message options catalog source input resume)
 sanitizers=${FUZZ_SANITIZERS:-address,undefined}
 program=${MPIXCORR:-build/mpixcorr}
 command -v clang >/dev/null || { echo "skipped: no clang"; exit 77; }

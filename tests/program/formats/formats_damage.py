@@ -195,15 +195,28 @@ def none_at_all(folder):
         assert done.returncode == 3 and words in done.stderr, (done.stdout, done.stderr)
 
 
+def told_by_info(folder):
+    """info says where pixels lie; --check names what cannot be read, and an input is no output."""
+    input = os.path.join(folder, "in.h5")
+    tiff(f"{folder}/i/s.tif", IMAGES)
+    for last, good in (("s.tif[7]", 8), ("gone.tif", 7)):
+        named_input(input, [f"s.tif[{i}]" for i in range(7)] + [last], BOXES, PAIRS, root="i")
+        done = launch([MPIXCORR, "info", input])
+        assert done.returncode == 0 and f"from 's.tif[0]' to '{last}'" in done.stdout, (done.stdout, done.stderr)
+        for options, there in ((["--root", f"{folder}/i"], good), ([], good)):
+            done = launch([MPIXCORR, "info", input, "--check", *options])
+            assert done.returncode == 1 and f"{there} of 8 images" in done.stdout, (done.stdout, done.stderr)
+            assert ("gone.tif" in done.stderr) == (there < 8), done.stderr
+
+
 def main():
     some = [int(word) for word in sys.argv[1:]]
     with tempfile.TemporaryDirectory() as folder:
         none_at_all(folder)
+        told_by_info(folder)
         for number, (damage, source, words) in enumerate(DAMAGE):
             if not some or number in some:
                 try_one(folder, number, damage, source, words)
-        info = launch([MPIXCORR, "info", os.path.join(folder, "in.h5")])
-        assert info.returncode == 0, info.stderr
     print(f"{len(DAMAGE)} kinds of damage were told")
 
 
