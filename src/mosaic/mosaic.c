@@ -115,7 +115,7 @@ static ncc_status find_edges(int64_t n, const ncc_tile *tiles, edges *list) {
       NCC_TRY(add_edge(list, tiles, e->tile, entries[k].tile));
     }
   }
-  qsort(list->items, (size_t)list->n, sizeof *list->items, compare_edges);
+  if (list->n > 0) qsort(list->items, (size_t)list->n, sizeof *list->items, compare_edges);
 cleanup:
   free(entries);
   return status;
