@@ -55,11 +55,13 @@ static ncc_status compute(ncc_computer *computer, const claim *c, double *waited
     }
     pixels = ncc_batch_pixels(batch, NCC_IMAGE, piece->image);
     const ncc_array image = make_array(catalog, NCC_IMAGE, piece->image, pixels);
-    NCC_TRY(ncc_matcher_match(computer->matcher, pixels ? piece->image : -1, &image, next - at, templates,
-                              batch->windows ? batch->windows + at : NULL, batch->results + at));
-    if (batch->peaks)
+    const ncc_status matched =
+        ncc_matcher_match(computer->matcher, pixels ? piece->image : -1, &image, next - at, templates,
+                          batch->windows ? batch->windows + at : NULL, batch->results + at);
+    if (batch->peaks && (matched == NCC_OK || matched == NCC_ERR_STOPPED)) /* some are done before a stop */
       memcpy(batch->peaks + at * batch->n_peaks, ncc_matcher_peaks(computer->matcher),
              (size_t)((next - at) * batch->n_peaks) * sizeof *batch->peaks);
+    NCC_TRY(matched);
     at = next;
   }
 cleanup:

@@ -118,7 +118,7 @@ def resumed(folder):
             assert "options that may change results differ" in program(
                 "run", path, out, "--resume", "--progress", "none", *options, code=3)
         program("run", path, out, "--resume", "--progress", "none", *OPTIONS, ranks=2)
-    assert not same(results(whole), results(out))
+    assert not same(results(whole), results(out)), same(results(whole), results(out))
     program("compare", whole, out)
 
 
