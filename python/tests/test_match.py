@@ -50,7 +50,7 @@ def test_nothing_outside_a_raw_tile():
     assert result.offsets.tolist() == [[30, 50]] and result.overlap[0] == np.float32(30 * 20 / 1600)
     assert result.peaks[0] == pytest.approx(1, abs=1e-12)
     with pytest.warns(RuntimeWarning, match="zeros outside"):
-        assert match([tile], [template]).offsets.tolist() != [[30, 50]]
+        assert match([tile], [template]).peaks[0] < 0.2
     assert match([tile], [template], outside="ignore", min_overlap=0.5).offsets.tolist() != [[30, 50]]
 
 
