@@ -157,6 +157,7 @@ typedef enum ncc_pair_status {
   NCC_PAIR_UNREADABLE = 4, /**< pixels missing or unreadable */
   NCC_PAIR_UNCERTAIN = 5,  /**< proof gave up: the best candidate that was evaluated */
   NCC_PAIR_INVALID = 6,    /**< no such pair: ids or shapes do not fit */
+  NCC_PAIR_MASKED = 7,     /**< no position has enough pixels that are valid in both */
   NCC_PAIR_STATUS_COUNT
 } ncc_pair_status;
 
@@ -267,6 +268,19 @@ void ncc_matcher_destroy(ncc_matcher **matcher);
  *          With n = 0 nothing else is looked at. */
 ncc_status ncc_matcher_match(ncc_matcher *matcher, int64_t image_key, const ncc_array *image, int64_t n,
                              const ncc_array *templates, const ncc_rect *windows, ncc_result *results);
+
+/** The same where pixels are masked: all sums go over the pixels that are valid in image and template both, flat is
+ *  judged over them, and min_overlap is the fraction of the template's valid pixels that must meet valid ones (at least
+ *  one). Masked pixels are not looked at, NaN or whatever they are. For search->outside == NCC_OUTSIDE_IGNORE alone.
+ *  Such pairs are done by float64 transforms on the CPU, whichever the engine, and take some 100 bytes a point of the
+ *  transform that ncc_matcher_memory() does not count.
+ *  @param[in]  image_mask      of the image's shape and any pixel type, not zero: valid; borrowed. NULL, or data NULL:
+ *                              all are valid. A key stands for pixels and mask together.
+ *  @param[in]  template_masks  [n], likewise; NULL: all are valid.
+ *  @return as ncc_matcher_match(); NCC_ERR_USAGE also where a mask is no array or has another shape. */
+ncc_status ncc_matcher_match_masked(ncc_matcher *matcher, int64_t image_key, const ncc_array *image,
+                                    const ncc_array *image_mask, int64_t n, const ncc_array *templates,
+                                    const ncc_array *template_masks, const ncc_rect *windows, ncc_result *results);
 
 /** The best peaks of each pair of the last match, best first; the first is that of its result. `uncertain` pairs have
  *  those that were proven before the proof gave up.

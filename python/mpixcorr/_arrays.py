@@ -99,6 +99,33 @@ def check_ids(pairs: np.ndarray, images: Arrays, templates: Arrays) -> None:
             raise IndexError(f"row {row} of the pairs names {name} {ids[row]}, which does not exist")
 
 
+class Masks:
+    """Which pixels are valid: of one mask for all, of masks by id, and of masked arrays, where True means masked."""
+
+    def __init__(self, given: Any, what: str) -> None:
+        shape = getattr(given, "shape", None)
+        self._all = np.asarray(given) if shape is not None and len(shape) == 2 else None
+        self._given = None if self._all is not None else given
+        self._what = what
+
+    def of(self, i: int, array: Any) -> tuple[Any, np.ndarray | None]:
+        """Pixels without a mask of their own, and bytes [rows, cols], 1 valid and 0 not; None where all are valid."""
+        mask = self._all if self._all is not None else None if self._given is None else self._given_for(i)
+        valid = None if mask is None else np.asarray(mask) != 0
+        if array is not None and valid is not None and valid.shape != np.shape(array):
+            raise ValueError(f"{self._what} {i} has shape {list(valid.shape)}, its pixels {list(np.shape(array))}")
+        if isinstance(array, np.ma.MaskedArray):
+            own = ~np.ma.getmaskarray(array)
+            valid = own if valid is None else valid & own
+            array = array.data
+        if array is None or valid is None or valid.all():
+            return array, None
+        return array, np.ascontiguousarray(valid, np.uint8)
+
+    def _given_for(self, i: int) -> Any:
+        return self._given.get(i) if isinstance(self._given, Mapping) else self._given[i]
+
+
 def as_pixels(array: Any, what: str) -> np.ndarray | None:
     """[rows, cols] of a type and layout that libmpixcorr reads: a view, or a copy where it must be; None for None."""
     if array is None:
@@ -106,7 +133,7 @@ def as_pixels(array: Any, what: str) -> np.ndarray | None:
     lazy = not isinstance(array, np.ndarray) and hasattr(array, "dtype") and hasattr(array, "shape")
     pixels = np.asarray(array[(slice(None),) * len(array.shape)] if lazy and len(array.shape) else array)
     if pixels is not array and np.ma.is_masked(array):
-        raise ValueError(f"{what} has masked pixels, which would take part in the match: fill them, or leave them out")
+        raise ValueError(f"{what} has masked pixels, which would take part in the match: say outside='ignore' to leave them out")
     if pixels.ndim != 2 or pixels.size == 0:
         colour = pixels.ndim == 3 and pixels.shape[2] in _CHANNELS
         grey = ", in grey" if colour else ""

@@ -12,7 +12,7 @@ from typing import Any, Callable, NamedTuple
 
 import numpy as np
 
-from ._arrays import Arrays, as_pixels, describe
+from ._arrays import Arrays, Masks, as_pixels, describe
 from ._library import ARRAY, PEAK, RECT, RESULT, Matcher, Search, borrowed_matcher, default_threads
 from ._result import Result, Status, warn
 
@@ -30,9 +30,10 @@ def match_here(
     search: Search,
     threads: int | None,
     progress: bool,
+    masks: tuple[Masks, Masks] | None = None,
 ) -> Result:
-    """Matches pairs [n, 2] of known ids, each where as_where() says."""
-    batch = _Batch(images, templates, pairs, where, search)
+    """Matches pairs [n, 2] of known ids, each where as_where() says; masks of images and templates, or None: none."""
+    batch = _Batch(images, templates, pairs, where, search, masks)
     most_threads = threads or default_threads()
     small: list[_Group] = []  # neighbours
     with _Progress(len(pairs), progress) as bar:
@@ -94,18 +95,26 @@ class _Group(NamedTuple):
     end: int
     pixels: np.ndarray | None
     px: int
+    mask: np.ndarray | None
 
 
 class _Batch:
     """Pairs in the order of their images: tables side by side, a row for each pair, as the library wants them."""
 
     def __init__(
-        self, images: Arrays, templates: Arrays, pairs: np.ndarray, where: dict[str, np.ndarray], search: Search
+        self,
+        images: Arrays,
+        templates: Arrays,
+        pairs: np.ndarray,
+        where: dict[str, np.ndarray],
+        search: Search,
+        masks: tuple[Masks, Masks] | None,
     ) -> None:
         n = len(pairs)
         self._search = search
         self._peaks = np.empty((n, search.peaks), PEAK)
-        self._images, self._templates = images, templates
+        self._images, self._templates, self._masks = images, templates, masks
+        self._overlap = np.full(n, np.nan)  # of masked pairs
         self._order = np.argsort(pairs[:, 0], kind="stable")
         self._image_ids, self._template_ids = pairs[self._order].T.tolist()
         self._image_table, self._template_table = np.empty(n, ARRAY), np.empty(n, ARRAY)
@@ -129,9 +138,16 @@ class _Batch:
             i, end = ids[start], start + 1
             while end < len(ids) and ids[end] == i:
                 end += 1
-            pixels = None if i == -1 else as_pixels(self._images[i], f"image {i}")
-            yield _Group(start, end, pixels, 0 if pixels is None else pixels.size)
+            pixels, mask = self._pixels(0, i)
+            yield _Group(start, end, pixels, 0 if pixels is None else pixels.size, mask)
             start = end
+
+    def _pixels(self, kind: int, i: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Pixels and mask of image (0) or template (1) i."""
+        array, mask = None if i == -1 else (self._images, self._templates)[kind][i], None
+        if self._masks is not None and array is not None:
+            array, mask = self._masks[kind].of(i, array)
+        return as_pixels(array, f"{('image', 'template')[kind]} {i}"), mask
 
     def fetch(self, groups: Sequence[_Group], start: int, end: int) -> Any:
         """Describes rows start to end, of these groups. Answers what must live until they are matched."""
@@ -140,16 +156,17 @@ class _Batch:
             images += [describe(group.pixels)] * (min(group.end, end) - max(group.start, start))
         ids = self._template_ids[start:end]
         pixels: dict[int, np.ndarray | None] = {-1: None}
+        masks: dict[int, np.ndarray | None] = {-1: None}
         for i in ids:
             if i not in pixels:
-                pixels[i] = as_pixels(self._templates[i], f"template {i}")
+                pixels[i], masks[i] = self._pixels(1, i)
         described = {i: describe(array) for i, array in pixels.items()}
         self._image_table[start:end] = images
         self._template_table[start:end] = [described[i] for i in ids]
         for row, (image, i) in enumerate(zip(images, ids), start):
             if not image[0] or pixels[i] is None:
                 self._missing[row] = Status.INVALID if -1 in (self._image_ids[row], i) else Status.UNREADABLE
-        return pixels
+        return pixels, masks
 
     def match(self, matcher: Matcher, group: _Group, done: Callable[[int], None], fetched: Any = None) -> None:
         """Fills the rows of a group, in slices; fetches their templates where that is not done."""
@@ -157,10 +174,18 @@ class _Batch:
         for start, end in _slices(group.start, group.end, group.px):
             alive = fetched or self.fetch([group], start, end)
             if alive and group.pixels is not None:
-                self._match(matcher, key, start, end)
+                self._match(matcher, key, start, end, group, alive[1])
             done(end - start)
 
-    def _match(self, matcher: Matcher, key: int, start: int, end: int) -> None:
+    def _match(
+        self,
+        matcher: Matcher,
+        key: int,
+        start: int,
+        end: int,
+        group: _Group,
+        template_masks: dict[int, np.ndarray | None],
+    ) -> None:
         image, templates, windows, results, near = (a and a + start * size for a, size in self._addresses)
         if near:
             matcher.place_windows(end - start, image, templates, near, windows)
@@ -168,9 +193,28 @@ class _Batch:
             shape = self._template_table["rows,cols"][self._first].tolist()
             window = windows and windows + (self._first - start) * RECT.itemsize
             self.misleading = matcher.why_misleading(self._image_ids[start], image, shape, window)
-        matcher.match(key, end - start, image, templates, windows, results)
+        of_templates = [template_masks[i] for i in self._template_ids[start:end]]
+        masked = group.mask is not None or any(mask is not None for mask in of_templates)
+        tables = [np.array([describe(mask) for mask in masks], ARRAY) for masks in ([group.mask], of_templates)]
+        addresses = (tables[0].ctypes.data, tables[1].ctypes.data) if masked else (None, None)
+        matcher.match(key, end - start, image, templates, windows, results, addresses)
         if self._search.peaks:
             matcher.copy_peaks(end - start, self._peaks[start:].ctypes.data)
+        for row, mask in enumerate(of_templates, start):
+            if group.mask is not None or mask is not None:
+                self._overlap[row] = self._valid_overlap(row, group.mask, mask)
+
+    def _valid_overlap(self, row: int, mask: np.ndarray | None, template_mask: np.ndarray | None) -> float:
+        """The fraction of the template's valid pixels that meet valid ones at the peak."""
+        (y, x), (rows, cols) = self._results["y,x"][row].tolist(), self._template_table["rows,cols"][row].tolist()
+        if y < 0:
+            return np.nan
+        valid = np.ones(self._image_table["rows,cols"][row], bool) if mask is None else mask != 0
+        mine = np.ones((rows, cols), bool) if template_mask is None else template_mask != 0
+        top, left = y - rows + 1, x - cols + 1
+        part = valid[max(top, 0) : y + 1, max(left, 0) : x + 1]
+        met = part & mine[max(-top, 0) :, max(-left, 0) :][: part.shape[0], : part.shape[1]]
+        return np.count_nonzero(met) / np.count_nonzero(mine)
 
     def result(self) -> Result:
         """The answers in the order in which the pairs were given."""
@@ -189,6 +233,9 @@ class _Batch:
         offsets = coords - sides + 1
         inside = np.minimum(offsets + sides, image_sides) - np.maximum(offsets, 0)
         overlap = (inside[:, 0] * inside[:, 1] / (sides[:, 0] * sides[:, 1])).astype(np.float32)
+        of_masked = np.empty(n)
+        of_masked[self._order] = self._overlap
+        overlap = np.where(np.isnan(of_masked), overlap, of_masked).astype(np.float32)
         unanswered = coords[:, 0] < 0
         offsets[unanswered] = -1
         overlap[unanswered] = np.nan

@@ -70,7 +70,10 @@ def _load() -> ctypes.CDLL:
             ctypes.c_bool,
             [pointer, pointer, pointer, i64, i64, i64, ctypes.c_char_p, ctypes.c_size_t],
         ),
-        "ncc_matcher_match": (status, [pointer, i64, pointer, i64, pointer, pointer, pointer]),
+        "ncc_matcher_match_masked": (
+            status,
+            [pointer, i64, pointer, pointer, i64, pointer, pointer, pointer, pointer],
+        ),
         "ncc_matcher_peaks": (pointer, [pointer]),
         "ncc_matcher_counters": (pointer, [pointer]),
         "ncc_verdict_name": (ctypes.c_char_p, [ctypes.c_int]),
@@ -235,10 +238,25 @@ class Matcher:
         _check(_ncc.ncc_windows_near(self._search.ctypes.data, image, n, templates, near, windows))
 
     def match(
-        self, key: int, n: int, image: int | None, templates: int | None, windows: int | None, results: int | None
+        self,
+        key: int,
+        n: int,
+        image: int | None,
+        templates: int | None,
+        windows: int | None,
+        results: int | None,
+        masks: tuple[int | None, int | None] = (None, None),
     ) -> None:
-        """Matches n templates on an image; addresses of ARRAY, ARRAY [n], RECT [n] or None, RESULT [n]. Frees the GIL."""
-        _check(_ncc.ncc_matcher_match(self._handle, key, image, n, templates, windows, results))
+        """Matches n templates on an image; addresses of ARRAY, ARRAY [n], RECT [n] or None, RESULT [n]. Frees the GIL.
+
+        masks: of the image and of the templates, ARRAY and ARRAY [n] or None.
+        """
+        of_image, of_templates = masks
+        _check(
+            _ncc.ncc_matcher_match_masked(
+                self._handle, key, image, of_image, n, templates, of_templates, windows, results
+            )
+        )
 
     def copy_peaks(self, n: int, peaks: int) -> None:
         """The lists of the last match, of n templates, to an address of PEAK [n, search.peaks]."""

@@ -9,7 +9,7 @@ from typing import Literal, Union
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Arrays, as_arrays, as_integers, as_pairs, as_where, check_ids, known_ids
+from ._arrays import Arrays, Masks, as_arrays, as_integers, as_pairs, as_where, check_ids, known_ids
 from ._batch import match_here
 from ._files import Path
 from ._job import run_job
@@ -30,7 +30,9 @@ def match(
     near: npt.ArrayLike | None = None,
     normalize: bool = False,
     min_overlap: float | None = None,
-    outside: Literal["zero", "ignore"] = "zero",
+    outside: Literal["zero", "ignore"] | None = None,
+    image_masks: Arrays | None = None,
+    template_masks: Arrays | None = None,
     filter: str = "",
     eps: float = 0.0,
     quality: bool = False,
@@ -64,7 +66,12 @@ def match(
         min_overlap: ignore positions where less than this fraction of the template's area overlaps the image; None: 0,
             or 0.3 with outside="ignore".
         outside: what lies outside an image: "zero", zeros, or "ignore", nothing: means and norms then go over the
-            overlap alone. The mode for raw tiles, whose pixels are far from zero mean.
+            overlap alone. The mode for raw tiles, whose pixels are far from zero mean. None: "zero", or "ignore" where
+            there are masks.
+        image_masks, template_masks: which pixels are valid: not zero. Laid out as images and templates, or one 2-D
+            array for all; None, also within them: all are. All sums then go over pixels that are valid in both, and
+            min_overlap is the fraction of the template's valid pixels that meet valid ones. With outside="ignore"
+            the masks of NumPy's masked arrays count, too, in which True means masked. Not with a launcher.
         filter: applied to images and templates before all else, in this order, for example "median:3,log:1.5":
             median:N, gauss:S, log:S as scipy.ndimage; dog:S1,S2 is gauss S1 minus gauss S2, highpass:S the input minus
             gauss S. float64, rounded to float32 once; the same bytes on every machine.
@@ -97,13 +104,21 @@ def match(
     rows = as_pairs(pairs)
     where = as_where(search, near, len(rows))
     check_ids(rows, images, templates)
+    masked = image_masks is not None or template_masks is not None
+    if masked and outside == "zero":
+        raise ValueError("masks and outside='zero' found: expected 'ignore', as masked pixels are no zeros")
+    if masked and launcher is not None:
+        raise ValueError("masks and a launcher found: masked pairs are matched in this process alone")
+    outside = outside or ("ignore" if masked else "zero")
     question = _as_search(crop, normalize, min_overlap, outside, eps, quality, filter, peaks, separation)
     if threads is not None and threads < 1:
         raise ValueError(f"threads is {threads}: expected 1 or more")
     if launcher is not None:
         result = run_job(launcher, workdir, job_options, images, templates, rows, where, question, threads, progress)
     else:
-        result = match_here(images, templates, rows, where, question, threads, progress)
+        both = (Masks(image_masks, "image mask"), Masks(template_masks, "template mask"))
+        masks = both if outside == "ignore" else None
+        result = match_here(images, templates, rows, where, question, threads, progress, masks)
     return replace(result, pairs=rows, input_path=None)  # files of a job are gone by now
 
 

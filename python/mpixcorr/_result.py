@@ -28,6 +28,8 @@ class Status(IntEnum):
     UNCERTAIN = 5
     #: No pair (-1), or shapes that do not fit each other or the crop.
     INVALID = 6
+    #: No position has enough pixels that are valid in image and template both.
+    MASKED = 7
 
 
 #: By status, whatever a file may hold.
@@ -39,7 +41,7 @@ class Result:
     """Answers of n pairs, row i for pair i. Filter on ``status``: NaN passes ``<=`` cut-offs."""
 
     #: [n, 2] int64 (y, x) of the peak in the full, uncropped correlation, pixels: there the template's bottom-right
-    #: pixel lies on image pixel (y, x). -1 for nonfinite, unreadable and invalid pairs.
+    #: pixel lies on image pixel (y, x). -1 for nonfinite, unreadable, invalid and masked pairs.
     coords: np.ndarray
     #: [n] float64, the NCC there, in [-1, 1]. NaN where coords are -1.
     peaks: np.ndarray

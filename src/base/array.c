@@ -22,7 +22,8 @@ const char *ncc_dtype_name(ncc_dtype dtype) {
 }
 
 const char *ncc_pair_status_name(ncc_pair_status status) {
-  static const char *const names[] = {"pending", "ok", "flat", "nonfinite", "unreadable", "uncertain", "invalid"};
+  static const char *const names[] = {"pending",    "ok",        "flat",    "nonfinite",
+                                      "unreadable", "uncertain", "invalid", "masked"};
   return (unsigned)status < NCC_PAIR_STATUS_COUNT ? names[status] : "unknown";
 }
 

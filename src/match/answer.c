@@ -18,6 +18,7 @@ ncc_status ncc_answerer_create(const ncc_engine_context *context, const ncc_sear
   NCC_CHECK(out->found && out->exclude, NCC_ERR_NOMEM, "out of memory for %d peaks", search->peaks);
   NCC_TRY(ncc_evaluator_create(context->pool, search->outside, &out->evaluator));
   NCC_TRY(ncc_second_tier_create(context, &out->second_tier));
+  NCC_TRY(ncc_masked_create(context, &out->masked));
 
 cleanup:
   return status;
@@ -25,26 +26,55 @@ cleanup:
 
 void ncc_answerer_clear(ncc_answerer *a) {
   ncc_second_tier_destroy(&a->second_tier);
+  ncc_masked_destroy(&a->masked);
   ncc_evaluator_destroy(&a->evaluator);
   free(a->found);
   free(a->exclude);
 }
 
+static bool is_masked(const ncc_task *task) {
+  return task->image->valid || task->tmpl->valid;
+}
+
 ncc_status ncc_answer_decide(ncc_answerer *a, const ncc_task *task, ncc_proposal *proposal, ncc_result *result) {
   ncc_status status = NCC_OK;
-  ncc_case c = {a->evaluator,   task->image,    task->tmpl,
-                task->geometry, a->search->eps, ncc_certify_limit(task->geometry, 1),
+  ncc_case c = {a->evaluator,
+                task->image,
+                task->tmpl,
+                task->geometry,
+                a->search->eps,
+                a->search->min_overlap,
+                ncc_certify_limit(task->geometry, 1),
                 a->counters};
   double t0 = ncc_clock_s();
   bool holds = ncc_certify(&c, proposal, result);
   double t1 = ncc_clock_s();
   a->counters->certify_s += t1 - t0;
-  if (!holds) {
+  if (!holds && !is_masked(task)) {  // those had float64 proposals at once
     a->counters->second_tier++;
     NCC_TRY(ncc_second_tier_propose(a->second_tier, task, proposal));
     c.most_px = ncc_certify_limit(task->geometry, 2);
     ncc_certify(&c, proposal, result);
     a->counters->second_tier_s += ncc_clock_s() - t1;
+  }
+
+cleanup:
+  return status;
+}
+
+ncc_status ncc_answer_masked(ncc_answerer *a, const ncc_task *task, ncc_proposal *proposal, ncc_result *result) {
+  ncc_status status = NCC_OK;
+  int64_t y, x;
+  const bool flat = task->tmpl->flat;
+  NCC_TRY(ncc_masked_propose(a->masked, task, a->search->min_overlap, proposal, &y, &x));
+  if (y < 0) {
+    if (!flat) *result = ncc_result_none(NCC_PAIR_MASKED);
+    goto cleanup;
+  }
+  if (!flat) NCC_TRY(ncc_answer_decide(a, task, proposal, result));
+  if (flat || result->status == NCC_PAIR_FLAT) {
+    result->y = y;
+    result->x = x;
   }
 
 cleanup:
@@ -64,12 +94,16 @@ static ncc_status find_another(ncc_answerer *a, const ncc_task *task, ncc_propos
   elsewhere.exclude = a->exclude;
   elsewhere.n_exclude = n;
   ncc_result result = {.status = NCC_PAIR_FLAT};
-  if (!ncc_geometry_first(&elsewhere, &result.y, &result.x)) {
+  ncc_task again = *task;
+  again.geometry = &elsewhere;
+  again.again = true;
+  if (is_masked(task)) {
+    result.y = -1;
+    NCC_TRY(ncc_answer_masked(a, &again, proposal, &result));
+    if (result.y < 0) result.status = NCC_PAIR_INVALID;
+  } else if (!ncc_geometry_first(&elsewhere, &result.y, &result.x)) {
     result.status = NCC_PAIR_INVALID;
   } else if (!flat) {
-    ncc_task again = *task;
-    again.geometry = &elsewhere;
-    again.again = true;
     ncc_proposal_reset(proposal);
     NCC_TRY(a->engine->propose(a->state, 1, &again, proposal));
     NCC_TRY(ncc_answer_decide(a, &again, proposal, &result));
@@ -91,7 +125,8 @@ static void add_quality(ncc_answerer *a, const ncc_task *task, ncc_result *resul
   result->second_x = second ? second->x : none.second_x;
   result->second_peak = second ? second->value : none.second_peak;
   if (result->status != NCC_PAIR_OK) return;
-  ncc_case c = {a->evaluator, task->image, task->tmpl, task->geometry, a->search->eps, 0, a->counters};
+  ncc_case c = {a->evaluator,           task->image, task->tmpl, task->geometry, a->search->eps,
+                a->search->min_overlap, 0,           a->counters};
   const double t0 = ncc_clock_s();
   ncc_subpixel(&c, result);
   a->counters->certify_s += ncc_clock_s() - t0;

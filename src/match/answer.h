@@ -6,6 +6,7 @@
 
 #include "match/engine.h"
 #include "match/judge.h"
+#include "match/masked.h"
 #include "match/second_tier.h"
 
 typedef struct ncc_answerer {
@@ -13,6 +14,7 @@ typedef struct ncc_answerer {
   ncc_counters *counters;
   ncc_evaluator *evaluator;
   ncc_second_tier *second_tier;
+  ncc_masked *masked;
   const ncc_engine_ops *engine; /**< the one at work, and its state: set by the caller, whenever they change */
   void *state;
   ncc_peak *found;   /**< of the pair at work */
@@ -26,6 +28,10 @@ void ncc_answerer_clear(ncc_answerer *answerer);
 /** Decides a proposal: position, peak and status.
  *  @return NCC_OK; NCC_ERR_STOPPED; NCC_ERR_NOMEM. */
 ncc_status ncc_answer_decide(ncc_answerer *a, const ncc_task *task, ncc_proposal *proposal, ncc_result *result);
+
+/** Proposes for and decides a pair with masked pixels. @return as ncc_answer_decide(); the result is `masked` where too
+ *  few valid pixels meet everywhere. */
+ncc_status ncc_answer_masked(ncc_answerer *a, const ncc_task *task, ncc_proposal *proposal, ncc_result *result);
 
 /** Finds what else is asked for: the next best peaks, sub-pixel position, curvature, the second peak. The engine is
  *  asked again, so that the task must be the one that it last proposed for.

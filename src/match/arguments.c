@@ -87,6 +87,18 @@ cleanup:
   return status;
 }
 
+ncc_status ncc_check_mask(const ncc_array *mask, const ncc_array *of, int64_t index) {
+  ncc_status status = NCC_OK;
+  if (!mask->data) return NCC_OK;
+  NCC_TRY(ncc_check_array(mask, index));
+  NCC_CHECK(mask->rows == of->rows && mask->cols == of->cols, NCC_ERR_USAGE,
+            "a mask of %lldx%lld pixels for an array of %lldx%lld", (long long)mask->rows, (long long)mask->cols,
+            (long long)of->rows, (long long)of->cols);
+
+cleanup:
+  return status;
+}
+
 ncc_status ncc_check_match(const ncc_array *image, int64_t n, const ncc_array *templates, const void *out,
                            const char *name) {
   ncc_status status = NCC_OK;

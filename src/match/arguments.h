@@ -18,6 +18,9 @@ ncc_status ncc_check_shape(int64_t rows, int64_t cols, const char *name);
 /** An array, whose pixels may be missing. @param[in] index  of a template; -1: an image */
 ncc_status ncc_check_array(const ncc_array *array, int64_t index);
 
+/** A mask of an array, whose pixels may be missing: then nothing is masked. */
+ncc_status ncc_check_mask(const ncc_array *mask, const ncc_array *of, int64_t index);
+
 /** What is asked of n templates on an image. With n = 0 nothing else is looked at.
  *  @param[in] out  where answers go, under this name */
 ncc_status ncc_check_match(const ncc_array *image, int64_t n, const ncc_array *templates, const void *out,

@@ -60,9 +60,11 @@ struct ncc_engine_ops {
   int (*batch)(void *state, const ncc_geometry *geometry);
 
   /** Answers one pair by itself; NULL for engines that propose.
+   *  @param[in]  image_mask, tmpl_mask  NULL: all is valid; else the geometry has no minimum overlap.
    *  @param[out] peaks  [search->peaks], none at the start; NULL: no list is asked for. */
   ncc_status (*match)(void *state, const ncc_search *search, const ncc_geometry *geometry, const ncc_array *image,
-                      const ncc_array *tmpl, ncc_result *result, ncc_peak *peaks);
+                      const ncc_array *image_mask, const ncc_array *tmpl, const ncc_array *tmpl_mask,
+                      ncc_result *result, ncc_peak *peaks);
 
   /** Does pairs whose geometry ignores what is outside the image; those of other engines go to the CPU engine. */
   bool ignores_outside;

@@ -157,7 +157,7 @@ ncc_evaluation ncc_evaluate(ncc_evaluator *evaluator, const ncc_prepared *image,
   const int64_t overlap = job.n_rows * job.n_cols, whole = by->rows * by->cols;
   const double n = (double)overlap, area = (double)whole;
   const bool overhangs = overlap < whole;
-  if (overhangs && evaluator->outside == NCC_OUTSIDE_IGNORE)
+  if (evaluator->outside == NCC_OUTSIDE_IGNORE && (overhangs || image->valid || tmpl->valid))
     return ncc_evaluate_overlap(evaluator->pool, evaluator->overlap_rows, image, tmpl, y, x);
 
   job.c = image->mean;

@@ -43,6 +43,11 @@ static const double *widened(const overlap_job *job, const operand *o, int64_t r
   return to;
 }
 
+static const uint8_t *valid_at(const operand *o, int64_t row, int64_t x) {
+  const ncc_prepared *p = o->prepared;
+  return p->valid ? p->valid + (o->y + row) * p->pixels.cols + o->x + x : NULL;
+}
+
 static void overlap_item(void *context, int64_t item, int thread) {
   (void)thread;
   const overlap_job *job = context;
@@ -55,8 +60,8 @@ static void overlap_item(void *context, int64_t item, int thread) {
     for (int64_t x = 0; x < job->n_cols; x += SEGMENT) {
       const int64_t n = ncc_min(job->n_cols - x, SEGMENT);
       ncc_overlap_sums sums = {.n = {0}};
-      job->kernels->overlap(widened(job, w, row, x, n, w_pixels), scale, w->c, NULL,
-                            widened(job, t, row, x, n, t_pixels), t_scale, t->c, NULL, n, &sums);
+      job->kernels->overlap(widened(job, w, row, x, n, w_pixels), scale, w->c, valid_at(w, row, x),
+                            widened(job, t, row, x, n, t_pixels), t_scale, t->c, valid_at(t, row, x), n, &sums);
       r.n += ncc_lanes_sum(sums.n);
       r.s += ncc_lanes_sum(sums.s);
       r.q += ncc_lanes_sum(sums.q);
@@ -96,6 +101,7 @@ static bool recentre(operand *o, double sum, double squares, double n) {
 
 static ncc_evaluation moments(ncc_pool *pool, overlap_job *job) {
   ncc_overlap_row a = overlap_sums(pool, job);
+  if (a.n == 0) return (ncc_evaluation){.flat = true};
   // Each round brings the centres 16 digits closer; a step that no longer shrinks the sums is rounding.
   for (int round = 0; round < 8; round++) {
     bool moved = recentre(&job->w, a.s, a.q, a.n);
@@ -105,15 +111,29 @@ static ncc_evaluation moments(ncc_pool *pool, overlap_job *job) {
   }
   return (ncc_evaluation){.numerator = a.p - a.s * a.u / a.n,
                           .ssd_window = fmax(a.q - a.s * a.s / a.n, 0),
-                          .ssd_tmpl = fmax(a.v - a.u * a.u / a.n, 0)};
+                          .ssd_tmpl = fmax(a.v - a.u * a.u / a.n, 0),
+                          .n = a.n};
 }
 
 /** Exact: compares stored pixels. */
 static bool is_flat(const overlap_job *job, const operand *o) {
   const ncc_array *pixels = &o->prepared->pixels;
-  const double first = ncc_array_value(pixels, o->y, o->x);
-  for (int64_t row = 0; row < job->n_rows; row++)
-    if (!ncc_array_row_equals(pixels, o->y + row, o->x, job->n_cols, first)) return false;
+  double first = NAN;
+  if (!job->w.prepared->valid && !job->t.prepared->valid) {
+    first = ncc_array_value(pixels, o->y, o->x);
+    for (int64_t row = 0; row < job->n_rows; row++)
+      if (!ncc_array_row_equals(pixels, o->y + row, o->x, job->n_cols, first)) return false;
+    return true;
+  }
+  for (int64_t row = 0; row < job->n_rows; row++) {
+    const uint8_t *w = valid_at(&job->w, row, 0), *t = valid_at(&job->t, row, 0);
+    for (int64_t x = 0; x < job->n_cols; x++) {
+      if ((w && !w[x]) || (t && !t[x])) continue;
+      const double value = ncc_array_value(pixels, o->y + row, o->x + x);
+      if (isnan(first)) first = value;
+      if (value != first) return false;
+    }
+  }
   return true;
 }
 
@@ -132,8 +152,9 @@ ncc_evaluation ncc_evaluate_overlap(ncc_pool *pool, ncc_overlap_row *rows, const
   job.n_rows = ncc_overlap(of->rows, by->rows, y);
   job.n_cols = ncc_overlap(of->cols, by->cols, x);
   ncc_evaluation out = moments(pool, &job);
-  out.flat = found_flat(&job, &job.w, out.ssd_window) || found_flat(&job, &job.t, out.ssd_tmpl);
-  if (out.flat) return (ncc_evaluation){.flat = true};
+  out.flat = out.n == 0 || found_flat(&job, &job.w, out.ssd_window) || found_flat(&job, &job.t, out.ssd_tmpl);
+  const double n = out.n;
+  if (out.flat) return (ncc_evaluation){.flat = true, .n = n};
   if (out.ssd_window < LEAST_SSD || out.ssd_tmpl < LEAST_SSD) {
     operand *small[] = {out.ssd_window < LEAST_SSD ? &job.w : NULL, out.ssd_tmpl < LEAST_SSD ? &job.t : NULL};
     for (int i = 0; i < 2; i++) {

@@ -1,4 +1,5 @@
-/** The NCC at a position where sums go over an overlap alone: nothing lies outside the image. Part of the evaluator. */
+/** The NCC at a position where sums go over an overlap alone: nothing lies outside the image, or pixels are masked.
+ * Part of the evaluator. */
 #ifndef NCC_EVALUATE_OVERLAP_H
 #define NCC_EVALUATE_OVERLAP_H
 
@@ -10,6 +11,7 @@ typedef struct ncc_evaluation {
   double ssd_window; /**< sum((W - mean W)^2), scaled by image.scale^2 */
   double ssd_tmpl;   /**< of what overlaps of the template, scaled by tmpl.scale^2; of all where zeros are outside */
   bool flat;         /**< all pixels of W are equal, zeros outside the image included, or all of T that overlap */
+  double n;          /**< pixels of the overlap that are valid in both; 0 where it was not asked for */
   double ncc;        /**< in [-1, 1]; 0 where W is flat */
 } ncc_evaluation;
 
@@ -18,7 +20,7 @@ typedef struct ncc_overlap_row {
   double n, s, q, u, v, p;
 } ncc_overlap_row;
 
-/** Evaluates the NCC over the overlap at full position (y, x).
+/** Evaluates the NCC over the valid pixels of the overlap at full position (y, x).
  *  @param[in,out] rows  scratch, one for each row of the template */
 ncc_evaluation ncc_evaluate_overlap(ncc_pool *pool, ncc_overlap_row *rows, const ncc_prepared *image,
                                     const ncc_prepared *tmpl, int64_t y, int64_t x);

@@ -1,6 +1,8 @@
 /** The judge; see judge.h. */
 #include "match/judge.h"
 
+#include "match/masked.h"
+
 int64_t ncc_certify_limit(const ncc_geometry *geometry, int tier) {
   // First tier: about the time that the second would take. Second: some seconds.
   int64_t area = geometry->template_rows * geometry->template_cols;
@@ -93,10 +95,13 @@ bool ncc_certify(const ncc_case *c, ncc_proposal *p, ncc_result *result) {
   return holds;
 }
 
-static bool searched(const ncc_geometry *g, int64_t y, int64_t x) {
+static bool searched(const ncc_case *c, int64_t y, int64_t x) {
   int64_t x0, x1;
-  ncc_geometry_span(g, y, &x0, &x1);
-  return x >= x0 && x < x1;
+  ncc_geometry_span(c->geometry, y, &x0, &x1);
+  if (x < x0 || x >= x1) return false;
+  if (!c->image->valid && !c->tmpl->valid) return true;
+  const double n = ncc_evaluate(c->evaluator, c->image, c->tmpl, y, x).n;
+  return ncc_masked_enough(n, (double)c->tmpl->n_valid, c->min_valid);
 }
 
 /** Along one direction: a parabola through the values before, at and after the peak.
@@ -104,7 +109,7 @@ static bool searched(const ncc_geometry *g, int64_t y, int64_t x) {
  *  @return the vertex, as a shift of at most half a pixel. */
 static double vertex(const ncc_case *c, const ncc_result *r, int64_t dy, int64_t dx, double *curvature) {
   *curvature = NAN;
-  if (!searched(c->geometry, r->y - dy, r->x - dx) || !searched(c->geometry, r->y + dy, r->x + dx)) return 0;
+  if (!searched(c, r->y - dy, r->x - dx) || !searched(c, r->y + dy, r->x + dx)) return 0;
   const double before = ncc_case_value(c, r->y - dy, r->x - dx, NULL, NULL);
   const double after = ncc_case_value(c, r->y + dy, r->x + dx, NULL, NULL);
   *curvature = before - 2 * r->peak + after;

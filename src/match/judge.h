@@ -10,8 +10,9 @@ typedef struct ncc_case {
   ncc_evaluator *evaluator;
   const ncc_prepared *image, *tmpl;
   const ncc_geometry *geometry;
-  double eps;      /**< 0: off */
-  int64_t most_px; /**< pixels that may be evaluated before giving up */
+  double eps;       /**< 0: off */
+  double min_valid; /**< of masked pairs: the fraction of the template's valid pixels that must meet valid ones */
+  int64_t most_px;  /**< pixels that may be evaluated before giving up */
   ncc_counters *counters;
 } ncc_case;
 

@@ -10,6 +10,9 @@
 #include "filter/filter.h"
 #include "match/answer.h"
 #include "match/arguments.h"
+#include "match/engine.h"
+#include "match/judge.h"
+#include "match/masked.h"
 #include "match/result.h"
 
 enum { CANDIDATES = 4096 };
@@ -29,7 +32,8 @@ struct ncc_matcher {
   ncc_answerer answerer;     // has the engine at work: the CPU engine once a device is lost
   ncc_array image_pixels;    // as given, or filtered; `image` is made of them
   ncc_prepared image;
-  ncc_dtype image_dtype;  // as given
+  ncc_dtype image_dtype;                         // as given
+  const ncc_array *image_mask, *template_masks;  // of the call at work; NULL: none
   ncc_filter_scratch filter_scratch;
   ncc_buffer filtered_image;
   int64_t image_key;  // of `image`; -1: none
@@ -170,6 +174,10 @@ cleanup:
   return status;
 }
 
+static bool is_masked(const ncc_prepared *image, const ncc_prepared *tmpl) {
+  return image->valid || tmpl->valid;
+}
+
 /** Where the peaks of a template go; NULL where no list is asked for. */
 static ncc_peak *peaks_of(const ncc_matcher *m, int64_t index) {
   return m->peaks ? m->peaks + index * m->search.peaks : NULL;
@@ -289,6 +297,31 @@ cleanup:
   return status;
 }
 
+/** Pixels, filtered and normalised, and what is to be known of them. Of masked ones the filters see the mean of the
+ *  others. @param[in] mask  NULL, or data NULL: none */
+static ncc_status prepare(ncc_matcher *m, const ncc_array *in, const ncc_array *mask, ncc_buffer *buffer,
+                          ncc_array *pixels, ncc_prepared *out) {
+  ncc_status status = NCC_OK;
+  ncc_prepared filled = {0};
+  const bool masked = mask && mask->data && in->data;
+  ncc_array seen = *in;
+  *pixels = *in;
+  if (masked && m->search.n_filters > 0) {
+    NCC_TRY(ncc_prepared_create_masked(m->pool, in, mask, false, &filled));
+    seen = filled.pixels;
+    if (!filled.finite || filled.n_valid == 0) {  // there is nothing to filter
+      *out = filled;
+      return NCC_OK;
+    }
+  }
+  NCC_TRY(filter(m, &seen, buffer, pixels));
+  NCC_TRY(ncc_prepared_create_masked(m->pool, pixels, mask, m->search.normalize, out));
+
+cleanup:
+  ncc_prepared_clear(&filled);
+  return status;
+}
+
 /** Makes the image current; what was prepared under the same key is kept. */
 static ncc_status take_image(ncc_matcher *m, int64_t key, const ncc_array *image) {
   ncc_status status = NCC_OK;
@@ -302,8 +335,7 @@ static ncc_status take_image(ncc_matcher *m, int64_t key, const ncc_array *image
   m->image_key = -1;
   m->image_serial++;
   ncc_prepared_clear(&m->image);
-  NCC_TRY(filter(m, image, &m->filtered_image, &m->image_pixels));
-  NCC_TRY(ncc_prepared_create(m->pool, &m->image_pixels, m->search.normalize, &m->image));
+  NCC_TRY(prepare(m, image, m->image_mask, &m->filtered_image, &m->image_pixels, &m->image));
   m->image_dtype = image->dtype;
   m->image_key = image->data ? key : -1;
   m->counters.image_s += ncc_clock_s() - t0;
@@ -319,6 +351,8 @@ static bool settle_without_engine(const ncc_matcher *m, const ncc_prepared *tmpl
     *result = ncc_result_none(NCC_PAIR_UNREADABLE);
   } else if (!m->image.finite || !tmpl->finite) {
     *result = ncc_result_none(NCC_PAIR_NONFINITE);
+  } else if (tmpl->n_valid == 0) {
+    *result = ncc_result_none(NCC_PAIR_MASKED);
   } else if (tmpl->flat) {
     *result = ncc_result_none(NCC_PAIR_FLAT);
     result->peak = 0;
@@ -345,7 +379,32 @@ typedef struct run {
   int64_t count, done;
   ncc_geometry geometry;
   bool image_stays;
+  ncc_geometry without_overlap;  // for masked pairs, of which the valid pixels count
+  bool nothing_left;             // for the others, though for these
 } run;
+
+/** A pair with masked pixels, whichever the engine. */
+static ncc_status match_masked_pair(ncc_matcher *m, const run *r, int64_t index, const ncc_array *pixels,
+                                    const ncc_prepared *tmpl, ncc_proposal *proposal, ncc_result *result) {
+  ncc_status status = NCC_OK;
+  const ncc_geometry *g = &r->without_overlap;
+  const ncc_engine_ops *engine = m->answerer.engine;
+  const ncc_task task = {.image = &m->image, .image_serial = m->image_serial, .tmpl = tmpl, .geometry = g};
+  const bool settled = settle_without_engine(m, tmpl, g, result);
+  if (!settled && engine->match) {
+    const ncc_array *mask = m->template_masks ? &m->template_masks[index] : NULL;
+    NCC_TRY(engine->match(m->answerer.state, &m->search, g, &m->image_pixels, m->image_mask, pixels, mask, result,
+                          peaks_of(m, index)));
+  } else if (!settled || result->status == NCC_PAIR_FLAT) {
+    NCC_TRY(ncc_answer_masked(&m->answerer, &task, proposal, result));
+    if (result->status != NCC_PAIR_MASKED)
+      NCC_TRY(ncc_answer_more(&m->answerer, &task, proposal, result, peaks_of(m, index)));
+  }
+  finish_result(m, g, result);
+
+cleanup:
+  return status;
+}
 
 /** Prepares templates of a run, and settles those that need no engine's proposal, until `batch` tasks have come up. */
 static ncc_status fill_batch(ncc_matcher *m, run *r, const ncc_array *templates, int batch, int *filled) {
@@ -358,9 +417,18 @@ static ncc_status fill_batch(ncc_matcher *m, run *r, const ncc_array *templates,
     if (ncc_stop_came(&m->config)) return NCC_ERR_STOPPED;
     const double t0 = ncc_clock_s();
     ncc_prepared_clear(tmpl);
-    NCC_TRY(filter(m, &templates[index], &m->filtered[*filled], &pixels));
-    NCC_TRY(ncc_prepared_create(m->pool, &pixels, m->search.normalize, tmpl));
+    NCC_TRY(prepare(m, &templates[index], m->template_masks ? &m->template_masks[index] : NULL, &m->filtered[*filled],
+                    &pixels, tmpl));
     m->counters.template_s += ncc_clock_s() - t0;
+    if (is_masked(&m->image, tmpl)) {
+      NCC_TRY(match_masked_pair(m, r, index, &pixels, tmpl, &m->proposals[*filled], result));
+      continue;
+    }
+    if (r->nothing_left) {
+      *result = ncc_result_none(NCC_PAIR_INVALID);
+      m->counters.pairs++;
+      continue;
+    }
     const bool settled = settle_without_engine(m, tmpl, &r->geometry, result);
     const ncc_engine_ops *engine = m->answerer.engine;
     const ncc_task task = {&m->image, m->image_serial, r->image_stays, tmpl, &r->geometry, false};
@@ -371,7 +439,7 @@ static ncc_status fill_batch(ncc_matcher *m, run *r, const ncc_array *templates,
       continue;
     }
     if (!settled)
-      NCC_TRY(engine->match(m->answerer.state, &m->search, &r->geometry, &m->image_pixels, &pixels, result,
+      NCC_TRY(engine->match(m->answerer.state, &m->search, &r->geometry, &m->image_pixels, NULL, &pixels, NULL, result,
                             peaks_of(m, index)));
     else if (result->status == NCC_PAIR_FLAT)
       NCC_TRY(ncc_answer_more(&m->answerer, &task, NULL, result, peaks_of(m, index)));
@@ -417,8 +485,18 @@ static ncc_status match_all(ncc_matcher *m, int64_t image_key, const ncc_array *
                       memcmp(&order[end].window, &first->window, sizeof(ncc_rect)) == 0;)
       end++;
     run r = {.items = first, .count = end - i, .image_stays = seen || end - i > 1};
-    if (ncc_geometry_create(&m->search, windows ? &first->window : NULL, image->rows, image->cols, first->rows,
-                            first->cols, &r.geometry) == NCC_OK) {
+    const ncc_rect *window = windows ? &first->window : NULL;
+    bool some = ncc_geometry_create(&m->search, window, image->rows, image->cols, first->rows, first->cols,
+                                    &r.geometry) == NCC_OK;
+    if (m->image_mask || m->template_masks) {
+      ncc_search any_overlap = m->search;
+      any_overlap.min_overlap = 0;
+      r.nothing_left = !some;
+      some = ncc_geometry_create(&any_overlap, window, image->rows, image->cols, first->rows, first->cols,
+                                 &r.without_overlap) == NCC_OK;
+      if (r.nothing_left) r.geometry = r.without_overlap;
+    }
+    if (some) {
       NCC_TRY(match_run(m, &r, templates));
       continue;
     }
@@ -451,10 +529,20 @@ cleanup:
 
 ncc_status ncc_matcher_match(ncc_matcher *m, int64_t image_key, const ncc_array *image, int64_t n,
                              const ncc_array *templates, const ncc_rect *windows, ncc_result *results) {
+  return ncc_matcher_match_masked(m, image_key, image, NULL, n, templates, NULL, windows, results);
+}
+
+ncc_status ncc_matcher_match_masked(ncc_matcher *m, int64_t image_key, const ncc_array *image,
+                                    const ncc_array *image_mask, int64_t n, const ncc_array *templates,
+                                    const ncc_array *template_masks, const ncc_rect *windows, ncc_result *results) {
   ncc_status status = NCC_OK;
   NCC_TRY(ncc_check_pointer(m, "matcher"));
   NCC_TRY(ncc_check_match(image, n, templates, results, "results"));
   if (n == 0) return NCC_OK;
+  NCC_CHECK((!image_mask && !template_masks) || m->search.outside == NCC_OUTSIDE_IGNORE, NCC_ERR_USAGE,
+            "masks where zeros are outside the image: expected NCC_OUTSIDE_IGNORE");
+  if (image_mask) NCC_TRY(ncc_check_mask(image_mask, image, -1));
+  for (int64_t i = 0; template_masks && i < n; i++) NCC_TRY(ncc_check_mask(&template_masks[i], &templates[i], i));
   if (atomic_flag_test_and_set(&m->busy))
     return ncc_error_set(NCC_ERR_USAGE, "the matcher is at work in another thread: expected one thread at a time");
   status = check_key(m, image_key, image);
@@ -462,6 +550,8 @@ ncc_status ncc_matcher_match(ncc_matcher *m, int64_t image_key, const ncc_array 
   if (status == NCC_OK) {
     for (int64_t i = 0; i < n; i++) results[i] = ncc_result_none(NCC_PAIR_PENDING);
     m->results = results;
+    m->image_mask = image_mask;
+    m->template_masks = template_masks;
     status = match_all(m, image_key, image, n, templates, windows);
   }
   atomic_flag_clear(&m->busy);

@@ -163,7 +163,7 @@ static ncc_status make_normalised(ncc_prepared *p) {
 
 ncc_status ncc_prepared_create(ncc_pool *pool, const ncc_array *array, bool normalize, ncc_prepared *out) {
   ncc_status status = NCC_OK;
-  *out = (ncc_prepared){.pixels = *array, .scale = 1};
+  *out = (ncc_prepared){.pixels = *array, .scale = 1, .n_valid = array->rows * array->cols};
   if (!array->data) return NCC_OK;
   NCC_TRY(find_moments(pool, out));
   if (normalize && out->finite) {
@@ -176,7 +176,98 @@ cleanup:
   return status;
 }
 
+/** Takes the mask over, and makes the float64 copy. */
+static ncc_status take_mask(const ncc_array *mask, ncc_prepared *p) {
+  ncc_status status = NCC_OK;
+  const int64_t rows = p->pixels.rows, cols = p->pixels.cols;
+  const ncc_kernels *kernels = ncc_kernels_get();
+  double *row = malloc((size_t)cols * sizeof *row);
+  p->valid = malloc((size_t)(rows * cols));
+  p->normalised = malloc((size_t)(rows * cols) * sizeof *p->normalised);
+  NCC_CHECK(row && p->valid && p->normalised, NCC_ERR_NOMEM, "out of memory for a mask of %lldx%lld pixels",
+            (long long)rows, (long long)cols);
+  p->n_valid = 0;
+  for (int64_t y = 0; y < rows; y++) {
+    kernels->to_f64(p->pixels.dtype, ncc_array_at(&p->pixels, y, 0), cols, p->normalised + y * cols);
+    kernels->to_f64(mask->dtype, ncc_array_at(mask, y, 0), cols, row);
+    for (int64_t x = 0; x < cols; x++) p->n_valid += p->valid[y * cols + x] = row[x] != 0;
+  }
+  p->narrow = p->pixels.dtype == NCC_U8 || p->pixels.dtype == NCC_I8;
+  p->pixels = (ncc_array){p->normalised, NCC_F64, rows, cols, cols};
+
+cleanup:
+  free(row);
+  return status;
+}
+
+/** Sums of v * scale - c and its square over the valid pixels, in order. */
+static void valid_sums(const ncc_prepared *p, double c, double *s, double *q) {
+  double s_lost = 0, q_lost = 0;
+  *s = *q = 0;
+  for (int64_t i = 0; i < p->pixels.rows * p->pixels.cols; i++) {
+    if (!p->valid[i]) continue;
+    const double d = p->normalised[i] * p->scale - c;
+    ncc_add_exactly(s, &s_lost, d);
+    ncc_add_exactly(q, &q_lost, d * d);
+  }
+  *s += s_lost;
+  *q += q_lost;
+}
+
+/** Moments over the valid pixels; the masked ones become their mean. */
+static void find_valid_moments(ncc_prepared *p) {
+  const int64_t pixels = p->pixels.rows * p->pixels.cols;
+  const double n = (double)p->n_valid;
+  double s, q, lo = INFINITY, hi = -INFINITY;
+  p->finite = true;
+  for (int64_t i = 0; i < pixels; i++) {
+    if (!p->valid[i]) continue;
+    p->finite &= isfinite(p->normalised[i]) != 0;
+    lo = fmin(lo, p->normalised[i]);
+    hi = fmax(hi, p->normalised[i]);
+  }
+  if (p->n_valid == 0) lo = hi = 0;
+  p->scale = p->finite ? safe_scale(lo, hi) : 1;
+  p->lo = lo * p->scale;
+  p->hi = hi * p->scale;
+  p->flat = lo == hi;
+  p->mean = p->lo;
+  p->rest = p->ssd = 0;
+  if (p->finite && !p->flat) {
+    valid_sums(p, p->lo, &s, &q);
+    p->mean = p->lo + s / n;
+    valid_sums(p, p->mean, &s, &q);
+    p->rest = s / n;
+    p->ssd = fmax(q - s * s / n, 0);
+  }
+  for (int64_t i = 0; i < pixels; i++)
+    if (!p->valid[i]) p->normalised[i] = p->mean / p->scale;
+}
+
+ncc_status ncc_prepared_create_masked(ncc_pool *pool, const ncc_array *array, const ncc_array *mask, bool normalize,
+                                      ncc_prepared *out) {
+  ncc_status status = NCC_OK;
+  if (!mask || !mask->data || !array->data) return ncc_prepared_create(pool, array, normalize, out);
+  *out = (ncc_prepared){.pixels = *array, .scale = 1};
+  NCC_TRY(take_mask(mask, out));
+  find_valid_moments(out);
+  if (normalize && out->finite) {
+    const double deviation = out->n_valid > 0 ? sqrt(out->ssd / (double)out->n_valid) : 0;
+    for (int64_t i = 0; i < array->rows * array->cols; i++) {
+      const double d = (out->normalised[i] * out->scale - out->mean) - out->rest;
+      out->normalised[i] = deviation > 0 ? d / deviation : 0;
+    }
+    out->narrow = false;
+    find_valid_moments(out);
+  }
+
+cleanup:
+  if (status != NCC_OK) ncc_prepared_clear(out);
+  return status;
+}
+
 void ncc_prepared_clear(ncc_prepared *prepared) {
   free(prepared->normalised);
+  free(prepared->valid);
   *prepared = (ncc_prepared){0};
 }

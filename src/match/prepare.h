@@ -8,7 +8,11 @@
 /** Pixels and their moments. All moments are of `scale * pixel` and have the same bits on every machine. */
 typedef struct ncc_prepared {
   ncc_array pixels;   /**< as given, or the normalised copy; data NULL: missing */
-  double *normalised; /**< the copy, owned; NULL without normalisation */
+  double *normalised; /**< the copy, owned; NULL without normalisation and masks */
+  uint8_t *valid;     /**< [rows, cols] 1: valid, 0: masked; owned; NULL: all are valid. Where it is there, pixels are a
+                           float64 copy whose masked pixels are the mean, and what follows is of the valid ones alone */
+  int64_t n_valid;    /**< valid pixels */
+  bool narrow;        /**< of a masked array: the copy is of 8-bit integers as they were */
   bool finite;        /**< no NaN, no Inf */
   bool flat;          /**< all pixels equal */
   double scale;       /**< exact power of two; 1 unless float64 pixels are so extreme that squares would overflow */
@@ -22,6 +26,9 @@ typedef struct ncc_prepared {
  *  @param[out] out    freed by ncc_prepared_clear(). Missing and non-finite pixels are no error: see the fields.
  *  @return NCC_OK; NCC_ERR_NOMEM. */
 ncc_status ncc_prepared_create(ncc_pool *pool, const ncc_array *array, bool normalize, ncc_prepared *out);
+/** The same where pixels are masked. @param[in] mask  of the array's shape, not zero: valid; data NULL: all are. */
+ncc_status ncc_prepared_create_masked(ncc_pool *pool, const ncc_array *array, const ncc_array *mask, bool normalize,
+                                      ncc_prepared *out);
 void ncc_prepared_clear(ncc_prepared *prepared);
 
 /** Prefix sums in both directions of T' = (T - mean T) * unit, [rows + 1][cols + 1].

@@ -64,23 +64,39 @@ static bool all_equal(const double *values, int64_t n) {
   return true;
 }
 
-/** Subtracts the mean and divides by the (population) standard deviation; only the quotient is rounded to float64. */
-static void normalize(double *values, int64_t n) {
-  if (all_equal(values, n)) {
-    for (int64_t i = 0; i < n; ++i) values[i] = 0;
-    return;
+/** Subtracts the mean of the valid pixels and divides by their (population) standard deviation; only the quotient is
+ *  rounded to float64. */
+static void normalize(double *values, const uint8_t *valid, int64_t n) {
+  long double mean = 0, ssd = 0;
+  double pivot = 0;
+  bool equal = true;
+  int64_t count = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    if (!valid[i]) continue;
+    if (count++ == 0) pivot = values[i];
+    equal &= values[i] == pivot;
+    mean += (long double)values[i] - pivot;
   }
-  long double pivot = values[0], mean = 0, ssd = 0;
-  for (int64_t i = 0; i < n; ++i) mean += values[i] - pivot;
-  mean /= n;
-  for (int64_t i = 0; i < n; ++i) ssd += ((values[i] - pivot) - mean) * ((values[i] - pivot) - mean);
-  long double deviation = sqrtl(ssd / n);
-  for (int64_t i = 0; i < n; ++i) values[i] = (double)(((values[i] - pivot) - mean) / deviation);
+  if (count > 0) mean /= count;
+  for (int64_t i = 0; i < n; ++i)
+    if (valid[i]) ssd += (((long double)values[i] - pivot) - mean) * (((long double)values[i] - pivot) - mean);
+  const long double deviation = count > 0 ? sqrtl(ssd / count) : 0;
+  for (int64_t i = 0; i < n; ++i)
+    values[i] = equal ? 0 : (double)((((long double)values[i] - pivot) - mean) / deviation);
 }
 
-/** Copies the pixels into [rows + 2 pad_y, cols + 2 pad_x] with zeros around; *finite tells whether all are.
- *  Returns NULL when out of memory. */
-static double *load_padded(const ncc_array *a, bool normalized, int64_t pad_y, int64_t pad_x, bool *finite) {
+/** Which pixels are valid, 1 or 0; all where there is no mask. NULL when out of memory. */
+static uint8_t *load_valid(const ncc_array *mask, const ncc_array *of) {
+  uint8_t *valid = malloc((size_t)(of->rows * of->cols));
+  for (int64_t i = 0; valid && i < of->rows * of->cols; ++i)
+    valid[i] = !mask || !mask->data || read_pixel(mask, i / of->cols, i % of->cols) != 0;
+  return valid;
+}
+
+/** Copies the pixels into [rows + 2 pad_y, cols + 2 pad_x] with zeros around, and in place of masked ones; *finite
+ * tells whether all others are. Returns NULL when out of memory. */
+static double *load_padded(const ncc_array *a, const uint8_t *valid, bool normalized, int64_t pad_y, int64_t pad_x,
+                           bool *finite) {
   int64_t cols = a->cols + 2 * pad_x;
   double *pixels = malloc((size_t)(a->rows * a->cols) * sizeof *pixels);
   double *padded = calloc((size_t)((a->rows + 2 * pad_y) * cols), sizeof *padded);
@@ -90,14 +106,11 @@ static double *load_padded(const ncc_array *a, bool normalized, int64_t pad_y, i
     return NULL;
   }
   *finite = true;
-  for (int64_t y = 0; y < a->rows; ++y) {
-    for (int64_t x = 0; x < a->cols; ++x) {
-      double value = read_pixel(a, y, x);
-      pixels[y * a->cols + x] = value;
-      if (!isfinite(value)) *finite = false;
-    }
+  for (int64_t i = 0; i < a->rows * a->cols; ++i) {
+    pixels[i] = valid[i] ? read_pixel(a, i / a->cols, i % a->cols) : 0;
+    if (!isfinite(pixels[i])) *finite = false;
   }
-  if (normalized && *finite) normalize(pixels, a->rows * a->cols);
+  if (normalized && *finite) normalize(pixels, valid, a->rows * a->cols);
   for (int64_t y = 0; y < a->rows; ++y) {
     for (int64_t x = 0; x < a->cols; ++x) padded[(y + pad_y) * cols + x + pad_x] = pixels[y * a->cols + x];
   }
@@ -142,10 +155,11 @@ static bool window_ncc(const double *window, int64_t stride, const mean_free *t,
   return true;
 }
 
-/** The same where nothing is outside the image: over the pixels of image and template that overlap at full position
- *  (y, x). @param[in] image, tmpl  [rows, cols], neither padded nor mean-free */
-static bool overlap_ncc(const ncc_geometry *g, const double *image, const double *tmpl, int64_t y, int64_t x,
-                        double eps, double *value) {
+/** The same where nothing is outside the image: over the valid pixels of image and template that overlap at full
+ * position (y, x). @param[in] image, tmpl  [rows, cols], neither padded nor mean-free
+ *  @param[out] count  of these pixels */
+static bool overlap_ncc(const ncc_geometry *g, const double *image, const uint8_t *valid, const double *tmpl,
+                        const uint8_t *t_valid, int64_t y, int64_t x, double eps, int64_t *count, double *value) {
   const int64_t top = y - g->template_rows + 1, left = x - g->template_cols + 1;
   long double w_sum = 0, t_sum = 0, w_ssd = 0, t_ssd = 0, numerator = 0;
   double w_pivot = 0, t_pivot = 0;
@@ -156,7 +170,9 @@ static bool overlap_ncc(const ncc_geometry *g, const double *image, const double
     for (int64_t i = 0; i < g->template_rows; ++i) {
       for (int64_t j = 0; j < g->template_cols; ++j) {
         if (top + i < 0 || top + i >= g->image_rows || left + j < 0 || left + j >= g->image_cols) continue;
-        const double w = image[(top + i) * g->image_cols + left + j], t = tmpl[i * g->template_cols + j];
+        const int64_t of_w = (top + i) * g->image_cols + left + j, of_t = i * g->template_cols + j;
+        if (!valid[of_w] || !t_valid[of_t]) continue;
+        const double w = image[of_w], t = tmpl[of_t];
         if (pass == 0) {
           if (n++ == 0) {
             w_pivot = w;
@@ -175,6 +191,7 @@ static bool overlap_ncc(const ncc_geometry *g, const double *image, const double
         }
       }
     }
+  *count = n;
   if (n == 0 || w_flat || t_flat) return false;
   const long double denominator = sqrtl(w_ssd * t_ssd);
   if (eps > 0 && denominator <= eps) return false;
@@ -261,25 +278,30 @@ cleanup:
 
 /** Matches one pair; see engine.h. It looks for bad pixels itself, whatever the matcher has rejected before. */
 static ncc_status reference_match(void *state, const ncc_search *search, const ncc_geometry *g, const ncc_array *image,
-                                  const ncc_array *tmpl, ncc_result *out, ncc_peak *peaks) {
+                                  const ncc_array *image_mask, const ncc_array *tmpl, const ncc_array *tmpl_mask,
+                                  ncc_result *out, ncc_peak *peaks) {
   (void)state;
   ncc_status status = NCC_OK;
   int64_t m = tmpl->rows, n = tmpl->cols, stride = image->cols + 2 * (n - 1);
   int64_t rows = g->search.y1 - g->search.y0, cols = g->search.x1 - g->search.x0;
   double *padded = NULL, *template_pixels = NULL, *map = NULL;
   mean_free t = {.rows = m, .cols = n};
-  const bool ignores = search->outside == NCC_OUTSIDE_IGNORE;
+  const bool ignores = search->outside == NCC_OUTSIDE_IGNORE, masked = image_mask || tmpl_mask;
   bool image_finite, template_finite;
+  uint8_t *valid = load_valid(image_mask, image), *t_valid = load_valid(tmpl_mask, tmpl);
+  int64_t n_tmpl = 0;
 
   *out = ncc_result_none(NCC_PAIR_NONFINITE);
-  padded = load_padded(image, search->normalize, ignores ? 0 : m - 1, ignores ? 0 : n - 1, &image_finite);
-  template_pixels = load_padded(tmpl, search->normalize, 0, 0, &template_finite);
+  NCC_CHECK(valid && t_valid, NCC_ERR_NOMEM, "reference engine: out of memory");
+  padded = load_padded(image, valid, search->normalize, ignores ? 0 : m - 1, ignores ? 0 : n - 1, &image_finite);
+  template_pixels = load_padded(tmpl, t_valid, search->normalize, 0, 0, &template_finite);
   map = malloc((size_t)(rows * cols) * sizeof *map);
   t.values = malloc((size_t)(m * n) * sizeof *t.values);
   NCC_CHECK(padded && template_pixels && map && t.values, NCC_ERR_NOMEM, "reference engine: out of memory");
   if (!image_finite || !template_finite) goto cleanup;
 
-  bool template_flat = all_equal(template_pixels, m * n);
+  for (int64_t i = 0; i < m * n; ++i) n_tmpl += t_valid[i];
+  bool template_flat = !masked && all_equal(template_pixels, m * n);
   long double pivot = template_pixels[0], sum = 0;
   for (int64_t i = 0; i < m * n; ++i) sum += template_pixels[i] - pivot;
   for (int64_t i = 0; i < m * n; ++i) {
@@ -298,16 +320,28 @@ static ncc_status reference_match(void *state, const ncc_search *search, const n
         *value = NAN;
       } else if (template_flat) {
         *value = 0;
-      } else if (ignores ? overlap_ncc(g, padded, template_pixels, y, x, search->eps, value)
-                         : window_ncc(padded + y * stride + x, stride, &t, search->eps, value)) {
+      } else if (ignores) {
+        int64_t count;
+        const bool counts = overlap_ncc(g, padded, valid, template_pixels, t_valid, y, x, search->eps, &count, value);
+        if (masked && (count == 0 || (double)count / (double)n_tmpl < search->min_overlap)) *value = NAN;
+        any |= counts && !isnan(*value);
+      } else if (window_ncc(padded + y * stride + x, stride, &t, search->eps, value)) {
         any = true;
       }
     }
   }
 
+  if (masked) {
+    bool some = false;
+    for (int64_t i = 0; i < rows * cols; ++i) some |= !isnan(map[i]);
+    *out = ncc_result_none(NCC_PAIR_MASKED);
+    if (!some) goto cleanup;
+  }
   NCC_TRY(find_peaks(map, search, g, any, out, peaks));
 
 cleanup:
+  free(valid);
+  free(t_valid);
   free(padded);
   free(template_pixels);
   free(map);

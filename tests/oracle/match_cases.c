@@ -1,9 +1,10 @@
 /** Matches the pairs of a raw file and prints the answers, for oracles in other languages: match_cases ENGINE FILE.
  *
  *  The file is a sequence of cases in native byte order: 18 int64 (image rows, columns, type; template rows, columns,
- *  type; crop_y, crop_x, crop_half, normalize, quality + 2 outside; has_window, y0, x0, y1, x1; peaks, separation), 2
- * float64 (eps, min_overlap), the image's pixels, the template's pixels. One line is printed a case: status y x peak
- * subpixel_y subpixel_x second_y second_x second_peak curvature_y curvature_x, then y x value of each listed peak.
+ *  type; crop_y, crop_x, crop_half, normalize, quality + 2 outside + 4 for an image's + 8 for a template's mask;
+ *  has_window, y0, x0, y1, x1; peaks, separation), 2 float64 (eps, min_overlap), the image's pixels, the template's,
+ * and masks of bytes. One line is printed a case: status y x peak subpixel_y subpixel_x second_y second_x second_peak
+ *  curvature_y curvature_x, then y x value of each listed peak.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,10 +13,10 @@
 #include "gpu/gpu.h"
 #include "mpixcorr.h"
 
-static int read_pixels(FILE *file, const int64_t *shape, ncc_array *out, void **pixels) {
+static int read_pixels(FILE *file, const int64_t *shape, int dtype, ncc_array *out, void **pixels) {
   out->rows = shape[0];
   out->cols = out->row_stride = shape[1];
-  out->dtype = (ncc_dtype)shape[2];
+  out->dtype = (ncc_dtype)dtype;
   size_t bytes = (size_t)(shape[0] * shape[1]) * ncc_dtype_size(out->dtype);
   out->data = *pixels = malloc(bytes);
   return *pixels && fread(*pixels, 1, bytes, file) == bytes;
@@ -45,15 +46,20 @@ int main(int argc, char **argv) {
                          .eps = limits[0],
                          .min_overlap = limits[1]};
     ncc_rect window = {head[12], head[13], head[14], head[15]};
-    ncc_array image, tmpl;
-    void *image_pixels = NULL, *tmpl_pixels = NULL;
+    ncc_array image, tmpl, masks[2] = {{0}};
+    void *image_pixels = NULL, *tmpl_pixels = NULL, *mask_pixels[2] = {NULL, NULL};
+    const bool masked[] = {head[10] & 4, head[10] & 8};
     ncc_matcher *matcher = NULL;
     ncc_result r;
-    if (!read_pixels(file, head, &image, &image_pixels) || !read_pixels(file, head + 3, &tmpl, &tmpl_pixels)) {
+    if (!read_pixels(file, head, (int)head[2], &image, &image_pixels) ||
+        !read_pixels(file, head + 3, (int)head[5], &tmpl, &tmpl_pixels) ||
+        (masked[0] && !read_pixels(file, head, NCC_U8, &masks[0], &mask_pixels[0])) ||
+        (masked[1] && !read_pixels(file, head + 3, NCC_U8, &masks[1], &mask_pixels[1]))) {
       fprintf(stderr, "%s is cut off\n", argv[2]);
       failed = 1;
     } else if (ncc_matcher_create(&search, &config, &matcher) != NCC_OK ||
-               ncc_matcher_match(matcher, -1, &image, 1, &tmpl, head[11] ? &window : NULL, &r) != NCC_OK) {
+               ncc_matcher_match_masked(matcher, -1, &image, masked[0] ? &masks[0] : NULL, 1, &tmpl,
+                                        masked[1] ? &masks[1] : NULL, head[11] ? &window : NULL, &r) != NCC_OK) {
       fprintf(stderr, "%s\n", ncc_error_message());
       failed = 1;
     } else {
@@ -68,6 +74,8 @@ int main(int argc, char **argv) {
     ncc_matcher_destroy(&matcher);
     free(image_pixels);
     free(tmpl_pixels);
+    free(mask_pixels[0]);
+    free(mask_pixels[1]);
   }
   fclose(file);
   return failed;

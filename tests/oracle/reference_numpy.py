@@ -18,19 +18,19 @@ except ImportError:
     sys.exit(77)
 
 DTYPES = [np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.float16, np.float32, np.float64]
-OK, FLAT, NONFINITE, INVALID = 1, 2, 3, 6
+OK, FLAT, NONFINITE, INVALID, MASKED = 1, 2, 3, 6, 7
 TIE = 1e-12
 SEPARATION_PX = 10
 
 
-def normalized(a):
-    """(a - mean) / population deviation, the quotient rounded to float64; zeros for an array of one value."""
-    if (a == a.flat[0]).all():
+def normalized(a, valid):
+    """(a - mean) / population deviation over what is valid, the quotient rounded to float64; zeros where that is equal."""
+    if not valid.any() or (a[valid] == a[valid][0]).all():
         return np.zeros(a.shape)
     shifted = a.astype(np.longdouble)
-    shifted = shifted - shifted.flat[0]
-    shifted = shifted - shifted.mean()
-    return (shifted / np.sqrt((shifted**2).mean())).astype(np.float64)
+    shifted = shifted - shifted[valid][0]
+    shifted = shifted - shifted[valid].mean()
+    return (shifted / np.sqrt((shifted[valid] ** 2).mean())).astype(np.float64)
 
 
 def ncc_map(image, tmpl, eps):
@@ -89,7 +89,8 @@ def searched(image, tmpl, options):
         mask &= (y >= y0) & (y < y1) & (x >= x0) & (x < x1)
     height = np.minimum(y, rows - 1) - np.maximum(y - m + 1, 0) + 1
     width = np.minimum(x, cols - 1) - np.maximum(x - n + 1, 0) + 1
-    mask &= height * width / (m * n) >= options["min_overlap"]
+    if not any(masked is not None for masked in options["masks"]):
+        mask &= height * width / (m * n) >= options["min_overlap"]
     return mask if mask.any() else None
 
 
@@ -130,17 +131,25 @@ def check(image, tmpl, options, answer, tolerance):
     listed = [answer[k : k + 3] for k in range(11, len(answer), 3)]
     mask = searched(image, tmpl, options)
     bad = INVALID if mask is None else 0
-    if not bad and not (np.isfinite(image).all() and np.isfinite(tmpl).all()):
+    masked = any(given is not None for given in options["masks"])
+    valid, t_valid = (
+        np.ones(a.shape, bool) if given is None else given != 0 for a, given in zip((image, tmpl), options["masks"]))
+    if not bad and not (np.isfinite(image[valid]).all() and np.isfinite(tmpl[t_valid]).all()):
         bad = NONFINITE
     if bad:
         right = (status, y, x) == (bad, -1, -1) and np.isnan(peak) and all(p[0] == -1 for p in listed)
         return (None if right else f"expected status {bad}"), 0
     if options["normalize"]:
-        image, tmpl = normalized(image), normalized(tmpl)
+        image, tmpl = normalized(image, valid), normalized(tmpl, t_valid)
     if options["outside"]:
-        everything = [np.ones(a.shape, bool) for a in (image, tmpl)]
-        values, zero, _ = overlap_map(image, tmpl, *everything, options["eps"])
-        zero |= (tmpl == tmpl.flat[0]).all()
+        values, zero, count = overlap_map(image, tmpl, valid, t_valid, options["eps"])
+        flat = t_valid.any() and (tmpl[t_valid] == tmpl[t_valid][0]).all()
+        zero |= flat
+        if masked:
+            mask &= (count > 0) & (count / max(t_valid.sum(), 1) >= options["min_overlap"])
+            if not mask.any():
+                right = flat and status == FLAT or (status, y, x) == (MASKED, -1, -1) and np.isnan(peak)
+                return (None if right else f"expected status {MASKED}"), 0
     else:
         values, zero = ncc_map(image, tmpl, options["eps"])
     expected = FLAT if zero[mask].all() else OK
@@ -210,6 +219,30 @@ def random_pixels(rng, shape, dtype):
     return np.clip(pixels, -65504, 65504).astype(dtype) if dtype == np.float16 else pixels.astype(dtype)
 
 
+def random_mask(rng, pixels):
+    """What is valid: all but a frame, half, a checkerboard, one pixel, one row, nothing, at random. What is not is spoilt."""
+    rows, cols = pixels.shape
+    mask = np.zeros(pixels.shape, np.uint8)
+    kind = rng.integers(9)
+    if kind == 0:
+        mask[1:-1, 1:-1] = 1
+    elif kind == 1:
+        mask[: max(1, rows // 2)] = 255
+    elif kind == 2:
+        mask[::2, ::2] = mask[1::2, 1::2] = 1
+    elif kind == 3:
+        mask[rng.integers(rows), rng.integers(cols)] = 7
+    elif kind == 4:
+        mask[rng.integers(rows)] = 1
+    elif kind > 5:
+        mask[rng.random(pixels.shape) < rng.random()] = 1
+    if pixels.dtype.kind == "f":
+        pixels[mask == 0] = rng.choice([np.nan, np.inf, 60000 if pixels.dtype == np.float16 else 1e30])
+    else:
+        pixels[mask == 0] = np.iinfo(pixels.dtype).max
+    return mask
+
+
 def random_case(rng):
     rows, cols = (int(v) for v in rng.integers(1, 31, 2))
     m, n = (int(rng.integers(1, v + 1)) for v in (rows, cols))
@@ -220,6 +253,9 @@ def random_case(rng):
     if rng.random() < 0.5 and m <= rows:
         y, x = rng.integers(0, rows - m + 1), rng.integers(0, cols - n + 1)
         tmpl = image[y : y + m, x : x + n].copy()
+    masks = [None, None]
+    if rng.random() < 0.4:
+        masks = [random_mask(rng, a) if rng.random() < 0.7 else None for a in (image, tmpl)]
     options = {
         "crop_y": int(rng.integers(0, rows)) if rng.random() < 0.2 else 0,
         "crop_x": int(rng.integers(0, cols)) if rng.random() < 0.2 else 0,
@@ -227,7 +263,8 @@ def random_case(rng):
         "normalize": int(rng.random() < 0.3),
         "quality": int(rng.random() < 0.4),
         "eps": 0.0,
-        "outside": int(rng.random() < 0.5),
+        "masks": masks,
+        "outside": int(rng.random() < 0.5 or any(given is not None for given in masks)),
         "min_overlap": float(rng.choice([rng.random(), 1, 0.5, 0.07])) if rng.random() < 0.3 else 0.0,
         "window": None,
         "peaks": int(rng.choice([1, 2, 3, 8, 40])) if rng.random() < 0.4 else 0,
@@ -253,10 +290,12 @@ def main():
         for image, tmpl, o in cases:
             types = [DTYPES.index(a.dtype.type) for a in (image, tmpl)]
             head = [*image.shape, types[0], *tmpl.shape, types[1], o["crop_y"], o["crop_x"], o["crop_half"]]
-            head += [o["normalize"], o["quality"] + 2 * o["outside"], int(o["window"] is not None), *(o["window"] or (0, 0, 0, 0))]
-            head += [o["peaks"], o["separation"]]
+            bits = sum((given is not None) << k for k, given in enumerate(o["masks"], 2))
+            head += [o["normalize"], o["quality"] + 2 * o["outside"] + bits]
+            head += [int(o["window"] is not None), *(o["window"] or (0, 0, 0, 0)), o["peaks"], o["separation"]]
             file.write(np.array(head, np.int64).tobytes() + np.array([o["eps"], o["min_overlap"]]).tobytes())
             file.write(image.tobytes() + tmpl.tobytes())
+            file.write(b"".join(given.tobytes() for given in o["masks"] if given is not None))
     try:
         run = subprocess.run([program, engine, file.name], stdout=subprocess.PIPE, check=True, text=True)
     finally:

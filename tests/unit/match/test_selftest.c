@@ -21,16 +21,22 @@ static ncc_status answer(const ncc_search *search, const ncc_geometry *geometry,
 }
 
 static ncc_status as_it_is(void *state, const ncc_search *search, const ncc_geometry *geometry, const ncc_array *image,
-                           const ncc_array *tmpl, ncc_result *result, ncc_peak *peaks) {
+                           const ncc_array *image_mask, const ncc_array *tmpl, const ncc_array *tmpl_mask,
+                           ncc_result *result, ncc_peak *peaks) {
   (void)state;
+  (void)image_mask;
+  (void)tmpl_mask;
   (void)peaks;
   return answer(search, geometry, image, tmpl, result);
 }
 
 /** The last bit of the 100th peak turned round. */
 static ncc_status off_by_a_bit(void *state, const ncc_search *search, const ncc_geometry *geometry,
-                               const ncc_array *image, const ncc_array *tmpl, ncc_result *result, ncc_peak *peaks) {
+                               const ncc_array *image, const ncc_array *image_mask, const ncc_array *tmpl,
+                               const ncc_array *tmpl_mask, ncc_result *result, ncc_peak *peaks) {
   (void)state;
+  (void)image_mask;
+  (void)tmpl_mask;
   (void)peaks;
   const ncc_status status = answer(search, geometry, image, tmpl, result);
   if (calls == 100) result->peak = nextafter(result->peak, 0);
@@ -39,8 +45,11 @@ static ncc_status off_by_a_bit(void *state, const ncc_search *search, const ncc_
 
 /** The 100th place wrong: told by the pair itself, not by the digest alone. */
 static ncc_status elsewhere(void *state, const ncc_search *search, const ncc_geometry *geometry, const ncc_array *image,
-                            const ncc_array *tmpl, ncc_result *result, ncc_peak *peaks) {
+                            const ncc_array *image_mask, const ncc_array *tmpl, const ncc_array *tmpl_mask,
+                            ncc_result *result, ncc_peak *peaks) {
   (void)state;
+  (void)image_mask;
+  (void)tmpl_mask;
   (void)peaks;
   const ncc_status status = answer(search, geometry, image, tmpl, result);
   if (calls == 100) result->y++;

@@ -1,0 +1,281 @@
+/** See masked.h.
+ *
+ *  With A and B the masks (1: valid), d = A (I - c) and t = B (T - k) about the means, and * the correlation:
+ *
+ *      n = A * B, s = d * B, q = d^2 * B, u = A * t, v = A * t^2, p = d * t
+ *      NCC = (p - s u / n) / sqrt((q - s^2 / n) (v - u^2 / n))
+ *
+ *  n is a count, and rounded to one. The others err by at most `unit` times the norms of their factors (cpu/peak.c).
+ *  Of 8-bit pixels about an integer s and q are integers too, so that flat windows are told exactly; of others they are
+ *  doubtful, which is for the judge.
+ */
+#include "match/masked.h"
+
+#include <fftw3.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arithmetic.h"
+#include "base/buffer.h"
+#include "base/error.h"
+#include "match/fft.h"
+
+/** What is transformed of an operand. */
+enum { MASK, VALUES, SQUARES, PLANES };
+
+/** The sums of a position. */
+enum { N, S, Q, U, V, P, SUMS };
+
+/** Moments known this well, relative to themselves, give bounds on both sides. */
+#define WELL_ABOVE 1e6
+
+typedef struct operand {
+  ncc_buffer planes[PLANES];
+  double norms[PLANES];
+  double c;
+} operand;
+
+struct ncc_masked {
+  const ncc_engine_context *context;
+  operand image, tmpl;
+  ncc_buffer sums[SUMS];
+  int64_t serial;  // of the image whose planes are transformed; -1: none
+  ncc_geometry geometry;
+  int64_t rows, cols, stride;  // of the transforms; stride in doubles
+  bool integers;
+};
+
+ncc_status ncc_masked_create(const ncc_engine_context *context, ncc_masked **out) {
+  *out = calloc(1, sizeof **out);
+  if (!*out) return ncc_error_set(NCC_ERR_NOMEM, "out of memory for masked pairs");
+  (*out)->context = context;
+  (*out)->serial = -1;
+  return NCC_OK;
+}
+
+void ncc_masked_destroy(ncc_masked **masked) {
+  if (!*masked) return;
+  for (int i = 0; i < PLANES; i++) {
+    ncc_buffer_free(&(*masked)->image.planes[i]);
+    ncc_buffer_free(&(*masked)->tmpl.planes[i]);
+  }
+  for (int i = 0; i < SUMS; i++) ncc_buffer_free(&(*masked)->sums[i]);
+  free(*masked);
+  *masked = NULL;
+}
+
+static void choose_size(const ncc_geometry *g, int64_t *rows, int64_t *cols) {
+  const ncc_rect *trim = &g->trim, *s = &g->search;
+  *rows = ncc_fft_length(
+      ncc_max(2, ncc_geometry_min_fft(trim->y1 - trim->y0, g->template_rows, s->y0 - trim->y0, s->y1 - 1 - trim->y0)));
+  *cols = ncc_fft_length(
+      ncc_max(2, ncc_geometry_min_fft(trim->x1 - trim->x0, g->template_cols, s->x0 - trim->x0, s->x1 - 1 - trim->x0)));
+}
+
+int64_t ncc_masked_bytes(const ncc_geometry *g) {
+  int64_t rows, cols;
+  choose_size(g, &rows, &cols);
+  return (2 * PLANES + SUMS) * 8 * rows * 2 * (cols / 2 + 1);
+}
+
+/** Fills the planes of an operand with what lies in `part`; of templates reversed, so that a product correlates. */
+static ncc_status fill(ncc_masked *m, const ncc_prepared *p, const ncc_rect *part, bool reversed, operand *o) {
+  ncc_status status = NCC_OK;
+  const int64_t height = part->y1 - part->y0, width = part->x1 - part->x0;
+  double *planes[PLANES], squares[PLANES] = {0};
+  for (int i = 0; i < PLANES; i++) {
+    NCC_TRY(ncc_buffer_reserve(&o->planes[i], 8 * m->rows * m->stride, "masked pairs"));
+    planes[i] = o->planes[i].data;
+    memset(planes[i], 0, (size_t)(8 * m->rows * m->stride));
+  }
+  double *pixels = malloc((size_t)width * sizeof *pixels);
+  NCC_CHECK(pixels, NCC_ERR_NOMEM, "out of memory for a row of %lld pixels", (long long)width);
+  for (int64_t y = 0; y < height; y++) {
+    ncc_prepared_row(p, part->y0 + y, part->x0, width, pixels);
+    const uint8_t *valid = p->valid ? p->valid + (part->y0 + y) * p->pixels.cols + part->x0 : NULL;
+    const int64_t to = (reversed ? height - 1 - y : y) * m->stride;
+    for (int64_t x = 0; x < width; x++) {
+      if (valid && !valid[x]) continue;
+      const int64_t at = to + (reversed ? width - 1 - x : x);
+      const double d = pixels[x] - o->c;
+      planes[MASK][at] = 1;
+      planes[VALUES][at] = d;
+      planes[SQUARES][at] = d * d;
+      squares[MASK] += 1;
+      squares[VALUES] += d * d;
+      squares[SQUARES] += d * d * (d * d);
+    }
+  }
+  free(pixels);
+  for (int i = 0; i < PLANES; i++) o->norms[i] = sqrt(squares[i]);
+
+cleanup:
+  return status;
+}
+
+typedef struct plans {
+  fftw_plan forward, inverse;
+} plans;
+
+static ncc_status make_plans(const ncc_masked *m, double *a, plans *p) {
+  ncc_fft_lock();
+  p->forward = fftw_plan_dft_r2c_2d((int)m->rows, (int)m->cols, a, (fftw_complex *)a, FFTW_ESTIMATE);
+  p->inverse = fftw_plan_dft_c2r_2d((int)m->rows, (int)m->cols, (fftw_complex *)a, a, FFTW_ESTIMATE);
+  ncc_fft_unlock();
+  if (p->forward && p->inverse) return NCC_OK;
+  return ncc_error_set(NCC_ERR_INTERNAL, "no float64 FFT plan for %lldx%lld", (long long)m->rows, (long long)m->cols);
+}
+
+static void drop_plans(plans *p) {
+  ncc_fft_lock();
+  if (p->forward) fftw_destroy_plan(p->forward);
+  if (p->inverse) fftw_destroy_plan(p->inverse);
+  ncc_fft_unlock();
+}
+
+static void transform_operand(const plans *p, const operand *o) {
+  for (int i = 0; i < PLANES; i++) {
+    double *a = o->planes[i].data;
+    fftw_execute_dft_r2c(p->forward, a, (fftw_complex *)a);
+  }
+}
+
+static ncc_status correlate(ncc_masked *m, const plans *plan, int image_plane, int tmpl_plane, ncc_buffer *out) {
+  ncc_status status = ncc_buffer_reserve(out, 8 * m->rows * m->stride, "masked pairs");
+  if (status != NCC_OK) return status;
+  if (ncc_stop_came(m->context->config)) return ncc_error_set(NCC_ERR_STOPPED, "stopped");
+  const double *a = m->image.planes[image_plane].data, *b = m->tmpl.planes[tmpl_plane].data;
+  double *to = out->data;
+  for (int64_t i = 0; i < m->rows * m->stride; i += 2) {
+    to[i] = a[i] * b[i] - a[i + 1] * b[i + 1];
+    to[i + 1] = a[i] * b[i + 1] + a[i + 1] * b[i];
+  }
+  fftw_execute_dft_c2r(plan->inverse, (fftw_complex *)to, to);
+  return NCC_OK;
+}
+
+/** All sums of a task, undivided by the number of points. */
+static ncc_status make_sums(ncc_masked *m, const ncc_task *task) {
+  static const int factors[SUMS][2] = {[N] = {MASK, MASK},   [S] = {VALUES, MASK},  [Q] = {SQUARES, MASK},
+                                       [U] = {MASK, VALUES}, [V] = {MASK, SQUARES}, [P] = {VALUES, VALUES}};
+  ncc_status status = NCC_OK;
+  plans plan = {0};
+  const ncc_geometry *g = task->geometry;
+  const bool same = m->serial == task->image_serial && ncc_geometry_equal(&m->geometry, g);
+  const ncc_rect whole = {0, 0, g->template_rows, g->template_cols};
+  m->serial = -1;
+  m->geometry = *g;
+  choose_size(g, &m->rows, &m->cols);
+  m->stride = 2 * (m->cols / 2 + 1);
+  m->integers = task->image->narrow;
+  m->image.c = m->integers ? nearbyint(task->image->mean) : task->image->mean;
+  m->tmpl.c = task->tmpl->mean;
+  NCC_TRY(ncc_buffer_reserve(&m->sums[N], 8 * m->rows * m->stride, "masked pairs"));
+  NCC_TRY(make_plans(m, m->sums[N].data, &plan));
+  if (!same) {
+    NCC_TRY(fill(m, task->image, &g->trim, false, &m->image));
+    transform_operand(&plan, &m->image);
+  }
+  NCC_TRY(fill(m, task->tmpl, &whole, true, &m->tmpl));
+  transform_operand(&plan, &m->tmpl);
+  for (int i = 0; i < SUMS; i++) NCC_TRY(correlate(m, &plan, factors[i][0], factors[i][1], &m->sums[i]));
+  m->serial = task->image_serial;
+
+cleanup:
+  drop_plans(&plan);
+  return status;
+}
+
+/** Bounds of the sums of all positions. */
+typedef struct errors {
+  double of[SUMS];
+} errors;
+
+static errors find_errors(const ncc_masked *m) {
+  const double *a = m->image.norms, *b = m->tmpl.norms;
+  const double unit = (10 + log2((double)m->rows * (double)m->cols) / 2) * 0x1p-52;
+  return (errors){{[N] = unit * a[MASK] * b[MASK],
+                   [S] = unit * a[VALUES] * b[MASK],
+                   [Q] = unit * a[SQUARES] * b[MASK],
+                   [U] = unit * a[MASK] * b[VALUES],
+                   [V] = unit * a[MASK] * b[SQUARES],
+                   [P] = unit * a[VALUES] * b[VALUES]}};
+}
+
+/** ssd from a sum and squares over n pixels, and its bound. */
+static double ssd_of(double s, double q, double n, double s_error, double q_error, double *error) {
+  *error = q_error + (2 * fabs(s) + s_error) * s_error / n + 0x1p-50 * (fabs(q) + s * s / n);
+  return q - s * s / n;
+}
+
+/** Considers a position whose sums are known within the errors. */
+static void consider(const ncc_masked *m, const errors *e, double eps, int64_t y, int64_t x, const double sums[SUMS],
+                     ncc_proposal *out, _Atomic double *best) {
+  const double n = sums[N];
+  double s = sums[S], q = sums[Q], s_error = e->of[S], q_error = e->of[Q], w_error, t_error;
+  if (m->integers && s_error < 0.4 && q_error < 0.4) {
+    s = nearbyint(s);
+    q = nearbyint(q);
+    s_error = q_error = 0;
+  }
+  const bool exact = q_error == 0 && n * q < 0x1p52 && s * s < 0x1p52;
+  const double w = ssd_of(s, q, n, s_error, q_error, &w_error);
+  const double t = ssd_of(sums[U], sums[V], n, e->of[U], e->of[V], &t_error);
+  const ncc_bounds bounds = {.inv_norm = 1, .to_evaluation = 1};
+  if (exact && n * q == s * s) {
+    ncc_proposal_consider(out, &bounds, y, x, 0, 0, best);
+    return;
+  }
+  const double numerator = sums[P] - s * sums[U] / n;
+  const double error = e->of[P] + (fabs(s) * e->of[U] + fabs(sums[U]) * s_error + s_error * e->of[U]) / n +
+                       0x1p-50 * (fabs(sums[P]) + fabs(s * sums[U]) / n);
+  const double w_least = w - w_error, t_least = t - t_error;
+  const bool known = w_least > WELL_ABOVE * w_error && t_least > WELL_ABOVE * t_error && w_least > 0 && t_least > 0;
+  const double slack = known ? w_error / w_least + t_error / t_least + 1e-14 : 0;
+  const double eps2 = eps * eps, product = w * t;
+  const bool sure = known && product > eps2 * (1 + 4 * slack);
+  ncc_bounds b = {.error = error, .inv_norm = 1, .relative_slack = slack, .absolute_slack = 1e-15, .to_evaluation = 1};
+  if (known && eps > 0) {
+    b.zero_lo = eps2 * (1 - 4 * slack);
+    b.zero_hi = eps2 * (1 + 4 * slack);
+  }
+  const double least = w_least > 0 && t_least > 0 ? w_least * t_least : 0;
+  out->error = fmax(out->error, 4 * error);
+  ncc_proposal_consider(out, &b, y, x, numerator, sure || known ? product : -fmax(least, 1e-300), best);
+}
+
+ncc_status ncc_masked_propose(ncc_masked *m, const ncc_task *task, double min_overlap, ncc_proposal *out, int64_t *y,
+                              int64_t *x) {
+  ncc_status status = NCC_OK;
+  const ncc_geometry *g = task->geometry;
+  const double n_tmpl = (double)task->tmpl->n_valid;
+  const double eps = m->context->eps * task->image->scale * task->tmpl->scale;
+  _Atomic double best = -2;
+  *y = *x = -1;
+  ncc_proposal_reset(out);
+  if (!task->again) NCC_TRY(make_sums(m, task));
+  const double points = (double)m->rows * (double)m->cols;
+  const errors e = find_errors(m);
+  for (int64_t row = g->search.y0; row < g->search.y1; row++) {
+    int64_t segments[NCC_SEGMENTS_MOST][2];
+    const int count = ncc_geometry_segments(g, row, segments);
+    for (int k = 0; k < count; k++)
+      for (int64_t col = segments[k][0]; col < segments[k][1]; col++) {
+        const int64_t at = (row - g->trim.y0) * m->stride + col - g->trim.x0;
+        double sums[SUMS];
+        for (int i = 0; i < SUMS; i++) sums[i] = ((const double *)m->sums[i].data)[at] / points;
+        sums[N] = nearbyint(sums[N]);
+        if (!ncc_masked_enough(sums[N], n_tmpl, min_overlap)) continue;
+        if (*y < 0) {
+          *y = row;
+          *x = col;
+        }
+        consider(m, &e, eps, row, col, sums, out, &best);
+      }
+  }
+  NCC_TRY(ncc_proposal_finish(out));
+
+cleanup:
+  return status;
+}
