@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # First measurements on a machine with a GPU (docs/gpu.md): bench/gpu.sh [cmake arguments]
+# For a machine without compiler, MPI and HDF5: bench/gpu.sh --bundle DIR, see gpu_bundle.sh.
 # Builds preset cuda, compares bytes with the CPU engine, runs compute-sanitizer, measures rates by streams and ranks.
 # Results: _work/gpu/. Ends with 77 where there is no GPU.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+if [[ "${1:-}" == --bundle ]]; then exec bench/gpu_bundle.sh "${@:2}"; fi
 export PATH="$PATH:${CUDA_HOME:-/usr/local/cuda}/bin"
 command -v nvcc >/dev/null || { echo "no nvcc: nothing to measure"; exit 77; }
 nvidia-smi -L 2>/dev/null || { echo "no GPU: nothing to measure"; exit 77; }

@@ -1,15 +1,8 @@
 #!/usr/bin/env bash
 # The self-test on the stand-in: the published digest, and every pair computed there: gpu_selftest.sh PROGRAM [ARGUMENTS]
-# gpu_selftest.sh --library SOURCE_DIR: the same by the program of the library alone, built without MPI and HDF5.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-if [[ "$1" == --library ]]; then
-  cmake -S "$2" -B "$folder/build" -G Ninja -DMPIXCORR_LIBRARY_ONLY=ON -DMPIXCORR_CUDA=host \
-    -DCMAKE_DISABLE_FIND_PACKAGE_MPI=ON -DCMAKE_DISABLE_FIND_PACKAGE_HDF5=ON >/dev/null
-  cmake --build "$folder/build" --target mpixcorr-selftest >/dev/null
-  set -- "$folder/build/mpixcorr-selftest"
-fi
 CUDA_HOST_COUNT=$folder/counts "$@" --device gpu --seconds 0 >"$folder/page" || { cat "$folder/page"; exit 1; }
 cat "$folder/page"
 grep -q '^engine   gpu;' "$folder/page" || { echo "another engine was tested"; exit 1; }
