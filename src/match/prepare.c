@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "match/kernels/kernels.h"
 
-enum { ROWS_PER_ITEM = 32, SEGMENT = 1024 };
+enum { ROWS_PER_ITEM = 32, SEGMENT = 1024, GATHERED_BYTES = 4096 };
 
 typedef struct row_moments {
   double s, q, lo, hi, bad;
@@ -24,7 +24,8 @@ typedef struct moments_job {
   const ncc_prepared *prepared;
   const ncc_kernels *kernels;
   double c;
-  row_moments *rows;
+  bool exact;          // see sums_are_exact()
+  row_moments *parts;  // of each item where sums are exact, else of each row
 } moments_job;
 
 void ncc_prepared_row(const ncc_prepared *prepared, int64_t row, int64_t col, int64_t n, double *out) {
@@ -61,21 +62,60 @@ static void row_moments_get(const moments_job *job, int64_t row, row_moments *ou
   }
 }
 
+/** Small integers about a centre of few bits: all sums are multiples of a power of two, and too small to round. */
+static bool sums_are_exact(const ncc_prepared *p, double c) {
+  const ncc_dtype type = p->pixels.dtype;
+  const bool byte = type == NCC_U8 || type == NCC_I8;
+  if (!byte && type != NCC_U16 && type != NCC_I16) return false;
+  double step = 1;
+  while (c != rint(c / step) * step)
+    if ((step /= 2) < 0x1p-20) return false;
+  const double largest = ((byte ? 0x1p8 : 0x1p16) + fabs(c)) / step;
+  return (double)p->pixels.rows * (double)p->pixels.cols * largest * largest < 0x1p52;
+}
+
+/** Rows whose sums are exact, and so may be taken in any order: all in one run; short rows that lie apart are gathered
+ *  first. */
+static void exact_moments_get(const moments_job *job, int64_t row, int64_t end, row_moments *out) {
+  const ncc_array *pixels = &job->prepared->pixels;
+  const int64_t bytes = pixels->cols * (int64_t)ncc_dtype_size(pixels->dtype);
+  const bool apart = pixels->row_stride != pixels->cols;
+  const int64_t at_once = apart ? ncc_max(GATHERED_BYTES / bytes, 1) : end - row;
+  char gathered[GATHERED_BYTES];
+  ncc_lane_sums sums = {0};
+  *out = (row_moments){.lo = INFINITY, .hi = -INFINITY};
+  for (int64_t next; row < end; row = next) {
+    const void *run = ncc_array_at(pixels, row, 0);
+    next = ncc_min(row + at_once, end);
+    for (int64_t r = row; apart && at_once > 1 && r < next; r++)
+      memcpy(gathered + (r - row) * bytes, ncc_array_at(pixels, r, 0), (size_t)bytes);
+    job->kernels->moments(pixels->dtype, apart && at_once > 1 ? gathered : run, (next - row) * pixels->cols, 1, job->c,
+                          &sums, &out->lo, &out->hi, &out->bad);
+  }
+  out->s = ncc_lanes_sum(sums.s);
+  out->q = ncc_lanes_sum(sums.q);
+}
+
 static void moments_item(void *context, int64_t item, int thread) {
   (void)thread;
   const moments_job *job = context;
-  const int64_t end = ncc_min((item + 1) * ROWS_PER_ITEM, job->prepared->pixels.rows);
-  for (int64_t row = item * ROWS_PER_ITEM; row < end; row++) row_moments_get(job, row, &job->rows[row]);
+  const int64_t first = item * ROWS_PER_ITEM, end = ncc_min(first + ROWS_PER_ITEM, job->prepared->pixels.rows);
+  if (job->exact)
+    exact_moments_get(job, first, end, &job->parts[item]);
+  else
+    for (int64_t row = first; row < end; row++) row_moments_get(job, row, &job->parts[row]);
 }
 
-/** One pass over all rows about job->c, summed in order of rows. */
-static row_moments all_moments(ncc_pool *pool, moments_job *job) {
-  int64_t rows = job->prepared->pixels.rows;
+/** One pass over all rows about c, summed in order of rows. */
+static row_moments all_moments(ncc_pool *pool, moments_job *job, double c) {
+  const int64_t rows = job->prepared->pixels.rows, items = ncc_ceil_div(rows, ROWS_PER_ITEM);
   row_moments total = {.lo = INFINITY, .hi = -INFINITY};
   double s_lost = 0, q_lost = 0;
-  ncc_pool_run(pool, ncc_ceil_div(rows, ROWS_PER_ITEM), moments_item, job);
-  for (int64_t row = 0; row < rows; row++) {
-    const row_moments *r = &job->rows[row];
+  job->c = c;
+  job->exact = sums_are_exact(job->prepared, c);
+  ncc_pool_run(pool, items, moments_item, job);
+  for (int64_t part = 0; part < (job->exact ? items : rows); part++) {
+    const row_moments *r = &job->parts[part];
     ncc_add_exactly(&total.s, &s_lost, r->s);
     ncc_add_exactly(&total.q, &q_lost, r->q);
     if (r->lo < total.lo) total.lo = r->lo;
@@ -110,11 +150,11 @@ static ncc_status find_moments(ncc_pool *pool, ncc_prepared *p) {
   ncc_status status = NCC_OK;
   const double n = (double)p->pixels.rows * (double)p->pixels.cols;
   moments_job job = {.prepared = p, .kernels = ncc_kernels_get()};
-  job.rows = malloc((size_t)p->pixels.rows * sizeof *job.rows);
-  NCC_CHECK(job.rows, NCC_ERR_NOMEM, "out of memory for the moments of %lld rows", (long long)p->pixels.rows);
+  job.parts = malloc((size_t)p->pixels.rows * sizeof *job.parts);
+  NCC_CHECK(job.parts, NCC_ERR_NOMEM, "out of memory for the moments of %lld rows", (long long)p->pixels.rows);
   p->scale = 1;
   if (p->pixels.dtype == NCC_F64) {
-    row_moments total = all_moments(pool, &job);
+    row_moments total = all_moments(pool, &job, 0);
     p->finite = total.bad == 0;
     if (!p->finite) goto cleanup;
     p->scale = safe_scale(total.lo, total.hi);
@@ -123,14 +163,12 @@ static ncc_status find_moments(ncc_pool *pool, ncc_prepared *p) {
   row_moments_get(&job, p->pixels.rows / 2, &middle);
   p->finite = middle.bad == 0;
   if (!p->finite) goto cleanup;
-  job.c = few_bits(middle.s / (double)p->pixels.cols);
-  row_moments total = all_moments(pool, &job);
+  row_moments total = all_moments(pool, &job, few_bits(middle.s / (double)p->pixels.cols));
   p->finite = total.bad == 0;
   if (!p->finite) goto cleanup;
   p->ssd = total.q - total.s * total.s / n;
   if (!(total.q <= 4 * p->ssd)) {
-    job.c += total.s / n;
-    total = all_moments(pool, &job);
+    total = all_moments(pool, &job, job.c + total.s / n);
     p->ssd = total.q - total.s * total.s / n;
   }
   p->mean = job.c + total.s / n;
@@ -141,7 +179,7 @@ static ncc_status find_moments(ncc_pool *pool, ncc_prepared *p) {
   if (p->flat || p->ssd < 0) p->ssd = 0;
 
 cleanup:
-  free(job.rows);
+  free(job.parts);
   return status;
 }
 

@@ -125,6 +125,11 @@ INLINE floats floats_of_doubles(doubles v) {
                    __builtin_convertvector(v, floats), __builtin_convertvector(v, floats));
 }
 
+INLINE floats floats_of_ints(ints v) {
+  return FOR_WIDTH((floats)_mm256_cvtepi32_ps((__m256i)v), (floats)_mm_cvtepi32_ps((__m128i)v),
+                   __builtin_convertvector(v, floats), __builtin_convertvector(v, floats));
+}
+
 /** Bits of a where the mask is set, else those of b. */
 #define CHOOSE(type, mask_type, mask, a, b) (type)(((mask_type)(a) & (mask)) | ((mask_type)(b) & ~(mask)))
 
@@ -226,9 +231,15 @@ INLINE __m128i some_bytes(const void *p, size_t bytes) {
 #endif
 
 /** Small integers by way of 32 bits, for which there are instructions. */
-#define LOAD_SMALL(name, type, wide, middle)                                                                 \
-  INLINE doubles load_##name(const type *p) {                                                                \
-    return doubles_of_ints(FOR_WIDTH((ints)wide, (ints)middle, ((ints){p[0], p[1]}), ((ints){p[0], p[1]}))); \
+#define LOAD_SMALL(name, type, wide, middle)                                                \
+  INLINE ints ints_##name(const type *p) {                                                  \
+    return FOR_WIDTH((ints)wide, (ints)middle, ((ints){p[0], p[1]}), ((ints){p[0], p[1]})); \
+  }                                                                                         \
+  INLINE doubles load_##name(const type *p) {                                               \
+    return doubles_of_ints(ints_##name(p));                                                 \
+  }                                                                                         \
+  INLINE floats floats_##name(const type *p) {                                              \
+    return floats_of_ints(ints_##name(p));                                                  \
   }
 LOAD_SMALL(NCC_U8, uint8_t, _mm256_cvtepu8_epi32(some_bytes(p, 8)), _mm_cvtepu8_epi32(some_bytes(p, 4)))
 LOAD_SMALL(NCC_I8, int8_t, _mm256_cvtepi8_epi32(some_bytes(p, 8)), _mm_cvtepi8_epi32(some_bytes(p, 4)))
@@ -265,6 +276,17 @@ INLINE doubles load_NCC_F32(const float *p) {
 INLINE doubles load_NCC_F64(const double *p) {
   return get(p);
 }
+
+// floats_NCC_U8() and so on: the same in float32, where that is exact for every pixel of the type.
+#define IS_SMALL_NCC_U8 1
+#define IS_SMALL_NCC_I8 1
+#define IS_SMALL_NCC_U16 1
+#define IS_SMALL_NCC_I16 1
+#define IS_SMALL_NCC_U32 0
+#define IS_SMALL_NCC_I32 0
+#define IS_SMALL_NCC_F16 0
+#define IS_SMALL_NCC_F32 0
+#define IS_SMALL_NCC_F64 0
 
 /** One pixel in float64, as ncc_array_value(). */
 #define VALUE_NCC_U8(v) (double)(v)
