@@ -100,7 +100,7 @@ static ncc_status make_matchers(job *j) {
                        .sharers = j->facts.device.sharers,
                        .streams = j->options->streams,
                        .threads = j->facts.threads,
-                       .memory_bytes = j->memory.limit_bytes,
+                       .memory_bytes = j->facts.device.use ? j->memory.limit_bytes : j->memory.matcher_bytes,
                        .fft_effort = j->options->fft_effort,
                        .stop = &j->stop};
   ncc_search search = j->options->search;
@@ -111,6 +111,7 @@ static ncc_status make_matchers(job *j) {
             ncc_error_message());
     j->facts.device.use = j->facts.device.first = 0;
     config.engine = ncc_engine_cpu();
+    config.memory_bytes = j->memory.matcher_bytes;
     status = ncc_matchers_create(&search, &config, 1, &j->matchers);
   }
   return status;

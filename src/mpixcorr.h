@@ -288,6 +288,23 @@ ncc_status ncc_matcher_match_masked(ncc_matcher *matcher, int64_t image_key, con
  *          is 0, where nothing was matched yet, or for NULL. */
 const ncc_peak *ncc_matcher_peaks(const ncc_matcher *matcher);
 
+/** What ncc_matcher_match_masked() is asked: templates to be sought on one image, its parameters as fields. */
+typedef struct ncc_group {
+  int64_t image_key;
+  const ncc_array *image, *image_mask;
+  int64_t n;
+  const ncc_array *templates, *template_masks;
+  const ncc_rect *windows;
+  ncc_result *results;
+  ncc_peak *peaks; /**< [n][search.peaks], as ncc_matcher_peaks() has them; NULL: not wanted */
+} ncc_group;
+
+/** Matches n groups, as one ncc_matcher_match() after the other would. Where the matcher has several threads and pairs
+ *  are small, each thread takes groups, or parts of them, by itself: hand over many at a time.
+ *  @param[in,out] groups  [n], borrowed; the results and peaks that they point to are written
+ *  @return as ncc_matcher_match(); that a key stands for two images of one call may show when some are done. */
+ncc_status ncc_matcher_match_groups(ncc_matcher *matcher, int64_t n, const ncc_group *groups);
+
 /** Search windows of predictions, for ncc_matcher_match(): offsets of the template's top-left pixel in the image that
  *  differ from (y, x) by at most the radii, as far as the full correlation and the crop reach.
  *  @param[in]  search     what the matcher was created for.
@@ -339,7 +356,8 @@ const ncc_counters *ncc_matcher_counters(const ncc_matcher *matcher);
  *  match. */
 const char *ncc_matcher_device_trouble(const ncc_matcher *matcher);
 
-/** Bytes that the matcher allocates at most for a pair of this shape, pixels of the caller not included.
+/** Bytes that the matcher allocates at most for a pair of this shape, pixels of the caller not included. Several
+ * threads allocate more for small pairs, which each of them does by itself, where memory_bytes has room for that.
  *  @return NCC_OK; NCC_ERR_USAGE as ncc_matcher_create(), and as ncc_matcher_match() for shapes;
  *          NCC_ERR_SHAPE if the template is larger than the image or nothing is left to search. */
 ncc_status ncc_matcher_memory(const ncc_search *search, const ncc_config *config, int64_t image_rows,

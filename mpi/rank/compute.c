@@ -1,5 +1,6 @@
-/** The threads that drive the matchers: each takes a piece of a batch at a time, so that batches of several images, and
- *  several batches, are under way at once. Batches are finished in the order in which they came. */
+/** The threads that drive the matchers: each takes a piece of a batch at a time, or a lone one all pieces that have
+ * come, so that batches of several images, and several batches, are under way at once. Batches are finished in the
+ * order in which they came. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,41 +32,67 @@ static int64_t wait_for_pixels(ncc_pipeline *pipeline, const ncc_batch_task *tas
   return failed || ncc_stop_asked(pipeline->options.stop) ? at : loaded;
 }
 
-/** What a thread computes at a time. */
+/** What a thread computes at a time: consecutive pieces of a batch. */
 typedef struct claim {
   ncc_batch_task *task;
-  int64_t piece, first; /* its first pair */
+  int64_t piece, pieces; /* the first of them, and how many */
+  int64_t first, pairs;  /* the first pair, and how many */
 } claim;
+
+/** What is matched at once: pairs whose pixels have come, by their images. Arrays as long as a claim. */
+typedef struct groups_at_work {
+  ncc_array *images, *templates;
+  ncc_group *groups;
+} groups_at_work;
+
+/** Pairs [at, end) of a batch as groups; pair `at` belongs to piece *piece, which ends before pair *piece_end, and on
+ *  return pair `end` does. @return how many groups */
+static int64_t make_groups(const ncc_catalog *catalog, const ncc_batch *batch, int64_t at, int64_t end, int64_t *piece,
+                           int64_t *piece_end, const groups_at_work *work) {
+  int64_t count = 0;
+  ncc_array *tmpl = work->templates;
+  while (at < end) {
+    const int64_t image = batch->pieces[*piece].image, next = *piece_end < end ? *piece_end : end;
+    const ncc_pixels *pixels = ncc_batch_pixels(batch, NCC_IMAGE, image);
+    work->images[count] = make_array(catalog, NCC_IMAGE, image, pixels);
+    work->groups[count] = (ncc_group){.image_key = pixels ? image : -1,
+                                      .image = &work->images[count],
+                                      .n = next - at,
+                                      .templates = tmpl,
+                                      .windows = batch->windows ? batch->windows + at : NULL,
+                                      .results = batch->results + at,
+                                      .peaks = batch->peaks ? batch->peaks + at * batch->n_peaks : NULL};
+    count++;
+    for (; at < next; at++) {
+      const int64_t index = batch->templates[at];
+      *tmpl++ = make_array(catalog, NCC_TEMPLATE, index, ncc_batch_pixels(batch, NCC_TEMPLATE, index));
+    }
+    if (at == *piece_end && ++*piece < batch->n_pieces) *piece_end += batch->pieces[*piece].count;
+  }
+  return count;
+}
 
 static ncc_status compute(ncc_computer *computer, const claim *c, double *waited_s) {
   ncc_status status = NCC_OK;
   ncc_pipeline *pipeline = computer->pipeline;
-  const ncc_catalog *catalog = pipeline->options.catalog;
   const ncc_batch *batch = c->task->done.batch;
-  const ncc_piece *piece = &batch->pieces[c->piece];
-  const ncc_pixels *pixels = NULL;
-  ncc_array *templates = malloc((size_t)piece->count * sizeof *templates);
-  NCC_CHECK(templates, NCC_ERR_NOMEM, "out of memory for %lld pairs", (long long)piece->count);
-  for (int64_t at = c->first, end = c->first + piece->count; at < end;) {
+  groups_at_work work = {malloc((size_t)c->pieces * sizeof *work.images),
+                         malloc((size_t)c->pairs * sizeof *work.templates),
+                         malloc((size_t)c->pieces * sizeof *work.groups)};
+  NCC_CHECK(work.images && work.templates && work.groups, NCC_ERR_NOMEM, "out of memory for %lld pairs",
+            (long long)c->pairs);
+  int64_t piece = c->piece, piece_end = c->first + batch->pieces[piece].count;
+  for (int64_t at = c->first, end = c->first + c->pairs; at < end;) {
     const int64_t loaded = wait_for_pixels(pipeline, c->task, at, waited_s), next = loaded < end ? loaded : end;
     if (next == at) goto cleanup; /* the rest stays pending */
-    for (int64_t k = at; k < next; k++) {
-      const int64_t index = batch->templates[k];
-      templates[k - at] = make_array(catalog, NCC_TEMPLATE, index, ncc_batch_pixels(batch, NCC_TEMPLATE, index));
-    }
-    pixels = ncc_batch_pixels(batch, NCC_IMAGE, piece->image);
-    const ncc_array image = make_array(catalog, NCC_IMAGE, piece->image, pixels);
-    const ncc_status matched =
-        ncc_matcher_match(computer->matcher, pixels ? piece->image : -1, &image, next - at, templates,
-                          batch->windows ? batch->windows + at : NULL, batch->results + at);
-    if (batch->peaks && (matched == NCC_OK || matched == NCC_ERR_STOPPED)) /* some are done before a stop */
-      memcpy(batch->peaks + at * batch->n_peaks, ncc_matcher_peaks(computer->matcher),
-             (size_t)((next - at) * batch->n_peaks) * sizeof *batch->peaks);
-    NCC_TRY(matched);
+    const int64_t groups = make_groups(pipeline->options.catalog, batch, at, next, &piece, &piece_end, &work);
+    NCC_TRY(ncc_matcher_match_groups(computer->matcher, groups, work.groups));
     at = next;
   }
 cleanup:
-  free(templates);
+  free(work.images);
+  free(work.templates);
+  free(work.groups);
   return status;
 }
 
@@ -79,7 +106,7 @@ static void tell_device_trouble(const ncc_computer *computer) {
   fprintf(stderr, "mpixcorr: warning: rank %d: %s; the CPU engine does it\n", pipeline->options.rank, why);
 }
 
-/** Computes a piece, and takes down how long it took; of several threads at work each counts for its part. The mutex is
+/** Computes pieces, and takes down how long it took; of several threads at work each counts for its part. The mutex is
  *  held, but not meanwhile. */
 static void compute_claim(ncc_computer *computer, const claim *c) {
   ncc_pipeline *pipeline = computer->pipeline;
@@ -100,7 +127,7 @@ static void compute_claim(ncc_computer *computer, const claim *c) {
   pipeline->stats.wait_s += part * waited_s;
   tell_device_trouble(computer);
   if (status != NCC_OK && status != NCC_ERR_STOPPED) ncc_batch_task_fail(c->task, status);
-  c->task->n_computed++;
+  c->task->n_computed += c->pieces;
 }
 
 /** How well a piece of that image suits a thread. */
@@ -122,14 +149,19 @@ static bool claim_piece(ncc_computer *computer, claim *out) {
     const ncc_piece *piece = &batch->pieces[task->n_claimed];
     if (best >= 0 && task->n_loaded < task->first_pair + piece->count) break;
     const int fit = suits(computer, piece->image);
-    if (fit > best) *out = (claim){task, task->n_claimed, task->first_pair};
+    if (fit > best) *out = (claim){.task = task, .piece = task->n_claimed, .first = task->first_pair};
     best = fit > best ? fit : best;
     if (computer->pipeline->options.n_matchers == 1) break;
   }
   if (best < 0) return false;
-  const ncc_piece *piece = &out->task->done.batch->pieces[out->task->n_claimed++];
-  out->task->first_pair += piece->count;
-  computer->image = piece->image;
+  const ncc_batch *batch = out->task->done.batch;
+  do {  // a lone matcher has threads for many pairs at once
+    out->pairs += batch->pieces[out->piece + out->pieces++].count;
+  } while (computer->pipeline->options.n_matchers == 1 && out->piece + out->pieces < batch->n_pieces &&
+           out->first + out->pairs + batch->pieces[out->piece + out->pieces].count <= out->task->n_loaded);
+  out->task->n_claimed += out->pieces;
+  out->task->first_pair += out->pairs;
+  computer->image = batch->pieces[out->piece + out->pieces - 1].image;
   return true;
 }
 

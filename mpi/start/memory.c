@@ -79,19 +79,29 @@ ncc_status ncc_memory_check(const ncc_input_size *size, const ncc_run_options *o
 
 /* ---- the whole -------------------------------------------------------------------------------------------------- */
 
-/** What a rank needs at least for a pair of a kind, beside its tables. */
+/** The part of a rank's memory, at most, that goes to threads who each do small pairs by themselves. */
+enum { CREW_PART = 4 };
+
+/** What a rank needs at least for a pair of a kind, beside its tables.
+ *  @param[out] crew_bytes  that its matcher takes more where it has them, of the limit */
 static ncc_status find_need(const ncc_run_options *options, const ncc_memory_use *use, int matchers,
-                            const ncc_work_kind *kind, ncc_forecast_memory *out) {
+                            const ncc_work_kind *kind, int64_t limit_bytes, ncc_forecast_memory *out,
+                            int64_t *crew_bytes) {
   ncc_status status = NCC_OK;
   const ncc_geometry *g = &kind->geometry;
-  const ncc_config config = {.engine = use->gpu ? ncc_engine_gpu() : NULL,
-                             .threads = ncc_matchers_threads(use->threads, matchers)};
+  ncc_config config = {.engine = use->gpu ? ncc_engine_gpu() : NULL,
+                       .threads = ncc_matchers_threads(use->threads, matchers),
+                       .memory_bytes = 1};
   *out = (ncc_forecast_memory){.program_bytes = NCC_PROGRAM_BYTES};
   // At work, and read ahead; and what the last hand-out left.
   out->pixel_bytes = (matchers + 1 + use->shipped) * (kind->image_bytes + kind->template_bytes);
   if (options->search.n_filters) out->pixel_bytes += 2 * kind->image_bytes; /* as stored, and the last one filtered */
   NCC_TRY(ncc_matcher_memory(&options->search, &config, g->image_rows, g->image_cols, g->template_rows,
                              g->template_cols, &out->matcher_bytes));
+  config.memory_bytes = ncc_max(limit_bytes / CREW_PART, 1);
+  NCC_TRY(ncc_matcher_memory(&options->search, &config, g->image_rows, g->image_cols, g->template_rows,
+                             g->template_cols, crew_bytes));
+  *crew_bytes -= out->matcher_bytes;
   out->matcher_bytes *= matchers;
 cleanup:
   return status;
@@ -103,14 +113,16 @@ static ncc_status find_needs(const ncc_work *work, const ncc_run_options *option
                              int matchers, const ncc_memory *root, ncc_forecast_memory *most) {
   ncc_status status = NCC_OK;
   const int64_t limit_bytes = root->limit_bytes;
+  int64_t most_crew_bytes = 0;
   *most = (ncc_forecast_memory){0};
   for (int32_t i = 0; i < work->n_kinds; i++) {
     const ncc_geometry *g = &work->kinds[i].geometry;
     ncc_forecast_memory need = {0};
+    int64_t crew_bytes = 0;
     // A file may declare sides of 2^29: where the pixels alone exceed the limit, what else is needed might overflow.
     int64_t bytes = g->image_rows * g->image_cols;
     if (bytes <= limit_bytes) {
-      NCC_TRY(find_need(options, use, matchers, &work->kinds[i], &need));
+      NCC_TRY(find_need(options, use, matchers, &work->kinds[i], limit_bytes, &need, &crew_bytes));
       bytes = need.program_bytes + root->table_bytes + need.matcher_bytes + need.pixel_bytes;
     }
     NCC_CHECK(bytes <= limit_bytes, NCC_ERR_MEMORY_LIMIT,
@@ -120,7 +132,10 @@ static ncc_status find_needs(const ncc_work *work, const ncc_run_options *option
               ncc_size_words((double)bytes), ncc_size_words((double)limit_bytes), limit_words(options));
     most->matcher_bytes = ncc_max(most->matcher_bytes, need.matcher_bytes);
     most->pixel_bytes = ncc_max(most->pixel_bytes, need.pixel_bytes);
+    most_crew_bytes = ncc_max(most_crew_bytes, crew_bytes);
   }
+  if (NCC_PROGRAM_BYTES + root->table_bytes + most->matcher_bytes + most->pixel_bytes + most_crew_bytes <= limit_bytes)
+    most->matcher_bytes += most_crew_bytes;
 cleanup:
   return status;
 }
@@ -130,6 +145,7 @@ static void divide(int64_t matcher_bytes, int64_t pixel_bytes, ncc_memory *memor
   // Half of the memory at most, because the system's own cache of the file serves all ranks of a node.
   const int64_t left_bytes = memory->limit_bytes - NCC_PROGRAM_BYTES - memory->table_bytes - matcher_bytes;
   const int64_t room_bytes = ncc_min(left_bytes, memory->limit_bytes / 2);
+  memory->matcher_bytes = matcher_bytes;
   memory->chunk_bytes = ncc_max(room_bytes / 16, 0);
   memory->pixel_bytes = ncc_max(room_bytes - 2 * memory->chunk_bytes, pixel_bytes);
 }
@@ -163,7 +179,10 @@ ncc_status ncc_memory_forecast(const ncc_run_options *options, int ranks, const 
   ncc_forecast_memory *m = &forecast->memory, need;
   *m = (ncc_forecast_memory){.program_bytes = NCC_PROGRAM_BYTES};
   for (int32_t i = 0; i < forecast->n_kinds; i++) {
-    NCC_TRY(find_need(options, use, (int)memory[one].matchers, forecast->kinds[i].kind, &need));
+    int64_t crew_bytes;
+    NCC_TRY(find_need(options, use, (int)memory[one].matchers, forecast->kinds[i].kind, memory[one].limit_bytes, &need,
+                      &crew_bytes));
+    need.matcher_bytes = ncc_min(need.matcher_bytes + crew_bytes, memory[one].matcher_bytes);
     if (need.matcher_bytes + need.pixel_bytes > m->matcher_bytes + m->pixel_bytes) *m = need;
   }
   m->pixel_bytes = ncc_max(m->pixel_bytes, ncc_min(memory[one].pixel_bytes, forecast->distinct_bytes));

@@ -24,6 +24,7 @@ enum { NCC_MEMORY_ROOT, NCC_MEMORY_OTHER };
 typedef struct ncc_memory {
   int64_t limit_bytes;   /**< all of it */
   int64_t table_bytes;   /**< what grows with the input */
+  int64_t matcher_bytes; /**< for the matcher */
   int64_t pixel_bytes;   /**< for pixels: at work, read ahead, kept because they are needed again, on their way */
   int64_t chunk_bytes;   /**< that HDF5 may keep of inflated chunks, of images and of templates each */
   int64_t handout_bytes; /**< pixels that a batch should need at most, about; one pair's may be more */

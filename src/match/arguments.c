@@ -114,3 +114,17 @@ ncc_status ncc_check_match(const ncc_array *image, int64_t n, const ncc_array *t
 cleanup:
   return status;
 }
+
+ncc_status ncc_check_groups(int64_t n, const ncc_group *groups) {
+  ncc_status status = NCC_OK;
+  NCC_CHECK(n >= 0 && n <= MOST_BYTES / (int64_t)sizeof *groups, NCC_ERR_USAGE, "n = %lld: expected a number of groups",
+            (long long)n);
+  if (n > 0) NCC_TRY(ncc_check_pointer(groups, "groups"));
+  for (int64_t i = 0; i < n; i++) {
+    const ncc_group *g = &groups[i];
+    NCC_TRY(ncc_check_match(g->image, g->n, g->templates, g->results, "results"));
+  }
+
+cleanup:
+  return status;
+}

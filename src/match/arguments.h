@@ -26,4 +26,7 @@ ncc_status ncc_check_mask(const ncc_array *mask, const ncc_array *of, int64_t in
 ncc_status ncc_check_match(const ncc_array *image, int64_t n, const ncc_array *templates, const void *out,
                            const char *name);
 
+/** What is asked of n groups. */
+ncc_status ncc_check_groups(int64_t n, const ncc_group *groups);
+
 #endif

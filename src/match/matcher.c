@@ -10,9 +10,11 @@
 #include "filter/filter.h"
 #include "match/answer.h"
 #include "match/arguments.h"
+#include "match/crew.h"
 #include "match/engine.h"
 #include "match/judge.h"
 #include "match/masked.h"
+#include "match/memory.h"
 #include "match/result.h"
 
 enum { CANDIDATES = 4096 };
@@ -24,6 +26,8 @@ struct ncc_matcher {
   ncc_counters counters;
   ncc_engine_context context;
   ncc_pool *pool;
+  ncc_crew *crew;                       // of the CPU engine, for small pairs; NULL: one thread, or a device
+  int64_t together_bytes;               // of the largest pair that all threads have done together
   const ncc_engine_ops *device_engine;  // what `state` of a lost or full device belongs to; NULL: none
   void *device_state;
   void *cpu_state;  // of the CPU engine that stands in for a device; made when it is needed
@@ -44,11 +48,12 @@ struct ncc_matcher {
   ncc_task *tasks;
   ncc_proposal *proposals;
   int64_t *indices;  // where the results of the tasks belong
-  ncc_peak *peaks;   // [n][search.peaks] of the last match; NULL: no list is asked for
+  ncc_peak *peaks;   // [n][search.peaks] of the last match of one group; NULL: no list is asked for
   int64_t peaks_capacity;
   // The batch at work, for decide_task().
   ncc_result *results;
-  int64_t first;  // of its tasks that the engine was given
+  ncc_peak *lists;  // [n][search.peaks] of the group; NULL: no lists are asked for
+  int64_t first;    // of its tasks that the engine was given
 };
 
 static ncc_status decide_task(void *user, int64_t i);
@@ -87,6 +92,8 @@ ncc_status ncc_matcher_create(const ncc_search *search, const ncc_config *config
   NCC_TRY(ncc_answerer_create(&m->context, &m->search, &m->answerer));
   m->answerer.engine = m->config.engine ? m->config.engine : ncc_engine_cpu();
   NCC_TRY(m->answerer.engine->create(&m->context, &m->answerer.state));
+  if (m->answerer.engine == ncc_engine_cpu() && ncc_pool_threads(m->pool) > 1)
+    NCC_TRY(ncc_crew_create(&m->search, &m->config, m->pool, &m->crew));
   *out = m;
   m = NULL;
 
@@ -113,39 +120,13 @@ void ncc_matcher_destroy(ncc_matcher **matcher) {
   ncc_prepared_clear(&m->image);
   ncc_buffer_free(&m->filtered_image);
   ncc_filter_scratch_free(&m->filter_scratch);
+  ncc_crew_destroy(&m->crew);
   if (m->answerer.engine) m->answerer.engine->destroy(m->answerer.state);
   if (m->device_engine) m->device_engine->destroy(m->device_state);
   ncc_engine_cpu()->destroy(m->cpu_state);
   ncc_answerer_clear(&m->answerer);
   ncc_pool_destroy(&m->pool);
   free(m);
-}
-
-static int64_t pair_bytes(const ncc_search *search, const ncc_engine_ops *engine, int threads, const ncc_geometry *g) {
-  int64_t bytes = engine->bytes ? engine->bytes(g, threads > 0 ? threads : 1) : 0;
-  if (engine->propose) bytes += ncc_second_tier_bytes(g);
-  if (search->n_filters)
-    bytes += ncc_filter_bytes(g->image_rows, g->image_cols) + ncc_filter_bytes(g->template_rows, g->template_cols);
-  bytes += search->peaks * (int64_t)(2 * sizeof(ncc_peak) + sizeof(ncc_rect));
-  if (search->normalize) bytes += 8 * (g->image_rows * g->image_cols + g->template_rows * g->template_cols);
-  return bytes;
-}
-
-ncc_status ncc_matcher_memory(const ncc_search *search, const ncc_config *config, int64_t image_rows,
-                              int64_t image_cols, int64_t template_rows, int64_t template_cols, int64_t *bytes) {
-  ncc_status status = NCC_OK;
-  ncc_geometry g;
-  NCC_TRY(ncc_check_search(search));
-  NCC_TRY(ncc_check_config(config));
-  NCC_TRY(ncc_check_pointer(bytes, "bytes"));
-  const ncc_engine_ops *engine = config && config->engine ? config->engine : ncc_engine_cpu();
-  NCC_TRY(ncc_check_shape(image_rows, image_cols, "image"));
-  NCC_TRY(ncc_check_shape(template_rows, template_cols, "template"));
-  NCC_TRY(ncc_geometry_create(search, NULL, image_rows, image_cols, template_rows, template_cols, &g));
-  *bytes = pair_bytes(search, engine, config ? config->threads : 1, &g);
-
-cleanup:
-  return status;
 }
 
 static ncc_status reserve_batch(ncc_matcher *m, int batch) {
@@ -180,7 +161,7 @@ static bool is_masked(const ncc_prepared *image, const ncc_prepared *tmpl) {
 
 /** Where the peaks of a template go; NULL where no list is asked for. */
 static ncc_peak *peaks_of(const ncc_matcher *m, int64_t index) {
-  return m->peaks ? m->peaks + index * m->search.peaks : NULL;
+  return m->lists ? m->lists + index * m->search.peaks : NULL;
 }
 
 /** A result is final. */
@@ -363,14 +344,19 @@ static bool settle_without_engine(const ncc_matcher *m, const ncc_prepared *tmpl
   return true;
 }
 
-static ncc_status check_memory(const ncc_matcher *m, const ncc_geometry *g) {
-  if (m->config.memory_bytes <= 0) return NCC_OK;
-  const int64_t bytes = pair_bytes(&m->search, m->answerer.engine, m->config.threads, g);
-  if (bytes <= m->config.memory_bytes) return NCC_OK;
-  return ncc_error_set(
-      NCC_ERR_MEMORY_LIMIT, "an image of %lldx%lld with a template of %lldx%lld needs %s, the limit is %s",
-      (long long)g->image_rows, (long long)g->image_cols, (long long)g->template_rows, (long long)g->template_cols,
-      ncc_size_words((double)bytes), ncc_size_words((double)m->config.memory_bytes));
+/** Whether there is room for a pair that all threads do together; a crew may have to go. */
+static ncc_status check_memory(ncc_matcher *m, const ncc_geometry *g) {
+  const int64_t limit = m->config.memory_bytes;
+  if (limit <= 0) return NCC_OK;
+  const int64_t bytes = ncc_pair_bytes(&m->search, m->answerer.engine, m->config.threads, g);
+  if (bytes > limit)
+    return ncc_error_set(NCC_ERR_MEMORY_LIMIT,
+                         "an image of %lldx%lld with a template of %lldx%lld needs %s, the limit is %s",
+                         (long long)g->image_rows, (long long)g->image_cols, (long long)g->template_rows,
+                         (long long)g->template_cols, ncc_size_words((double)bytes), ncc_size_words((double)limit));
+  m->together_bytes = ncc_max(m->together_bytes, bytes);
+  if (m->crew && m->together_bytes + ncc_crew_bytes(m->crew) > limit) ncc_crew_dismiss(m->crew);
+  return NCC_OK;
 }
 
 /** Templates of one geometry, in the order of their indices. */
@@ -467,13 +453,20 @@ cleanup:
   return status;
 }
 
-/** Matches templates by runs of one geometry. */
-static ncc_status match_all(ncc_matcher *m, int64_t image_key, const ncc_array *image, int64_t n,
-                            const ncc_array *templates, const ncc_rect *windows) {
+/** Matches the templates of a group by runs of one geometry, all threads together. */
+static ncc_status match_group(ncc_matcher *m, const ncc_group *group) {
   ncc_status status = NCC_OK;
+  const ncc_array *image = group->image, *templates = group->templates;
+  const ncc_rect *windows = group->windows;
+  const int64_t n = group->n;
   pending *order = NULL;
-  const bool seen = is_current(m, image_key, image);
-  NCC_TRY(take_image(m, image_key, image));
+  const bool seen = is_current(m, group->image_key, image);
+  m->results = group->results;
+  m->image_mask = group->image_mask;
+  m->template_masks = group->template_masks;
+  m->lists = m->search.peaks > 0 ? group->peaks : NULL;
+  NCC_TRY(check_key(m, group->image_key, image));
+  NCC_TRY(take_image(m, group->image_key, image));
   order = malloc((size_t)n * sizeof *order);
   NCC_CHECK(order, NCC_ERR_NOMEM, "out of memory for a group of %lld templates", (long long)n);
   for (int64_t i = 0; i < n; i++)
@@ -509,53 +502,94 @@ cleanup:
   return status;
 }
 
-/** Makes room for the peaks of n templates, none as yet. */
+/** Makes room for the peaks of n templates. */
 static ncc_status reserve_peaks(ncc_matcher *m, int64_t n) {
   ncc_status status = NCC_OK;
-  if (m->search.peaks == 0) return NCC_OK;
   const int64_t count = n * m->search.peaks;  // n is that of an array in memory
-  if (count > m->peaks_capacity) {
-    ncc_peak *peaks = realloc(m->peaks, (size_t)count * sizeof *peaks);
-    NCC_CHECK(peaks, NCC_ERR_NOMEM, "out of memory for %d peaks of each of %lld templates", m->search.peaks,
-              (long long)n);
-    m->peaks = peaks;
-    m->peaks_capacity = count;
-  }
-  for (int64_t i = 0; i < count; i++) m->peaks[i] = ncc_peak_none();
+  if (count <= m->peaks_capacity) return NCC_OK;
+  ncc_peak *peaks = realloc(m->peaks, (size_t)count * sizeof *peaks);
+  NCC_CHECK(peaks, NCC_ERR_NOMEM, "out of memory for %d peaks of each of %lld templates", m->search.peaks,
+            (long long)n);
+  m->peaks = peaks;
+  m->peaks_capacity = count;
 
 cleanup:
   return status;
 }
 
-ncc_status ncc_matcher_match(ncc_matcher *m, int64_t image_key, const ncc_array *image, int64_t n,
-                             const ncc_array *templates, const ncc_rect *windows, ncc_result *results) {
-  return ncc_matcher_match_masked(m, image_key, image, NULL, n, templates, NULL, windows, results);
+static ncc_status match_groups(ncc_matcher *m, int64_t n, const ncc_group *groups) {
+  ncc_status status = NCC_OK;
+  int64_t left = 0;
+  const ncc_group **in_work = malloc((size_t)n * sizeof *in_work);
+  NCC_CHECK(in_work, NCC_ERR_NOMEM, "out of memory for %lld groups", (long long)n);
+  for (int64_t i = 0; i < n; i++)
+    if (groups[i].n > 0) NCC_TRY(check_key(m, groups[i].image_key, groups[i].image));
+  for (int64_t i = 0; i < n; i++) {
+    const ncc_group *g = &groups[i];
+    for (int64_t k = 0; k < g->n; k++) g->results[k] = ncc_result_none(NCC_PAIR_PENDING);
+    for (int64_t k = 0; g->peaks && k < g->n * m->search.peaks; k++) g->peaks[k] = ncc_peak_none();
+    if (g->n > 0) in_work[left++] = g;
+  }
+  const int64_t limit = m->config.memory_bytes, room = limit > 0 ? ncc_max(limit - m->together_bytes, 1) : 0;
+  if (m->crew && left > 0) NCC_TRY(ncc_crew_match(m->crew, room, &left, in_work, &m->counters));
+  for (int64_t i = 0; i < left; i++) NCC_TRY(match_group(m, in_work[i]));
+
+cleanup:
+  free(in_work);
+  return status;
+}
+
+static ncc_status check_masks(const ncc_matcher *m, const ncc_group *g) {
+  ncc_status status = NCC_OK;
+  if (g->n == 0) return NCC_OK;
+  NCC_CHECK((!g->image_mask && !g->template_masks) || m->search.outside == NCC_OUTSIDE_IGNORE, NCC_ERR_USAGE,
+            "masks where zeros are outside the image: expected NCC_OUTSIDE_IGNORE");
+  if (g->image_mask) NCC_TRY(ncc_check_mask(g->image_mask, g->image, -1));
+  for (int64_t i = 0; g->template_masks && i < g->n; i++)
+    NCC_TRY(ncc_check_mask(&g->template_masks[i], &g->templates[i], i));
+
+cleanup:
+  return status;
+}
+
+/** Checks what is asked, and keeps others out. @param[in] listed  one group, whose peaks are kept by the matcher */
+static ncc_status match_alone(ncc_matcher *m, int64_t n, const ncc_group *groups, bool listed) {
+  ncc_status status = NCC_OK;
+  NCC_TRY(ncc_check_pointer(m, "matcher"));
+  NCC_TRY(ncc_check_groups(n, groups));
+  if (n == 0) return NCC_OK;
+  for (int64_t i = 0; i < n; i++) NCC_TRY(check_masks(m, &groups[i]));
+  if (atomic_flag_test_and_set(&m->busy))
+    return ncc_error_set(NCC_ERR_USAGE, "the matcher is at work in another thread: expected one thread at a time");
+  ncc_group one = groups[0];
+  if (listed && m->search.peaks > 0) status = reserve_peaks(m, one.n);
+  one.peaks = m->peaks;
+  if (status == NCC_OK) status = match_groups(m, n, listed ? &one : groups);
+  atomic_flag_clear(&m->busy);
+
+cleanup:
+  return status;
+}
+
+ncc_status ncc_matcher_match_groups(ncc_matcher *m, int64_t n, const ncc_group *groups) {
+  return match_alone(m, n, groups, false);
 }
 
 ncc_status ncc_matcher_match_masked(ncc_matcher *m, int64_t image_key, const ncc_array *image,
                                     const ncc_array *image_mask, int64_t n, const ncc_array *templates,
                                     const ncc_array *template_masks, const ncc_rect *windows, ncc_result *results) {
-  ncc_status status = NCC_OK;
-  NCC_TRY(ncc_check_pointer(m, "matcher"));
-  NCC_TRY(ncc_check_match(image, n, templates, results, "results"));
-  if (n == 0) return NCC_OK;
-  NCC_CHECK((!image_mask && !template_masks) || m->search.outside == NCC_OUTSIDE_IGNORE, NCC_ERR_USAGE,
-            "masks where zeros are outside the image: expected NCC_OUTSIDE_IGNORE");
-  if (image_mask) NCC_TRY(ncc_check_mask(image_mask, image, -1));
-  for (int64_t i = 0; template_masks && i < n; i++) NCC_TRY(ncc_check_mask(&template_masks[i], &templates[i], i));
-  if (atomic_flag_test_and_set(&m->busy))
-    return ncc_error_set(NCC_ERR_USAGE, "the matcher is at work in another thread: expected one thread at a time");
-  status = check_key(m, image_key, image);
-  if (status == NCC_OK) status = reserve_peaks(m, n);
-  if (status == NCC_OK) {
-    for (int64_t i = 0; i < n; i++) results[i] = ncc_result_none(NCC_PAIR_PENDING);
-    m->results = results;
-    m->image_mask = image_mask;
-    m->template_masks = template_masks;
-    status = match_all(m, image_key, image, n, templates, windows);
-  }
-  atomic_flag_clear(&m->busy);
+  const ncc_group group = {.image_key = image_key,
+                           .image = image,
+                           .image_mask = image_mask,
+                           .n = n,
+                           .templates = templates,
+                           .template_masks = template_masks,
+                           .windows = windows,
+                           .results = results};
+  return match_alone(m, 1, &group, true);
+}
 
-cleanup:
-  return status;
+ncc_status ncc_matcher_match(ncc_matcher *m, int64_t image_key, const ncc_array *image, int64_t n,
+                             const ncc_array *templates, const ncc_rect *windows, ncc_result *results) {
+  return ncc_matcher_match_masked(m, image_key, image, NULL, n, templates, NULL, windows, results);
 }

@@ -105,8 +105,9 @@ int64_t ncc_second_tier_bytes(const ncc_geometry *g) {
   int64_t cols = ncc_min(tile_side(g->template_cols), g->search.x1 - g->search.x0) + 2 * g->template_cols;
   int64_t transform = 8 * (rows + rows / 8 + 16) * (cols + cols / 8 + 32);
   const int64_t parts = g->ignores_outside ? ncc_template_overlap_bytes(g->template_rows, g->template_cols) : 0;
+  const int64_t positions = (g->search.y1 - g->search.y0) * (g->search.x1 - g->search.x0);
   return parts + 2 * transform + 8 * (g->template_rows + 1) * (g->template_cols + 1) + 32 * cols +
-         CANDIDATES * (int64_t)sizeof(ncc_candidate);
+         ncc_min(CANDIDATES, positions) * (int64_t)sizeof(ncc_candidate);
 }
 
 /** The pair's geometry, searched in one tile only. */

@@ -73,6 +73,15 @@ const ncc_peak *ncc_matcher_peaks(const ncc_matcher *matcher) {
   return NULL;
 }
 
+ncc_status ncc_matcher_match_groups(ncc_matcher *matcher, int64_t n, const ncc_group *groups) {
+  ncc_status status = NCC_OK;
+  for (int64_t i = 0; i < n && status == NCC_OK; i++) {
+    const ncc_group *g = &groups[i];
+    status = ncc_matcher_match(matcher, g->image_key, g->image, g->n, g->templates, g->windows, g->results);
+  }
+  return status;
+}
+
 const char *ncc_matcher_device_trouble(const ncc_matcher *matcher) {
   (void)matcher;
   return NULL;

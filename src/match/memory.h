@@ -1,0 +1,13 @@
+/** What a matcher allocates for a pair, by whom it is done; see also ncc_matcher_memory() in mpixcorr.h. */
+#ifndef NCC_MATCH_MEMORY_H
+#define NCC_MATCH_MEMORY_H
+
+#include "match/geometry.h"
+
+/** Bytes for a pair that so many threads do together. */
+int64_t ncc_pair_bytes(const ncc_search *search, const ncc_engine_ops *engine, int threads, const ncc_geometry *g);
+
+/** Bytes of a crew (crew.h) of so many that does such pairs; 0: a pair is too large for one thread. */
+int64_t ncc_crew_pair_bytes(const ncc_search *search, int threads, const ncc_geometry *g);
+
+#endif
