@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 
+START = time.perf_counter()
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BENCH = ROOT / "bench"
 WORKLOADS = ["stitch2d", "align3d", "sweep"]
@@ -31,9 +32,6 @@ parser.add_argument("--render", action="store_true", help="measure nothing, rend
 
 def say(text):
     print(f"[{time.perf_counter() - START:5.0f} s] {text}", flush=True)
-
-
-START = time.perf_counter()
 
 
 class Input:

@@ -154,32 +154,6 @@ static hid_t make_float16(hid_t like) {
   return type;
 }
 
-hid_t ncc_h5_text_type(size_t size) {
-  hid_t type = H5Tcopy(H5T_C_S1);
-  H5Tset_size(type, size);
-  H5Tset_cset(type, H5T_CSET_UTF8);
-  return type;
-}
-
-ncc_status ncc_h5_put(hid_t object, const char *path, const char *name, hid_t type, hsize_t n, const void *value) {
-  ncc_status status = NCC_OK;
-  hid_t space = n ? H5Screate_simple(1, &n, NULL) : H5Screate(H5S_SCALAR);
-  hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-  NCC_CHECK_H5(attribute >= 0 && H5Awrite(attribute, type, value) >= 0, NCC_ERR_OUTPUT,
-               "%s: attribute %s cannot be written", path, name);
-cleanup:
-  ncc_h5_close(&attribute);
-  ncc_h5_close(&space);
-  return status;
-}
-
-ncc_status ncc_h5_put_text(hid_t object, const char *path, const char *name, const char *text) {
-  hid_t type = ncc_h5_text_type(strlen(text) + 1);
-  ncc_status status = ncc_h5_put(object, path, name, type, 0, text);
-  ncc_h5_close(&type);
-  return status;
-}
-
 hid_t ncc_h5_pixel_type(ncc_dtype dtype) {
   static hid_t float16 = -1;
   switch (dtype) {

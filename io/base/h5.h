@@ -54,6 +54,9 @@ ncc_status ncc_h5_put(hid_t object, const char *path, const char *name, hid_t ty
 /** Adds a text, which must be UTF-8, as an attribute. */
 ncc_status ncc_h5_put_text(hid_t object, const char *path, const char *name, const char *text);
 
+/** The text in an attribute, malloc'd; NULL where there is none, or no memory. One that cannot be read is empty. */
+char *ncc_h5_get_text(hid_t object, const char *name);
+
 /** The memory type of a pixel type: native byte order; float16 as its bits. Never to be closed. */
 hid_t ncc_h5_pixel_type(ncc_dtype dtype);
 

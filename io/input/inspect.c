@@ -284,39 +284,11 @@ cleanup:
   return status;
 }
 
-/** A text attribute, or NULL; malloc'd. */
-static char *text_attribute(hid_t object, const char *name) {
-  char *text = NULL, *pointer = NULL;
-  hid_t attribute = -1, type = -1, space = -1, memory = -1;
-  if (H5Aexists(object, name) <= 0) return NULL;
-  attribute = H5Aopen(object, name, H5P_DEFAULT);
-  type = H5Aget_type(attribute);
-  space = H5Aget_space(attribute);
-  if (type < 0 || H5Tget_class(type) != H5T_STRING || H5Sget_simple_extent_npoints(space) != 1) goto cleanup;
-  memory = H5Tcopy(H5T_C_S1);
-  H5Tset_cset(memory, H5Tget_cset(type));
-  if (H5Tis_variable_str(type) > 0) {
-    if (H5Tset_size(memory, H5T_VARIABLE) >= 0 && H5Aread(attribute, memory, &pointer) >= 0 && pointer)
-      text = strdup(pointer);
-    H5free_memory(pointer);
-  } else {
-    const size_t size = H5Tget_size(type) + 1;
-    text = size < 1 << 16 ? calloc(1, size) : NULL;
-    if (text && (H5Tset_size(memory, size) < 0 || H5Aread(attribute, memory, text) < 0)) text[0] = '\0';
-  }
-cleanup:
-  ncc_h5_close(&memory);
-  ncc_h5_close(&space);
-  ncc_h5_close(&type);
-  ncc_h5_close(&attribute);
-  return text;
-}
-
 /** Where relative names start: as the command said, as the file says, or in its folder. malloc'd. */
 static char *find_root(const ncc_input *input, hid_t set) {
   if (input->root) return strdup(input->root);
   const char *path = input->catalog.path, *slash = strrchr(path, '/');
-  char *own = text_attribute(set, "root"), *root = NULL;
+  char *own = ncc_h5_get_text(set, "root"), *root = NULL;
   if (own && own[0] == '/') return own;
   const int length = slash == path ? 1 : slash ? (int)(slash - path) : 0;
   if (asprintf(&root, "%.*s%s%s", length, path, length > 0 && own && own[0] ? "/" : "", own ? own : "") < 0)
@@ -348,7 +320,7 @@ static ncc_status inspect_sources(ncc_input *input, ncc_object_kind kind, const 
   ncc_named *named = &input->sets[kind].named;
   int64_t *shapes = NULL;
   ncc_dtype dtype = NCC_DTYPE_COUNT;
-  char *root = find_root(input, set->id), *type = text_attribute(set->id, "dtype");
+  char *root = find_root(input, set->id), *type = ncc_h5_get_text(set->id, "dtype");
   NCC_CHECK(root, NCC_ERR_NOMEM, "%s: no memory", path);
   NCC_TRY(ncc_named_start(named, root));
   NCC_TRY(ncc_named_read(named, set, path, label));

@@ -1,0 +1,386 @@
+/** A group of templates on one image: prepares pixels, lets the engine propose, has the judge decide, and gives every
+ * pair its status. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "match/judge.h"
+#include "match/masked.h"
+#include "match/matcher.h"
+#include "match/memory.h"
+#include "match/result.h"
+
+enum { CANDIDATES = 4096 };
+
+static ncc_status reserve_batch(ncc_matcher *m, int batch) {
+  ncc_status status = NCC_OK;
+  if (batch <= m->batch) return NCC_OK;
+  ncc_prepared *templates = realloc(m->templates, (size_t)batch * sizeof *templates);
+  if (templates) m->templates = templates;
+  ncc_buffer *filtered = realloc(m->filtered, (size_t)batch * sizeof *filtered);
+  if (filtered) m->filtered = filtered;
+  ncc_task *tasks = realloc(m->tasks, (size_t)batch * sizeof *tasks);
+  if (tasks) m->tasks = tasks;
+  ncc_proposal *proposals = realloc(m->proposals, (size_t)batch * sizeof *proposals);
+  if (proposals) m->proposals = proposals;
+  int64_t *indices = realloc(m->indices, (size_t)batch * sizeof *indices);
+  if (indices) m->indices = indices;
+  NCC_CHECK(templates && filtered && tasks && proposals && indices, NCC_ERR_NOMEM,
+            "out of memory for a batch of %d templates", batch);
+  for (; m->batch < batch; m->batch++) {
+    m->templates[m->batch] = (ncc_prepared){0};
+    m->filtered[m->batch] = (ncc_buffer){0};
+    m->proposals[m->batch] = (ncc_proposal){0};
+    NCC_TRY(ncc_proposal_create(CANDIDATES, &m->proposals[m->batch]));
+  }
+
+cleanup:
+  return status;
+}
+
+static bool is_masked(const ncc_prepared *image, const ncc_prepared *tmpl) {
+  return image->valid || tmpl->valid;
+}
+
+/** Where the peaks of a template go; NULL where no list is asked for. */
+static ncc_peak *peaks_of(const ncc_matcher *m, int64_t index) {
+  return m->lists ? m->lists + index * m->search.peaks : NULL;
+}
+
+/** A result is final. */
+static void finish_result(ncc_matcher *m, const ncc_geometry *g, ncc_result *result) {
+  result->at_border = result->y >= 0 && ncc_geometry_at_border(g, result->y, result->x);
+  m->counters.pairs++;
+}
+
+ncc_status ncc_matcher_decide(void *user, int64_t i) {
+  ncc_status status = NCC_OK;
+  ncc_matcher *m = user;
+  int64_t at = m->first + i;
+  ncc_result result = ncc_result_none(NCC_PAIR_PENDING);
+  NCC_TRY(ncc_answer_decide(&m->answerer, &m->tasks[at], &m->proposals[at], &result));
+  NCC_TRY(ncc_answer_more(&m->answerer, &m->tasks[at], &m->proposals[at], &result, peaks_of(m, m->indices[at])));
+  finish_result(m, m->tasks[at].geometry, &result);
+  m->results[m->indices[at]] = result;
+
+cleanup:
+  return status;
+}
+
+/** The device does not take (all of) a batch, or is gone: the CPU engine does what is not yet decided.
+ *  @param[in] why  NCC_OK: the device's engine does not know how */
+static ncc_status run_on_cpu(ncc_matcher *m, int n, ncc_status why) {
+  ncc_status status = NCC_OK;
+  const ncc_engine_ops *cpu = ncc_engine_cpu(), *device = m->answerer.engine;
+  void *device_state = m->answerer.state;
+  m->device_lost = why == NCC_ERR_DEVICE;
+  if (m->device_lost)
+    snprintf(m->device_message, sizeof m->device_message, "the GPU is given up: %s", ncc_error_message());
+  else if (!m->device_message[0] && why == NCC_OK)
+    snprintf(m->device_message, sizeof m->device_message,
+             "the GPU engine has zeros outside the image, these pairs nothing");
+  else if (!m->device_message[0])
+    snprintf(m->device_message, sizeof m->device_message, "pairs do not fit on the GPU: %s", ncc_error_message());
+  if (!m->cpu_state) NCC_TRY(cpu->create(&m->context, &m->cpu_state));
+  m->answerer.engine = cpu;
+  m->answerer.state = m->cpu_state;
+  for (int i = 0; i < n; i++) {
+    if (m->results[m->indices[i]].status != NCC_PAIR_PENDING) continue;
+    m->first = i;
+    ncc_proposal_reset(&m->proposals[i]);
+    status = cpu->propose(m->cpu_state, 1, &m->tasks[i], &m->proposals[i]);
+    if (status != NCC_OK) break;
+    m->counters.cpu_fallback++;
+  }
+  if (m->device_lost) {
+    m->device_engine = device;
+    m->device_state = device_state;
+    m->cpu_state = NULL;
+  } else {
+    m->answerer.engine = device;
+    m->answerer.state = device_state;
+  }
+
+cleanup:
+  return status;
+}
+
+/** Proposes for and decides n tasks of one geometry. */
+static ncc_status run_batch(ncc_matcher *m, int n) {
+  for (int i = 0; i < n; i++) ncc_proposal_reset(&m->proposals[i]);
+  m->first = 0;
+  const ncc_engine_ops *engine = m->answerer.engine;
+  if (m->tasks[0].geometry->ignores_outside && !engine->ignores_outside) return run_on_cpu(m, n, NCC_OK);
+  ncc_status status = engine->propose(m->answerer.state, n, m->tasks, m->proposals);
+  bool device = engine != ncc_engine_cpu();
+  if (device && (status == NCC_ERR_DEVICE || status == NCC_ERR_MEMORY_LIMIT)) status = run_on_cpu(m, n, status);
+  return status;
+}
+
+/** A template to be done, for sorting by geometry. */
+typedef struct pending {
+  int64_t rows, cols, index;
+  ncc_rect window;
+} pending;
+
+static int compare_pending(const void *a, const void *b) {
+  const pending *p = a, *q = b;
+  const int64_t u[] = {p->rows, p->cols, p->window.y0, p->window.x0, p->window.y1, p->window.x1, p->index};
+  const int64_t v[] = {q->rows, q->cols, q->window.y0, q->window.x0, q->window.y1, q->window.x1, q->index};
+  for (int i = 0; i < 7; i++)
+    if (u[i] != v[i]) return u[i] < v[i] ? -1 : 1;
+  return 0;
+}
+
+/** Whether an image is the one that its key already stands for, and so is prepared. */
+static bool is_current(const ncc_matcher *m, int64_t key, const ncc_array *image) {
+  return key >= 0 && key == m->image_key && image->data;
+}
+
+ncc_status ncc_matcher_check_key(const ncc_matcher *m, int64_t key, const ncc_array *image) {
+  const ncc_array *known = &m->image_pixels;
+  if (!is_current(m, key, image) ||
+      (known->rows == image->rows && known->cols == image->cols && m->image_dtype == image->dtype))
+    return NCC_OK;
+  return ncc_error_set(NCC_ERR_USAGE, "image key %lld stood for %lldx%lld pixels of %s, now for %lldx%lld of %s",
+                       (long long)key, (long long)known->rows, (long long)known->cols, ncc_dtype_name(m->image_dtype),
+                       (long long)image->rows, (long long)image->cols, ncc_dtype_name(image->dtype));
+}
+
+/** Pixels as they are to be matched: as given where there are no filters. */
+static ncc_status filter(ncc_matcher *m, const ncc_array *in, ncc_buffer *buffer, ncc_array *out) {
+  ncc_status status = NCC_OK;
+  *out = *in;
+  if (m->search.n_filters == 0 || !in->data) return NCC_OK;
+  NCC_TRY(ncc_buffer_reserve(buffer, in->rows * in->cols * (int64_t)sizeof(float), "filtered pixels"));
+  NCC_TRY(ncc_filter_apply(m->pool, m->search.filters, m->search.n_filters, in, &m->filter_scratch, buffer->data));
+  *out = (ncc_array){buffer->data, NCC_F32, in->rows, in->cols, in->cols};
+cleanup:
+  return status;
+}
+
+/** Pixels, filtered and normalised, and what is to be known of them. Of masked ones the filters see the mean of the
+ *  others. @param[in] mask  NULL, or data NULL: none */
+static ncc_status prepare(ncc_matcher *m, const ncc_array *in, const ncc_array *mask, ncc_buffer *buffer,
+                          ncc_array *pixels, ncc_prepared *out) {
+  ncc_status status = NCC_OK;
+  ncc_prepared filled = {0};
+  const bool masked = mask && mask->data && in->data;
+  ncc_array seen = *in;
+  *pixels = *in;
+  if (masked && m->search.n_filters > 0) {
+    NCC_TRY(ncc_prepared_create_masked(m->pool, in, mask, false, &filled));
+    seen = filled.pixels;
+    if (!filled.finite || filled.n_valid == 0) {  // there is nothing to filter
+      *out = filled;
+      return NCC_OK;
+    }
+  }
+  NCC_TRY(filter(m, &seen, buffer, pixels));
+  NCC_TRY(ncc_prepared_create_masked(m->pool, pixels, mask, m->search.normalize, out));
+
+cleanup:
+  ncc_prepared_clear(&filled);
+  return status;
+}
+
+/** Makes the image current; what was prepared under the same key is kept. */
+static ncc_status take_image(ncc_matcher *m, int64_t key, const ncc_array *image) {
+  ncc_status status = NCC_OK;
+  if (is_current(m, key, image)) {
+    if (m->search.n_filters > 0) return NCC_OK;
+    m->image_pixels = *image;  // the same pixels, perhaps elsewhere
+    if (!m->image.normalised) m->image.pixels = *image;
+    return NCC_OK;
+  }
+  double t0 = ncc_clock_s();
+  m->image_key = -1;
+  m->image_serial++;
+  ncc_prepared_clear(&m->image);
+  NCC_TRY(prepare(m, image, m->image_mask, &m->filtered_image, &m->image_pixels, &m->image));
+  m->image_dtype = image->dtype;
+  m->image_key = image->data ? key : -1;
+  m->counters.image_s += ncc_clock_s() - t0;
+
+cleanup:
+  return status;
+}
+
+/** Answers what needs no engine. @return true if `result` is final. */
+static bool settle_without_engine(const ncc_matcher *m, const ncc_prepared *tmpl, const ncc_geometry *g,
+                                  ncc_result *result) {
+  if (!m->image.pixels.data || !tmpl->pixels.data) {
+    *result = ncc_result_none(NCC_PAIR_UNREADABLE);
+  } else if (!m->image.finite || !tmpl->finite) {
+    *result = ncc_result_none(NCC_PAIR_NONFINITE);
+  } else if (tmpl->n_valid == 0) {
+    *result = ncc_result_none(NCC_PAIR_MASKED);
+  } else if (tmpl->flat) {
+    *result = ncc_result_none(NCC_PAIR_FLAT);
+    result->peak = 0;
+    ncc_geometry_first(g, &result->y, &result->x);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+/** Whether there is room for a pair that all threads do together; a crew may have to go. */
+static ncc_status check_memory(ncc_matcher *m, const ncc_geometry *g) {
+  const int64_t limit = m->config.memory_bytes;
+  if (limit <= 0) return NCC_OK;
+  const int64_t bytes = ncc_pair_bytes(&m->search, m->answerer.engine, m->config.threads, g);
+  if (bytes > limit)
+    return ncc_error_set(NCC_ERR_MEMORY_LIMIT,
+                         "an image of %lldx%lld with a template of %lldx%lld needs %s, the limit is %s",
+                         (long long)g->image_rows, (long long)g->image_cols, (long long)g->template_rows,
+                         (long long)g->template_cols, ncc_size_words((double)bytes), ncc_size_words((double)limit));
+  m->together_bytes = ncc_max(m->together_bytes, bytes);
+  if (m->crew && m->together_bytes + ncc_crew_bytes(m->crew) > limit) ncc_crew_dismiss(m->crew);
+  return NCC_OK;
+}
+
+/** Templates of one geometry, in the order of their indices. */
+typedef struct run {
+  const pending *items;
+  int64_t count, done;
+  ncc_geometry geometry;
+  bool image_stays;
+  ncc_geometry without_overlap;  // for masked pairs, of which the valid pixels count
+  bool nothing_left;             // for the others, though for these
+} run;
+
+/** A pair with masked pixels, whichever the engine. */
+static ncc_status match_masked_pair(ncc_matcher *m, const run *r, int64_t index, const ncc_array *pixels,
+                                    const ncc_prepared *tmpl, ncc_proposal *proposal, ncc_result *result) {
+  ncc_status status = NCC_OK;
+  const ncc_geometry *g = &r->without_overlap;
+  const ncc_engine_ops *engine = m->answerer.engine;
+  const ncc_task task = {.image = &m->image, .image_serial = m->image_serial, .tmpl = tmpl, .geometry = g};
+  const bool settled = settle_without_engine(m, tmpl, g, result);
+  if (!settled && engine->match) {
+    const ncc_array *mask = m->template_masks ? &m->template_masks[index] : NULL;
+    NCC_TRY(engine->match(m->answerer.state, &m->search, g, &m->image_pixels, m->image_mask, pixels, mask, result,
+                          peaks_of(m, index)));
+  } else if (!settled || result->status == NCC_PAIR_FLAT) {
+    NCC_TRY(ncc_answer_masked(&m->answerer, &task, proposal, result));
+    if (result->status != NCC_PAIR_MASKED)
+      NCC_TRY(ncc_answer_more(&m->answerer, &task, proposal, result, peaks_of(m, index)));
+  }
+  finish_result(m, g, result);
+
+cleanup:
+  return status;
+}
+
+/** Prepares templates of a run, and settles those that need no engine's proposal, until `batch` tasks have come up. */
+static ncc_status fill_batch(ncc_matcher *m, run *r, const ncc_array *templates, int batch, int *filled) {
+  ncc_status status = NCC_OK;
+  for (*filled = 0; r->done < r->count && *filled < batch; r->done++) {
+    const int64_t index = r->items[r->done].index;
+    ncc_prepared *tmpl = &m->templates[*filled];
+    ncc_result *result = &m->results[index];
+    ncc_array pixels;
+    if (ncc_stop_came(&m->config)) return NCC_ERR_STOPPED;
+    const double t0 = ncc_clock_s();
+    ncc_prepared_clear(tmpl);
+    NCC_TRY(prepare(m, &templates[index], m->template_masks ? &m->template_masks[index] : NULL, &m->filtered[*filled],
+                    &pixels, tmpl));
+    m->counters.template_s += ncc_clock_s() - t0;
+    if (is_masked(&m->image, tmpl)) {
+      NCC_TRY(match_masked_pair(m, r, index, &pixels, tmpl, &m->proposals[*filled], result));
+      continue;
+    }
+    if (r->nothing_left) {
+      *result = ncc_result_none(NCC_PAIR_INVALID);
+      m->counters.pairs++;
+      continue;
+    }
+    const bool settled = settle_without_engine(m, tmpl, &r->geometry, result);
+    const ncc_engine_ops *engine = m->answerer.engine;
+    const ncc_task task = {&m->image, m->image_serial, r->image_stays, tmpl, &r->geometry, false};
+    if (!settled && !engine->match) {
+      m->indices[*filled] = index;
+      m->tasks[*filled] = task;
+      ++*filled;
+      continue;
+    }
+    if (!settled)
+      NCC_TRY(engine->match(m->answerer.state, &m->search, &r->geometry, &m->image_pixels, NULL, &pixels, NULL, result,
+                            peaks_of(m, index)));
+    else if (result->status == NCC_PAIR_FLAT)
+      NCC_TRY(ncc_answer_more(&m->answerer, &task, NULL, result, peaks_of(m, index)));
+    finish_result(m, &r->geometry, result);
+  }
+
+cleanup:
+  return status;
+}
+
+static ncc_status match_run(ncc_matcher *m, run *r, const ncc_array *templates) {
+  ncc_status status = NCC_OK;
+  NCC_TRY(check_memory(m, &r->geometry));
+  NCC_TRY(ncc_evaluator_reserve(m->answerer.evaluator, r->geometry.template_rows));
+  const ncc_engine_ops *engine = m->answerer.engine;
+  const int batch = engine->batch ? engine->batch(m->answerer.state, &r->geometry) : 1;
+  NCC_TRY(reserve_batch(m, batch));
+  while (r->done < r->count) {
+    int filled;
+    NCC_TRY(fill_batch(m, r, templates, batch, &filled));
+    if (filled > 0) NCC_TRY(run_batch(m, filled));
+  }
+
+cleanup:
+  return status;
+}
+
+ncc_status ncc_matcher_match_together(ncc_matcher *m, const ncc_group *group) {
+  ncc_status status = NCC_OK;
+  const ncc_array *image = group->image, *templates = group->templates;
+  const ncc_rect *windows = group->windows;
+  const int64_t n = group->n;
+  pending *order = NULL;
+  const bool seen = is_current(m, group->image_key, image);
+  m->results = group->results;
+  m->image_mask = group->image_mask;
+  m->template_masks = group->template_masks;
+  m->lists = m->search.peaks > 0 ? group->peaks : NULL;
+  NCC_TRY(ncc_matcher_check_key(m, group->image_key, image));
+  NCC_TRY(take_image(m, group->image_key, image));
+  order = malloc((size_t)n * sizeof *order);
+  NCC_CHECK(order, NCC_ERR_NOMEM, "out of memory for a group of %lld templates", (long long)n);
+  for (int64_t i = 0; i < n; i++)
+    order[i] = (pending){templates[i].rows, templates[i].cols, i, windows ? windows[i] : (ncc_rect){0}};
+  qsort(order, (size_t)n, sizeof *order, compare_pending);
+  for (int64_t i = 0, end; i < n; i = end) {
+    const pending *first = &order[i];
+    for (end = i + 1; end < n && order[end].rows == first->rows && order[end].cols == first->cols &&
+                      memcmp(&order[end].window, &first->window, sizeof(ncc_rect)) == 0;)
+      end++;
+    run r = {.items = first, .count = end - i, .image_stays = seen || end - i > 1};
+    const ncc_rect *window = windows ? &first->window : NULL;
+    bool some = ncc_geometry_create(&m->search, window, image->rows, image->cols, first->rows, first->cols,
+                                    &r.geometry) == NCC_OK;
+    if (m->image_mask || m->template_masks) {
+      ncc_search any_overlap = m->search;
+      any_overlap.min_overlap = 0;
+      r.nothing_left = !some;
+      some = ncc_geometry_create(&any_overlap, window, image->rows, image->cols, first->rows, first->cols,
+                                 &r.without_overlap) == NCC_OK;
+      if (r.nothing_left) r.geometry = r.without_overlap;
+    }
+    if (some) {
+      NCC_TRY(match_run(m, &r, templates));
+      continue;
+    }
+    for (int64_t k = i; k < end; k++) m->results[order[k].index] = ncc_result_none(NCC_PAIR_INVALID);
+    m->counters.pairs += end - i;
+  }
+
+cleanup:
+  free(order);
+  return status;
+}
