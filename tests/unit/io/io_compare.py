@@ -139,7 +139,7 @@ def check_of_outputs():
         shutil.copy("out.h5", "b.h5")
         os.truncate("b.h5", keep)
         program("info", "b.h5", "--check", code=1, errors=["b.h5: "])
-    program("info", "in.h5", "--check", code=1, errors=["in.h5: not an output file"])
+    program("info", "in.h5", "--check", code=1, errors=["in.h5: an input file found, expected a complete output"])
 
 
 def info_of_inputs():

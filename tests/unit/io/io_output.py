@@ -14,7 +14,8 @@ from io_common import TOOL, main, tool
 
 TABLES = ["pairs", "coords", "offsets", "peaks", "overlap", "status", "at_border"]
 QUALITY = ["subpixel", "subpixel_offsets", "curvature", "second_coords", "second_peaks"]
-STATUSES = {"pending": 0, "ok": 1, "flat": 2, "nonfinite": 3, "unreadable": 4, "uncertain": 5, "invalid": 6}
+STATUSES = {"pending": 0, "ok": 1, "flat": 2, "nonfinite": 3, "unreadable": 4, "uncertain": 5, "invalid": 6,
+            "masked": 7}
 
 
 def write_input(n, path="in.h5"):
