@@ -198,11 +198,11 @@ def parts():
     def attribute(name, value):
         return lambda file: file.attrs.modify(name, value)
 
-    def status_of_seven(file):
+    def status_of_eight(file):
         file.flush()
         with open(file.filename, "r+b") as raw:
             raw.seek(file["status"].id.get_offset())
-            raw.write(b"\7")
+            raw.write(b"\10")
 
     def place_of_run(place):
         def change(file):
@@ -230,7 +230,7 @@ def parts():
                                    "coords", np.zeros((3, 2)))), "/coords"),
                                ("fewer peaks", lambda file: (file.__delitem__("peaks"), file.__setitem__(
                                    "peaks", np.zeros(2))), "/peaks"),
-                               ("status of 7", status_of_seven, "/status row 0"),
+                               ("status of 8", status_of_eight, "/status row 0"),
                                ("other pairs", lambda file: file["pairs"].__setitem__(1, [0, 0]), "/pairs row 1")):
         CASES.append((f"a part with {name}", changed(change), ("output.h5.part", word), ["--resume"]))
 
