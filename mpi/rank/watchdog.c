@@ -5,7 +5,7 @@
 #define PATIENCE_S 1800.0 /* parallel file systems take up to half an hour to recover from the loss of a server */
 #define MARGIN 20.0       /* times as long as predicted */
 #define LONGEST_NAP_S 2   /* more than this between two looks: rank 0 itself was stopped */
-#define WORTH_LEARNING_S 0.1
+#define WORTH_LEARNING_S 0.1 /* predicted: of less, latencies say nothing of how slow a rank computes */
 
 void ncc_watchdog_start(ncc_watchdog *dog, double now_s) {
   const char *text = getenv("MPIXCORR_PATIENCE_S");
@@ -22,7 +22,7 @@ double ncc_watchdog_look(ncc_watchdog *dog, double now_s) {
 }
 
 void ncc_watchdog_learn(ncc_watchdog *dog, double predicted_s, double elapsed_s) {
-  if (elapsed_s > WORTH_LEARNING_S && elapsed_s > dog->slowest * predicted_s) dog->slowest = elapsed_s / predicted_s;
+  if (predicted_s > WORTH_LEARNING_S && elapsed_s > dog->slowest * predicted_s) dog->slowest = elapsed_s / predicted_s;
 }
 
 double ncc_watchdog_limit_s(const ncc_watchdog *dog, double predicted_s) {
