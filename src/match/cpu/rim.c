@@ -97,7 +97,7 @@ void ncc_cpu_rim_correct(const ncc_cpu *e, int64_t y, float *row) {
   const ncc_rim_rows rows = {above, below, upper, lower};
   const ncc_rim_kernels *kernels = e->kernels->rim;
   float *out = row - 2 * g->trim.x0;
-  const double whole = lower[n] - upper[n], all = below[N] - above[N];
+  const double whole = lower[n] - upper[n];
   // Overhang at the left: the template's columns n - 1 - x .. n, the image's 0 .. x.
   const int64_t left_end = ncc_min(n - 1, x1), middle = ncc_max(n - 1, x0), right = ncc_max(N, x0);
   if (x0 < left_end)
@@ -105,9 +105,10 @@ void ncc_cpu_rim_correct(const ncc_cpu *e, int64_t y, float *row) {
                   left_end - x0, out + 2 * x0);
   if (top > 0 || bottom < g->template_rows)
     kernels->middle(&rows, middle + 1, n, scale * whole / (double)n, ncc_min(N, x1) - middle, out + 2 * middle);
-  if (right < x1)
+  if (right < x1)  // then nothing is trimmed there, and there are sums up to N
     kernels->edge(&rows,
-                  &(ncc_rim_edge){right + 1 - n, all, -1, N - 1 - right + n, 0, 1, (double)(N - 1 - right + n), -1},
+                  &(ncc_rim_edge){right + 1 - n, below[N] - above[N], -1, N - 1 - right + n, 0, 1,
+                                  (double)(N - 1 - right + n), -1},
                   scale, x1 - right, out + 2 * right);
 }
 
