@@ -44,7 +44,7 @@ def some_options(make, table):
         if "--outside" in options:  # what the device does not do, the CPU engine does, and the run says so
             expected, done = (run("--on-bad-pair", "skip", *options) for run in (cpu, gpu))
             same(done, expected)
-            expect(1 <= len(done.left) <= 4 and not done.calls.get("computed"), done, "handed over without a word")
+            expect(1 <= len(done.left) <= 4, done, "handed over without a word")  # those that overhang
         else:
             compare("--on-bad-pair", "skip", *options)
 
