@@ -94,9 +94,10 @@ static void copy_values(const ncc_row_writer *writer, ncc_table_id id, const row
 
 /** Writes one dataset's values of a sorted batch. @return 0 or an errno. */
 static int write_table(const ncc_row_writer *writer, ncc_table_id id, const row_buffer *batch, char *scratch) {
-  const size_t bytes = ncc_tables[id].row_bytes * (size_t)(ncc_table_lists((int)id) ? writer->layout.peaks : 1);
-  const int64_t offset = writer->layout.tables[id], most = SCRATCH_BYTES / (int64_t)bytes;
+  const int64_t offset = writer->layout.tables[id];
   if (offset < 0) return 0;
+  const size_t bytes = ncc_tables[id].row_bytes * (size_t)(ncc_table_lists((int)id) ? writer->layout.peaks : 1);
+  const int64_t most = SCRATCH_BYTES / (int64_t)bytes;
   for (int64_t i = 0; i < batch->count;) {
     int64_t first = batch->rows[i].row, n = 0;
     while (i < batch->count && n < most && batch->rows[i].row == first + n) {
