@@ -63,7 +63,7 @@ for target in "${targets[@]}"; do
     exit 1
   }
   grep -aE '^stat::(number_of_executed_units|average_exec_per_sec)' "$log" || grep -aE '^#[0-9]+: cov' "$log" | tail -1
-  rm -f "$FUZZ_FOLDER"/*
+  rm -rf "${FUZZ_FOLDER:?}"/*
   mapfile -t greedy < <(find "$crashes" -type f ! -name 'crash-*') # oom-*, timeout-*, slow-unit-*
   for file in "${greedy[@]}"; do contained "$target" "$file" || exit 1; done
   [[ ${#greedy[@]} -eq 0 ]] || echo "${#greedy[@]} took 10 s or more than 4 GiB; the program ends in order on them"
