@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 
-#define PATIENCE_S 1800.0 /* parallel file systems take up to half an hour to recover from the loss of a server */
-#define MARGIN 20.0       /* times as long as predicted */
-#define LONGEST_NAP_S 2   /* more than this between two looks: rank 0 itself was stopped */
+#define PATIENCE_S 1800.0    /* parallel file systems take up to half an hour to recover from the loss of a server */
+#define MARGIN 20.0          /* times as long as predicted */
+#define LONGEST_NAP_S 2      /* more than this between two looks: rank 0 itself was stopped */
 #define WORTH_LEARNING_S 0.1 /* predicted: of less, latencies say nothing of how slow a rank computes */
 
 void ncc_watchdog_start(ncc_watchdog *dog, double now_s) {
