@@ -12,6 +12,7 @@
 #ifdef NCC_HAVE_TIFF
 #include <inttypes.h>
 #include <stdio.h>
+#include "io/base/libtiff.h"
 #include "lazy_tiff.h"
 
 typedef struct tiff_file {
@@ -22,37 +23,6 @@ typedef struct tiff_file {
   int64_t tile_rows, tile_cols;
   size_t row_bytes;
 } tiff_file;
-
-/** libtiff tells its errors to one function of the process; only one file is read at a time. */
-static _Thread_local char reason[512];
-
-static void keep_reason(const char *module, const char *format, va_list arguments) {
-  (void)module;
-  if (reason[0] == '\0') vsnprintf(reason, sizeof reason, format, arguments);
-}
-
-static const char *why(void) {
-  return reason[0] ? reason : "no reason given by libtiff";
-}
-
-/** The pixel type of format and bits. @return false where it is none of ours. */
-static bool pixel_type(int format, int bits, ncc_dtype *dtype) {
-  static const struct {
-    int format, bits;
-    ncc_dtype dtype;
-  } known[] = {
-      {SAMPLEFORMAT_UINT, 8, NCC_U8},     {SAMPLEFORMAT_UINT, 16, NCC_U16},   {SAMPLEFORMAT_UINT, 32, NCC_U32},
-      {SAMPLEFORMAT_INT, 8, NCC_I8},      {SAMPLEFORMAT_INT, 16, NCC_I16},    {SAMPLEFORMAT_INT, 32, NCC_I32},
-      {SAMPLEFORMAT_IEEEFP, 16, NCC_F16}, {SAMPLEFORMAT_IEEEFP, 32, NCC_F32}, {SAMPLEFORMAT_IEEEFP, 64, NCC_F64},
-      {SAMPLEFORMAT_VOID, 8, NCC_U8},     {SAMPLEFORMAT_VOID, 16, NCC_U16},   {SAMPLEFORMAT_VOID, 32, NCC_U32},
-  };
-  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-    if (known[i].format != format || known[i].bits != bits) continue;
-    *dtype = known[i].dtype;
-    return true;
-  }
-  return false;
-}
 
 static const char *photometric_name(int photometric) {
   switch (photometric) {
@@ -76,7 +46,7 @@ static ncc_status check_pages(ncc_raster *raster, TIFF *tiff) {
     pages += !(kind & FILETYPE_REDUCEDIMAGE);
   }
   NCC_CHECK(pages == 1, NCC_ERR_UNREADABLE, "%s: %d pages found, expected one image a file", raster->path, pages);
-  NCC_CHECK(TIFFSetDirectory(tiff, 0), NCC_ERR_UNREADABLE, "%s: %s", raster->path, why());
+  NCC_CHECK(TIFFSetDirectory(tiff, 0), NCC_ERR_UNREADABLE, "%s: %s", raster->path, ncc_libtiff_reason());
 cleanup:
   return status;
 }
@@ -127,14 +97,11 @@ static ncc_status tiff_open(ncc_raster *raster) {
   tiff_file *file = NULL;
   uint32_t rows = 0, cols = 0;
   uint16_t bits = 1, samples = 1, format = SAMPLEFORMAT_UINT, photometric = PHOTOMETRIC_MINISBLACK;
-  reason[0] = '\0';
-  NCC_TRY(ncc_tiff_load());
-  TIFFSetErrorHandler(keep_reason);
-  TIFFSetWarningHandler(NULL);
+  NCC_TRY(ncc_libtiff_begin());
   file = raster->file = calloc(1, sizeof *file);
   NCC_CHECK(file, NCC_ERR_NOMEM, "%s: no memory", raster->path);
   file->tiff = TIFFOpen(raster->path, "rm"); /* m: not mapped */
-  NCC_CHECK(file->tiff, NCC_ERR_UNREADABLE, "%s: %s", raster->path, why());
+  NCC_CHECK(file->tiff, NCC_ERR_UNREADABLE, "%s: %s", raster->path, ncc_libtiff_reason());
   NCC_TRY(check_pages(raster, file->tiff));
   NCC_TRY(check_planes(raster, file->tiff));
   TIFFGetField(file->tiff, TIFFTAG_IMAGELENGTH, &rows);
@@ -147,7 +114,7 @@ static ncc_status tiff_open(ncc_raster *raster) {
             raster->path, photometric_name(photometric));
   NCC_CHECK(samples == 1, NCC_ERR_UNREADABLE, "%s: %d channels found, expected one grey channel", raster->path,
             samples);
-  NCC_CHECK(pixel_type(format, bits, &raster->dtype), NCC_ERR_UNREADABLE,
+  NCC_CHECK(ncc_libtiff_dtype(format, bits, &raster->dtype), NCC_ERR_UNREADABLE,
             "%s: pixels of %d bits in TIFF's sample format %d found, expected 8, 16 or 32-bit integers or 16, 32 or "
             "64-bit floats",
             raster->path, bits, format);
@@ -175,7 +142,7 @@ static ncc_status read_band(ncc_raster *raster, int64_t row) {
   for (int64_t col = 0; col < raster->cols; col += file->tile_cols) {
     const int64_t cols = raster->cols - col < file->tile_cols ? raster->cols - col : file->tile_cols;
     NCC_CHECK(TIFFReadTile(file->tiff, file->tile, (uint32_t)col, (uint32_t)row, 0, 0) >= 0, NCC_ERR_UNREADABLE,
-              "%s: tile at row %" PRId64 ", column %" PRId64 ": %s", raster->path, row, col, why());
+              "%s: tile at row %" PRId64 ", column %" PRId64 ": %s", raster->path, row, col, ncc_libtiff_reason());
     for (int64_t y = 0; y < rows; y++) {
       memcpy(file->band + (size_t)y * file->row_bytes + (size_t)col * size, file->tile + (size_t)y * tile_row,
              (size_t)cols * size);
@@ -190,7 +157,7 @@ static ncc_status tiff_read(ncc_raster *raster, int64_t n, void *pixels) {
   ncc_status status = NCC_OK;
   tiff_file *file = raster->file;
   uint8_t *out = pixels;
-  reason[0] = '\0';
+  ncc_libtiff_forget();
   for (int64_t i = 0; i < n; i++, out += file->row_bytes) {
     const int64_t row = raster->next + i;
     if (file->band) {
@@ -199,7 +166,7 @@ static ncc_status tiff_read(ncc_raster *raster, int64_t n, void *pixels) {
       memcpy(out, file->band + (size_t)in_band * file->row_bytes, file->row_bytes);
     } else {
       NCC_CHECK(TIFFReadScanline(file->tiff, out, (uint32_t)row, 0) > 0, NCC_ERR_UNREADABLE, "%s: row %" PRId64 ": %s",
-                raster->path, row, why());
+                raster->path, row, ncc_libtiff_reason());
     }
   }
 cleanup:

@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
+#include "io/base/libtiff.h"
 #include "lazy_tiff.h"
 
 enum { MOST_PAGES = 1 << 24, METAMORPH_PLANES = 33629 };
@@ -37,26 +38,6 @@ typedef struct tiff_page {
   ncc_dtype dtype;
 } tiff_page;
 
-/** libtiff tells its errors to one function of the process. */
-static _Thread_local char reason[512];
-
-static void keep_reason(const char *module, const char *format, va_list arguments) {
-  (void)module;
-  if (reason[0] == '\0') vsnprintf(reason, sizeof reason, format, arguments);
-}
-
-static const char *why(void) {
-  return reason[0] ? reason : "no reason given by libtiff";
-}
-
-static bool pixel_type(int format, int bits, ncc_dtype *dtype) {
-  char name[8];
-  const char kind = format == SAMPLEFORMAT_INT ? 'i' : format == SAMPLEFORMAT_IEEEFP ? 'f' : 'u';
-  if (format < SAMPLEFORMAT_UINT || format > SAMPLEFORMAT_VOID || bits % 8 != 0) return false;
-  snprintf(name, sizeof name, "%c%d", kind, bits / 8);
-  return ncc_volume_dtype(name, dtype);
-}
-
 /** The page that a handle is at. */
 static ncc_status describe(const char *path, TIFF *tiff, tiff_page *out) {
   ncc_status status = NCC_OK;
@@ -72,7 +53,7 @@ static ncc_status describe(const char *path, TIFF *tiff, tiff_page *out) {
   NCC_CHECK(photometric == PHOTOMETRIC_MINISBLACK, NCC_ERR_UNREADABLE, "%s: %s found, expected grey whose 0 is black",
             path, photometric == PHOTOMETRIC_MINISWHITE ? "a picture whose 0 is white" : "a picture in colours");
   NCC_CHECK(samples == 1, NCC_ERR_UNREADABLE, "%s: %d channels found, expected one grey channel", path, samples);
-  NCC_CHECK(pixel_type(format, bits, &out->dtype), NCC_ERR_UNREADABLE,
+  NCC_CHECK(ncc_libtiff_dtype(format, bits, &out->dtype), NCC_ERR_UNREADABLE,
             "%s: pixels of %d bits in TIFF's sample format %d found, expected 8, 16 or 32-bit integers or 16, 32 or "
             "64-bit floats",
             path, bits, format);
@@ -155,7 +136,7 @@ static ncc_status take_handle(tiff_file *file, idle_handle **out) {
   handle = calloc(1, sizeof *handle);
   NCC_CHECK(handle, NCC_ERR_NOMEM, "%s: no memory", file->path);
   handle->tiff = TIFFOpen(file->path, "rm"); /* m: not mapped */
-  NCC_CHECK(handle->tiff, NCC_ERR_UNREADABLE, "%s: %s", file->path, why());
+  NCC_CHECK(handle->tiff, NCC_ERR_UNREADABLE, "%s: %s", file->path, ncc_libtiff_reason());
   *out = handle;
   handle = NULL;
 cleanup:
@@ -177,7 +158,7 @@ static ncc_status tiff_load(ncc_volume *v, const int64_t *at, ncc_volume_work *w
   const int row = v->rank - 2, col = v->rank - 1;
   const int64_t page = row ? at[0] : 0;
   (void)work;
-  reason[0] = '\0';
+  ncc_libtiff_forget();
   NCC_TRY(take_handle(file, &handle));
   TIFF *tiff = handle->tiff;
   const int64_t across = (v->shape[col] + v->chunk[col] - 1) / v->chunk[col];
@@ -191,7 +172,7 @@ static ncc_status tiff_load(ncc_volume *v, const int64_t *at, ncc_volume_work *w
   if (got >= 0) v->bytes_read += (int64_t)TIFFRawStripSize64(tiff, index);
   give_handle(file, handle);
   NCC_CHECK(got == bytes, NCC_ERR_UNREADABLE, "%s: page %" PRId64 ", %s %u: %s", file->path, page,
-            file->tiled ? "tile" : "strip", index, got < 0 ? why() : "it is too short");
+            file->tiled ? "tile" : "strip", index, got < 0 ? ncc_libtiff_reason() : "it is too short");
 cleanup:
   return status;
 }
@@ -215,18 +196,16 @@ ncc_status ncc_tiff_volume(ncc_volume *v, const char *path) {
   ncc_status status = NCC_OK;
   idle_handle *handle = NULL;
   tiff_page page = {0};
-  reason[0] = '\0';
   v->format = &format;
-  if (ncc_tiff_load() != NCC_OK) return NCC_ERR_UNREADABLE;
-  TIFFSetErrorHandler(keep_reason);
-  TIFFSetWarningHandler(NULL);
+  if (ncc_libtiff_begin() != NCC_OK) return NCC_ERR_UNREADABLE;
   tiff_file *file = v->own = calloc(1, sizeof *file);
   NCC_CHECK(file, NCC_ERR_NOMEM, "%s: no memory", path);
   pthread_mutex_init(&file->mutex, NULL);
   NCC_CHECK(file->path = strdup(path), NCC_ERR_NOMEM, "%s: no memory", path);
   NCC_TRY(take_handle(file, &handle));
   NCC_TRY(find_pages(file, handle->tiff, &page));
-  NCC_CHECK(TIFFSetSubDirectory(handle->tiff, file->pages[0]), NCC_ERR_UNREADABLE, "%s: %s", path, why());
+  NCC_CHECK(TIFFSetSubDirectory(handle->tiff, file->pages[0]), NCC_ERR_UNREADABLE, "%s: %s", path,
+            ncc_libtiff_reason());
   NCC_TRY(check_planes(path, handle->tiff, file->n_pages));
   file->tiled = page.tiled;
   v->dtype = page.dtype;

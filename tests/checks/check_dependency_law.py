@@ -20,7 +20,7 @@ LAW = {
     "src/synth": ("src src/base", ""),
     "src/selftest": ("src src/base src/match src/match/kernels src/synth", ""),
     "gpu": ("src src/base src/match src/match/kernels", "cuda"),
-    "io/base": ("src src/base", "hdf5"),
+    "io/base": ("src src/base", "hdf5 tiff"),
     "io/codec": ("src src/base io/base", "codecs"),
     "io/volume": ("src src/base io/base io/codec", "hdf5 tiff png jpeg jansson"),
     "io/input": ("src src/base src/filter src/plan io/base io/volume", "hdf5"),
