@@ -273,7 +273,7 @@ ncc_status ncc_matcher_match(ncc_matcher *matcher, int64_t image_key, const ncc_
  *  judged over them, and min_overlap is the fraction of the template's valid pixels that must meet valid ones (at least
  *  one). Masked pixels are not looked at, NaN or whatever they are. For search->outside == NCC_OUTSIDE_IGNORE alone.
  *  Such pairs are done by float64 transforms on the CPU, whichever the engine, in some 20 times the time, and take some
- * 100 bytes a point of the transform that ncc_matcher_memory() does not count.
+ *  100 bytes a point of the transform that ncc_matcher_memory() does not count; memory_bytes bounds them as well.
  *  @param[in]  image_mask      of the image's shape and any pixel type, not zero: valid; borrowed. NULL, or data NULL:
  *                              all are valid. A key stands for pixels and mask together.
  *  @param[in]  template_masks  [n], likewise; NULL: all are valid.
@@ -357,7 +357,7 @@ const ncc_counters *ncc_matcher_counters(const ncc_matcher *matcher);
 const char *ncc_matcher_device_trouble(const ncc_matcher *matcher);
 
 /** Bytes that the matcher allocates at most for a pair of this shape, pixels of the caller not included. Several
- * threads allocate more for small pairs, which each of them does by itself, where memory_bytes has room for that.
+ *  threads allocate more for small pairs, which each of them does by itself, where memory_bytes has room for that.
  *  @return NCC_OK; NCC_ERR_USAGE as ncc_matcher_create(), and as ncc_matcher_match() for shapes;
  *          NCC_ERR_SHAPE if the template is larger than the image or nothing is left to search. */
 ncc_status ncc_matcher_memory(const ncc_search *search, const ncc_config *config, int64_t image_rows,

@@ -35,10 +35,6 @@ ncc_status ncc_volumes_look(ncc_volumes *volumes, const char *source, int64_t *r
 ncc_status ncc_volumes_read(ncc_volumes *volumes, const char *source, int64_t rows, int64_t cols, ncc_dtype dtype,
                             const ncc_rect *rect, void *pixels);
 
-/** The shape of a source before any axis of length 1 is dropped, for messages and for import: "stack.tif" is
- *  [pages, rows, cols]. @param[out] shape  [NCC_VOLUME_RANK]. @return as ncc_volumes_look(). */
-ncc_status ncc_volumes_shape(ncc_volumes *volumes, const char *source, int *rank, int64_t *shape, ncc_dtype *dtype);
-
 /** The pixel type of "uint16" or, as NumPy has it in brief, "u2". @return false where it is none of ours. */
 bool ncc_volume_dtype(const char *name, ncc_dtype *dtype);
 

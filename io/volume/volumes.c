@@ -413,20 +413,6 @@ ncc_status ncc_volumes_look(ncc_volumes *volumes, const char *source, int64_t *r
   return NCC_OK;
 }
 
-ncc_status ncc_volumes_shape(ncc_volumes *volumes, const char *source, int *rank, int64_t *shape, ncc_dtype *dtype) {
-  open_volume *slot;
-  ncc_name name;
-  ncc_status status = ncc_name_parse(volumes->root, source, &name);
-  if (status == NCC_OK) status = acquire(volumes, name.path, &slot);
-  ncc_name_clear(&name);
-  if (status != NCC_OK) return status;
-  *rank = slot->volume->rank;
-  for (int d = 0; d < *rank; d++) shape[d] = slot->volume->shape[slot->volume->axis[d]];
-  *dtype = slot->volume->dtype;
-  release(volumes, slot);
-  return NCC_OK;
-}
-
 ncc_status ncc_volumes_read(ncc_volumes *volumes, const char *source, int64_t rows, int64_t cols, ncc_dtype dtype,
                             const ncc_rect *rect, void *pixels) {
   ncc_status status = NCC_OK;

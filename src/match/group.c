@@ -228,11 +228,11 @@ static bool settle_without_engine(const ncc_matcher *m, const ncc_prepared *tmpl
   return true;
 }
 
-/** Whether there is room for a pair that all threads do together; a crew may have to go. */
-static ncc_status check_memory(ncc_matcher *m, const ncc_geometry *g) {
+/** Whether there is room for a pair that all threads do together, and `more` bytes; a crew may have to go. */
+static ncc_status check_memory(ncc_matcher *m, const ncc_geometry *g, int64_t more) {
   const int64_t limit = m->config.memory_bytes;
   if (limit <= 0) return NCC_OK;
-  const int64_t bytes = ncc_pair_bytes(&m->search, m->answerer.engine, m->config.threads, g);
+  const int64_t bytes = ncc_pair_bytes(&m->search, m->answerer.engine, m->config.threads, g) + more;
   if (bytes > limit)
     return ncc_error_set(NCC_ERR_MEMORY_LIMIT,
                          "an image of %lldx%lld with a template of %lldx%lld needs %s, the limit is %s",
@@ -266,6 +266,7 @@ static ncc_status match_masked_pair(ncc_matcher *m, const run *r, int64_t index,
     NCC_TRY(engine->match(m->answerer.state, &m->search, g, &m->image_pixels, m->image_mask, pixels, mask, result,
                           peaks_of(m, index)));
   } else if (!settled || result->status == NCC_PAIR_FLAT) {
+    NCC_TRY(check_memory(m, g, ncc_masked_bytes(g)));
     NCC_TRY(ncc_answer_masked(&m->answerer, &task, proposal, result));
     if (result->status != NCC_PAIR_MASKED)
       NCC_TRY(ncc_answer_more(&m->answerer, &task, proposal, result, peaks_of(m, index)));
@@ -322,7 +323,7 @@ cleanup:
 
 static ncc_status match_run(ncc_matcher *m, run *r, const ncc_array *templates) {
   ncc_status status = NCC_OK;
-  NCC_TRY(check_memory(m, &r->geometry));
+  NCC_TRY(check_memory(m, &r->geometry, 0));
   NCC_TRY(ncc_evaluator_reserve(m->answerer.evaluator, r->geometry.template_rows));
   const ncc_engine_ops *engine = m->answerer.engine;
   const int batch = engine->batch ? engine->batch(m->answerer.state, &r->geometry) : 1;

@@ -16,7 +16,7 @@ static inline bool ncc_masked_enough(double n, double n_tmpl, double min_overlap
   return n >= 1 && n / n_tmpl >= min_overlap;
 }
 
-/** Bytes for a geometry. */
+/** Bytes for a geometry, beside what every pair needs. */
 int64_t ncc_masked_bytes(const ncc_geometry *g);
 
 /** Proposes for one task, whose geometry has no minimum overlap; the proposal is reset, filled and finished.

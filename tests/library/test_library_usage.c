@@ -197,6 +197,29 @@ static void two_threads(void) {
   ncc_matcher_destroy(&b.matcher);
 }
 
+/** The bound on memory holds for masked pairs, which need more than ncc_matcher_memory() says. */
+static void memory_of_masks(void) {
+  const ncc_search search = {.outside = NCC_OUTSIDE_IGNORE, .min_overlap = 0.3};
+  const ncc_array image = {pixels, NCC_F32, ROWS, COLS, COLS}, tmpl = {pixels, NCC_F32, T_ROWS, T_COLS, COLS};
+  static unsigned char valid[ROWS * COLS];
+  const ncc_array mask = {valid, NCC_U8, ROWS, COLS, COLS};
+  ncc_config config = {.fft_effort = NCC_FFT_ESTIMATE};
+  ncc_matcher *matcher = NULL;
+  ncc_result result;
+  for (int i = 0; i < ROWS * COLS; i++) valid[i] = i % 7 > 0;
+  CHECK(ncc_matcher_memory(&search, &config, ROWS, COLS, T_ROWS, T_COLS, &config.memory_bytes) == NCC_OK, "%s",
+        ncc_error_message());
+  for (int large = 0; large < 2; large++) {
+    if (large) config.memory_bytes *= 20;
+    CHECK(ncc_matcher_create(&search, &config, &matcher) == NCC_OK, "%s", ncc_error_message());
+    CHECK(ncc_matcher_match(matcher, -1, &image, 1, &tmpl, NULL, &result) == NCC_OK, "%s", ncc_error_message());
+    const ncc_status expected = large ? NCC_OK : NCC_ERR_MEMORY_LIMIT;
+    CHECK(ncc_matcher_match_masked(matcher, -1, &image, &mask, 1, &tmpl, NULL, NULL, &result) == expected, "%s",
+          ncc_error_message());
+    ncc_matcher_destroy(&matcher);
+  }
+}
+
 int main(void) {
   fill(pixels, ROWS * COLS);
   searches();
@@ -206,6 +229,7 @@ int main(void) {
   keys();
   other_functions();
   two_threads();
+  memory_of_masks();
   printf("%d cases refused\n", cases);
   return 0;
 }
