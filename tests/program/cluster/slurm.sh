@@ -139,6 +139,7 @@ case $verb in
       command -v "$program" >/dev/null || missing "no $program (Debian: slurmctld slurmd slurm-client munge)"
     done
     [[ "$(id -u)" == 0 ]] || missing "slurmd needs root"
+    getent hosts "$(hostname -s)" >/dev/null || missing "SLURM finds no address of this machine's name, $(hostname -s)"
     for try in 1 2 3; do
       configure
       if start; then exit 0; fi

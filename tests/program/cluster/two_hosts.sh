@@ -44,7 +44,10 @@ case $verb in
     echo "ncc$$" >"$folder/prefix"
     a=$(namespace a) b=$(namespace b)
     command -v ip nsenter unshare >/dev/null || { echo "skipped: no ip, nsenter or unshare (iproute2, util-linux)"; exit 77; }
-    why=$( (ip netns add "$a" && ip netns add "$b") 2>&1) || { echo "skipped: no right to make network namespaces: $why"; exit 77; }
+    why=$( (ip netns add "$a" && ip netns add "$b" && ip netns exec "$a" true) 2>&1) || {
+      echo "skipped: no right to make network namespaces: $why"
+      exit 77
+    }
     for host in "$a" "$b"; do ip -n "$host" link set lo up; done
     ip link add va netns "$a" type veth peer name vb netns "$b"
     ip -n "$a" addr add 10.99.0.1/24 dev va
