@@ -1,10 +1,12 @@
 #include "mpi/rank/watchdog.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #define PATIENCE_S 1800.0    /* parallel file systems take up to half an hour to recover from the loss of a server */
 #define MARGIN 20.0          /* times as long as predicted */
 #define LONGEST_NAP_S 2      /* more than this between two looks: rank 0 itself was stopped */
+#define LONGEST_NAP 0.05     /* likewise, of the patience */
 #define WORTH_LEARNING_S 0.1 /* predicted: of less, latencies say nothing of how slow a rank computes */
 
 void ncc_watchdog_start(ncc_watchdog *dog, double now_s) {
@@ -15,9 +17,9 @@ void ncc_watchdog_start(ncc_watchdog *dog, double now_s) {
 }
 
 double ncc_watchdog_look(ncc_watchdog *dog, double now_s) {
-  double nap_s = now_s - dog->looked_s;
+  const double nap_s = now_s - dog->looked_s, longest_s = fmin(LONGEST_NAP_S, LONGEST_NAP * dog->patience_s);
   dog->looked_s = now_s;
-  dog->awake_s += nap_s < LONGEST_NAP_S ? nap_s : LONGEST_NAP_S;
+  dog->awake_s += fmin(nap_s, longest_s);
   return dog->awake_s;
 }
 

@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (*word) words[n++] = word;
       words[n++] = (char *)"--";
       words[n++] = (char *)options.input;
-      words[n++] = (char *)options.output;
+      if (options.output) words[n++] = (char *)options.output; /* --dry-run needs none */
       if (plain) {
         if (ncc_run_options_parse(n, words, &again, &help) != NCC_OK) abort();
         if (ncc_run_options_describe(&again, &second) != NCC_OK || strcmp(first, second) != 0) abort();
