@@ -126,10 +126,16 @@ class Masks:
         return self._given.get(i) if isinstance(self._given, Mapping) else self._given[i]
 
 
+def _is_plain(array: np.ndarray) -> bool:
+    """Libmpixcorr reads it as it is: most arrays, of which no more need be asked."""
+    flags = array.flags
+    return array.ndim == 2 and array.dtype in PIXEL_TYPES and flags.c_contiguous and flags.aligned and array.size > 0
+
+
 def as_pixels(array: Any, what: str) -> np.ndarray | None:
     """[rows, cols] of a type and layout that libmpixcorr reads: a view, or a copy where it must be; None for None."""
-    if array is None:
-        return None
+    if array is None or (type(array) is np.ndarray and _is_plain(array)):
+        return array
     lazy = not isinstance(array, np.ndarray) and hasattr(array, "dtype") and hasattr(array, "shape")
     pixels = np.asarray(array[(slice(None),) * len(array.shape)] if lazy and len(array.shape) else array)
     if pixels is not array and np.ma.is_masked(array):

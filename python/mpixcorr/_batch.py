@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ._arrays import Arrays, Masks, as_pixels, describe
-from ._library import ARRAY, PEAK, RECT, RESULT, Matcher, Search, borrowed_matcher, default_threads
+from ._library import ARRAY, GROUP, PEAK, RECT, RESULT, Matcher, Search, borrowed_matcher, default_threads, new_key
 from ._result import Result, Status, warn
 
-#: Images of fewer pixels are small: each is matched by one thread, as sharing its work costs more than it saves.
+#: Images of fewer pixels are small: they are matched many at a time, so that threads can take one each.
 SMALL_PX = 256 * 256
-#: Pixels of small images that are worth another thread: its start takes 0.15 ms, these several times that.
-PX_PER_THREAD = 1 << 17
+#: Pixels of small images that are worth other threads.
+PX_FOR_THREADS = 1 << 17
+#: Pixels, each as often as it is searched, that take a fraction of a second: so long progress and Ctrl-C may wait.
+SLICE_PX = 50_000_000
+#: What a pair costs beside its pixels.
+PAIR_PX = 10_000
 
 
 def match_here(
@@ -35,19 +35,12 @@ def match_here(
     """Matches pairs [n, 2] of known ids, each where as_where() says; masks of images and templates, or None: none."""
     batch = _Batch(images, templates, pairs, where, search, masks)
     most_threads = threads or default_threads()
-    small: list[_Group] = []  # neighbours
     with _Progress(len(pairs), progress) as bar:
-        for group in batch.groups():
-            if group.px < SMALL_PX:
-                small.append(group)
-                if len(small) < 16 * most_threads:
-                    continue
-            _match_side_by_side(batch, small, search, most_threads, bar.update)
-            small = []
-            if group.px >= SMALL_PX:
-                with borrowed_matcher(search, most_threads) as matcher:
-                    batch.match(matcher, group, bar.update)
-        _match_side_by_side(batch, small, search, most_threads, bar.update)
+        for groups in batch.groups():
+            large = groups[0].px >= SMALL_PX or sum(g.px * (g.end - g.start) for g in groups) >= PX_FOR_THREADS
+            with borrowed_matcher(search, most_threads if large else 1) as matcher:
+                batch.match(matcher, groups)
+            bar.update(groups[-1].end - groups[0].start)
     if batch.misleading:
         warn(f"{batch.misleading}; see normalize and min_overlap")
     result = batch.result()
@@ -58,41 +51,12 @@ def match_here(
     return result
 
 
-def _match_side_by_side(
-    batch: _Batch, groups: list[_Group], search: Search, most_threads: int, done: Callable[[int], None]
-) -> None:
-    """Matches neighbouring groups, each by one thread."""
-    if not groups:
-        return
-    # Now rather than by each thread: the caller's containers are asked by the caller's thread alone.
-    alive = batch.fetch(groups, groups[0].start, groups[-1].end)
-    left = deque(groups)
-
-    def work() -> None:
-        with borrowed_matcher(search, 1) as matcher, contextlib.suppress(IndexError):
-            while True:
-                batch.match(matcher, left.popleft(), done, alive)
-
-    work_px = sum(group.px * (group.end - group.start) for group in groups)
-    helpers = min(most_threads - 1, len(groups) - 1, work_px // PX_PER_THREAD)
-    if helpers < 1:
-        work()
-        return
-    with ThreadPoolExecutor(helpers) as executor:
-        started = [executor.submit(work) for _ in range(helpers)]
-        try:
-            work()
-        finally:
-            left.clear()  # done, or given up
-    for helper in started:
-        helper.result()
-
-
 class _Group(NamedTuple):
-    """The pairs of one image: rows start to end of a batch."""
+    """Pairs of one image: rows start to end of a batch."""
 
     start: int
     end: int
+    key: int
     pixels: np.ndarray | None
     px: int
     mask: np.ndarray | None
@@ -111,35 +75,60 @@ class _Batch:
         masks: tuple[Masks, Masks] | None,
     ) -> None:
         n = len(pairs)
-        self._search = search
-        self._peaks = np.empty((n, search.peaks), PEAK)
+        self._search, self._pairs = search, pairs
+        self._peaks = np.empty((n, search.peaks), PEAK) if search.peaks else None
         self._images, self._templates, self._masks = images, templates, masks
-        self._overlap = np.full(n, np.nan)  # of masked pairs
-        self._order = np.argsort(pairs[:, 0], kind="stable")
-        self._image_ids, self._template_ids = pairs[self._order].T.tolist()
+        self._overlap = None if masks is None else np.full(n, np.nan)  # of masked pairs
+        ids = pairs[:, 0]
+        order: Any = slice(None)
+        self._place: Any = order  # of the pairs, in the order in which they were given
+        if (ids[1:] < ids[:-1]).any():
+            order, self._place = np.argsort(ids, kind="stable"), np.empty(n, np.int64)
+            self._place[order] = np.arange(n)
+        self._image_ids, self._template_ids = pairs[order].T.tolist()
         self._image_table, self._template_table = np.empty(n, ARRAY), np.empty(n, ARRAY)
         self._results = np.empty(n, RESULT)
         self._missing = np.zeros(n, np.uint8)  # the status of pairs without pixels, else 0
         windows = np.empty(n, RECT) if where else None
-        near = where["near"][self._order] if "near" in where else None
+        near = np.ascontiguousarray(where["near"][order]) if "near" in where else None
         if windows is not None and "search" in where:
-            windows["y0,x0,y1,x1"] = where["search"][self._order]
-        self._tables = (self._image_table, self._template_table, windows, self._results, near)
-        self._addresses = [(None, 0) if t is None else (t.ctypes.data, t.strides[0]) for t in self._tables]
+            windows["y0,x0,y1,x1"] = where["search"][order]
+        self._tables = (self._image_table, self._template_table, windows, self._results, self._peaks, near)
+        self._addresses = [(0, 0) if t is None else (t.ctypes.data, t.strides[0]) for t in self._tables]
         self.misleading = ""  # why the first pair may be misled by zeros outside its image
-        is_pair = (pairs[:, 0] >= 0) & (pairs[:, 1] >= 0)
-        first = is_pair.argmax() if n else 0
-        self._first = int((self._order == first).argmax()) if n and is_pair[first] else -1
+        is_pair = (pairs >= 0).all(axis=1)
+        first = int(is_pair.argmax()) if n else 0
+        self._first = int(np.arange(n)[self._place][first]) if n and is_pair[first] else -1
 
-    def groups(self) -> Iterator[_Group]:
-        """The pairs of one image after another."""
+    def groups(self) -> Iterator[list[_Group]]:
+        """Neighbouring groups to be matched by one call: one of a large image, or a slice of it, or many small ones."""
+        together: list[_Group] = []
+        work = 0
+        for group in self._slices():
+            more, large = (group.px + PAIR_PX) * (group.end - group.start), group.px >= SMALL_PX
+            if together and (large or work + more > SLICE_PX):
+                yield together
+                together, work = [], 0
+            if large:
+                yield [group]  # before the next one is read
+                continue
+            together.append(group)
+            work += more
+        if together:
+            yield together
+
+    def _slices(self) -> Iterator[_Group]:
+        """The pairs of one image after another, in slices where they are many."""
         ids, start = self._image_ids, 0
         while start < len(ids):
             i, end = ids[start], start + 1
             while end < len(ids) and ids[end] == i:
                 end += 1
             pixels, mask = self._pixels(0, i)
-            yield _Group(start, end, pixels, 0 if pixels is None else pixels.size, mask)
+            key, px = new_key(), 0 if pixels is None else pixels.size
+            most = max(2, SLICE_PX // (px + PAIR_PX))
+            for first in range(start, end, most):
+                yield _Group(first, min(first + most, end), key, pixels, px, mask)
             start = end
 
     def _pixels(self, kind: int, i: int) -> tuple[np.ndarray | None, np.ndarray | None]:
@@ -149,11 +138,12 @@ class _Batch:
             array, mask = self._masks[kind].of(i, array)
         return as_pixels(array, f"{('image', 'template')[kind]} {i}"), mask
 
-    def fetch(self, groups: Sequence[_Group], start: int, end: int) -> Any:
-        """Describes rows start to end, of these groups. Answers what must live until they are matched."""
+    def _fetch(self, groups: Sequence[_Group]) -> tuple[Any, dict[int, np.ndarray | None]]:
+        """Describes the rows of these groups. Answers what must live until they are matched, and the templates' masks."""
+        start, end = groups[0].start, groups[-1].end
         images: list[Any] = []
         for group in groups:
-            images += [describe(group.pixels)] * (min(group.end, end) - max(group.start, start))
+            images += [describe(group.pixels)] * (group.end - group.start)
         ids = self._template_ids[start:end]
         pixels: dict[int, np.ndarray | None] = {-1: None}
         masks: dict[int, np.ndarray | None] = {-1: None}
@@ -168,41 +158,39 @@ class _Batch:
                 self._missing[row] = Status.INVALID if -1 in (self._image_ids[row], i) else Status.UNREADABLE
         return pixels, masks
 
-    def match(self, matcher: Matcher, group: _Group, done: Callable[[int], None], fetched: Any = None) -> None:
-        """Fills the rows of a group, in slices; fetches their templates where that is not done."""
-        key = matcher.new_key()
-        for start, end in _slices(group.start, group.end, group.px):
-            alive = fetched or self.fetch([group], start, end)
-            if alive and group.pixels is not None:
-                self._match(matcher, key, start, end, group, alive[1])
-            done(end - start)
+    def match(self, matcher: Matcher, groups: Sequence[_Group]) -> None:
+        """Fills the rows of neighbouring groups."""
+        alive, of_templates = self._fetch(groups)
+        groups = [g for g in groups if g.pixels is not None]
+        masks = {} if self._masks is None else {g.start: self._mask_tables(g, of_templates) for g in groups}
+        table = []
+        for group in groups:
+            start, n = group.start, group.end - group.start
+            image, templates, windows, results, peaks, near = (a and a + start * size for a, size in self._addresses)
+            if near:
+                matcher.place_windows(n, image, templates, near, windows)
+            if start <= self._first < group.end:
+                shape = self._template_table["rows,cols"][self._first].tolist()
+                window = windows and windows + (self._first - start) * RECT.itemsize
+                self.misleading = matcher.why_misleading(self._image_ids[start], image, shape, window)
+            image_mask, template_masks = (m.ctypes.data for m in masks[start]) if masks.get(start) else (0, 0)
+            table.append((group.key, image, image_mask, n, templates, template_masks, windows, results, peaks))
+        matcher.match(np.array(table, GROUP))
+        for group in groups:
+            if masks.get(group.start):
+                for row in range(group.start, group.end):
+                    mask = of_templates[self._template_ids[row]]
+                    if group.mask is not None or mask is not None:
+                        self._overlap[row] = self._valid_overlap(row, group.mask, mask)
 
-    def _match(
-        self,
-        matcher: Matcher,
-        key: int,
-        start: int,
-        end: int,
-        group: _Group,
-        template_masks: dict[int, np.ndarray | None],
-    ) -> None:
-        image, templates, windows, results, near = (a and a + start * size for a, size in self._addresses)
-        if near:
-            matcher.place_windows(end - start, image, templates, near, windows)
-        if start <= self._first < end:
-            shape = self._template_table["rows,cols"][self._first].tolist()
-            window = windows and windows + (self._first - start) * RECT.itemsize
-            self.misleading = matcher.why_misleading(self._image_ids[start], image, shape, window)
-        of_templates = [template_masks[i] for i in self._template_ids[start:end]]
-        masked = group.mask is not None or any(mask is not None for mask in of_templates)
-        tables = [np.array([describe(mask) for mask in masks], ARRAY) for masks in ([group.mask], of_templates)]
-        addresses = (tables[0].ctypes.data, tables[1].ctypes.data) if masked else (None, None)
-        matcher.match(key, end - start, image, templates, windows, results, addresses)
-        if self._search.peaks:
-            matcher.copy_peaks(end - start, self._peaks[start:].ctypes.data)
-        for row, mask in enumerate(of_templates, start):
-            if group.mask is not None or mask is not None:
-                self._overlap[row] = self._valid_overlap(row, group.mask, mask)
+    def _mask_tables(
+        self, group: _Group, of_templates: dict[int, np.ndarray | None]
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """The mask of a group's image and those of its templates; None where all pixels are valid."""
+        masks = [of_templates[i] for i in self._template_ids[group.start : group.end]]
+        if group.mask is None and all(mask is None for mask in masks):
+            return None
+        return np.array([describe(group.mask)], ARRAY), np.array([describe(mask) for mask in masks], ARRAY)
 
     def _valid_overlap(self, row: int, mask: np.ndarray | None, template_mask: np.ndarray | None) -> float:
         """The fraction of the template's valid pixels that meet valid ones at the peak."""
@@ -223,26 +211,24 @@ class _Batch:
             nan = np.nan
             self._results[bad] = np.array(((-1, -1), nan, (nan, nan), (nan, nan), (-1, -1), nan, 0, 0), RESULT)
             self._results["status"][bad] = self._missing[bad]
-            self._peaks[bad] = np.array(((-1, -1), nan), PEAK)
-        n = len(self._order)
-        results, image_sides, sides = np.empty(n, RESULT), np.empty((n, 2), np.int64), np.empty((n, 2), np.int64)
-        results[self._order] = self._results
-        image_sides[self._order] = self._image_table["rows,cols"]
-        sides[self._order] = self._template_table["rows,cols"]
+            if self._peaks is not None:
+                self._peaks[bad] = np.array(((-1, -1), nan), PEAK)
+        results = self._results[self._place]
+        sides = self._template_table["rows,cols"][self._place]
         coords = results["y,x"].copy()
-        offsets = coords - sides + 1
-        inside = np.minimum(offsets + sides, image_sides) - np.maximum(offsets, 0)
-        overlap = (inside[:, 0] * inside[:, 1] / (sides[:, 0] * sides[:, 1])).astype(np.float32)
-        of_masked = np.empty(n)
-        of_masked[self._order] = self._overlap
-        overlap = np.where(np.isnan(of_masked), overlap, of_masked).astype(np.float32)
+        ends = coords + 1
+        offsets = ends - sides
+        inside = np.minimum(ends, self._image_table["rows,cols"][self._place]) - np.maximum(offsets, 0)
+        overlap = (inside.prod(axis=1) / sides.prod(axis=1)).astype(np.float32)
+        if self._overlap is not None:
+            of_masked = self._overlap[self._place]
+            overlap = np.where(np.isnan(of_masked), overlap, of_masked).astype(np.float32)
         unanswered = coords[:, 0] < 0
         offsets[unanswered] = -1
         overlap[unanswered] = np.nan
         more: dict[str, np.ndarray] = {}
-        if self._search.peaks:
-            peaks = np.empty_like(self._peaks)
-            peaks[self._order] = self._peaks
+        if self._peaks is not None:
+            peaks = self._peaks[self._place]
             more["top_coords"], more["top_peaks"] = peaks["y,x"].copy(), peaks["value"].copy()
         if self._search.quality:
             more["subpixel"] = results["subpixel_y,subpixel_x"].copy()
@@ -257,15 +243,9 @@ class _Batch:
             offsets,
             overlap,
             results["at_border"].astype(bool),
+            pairs=self._pairs,
             **more,
         )
-
-
-def _slices(start: int, end: int, image_px: int) -> Iterator[tuple[int, int]]:
-    """Parts of a group that take a fraction of a second each, so that progress shows and Ctrl-C works."""
-    most = max(2, 50_000_000 // (image_px + 10_000))
-    for i in range(start, end, most):
-        yield i, min(i + most, end)
 
 
 class _Progress:
@@ -276,7 +256,6 @@ class _Progress:
     def __init__(self, total: int, wanted: bool) -> None:
         self._total, self._wanted, self._done = total, wanted, 0
         self._bar: Any = None
-        self._lock = threading.Lock()
         self._start = time.monotonic()
 
     def __enter__(self) -> _Progress:
@@ -287,13 +266,12 @@ class _Progress:
             self._bar.close()
 
     def update(self, n: int) -> None:
-        with self._lock:
-            self._done += n
-            if self._bar is not None:
-                self._bar.update(n)
-            elif self._wanted and time.monotonic() - self._start > self.DELAY_S:
-                from tqdm.auto import tqdm
+        self._done += n
+        if self._bar is not None:
+            self._bar.update(n)
+        elif self._wanted and time.monotonic() - self._start > self.DELAY_S:
+            from tqdm.auto import tqdm
 
-                self._bar = tqdm(total=self._total, unit="pair")
-                self._bar.start_t -= time.monotonic() - self._start
-                self._bar.update(self._done)
+            self._bar = tqdm(total=self._total, unit="pair")
+            self._bar.start_t -= time.monotonic() - self._start
+            self._bar.update(self._done)

@@ -70,11 +70,7 @@ def _load() -> ctypes.CDLL:
             ctypes.c_bool,
             [pointer, pointer, pointer, i64, i64, i64, ctypes.c_char_p, ctypes.c_size_t],
         ),
-        "ncc_matcher_match_masked": (
-            status,
-            [pointer, i64, pointer, pointer, i64, pointer, pointer, pointer, pointer],
-        ),
-        "ncc_matcher_peaks": (pointer, [pointer]),
+        "ncc_matcher_match_groups": (status, [pointer, i64, pointer]),
         "ncc_matcher_counters": (pointer, [pointer]),
         "ncc_verdict_name": (ctypes.c_char_p, [ctypes.c_int]),
         "ncc_displacements_judge": (
@@ -151,6 +147,20 @@ _SEARCH = _struct(
     },
 )
 PEAK = _struct("ncc_peak", {"y,x": _I64, "value": _F64})
+GROUP = _struct(
+    "ncc_group",
+    {
+        "image_key": _I64,
+        "image": np.uintp,
+        "image_mask": np.uintp,
+        "n": _I64,
+        "templates": np.uintp,
+        "template_masks": np.uintp,
+        "windows": np.uintp,
+        "results": np.uintp,
+        "peaks": np.uintp,
+    },
+)
 _CONFIG = _struct("ncc_config", {"threads": np.int32})
 
 
@@ -207,6 +217,10 @@ def _save_wisdom() -> None:
         _ncc.ncc_wisdom_save(None)
 
 
+#: Numbers for the pixels of images, none of them twice; see ncc_matcher_match().
+new_key = itertools.count().__next__
+
+
 class Matcher:
     """One ncc_matcher; used by one Python thread at a time."""
 
@@ -215,17 +229,12 @@ class Matcher:
         self._search, config = c_search(search), np.zeros((), _CONFIG)
         config["threads"] = threads
         self._handle = ctypes.c_void_p()
-        self._keys = itertools.count()
         _check(_ncc.ncc_matcher_create(self._search.ctypes.data, config.ctypes.data, ctypes.byref(self._handle)))
 
     def destroy(self) -> None:
         _ncc.ncc_matcher_destroy(ctypes.byref(self._handle))
 
-    def new_key(self) -> int:
-        """A number for the pixels of one image; see ncc_matcher_match()."""
-        return next(self._keys)
-
-    def why_misleading(self, image_id: int, image: int, template_shape: tuple[int, int], window: int | None) -> str:
+    def why_misleading(self, image_id: int, image: int, template_shape: tuple[int, int], window: int) -> str:
         """Why zeros outside the image, an address of ARRAY, may outweigh true peaks: one line, empty where not."""
         if self._search["n_filters"]:
             return ""  # what matters are the filtered pixels, which hardly one filter leaves far from zero
@@ -237,30 +246,9 @@ class Matcher:
         """Fills RECT [n], an address, from predictions [n, 4] int64 (y, x, radius_y, radius_x)."""
         _check(_ncc.ncc_windows_near(self._search.ctypes.data, image, n, templates, near, windows))
 
-    def match(
-        self,
-        key: int,
-        n: int,
-        image: int | None,
-        templates: int | None,
-        windows: int | None,
-        results: int | None,
-        masks: tuple[int | None, int | None] = (None, None),
-    ) -> None:
-        """Matches n templates on an image; addresses of ARRAY, ARRAY [n], RECT [n] or None, RESULT [n]. Frees the GIL.
-
-        masks: of the image and of the templates, ARRAY and ARRAY [n] or None.
-        """
-        of_image, of_templates = masks
-        _check(
-            _ncc.ncc_matcher_match_masked(
-                self._handle, key, image, of_image, n, templates, of_templates, windows, results
-            )
-        )
-
-    def copy_peaks(self, n: int, peaks: int) -> None:
-        """The lists of the last match, of n templates, to an address of PEAK [n, search.peaks]."""
-        ctypes.memmove(peaks, _ncc.ncc_matcher_peaks(self._handle), n * int(self._search["peaks"]) * PEAK.itemsize)
+    def match(self, groups: np.ndarray) -> None:
+        """Matches GROUP [n], which hold addresses, and fills the RESULT and PEAK that they name. Frees the GIL."""
+        _check(_ncc.ncc_matcher_match_groups(self._handle, len(groups), groups.ctypes.data))
 
     def seconds(self, counter: str) -> float:
         """Seconds since creation, by their name in ncc_counters."""

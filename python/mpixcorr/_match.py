@@ -116,11 +116,10 @@ def match(
         raise ValueError(f"threads is {threads}: expected 1 or more")
     if launcher is not None:
         result = run_job(launcher, workdir, job_options, images, templates, rows, where, question, threads, progress)
-    else:
-        both = (Masks(image_masks, "image mask"), Masks(template_masks, "template mask"))
-        masks = both if outside == "ignore" else None
-        result = match_here(images, templates, rows, where, question, threads, progress, masks)
-    return replace(result, pairs=rows, input_path=None)  # files of a job are gone by now
+        return replace(result, pairs=rows, input_path=None)  # files of a job are gone by now
+    both = (Masks(image_masks, "image mask"), Masks(template_masks, "template mask"))
+    masks = both if outside == "ignore" else None
+    return match_here(images, templates, rows, where, question, threads, progress, masks)
 
 
 def _as_search(
@@ -167,5 +166,6 @@ def _as_search(
         int(peaks),
         int(separation),
     )
-    c_search(search)  # filters are the library's to understand
+    if filter:
+        c_search(search)  # filters are the library's to understand
     return search

@@ -80,7 +80,9 @@ def test_same_bytes_with_any_threads(case, monkeypatch, small_px):
     assert one.peaks.tobytes() == three.peaks.tobytes() and one.coords.tobytes() == three.coords.tobytes()
 
 
-def test_many_small_images_in_batches(case):
+@pytest.mark.parametrize("slice_px", [50_000_000, 200_000])
+def test_many_small_images_in_batches(case, monkeypatch, slice_px):
+    monkeypatch.setattr("mpixcorr._batch.SLICE_PX", slice_px)
     images = [case.images[i % 3] for i in range(100)]
     result = match(images, case.templates, [(i, j) for i in range(100) for j in (0, 3)], threads=2)
     expected = match(case.images, case.templates, [(i, j) for i in range(3) for j in (0, 3)])
@@ -88,7 +90,7 @@ def test_many_small_images_in_batches(case):
     assert np.array_equal(result.coords, np.tile(expected.coords, (34, 1))[:200])
 
 
-def test_errors_of_helping_threads_are_raised(case, monkeypatch):
+def test_errors_of_the_library_are_raised(case, monkeypatch):
     def fail(*_):
         raise mpixcorr.MpixcorrError("out of memory")
 
@@ -99,7 +101,7 @@ def test_errors_of_helping_threads_are_raised(case, monkeypatch):
 
 def test_many_templates_in_slices(case, monkeypatch):
     whole = match(case.images, case.templates, case.pairs)
-    monkeypatch.setattr("mpixcorr._batch._slices", lambda start, end, px: ((i, i + 1) for i in range(start, end)))
+    monkeypatch.setattr("mpixcorr._batch.SLICE_PX", 1)
     sliced = match(case.images, case.templates, case.pairs)
     assert whole.peaks.tobytes() == sliced.peaks.tobytes() and whole.coords.tobytes() == sliced.coords.tobytes()
 

@@ -55,7 +55,7 @@ def test_near_in_any_order_with_missing_pixels_and_small_slices(case, monkeypatc
         if case.places[j][0] == i:
             assert offset == list(case.places[j][1:])
     monkeypatch.setattr("mpixcorr._batch.SMALL_PX", 0)
-    monkeypatch.setattr("mpixcorr._batch._slices", lambda start, end, px: ((i, i + 1) for i in range(start, end)))
+    monkeypatch.setattr("mpixcorr._batch.SLICE_PX", 1)
     assert match(images, templates, pairs, near=near).peaks.tobytes() == found.peaks.tobytes()
 
 
