@@ -86,6 +86,12 @@ cleanup:
   return status;
 }
 
+ncc_status ncc_volume_add_codec(ncc_volume *volume, ncc_codec codec) {
+  const ncc_status status = ncc_codecs_add(&volume->codecs, codec);
+  if (status != NCC_OK) ncc_error_prefix("%s", volume->path);
+  return status;
+}
+
 ncc_status ncc_codecs_add_named(ncc_volume *volume, const char *name) {
   static const struct {
     const char *name;
@@ -94,10 +100,7 @@ ncc_status ncc_codecs_add_named(ncc_volume *volume, const char *name) {
                {"zstd", NCC_CODEC_ZSTD},        {"lz4", NCC_CODEC_LZ4},      {"numcodecs.zlib", NCC_CODEC_DEFLATE},
                {"numcodecs.lz4", NCC_CODEC_LZ4}};
   for (size_t i = 0; name && i < sizeof known / sizeof known[0]; i++) {
-    if (strcmp(name, known[i].name) != 0) continue;
-    const ncc_status status = ncc_codecs_add(&volume->codecs, (ncc_codec){.kind = known[i].kind});
-    if (status != NCC_OK) ncc_error_prefix("%s", volume->path);
-    return status;
+    if (strcmp(name, known[i].name) == 0) return ncc_volume_add_codec(volume, (ncc_codec){.kind = known[i].kind});
   }
   return ncc_error_set(NCC_ERR_UNREADABLE, "%s: codec '%.60s' found, expected blosc, gzip, zlib, zstd or lz4",
                        volume->path, name ? name : "");

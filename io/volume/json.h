@@ -23,6 +23,9 @@ char *ncc_chunk_path(const char *folder, const char *prefix, char mark, int rank
 /** Reads the file of a chunk into `work`, or finds that there is none. @return NCC_OK; NCC_ERR_UNREADABLE. */
 ncc_status ncc_chunk_file(ncc_volume *volume, const char *path, ncc_volume_work *work, bool *absent);
 
+/** Adds a codec behind those of the volume. @return NCC_OK, or NCC_ERR_UNREADABLE, the volume's path told. */
+ncc_status ncc_volume_add_codec(ncc_volume *volume, ncc_codec codec);
+
 /** The codec of a "blosc", "gzip", "zlib", "zstd" or "lz4" (numcodecs' layout).
  *  @return NCC_OK; NCC_ERR_UNREADABLE for another. */
 ncc_status ncc_codecs_add_named(ncc_volume *volume, const char *name);

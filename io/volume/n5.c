@@ -73,7 +73,7 @@ ncc_status ncc_n5_volume(ncc_volume *v, const char *folder) {
   v->swapped = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
   NCC_CHECK(type, NCC_ERR_UNREADABLE, "%s/attributes.json: no compression found", folder);
   if (strcmp(type, "lz4") == 0)
-    NCC_TRY(ncc_codecs_add(&v->codecs, (ncc_codec){.kind = NCC_CODEC_LZ4_STREAM}));
+    NCC_TRY(ncc_volume_add_codec(v, (ncc_codec){.kind = NCC_CODEC_LZ4_STREAM}));
   else if (strcmp(type, "raw") != 0)
     NCC_TRY(ncc_codecs_add_named(v, type));
   NCC_CHECK(v->own = strdup(folder), NCC_ERR_NOMEM, "%s: no memory", folder);

@@ -200,7 +200,7 @@ static ncc_status add_v2_codecs(ncc_volume *v, const json_t *meta) {
     const int64_t size = json_integer_value(json_object_get(filter, "elementsize"));
     NCC_CHECK(id && strcmp(id, "shuffle") == 0 && size >= 1 && size <= 255, NCC_ERR_UNREADABLE,
               "%s: filter '%.60s' found, expected none or shuffle", v->path, id ? id : "");
-    NCC_TRY(ncc_codecs_add(&v->codecs, (ncc_codec){.kind = NCC_CODEC_SHUFFLE, .size = (int)size}));
+    NCC_TRY(ncc_volume_add_codec(v, (ncc_codec){.kind = NCC_CODEC_SHUFFLE, .size = (int)size}));
   }
   if (json_is_object(compressor)) NCC_TRY(ncc_codecs_add_named(v, ncc_json_string(compressor, "id")));
 cleanup:
@@ -337,7 +337,7 @@ static ncc_status take_codecs(ncc_volume *v, const json_t *list, int64_t *chunk,
       bytes = true;
     } else {
       NCC_CHECK(bytes, NCC_ERR_UNREADABLE, "%s: codec '%.60s' found before 'bytes'", v->path, name);
-      NCC_TRY(strcmp(name, "crc32c") == 0 ? ncc_codecs_add(&v->codecs, (ncc_codec){.kind = NCC_CODEC_CRC32C})
+      NCC_TRY(strcmp(name, "crc32c") == 0 ? ncc_volume_add_codec(v, (ncc_codec){.kind = NCC_CODEC_CRC32C})
                                           : ncc_codecs_add_named(v, name));
     }
   }
