@@ -46,6 +46,19 @@ __device__ __forceinline__ float ncc_unordered(unsigned key) {
   return __uint_as_float(key & 0x80000000u ? key & 0x7fffffffu : ~key);
 }
 
+/** The largest of a warp's, all of whose lanes come here. */
+__device__ __forceinline__ unsigned ncc_warp_max(unsigned value) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+  for (int distance = 16; distance > 0; distance /= 2) {
+    const unsigned other = __shfl_xor_sync(~0u, value, distance);
+    value = other > value ? other : value;
+  }
+  return value;
+#else
+  return __reduce_max_sync(~0u, value);
+#endif
+}
+
 /** Blocks of `threads` for n elements, and a dimension of the grid that loops take in strides. */
 static inline unsigned ncc_blocks(int64_t n, int64_t threads) {
   return (unsigned)ncc_ceil_div(n, threads);

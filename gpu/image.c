@@ -17,7 +17,8 @@ static int64_t trim_cols(const ncc_geometry *g) {
 }
 
 static int64_t ssd_stride(const ncc_geometry *g) {
-  return ncc_round_up(g->search.x1 - g->search.x0, 32);
+  const ncc_gpu_shape shape = ncc_gpu_shape_of(g);
+  return ncc_round_up(shape.lead + shape.cols, 32);
 }
 
 /** Rows that are summed at a time: blocks as high as the template, within reason, and many of them at once. */
@@ -133,7 +134,7 @@ static ncc_status survey(ncc_gpu_engine *e, const ncc_prepared *image) {
                      .scale = image->scale,
                      .sums = e->image.sums.data,
                      .unknown = e->image.unknown.data,
-                     .ssd = e->image.ssd.data,
+                     .ssd = (float *)e->image.ssd.data + ncc_gpu_shape_of(g).lead,
                      .ssd_stride = e->image.ssd_stride};
   choose_bands(g, e->sums_bytes, &s);
   const ncc_stats_centring c =

@@ -18,9 +18,11 @@
  *              cufftDestroy  cufftGetVersion
  *  In kernels: threadIdx  blockIdx  blockDim  gridDim  __global__  __device__  __forceinline__  __restrict__
  *              __syncthreads  atomicAdd, atomicMax (unsigned, unsigned long long)  rsqrtf  sqrt  fabs fabsf
- *              fmin  fmax  fminf  fmaxf  __float_as_uint  __uint_as_float  __int128 (add, subtract, multiply, shift)
- *  Kernel arguments are numbers, pointers and plain structs, by value. No warp intrinsics, textures, cooperative
- * groups, static shared memory, streams of priority, graphs or managed memory.
+ *              fmin  fmax  fminf  fmaxf  min  max  __ffs  __float_as_uint  __uint_as_float
+ *              __ballot_sync, __reduce_max_sync (all lanes, blocks of one warp; before sm_80 __shfl_xor_sync)
+ *              __int128 (add, subtract, multiply, shift)
+ *  Kernel arguments are numbers, pointers and plain structs, by value. No textures, cooperative groups, static shared
+ *  memory, streams of priority, graphs or managed memory.
  */
 #ifndef NCC_GPU_LAUNCH_H
 #define NCC_GPU_LAUNCH_H
@@ -33,7 +35,8 @@
  *  caller asks cudaGetLastError(). NCC_LAUNCH_PLAIN: the same for kernels that neither share memory nor synchronise
  *  their threads, which the stand-in runs as plain loops.
  *  NCC_SHARED(type, name): inside a kernel, `type *name` is the block's dynamic shared memory, aligned to 16 bytes.
- *  NCC_ROLLED: before a loop that is not to be unrolled, as the number of its turns would be a 64-bit division. */
+ *  NCC_ROLLED: before a loop that is not to be unrolled, as the number of its turns would be a 64-bit division.
+ *  NCC_UNROLLED: before one that must be, as arrays are in registers only if no index is left. */
 #ifdef NCC_CUDA_HOST
 #define NCC_LAUNCH(kernel, grid, block, shared_bytes, stream, ...) \
   cuda_host_launch(kernel, grid, block, shared_bytes, stream, __VA_ARGS__)
@@ -41,6 +44,7 @@
   cuda_host_launch_plain(kernel, grid, block, stream, __VA_ARGS__)
 #define NCC_SHARED(type, name) type *name = (type *)cuda_host_shared()
 #define NCC_ROLLED
+#define NCC_UNROLLED
 #else
 #define NCC_LAUNCH(kernel, grid, block, shared_bytes, stream, ...) \
   kernel<<<grid, block, shared_bytes, stream>>>(__VA_ARGS__)
@@ -49,6 +53,7 @@
   extern __shared__ __align__(16) unsigned char ncc_shared_[]; \
   type *name = (type *)ncc_shared_
 #define NCC_ROLLED _Pragma("unroll 1")
+#define NCC_UNROLLED _Pragma("unroll")
 #endif
 
 #endif

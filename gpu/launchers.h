@@ -52,6 +52,7 @@ typedef struct ncc_gpu_item {
 typedef struct ncc_gpu_shape {
   int64_t image_rows, image_cols, tmpl_rows, tmpl_cols;
   int64_t y0, x0, rows, cols; /**< the search */
+  int64_t lead;               /**< columns before the search from which on 16 bytes are aligned; below 4 */
 } ncc_gpu_shape;
 
 /** Stored pixels to rows of float32, padded with zeros; a template's reversed in both directions, so that a product of
@@ -74,9 +75,10 @@ typedef struct ncc_gpu_peaks {
   int64_t count;        /**< templates interleaved */
   int64_t first, after; /**< those that are looked at: [first, after) */
   const ncc_gpu_task *tasks;
-  const float *numerators; /**< [shape.rows][count][stride], its first column being the search's */
-  int64_t stride;
-  const float *ssd; /**< [shape.rows][ssd_stride], in the code of formulas.h */
+  const float
+      *numerators;  /**< [shape.rows][count][stride], its first column being the search's; `lead` more are there */
+  int64_t stride;   /**< a multiple of four, as ssd_stride */
+  const float *ssd; /**< [shape.rows][ssd_stride], in the code of formulas.h; `lead` more are there */
   int64_t ssd_stride;
   const int64_t *spans;    /**< [shape.rows][2] searched columns, relative to the search */
   const int64_t *excluded; /**< [n_excluded][4] (y0, x0, y1, x1) left out, relative to the search */

@@ -14,7 +14,8 @@ ncc_gpu_shape ncc_gpu_shape_of(const ncc_geometry *g) {
                          .y0 = g->search.y0,
                          .x0 = g->search.x0,
                          .rows = g->search.y1 - g->search.y0,
-                         .cols = g->search.x1 - g->search.x0};
+                         .cols = g->search.x1 - g->search.x0,
+                         .lead = (g->search.x0 - g->trim.x0) % 4};
 }
 
 ncc_gpu_transform ncc_gpu_rows(const ncc_gpu_engine *e, cufftType type, int64_t count, int64_t rows) {

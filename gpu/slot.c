@@ -113,15 +113,16 @@ static ncc_status find_peaks(ncc_gpu_engine *e, ncc_gpu_slot *slot, int64_t firs
   const ncc_gpu_place *place = &e->place;
   const ncc_geometry *g = &e->geometry;
   const int64_t stride = 2 * e->lengths.half, row = g->search.y0 - g->trim.y0, n = after - first;
+  const ncc_gpu_shape shape = ncc_gpu_shape_of(g);
   const ncc_gpu_peaks peaks = {
-      .shape = ncc_gpu_shape_of(g),
+      .shape = shape,
       .count = slot->count,
       .first = first,
       .after = after,
       .tasks = slot->staged.data,
       .numerators = (const float *)slot->spectra.data + row * slot->count * stride + (g->search.x0 - g->trim.x0),
       .stride = stride,
-      .ssd = e->image.ssd.data,
+      .ssd = (const float *)e->image.ssd.data + shape.lead,
       .ssd_stride = e->image.ssd_stride,
       .spans = e->image.spans.data,
       .excluded = slot->excluded.data,

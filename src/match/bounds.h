@@ -18,10 +18,16 @@ NCC_ANYWHERE bool ncc_bounds_zero(ncc_bounds_real ssd, ncc_bounds_real zero_lo) 
   return ssd == 0 || (ssd > 0 && ssd < zero_lo);
 }
 
+/** What rounding makes of it, of a `value` known within `radius`. */
+NCC_ANYWHERE ncc_bounds_real ncc_bounds_rounding(ncc_bounds_real value, ncc_bounds_real radius,
+                                                 ncc_bounds_real relative_slack, ncc_bounds_real absolute_slack) {
+  return relative_slack * ((value < 0 ? -value : value) + radius) + absolute_slack;
+}
+
 /** How far the NCC may be from `value`. @param[in] radius  what the numerator's error comes to */
 NCC_ANYWHERE ncc_bounds_real ncc_bounds_off(ncc_bounds_real value, ncc_bounds_real radius,
                                             ncc_bounds_real relative_slack, ncc_bounds_real absolute_slack) {
-  return radius + (relative_slack * ((value < 0 ? -value : value) + radius) + absolute_slack);
+  return radius + ncc_bounds_rounding(value, radius, relative_slack, absolute_slack);
 }
 
 /** 1 for NaN, which an overflowing transform leaves: it may be anything. */

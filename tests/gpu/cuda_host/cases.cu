@@ -93,6 +93,20 @@ __global__ void poke(float *out, int at) {
   if (threadIdx.x == 0) out[at] = 1;
 }
 
+/** out[0]: the largest; out[1]: bits 1 and 30. */
+__global__ void warp(unsigned *out) {
+  const unsigned lane = threadIdx.x;
+  for (unsigned turn = 0; turn < 3; ++turn) {
+    const unsigned largest = __reduce_max_sync(~0u, (lane * 7 + turn) % 32), bits = __ballot_sync(~0u, lane % 29 == 1);
+    if (lane == turn) out[0] = largest, out[1] = bits;
+  }
+}
+
+__global__ void warp_early_return(unsigned *out) {
+  if (threadIdx.x == 3) return;
+  out[threadIdx.x] = __reduce_max_sync(~0u, threadIdx.x);
+}
+
 // ---- the pipeline --------------------------------------------------------------------------------------------------
 
 struct Side {  // one of two buffers
@@ -228,6 +242,15 @@ static bool counts() {
   TRY(cudaFree(d_counts));
   TRY(cudaFree(d_lowest));
   return found[0] == 10 && found[1] == 97 && lowest == 7;
+}
+
+static bool warps() {
+  Small s;
+  TRY(cuda_host_launch(warp, dim3(5), dim3(32), 0, s.stream, (unsigned *)s.d));
+  s.fetch();
+  unsigned found[2];
+  memcpy(found, s.h, 8);
+  return found[0] == 31 && found[1] == (1u << 1 | 1u << 30);
 }
 
 /** Rows of 3 of 10 columns. */
@@ -377,6 +400,8 @@ static bool small_fault() {
 #define LAUNCH(kernel, block, shared, ...) TRY(cuda_host_launch(kernel, 1, block, shared, s.stream, __VA_ARGS__))
   if (wish == "early_return") LAUNCH(early_return, 8, 0, s.d);
   if (wish == "divergence") LAUNCH(divergence, 8, 0, s.d);
+  if (wish == "warp_early_return") LAUNCH(warp_early_return, 32, 0, (unsigned *)s.d);
+  if (wish == "half_a_warp") LAUNCH(warp, 16, 0, (unsigned *)s.d);
   if (wish == "shared_overrun") LAUNCH(touch_shared, 1, 64, s.d, 16);
   if (wish == "shared_slack") LAUNCH(touch_shared, 1, 60, s.d, 15);
   if (wish == "no_shared") LAUNCH(touch_shared, 1, 0, s.d, 0);
@@ -406,6 +431,7 @@ int main(int argc, char **argv) {
     const char *name;
     bool (*run)();
   } cases[] = {{"counts", counts},
+               {"warps", warps},
                {"copies_2d", copies_2d},
                {"fresh_memory_is_garbage", fresh_memory_is_garbage},
                {"inverse_destroys_input", inverse_destroys_input},

@@ -15,7 +15,7 @@ SCHEDULES = [{"CUDA_HOST_SCHEDULE": "early"}, {"CUDA_HOST_SCHEDULE": "late"}]
 SCHEDULES += [{"CUDA_HOST_SEED": str(seed)} for seed in range(1, 9)]
 SANITIZED = "ASAN_OPTIONS" in os.environ  # bounds are then the sanitizer's to tell
 
-RIGHT = ["sums", "counts", "copies_2d", "fresh_memory_is_garbage", "inverse_destroys_input", "stream_of_another_device",
+RIGHT = ["sums", "counts", "warps", "copies_2d", "fresh_memory_is_garbage", "inverse_destroys_input", "stream_of_another_device",
          "bad_launches", "child_has_no_device"]
 
 # What is left out, and the schedule under which the answers must then be wrong.
@@ -26,6 +26,8 @@ CAUGHT = {
     "without_work_area": "cufftExecR2C: the plan has no work area",
     "early_return": "early_return: 7 of 8 threads of block .* the others have returned",
     "divergence": "divergence: threads of block .* wait at .*, others at",
+    "warp_early_return": "warp_early_return: 31 of 32 threads of block .* the others have returned",
+    "half_a_warp": "warp: an operation of a warp at .* in a block of 16 threads",
     "shared_overrun": r"touch_shared, thread \(0, 0, 0\) of block|SIGSEGV",
     "shared_slack": "touch_shared wrote to byte 60 of its 60 of shared memory",
     "no_shared": "touch_shared has no shared memory",

@@ -5,6 +5,7 @@
  */
 #include <sys/mman.h>
 #include <unistd.h>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <numeric>
@@ -19,6 +20,7 @@ namespace cuda_host {
 
 namespace {
 
+constexpr unsigned WARP = 32;
 constexpr size_t SHARED_LIMIT = 48 << 10, STACK = (CUDA_HOST_ASAN ? 512 : 128) << 10;
 
 // ---- changing stacks -----------------------------------------------------------------------------------------------
@@ -94,6 +96,7 @@ struct Runner {
   Order *order = nullptr;  // of what has its turn: threads at first, then `turn`
   uint64_t threads = 0, started = 0;
   char *shared_end = nullptr, *shared = nullptr;
+  unsigned lanes[WARP] = {};  // what each has brought to an operation of the warp
   std::mt19937 random;
 
   void make_fiber();
@@ -282,4 +285,31 @@ void cuda_host_barrier(const char *file, int line) {
   fiber->line = line;
   runner->waiting.push_back(fiber);
   runner->leave();
+}
+
+/** Leaves a lane's value for the others, and calls `use` when all have. */
+template <class F>
+static unsigned in_step(unsigned mask, unsigned value, const char *file, int line, F use) {
+  using namespace cuda_host;
+  if (blockDim.x != WARP || runner->threads != WARP || mask != ~0u)
+    violation(
+        "%s: an operation of a warp at %s:%d with mask %x in a block of %lu threads; the stand-in has it for all of %u",
+        runner->name, file, line, mask, (unsigned long)runner->threads, WARP);
+  runner->lanes[threadIdx.x] = value;
+  cuda_host_barrier(file, line);
+  const unsigned result = use(runner->lanes);
+  cuda_host_barrier(file, line);
+  return result;
+}
+
+unsigned cuda_host_warp_max(unsigned mask, unsigned value, const char *file, int line) {
+  return in_step(mask, value, file, line, [](const unsigned *lanes) { return *std::max_element(lanes, lanes + 32); });
+}
+
+unsigned cuda_host_ballot(unsigned mask, bool value, const char *file, int line) {
+  return in_step(mask, value, file, line, [](const unsigned *lanes) {
+    unsigned bits = 0;
+    for (int i = 0; i < 32; ++i) bits |= lanes[i] << i;
+    return bits;
+  });
 }

@@ -56,6 +56,12 @@ void *cuda_host_shared();
 void cuda_host_barrier(const char *file, int line);
 #define __syncthreads() cuda_host_barrier(__FILE__, __LINE__)
 
+/** Each lane's value for all, in blocks of one warp. */
+unsigned cuda_host_warp_max(unsigned mask, unsigned value, const char *file, int line);
+unsigned cuda_host_ballot(unsigned mask, bool value, const char *file, int line);
+#define __reduce_max_sync(mask, value) cuda_host_warp_max(mask, value, __FILE__, __LINE__)
+#define __ballot_sync(mask, value) cuda_host_ballot(mask, value, __FILE__, __LINE__)
+
 // ---- launches ------------------------------------------------------------------------------------------------------
 
 namespace cuda_host {
@@ -119,6 +125,9 @@ CUDA_HOST_REINTERPRET(__float_as_uint, unsigned, float)
 CUDA_HOST_REINTERPRET(__uint_as_float, float, unsigned)
 #undef CUDA_HOST_REINTERPRET
 
+inline int __ffs(int a) {
+  return __builtin_ffs(a);
+}
 inline float rsqrtf(float a) {
   return 1 / std::sqrt(a);
 }
