@@ -120,7 +120,7 @@ cleanup:
 
 /** Rows that may wait for the disk. */
 static int64_t most_unwritten(const dispatcher *d) {
-  return MOST_UNWRITTEN / NCC_WAITING_ROW_BYTES(d->o.n_peaks);
+  return MOST_UNWRITTEN / NCC_WAITING_ROW_BYTES(d->o.search->peaks);
 }
 
 /** Whether a rank may have one batch more. */
@@ -422,7 +422,7 @@ ncc_status ncc_dispatcher_run(const ncc_dispatcher_options *options, ncc_rank_st
   d.peers = calloc((size_t)ranks, sizeof *d.peers);
   NCC_CHECK(d.peers, NCC_ERR_NOMEM, "out of memory for %d ranks", ranks);
   NCC_TRY(ncc_inbox_create(&d.inbox, INBOX_LETTERS));
-  NCC_TRY(ncc_supply_create(options->work, options->schedule, options->ship ? NULL : options->input, options->n_peaks,
+  NCC_TRY(ncc_supply_create(options->work, options->schedule, options->search, options->ship ? NULL : options->input,
                             &d.supply));
   NCC_TRY(check_limits(&d));
   double first_s = ncc_clock_s();

@@ -17,11 +17,11 @@ typedef struct ncc_dispatcher_options {
   const ncc_input *input; /**< for names of sources that ranks read by themselves */
   ncc_pipeline *pipeline; /**< with an input: it reads for rank 0, and where `ship`, for all */
   bool ship;              /**< pixels go with the batches */
-  int n_peaks;            /**< listed for each pair */
-  int threads;            /**< of a rank, about */
-  double time_limit_s;    /**< of the run, 0: none but the batch system's */
-  double started_s;       /**< the run's begin, by ncc_clock_s() */
-  int64_t max_failed;     /**< pairs that may fail before the run gives up */
+  const ncc_search *search;
+  int threads;         /**< of a rank, about */
+  double time_limit_s; /**< of the run, 0: none but the batch system's */
+  double started_s;    /**< the run's begin, by ncc_clock_s() */
+  int64_t max_failed;  /**< pairs that may fail before the run gives up */
   volatile int *stop;
   const ncc_job_observer *observer;
 } ncc_dispatcher_options;

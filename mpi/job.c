@@ -16,6 +16,7 @@
 #include "mpi/start/planning.h"
 #include "mpi/start/shapes.h"
 #include "mpi/worker.h"
+#include "plan/parts.h"
 
 #define SHIP_BYTES ((int64_t)256 << 20) /* pixels read by rank 0 and not yet sent */
 
@@ -104,6 +105,7 @@ static ncc_status make_matchers(job *j) {
                        .fft_effort = j->options->fft_effort,
                        .stop = &j->stop};
   ncc_search search = j->options->search;
+  if (j->catalog->images.in_parts) search = ncc_parts_search(&search);
   search.n_filters = 0; /* done when pixels are read */
   status = ncc_matchers_create(&search, &config, j->facts.device.use ? (int)j->memory.matchers : 1, &j->matchers);
   if (status == NCC_ERR_DEVICE && j->options->device == NCC_DEVICE_AUTO) {
@@ -117,6 +119,14 @@ static ncc_status make_matchers(job *j) {
   return status;
 }
 
+/** Threads that read: where pixels are sources they have to be decoded, which takes as long as a part of the work. */
+static int read_threads(const job *j, const ncc_input *input) {
+  enum { LEAST = 2, MOST = 8 };
+  if (j->options->read_threads > 0 || !input) return j->options->read_threads;
+  const bool sources = ncc_input_has_sources(input, NCC_IMAGE) || ncc_input_has_sources(input, NCC_TEMPLATE);
+  return sources ? (int)ncc_clamp(j->facts.threads / 4, LEAST, MOST) : 1;
+}
+
 /** What each rank needs for itself: shapes, threads, pixels, matchers. */
 static ncc_status equip(job *j) {
   ncc_status status = NCC_OK, mine = NCC_OK;
@@ -128,6 +138,7 @@ static ncc_status equip(job *j) {
   j->use = (ncc_memory_use){.threads = j->facts.threads,
                             .shipped = j->reading.mode == NCC_READ_ROOT && j->comm->ranks > 1,
                             .gpu = j->gpus_anywhere};
+  if (root) j->use.decode_bytes = read_threads(j, j->root.input) * ncc_input_decode_bytes(j->root.input);
   if (root)
     mine = ncc_memory_divide(&j->root.size, &j->root.work, j->options, j->comm, &j->use, j->memory.limit_bytes,
                              j->memories);
@@ -141,14 +152,6 @@ static ncc_status equip(job *j) {
   NCC_TRY(ncc_comm_agree(j->comm, mine));
 cleanup:
   return status;
-}
-
-/** Threads that read: where pixels are sources they have to be decoded, which takes as long as a part of the work. */
-static int read_threads(const job *j, const ncc_input *input) {
-  enum { LEAST = 2, MOST = 8 };
-  if (j->options->read_threads > 0 || !input) return j->options->read_threads;
-  const bool sources = ncc_input_has_sources(input, NCC_IMAGE) || ncc_input_has_sources(input, NCC_TEMPLATE);
-  return sources ? (int)ncc_clamp(j->facts.threads / 4, LEAST, MOST) : 1;
 }
 
 /** Rank 0 plans and creates the part; then every rank starts its threads. */
@@ -201,7 +204,7 @@ static ncc_status work_as_root(job *j, bool *aborting) {
                                     .input = root->input,
                                     .pipeline = j->pipeline,
                                     .ship = j->reading.mode == NCC_READ_ROOT,
-                                    .n_peaks = j->options->search.peaks,
+                                    .search = &j->options->search,
                                     .threads = j->facts.threads,
                                     .time_limit_s = j->options->time_limit_s,
                                     .started_s = world.started_s,

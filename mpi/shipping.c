@@ -120,11 +120,11 @@ static ncc_status make_room(const ncc_catalog *catalog, ncc_store *store, ncc_ba
     ncc_need *need = &batch->needs.items[i];
     ncc_object_kind kind = (ncc_object_kind)need->kind;
     if (need->state != NCC_NEED_SHIPPED) continue;
-    ncc_object object = ncc_catalog_object(catalog, kind, need->index);
-    int64_t bytes = ncc_object_bytes(&object);
+    ncc_rect part;
+    const int64_t bytes = ncc_need_bytes(batch, need, catalog, &part);
     need->pixels = ncc_store_new(store, kind, need->index, bytes);
     NCC_CHECK(need->pixels, NCC_ERR_NOMEM, "out of memory for %lld bytes of %s %lld", (long long)bytes,
-              kind == NCC_IMAGE ? "image" : "template", (long long)object.id);
+              kind == NCC_IMAGE ? "image" : "template", (long long)ncc_catalog_object(catalog, kind, need->index).id);
     *total_bytes += bytes;
   }
 cleanup:

@@ -28,11 +28,12 @@ typedef struct worker {
 static ncc_status keep_pixels(worker *w, const ncc_batch *batch) {
   for (int64_t i = 0; i < w->had.n; i++) {
     ncc_object_kind kind = (ncc_object_kind)w->had.items[i].kind;
-    const ncc_need *need = ncc_needs_find(&batch->needs, kind, w->had.items[i].index);
+    const ncc_need *need = ncc_needs_find(&batch->needs, kind, w->had.items[i].index, NCC_WHOLE);
     if (!need || !need->pixels) ncc_store_drop(w->store, kind, w->had.items[i].index);
   }
   for (int64_t i = 0; i < batch->needs.n; i++)
-    if (batch->needs.items[i].pixels) ncc_store_keep(w->store, batch->needs.items[i].pixels);
+    if (batch->needs.items[i].pixels && batch->needs.items[i].piece == NCC_WHOLE)
+      ncc_store_keep(w->store, batch->needs.items[i].pixels);
   return ncc_needs_remember(&w->had, batch);
 }
 

@@ -2,6 +2,7 @@
 #include "io/base/sources.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -70,21 +71,24 @@ int64_t ncc_sources_lost(const ncc_sources *sources, const char **first) {
  */
 
 /** Where a chunk spans several planes of a stack, room for all chunks of a plane, so that reading plane after plane
- *  inflates each chunk once. @return -1 where HDF5's default will do. */
-static hid_t chunk_cache(int64_t chunk_bytes, hid_t dataset) {
-  hsize_t chunk[3], shape[3];
+ *  inflates each chunk once; where parts of planes are read, room for the chunks that neighbours share.
+ *  @return -1 where HDF5's default will do. */
+static hid_t chunk_cache(int64_t chunk_bytes, bool in_parts, hid_t dataset) {
+  hsize_t chunk[3] = {1}, shape[3] = {1};
   hid_t access = -1, space = -1, type = -1, properties = H5Dget_create_plist(dataset);
-  if (properties < 0 || H5Pget_layout(properties) != H5D_CHUNKED || H5Pget_chunk(properties, 3, chunk) != 3 ||
-      chunk[0] < 2)
-    goto cleanup;
   space = H5Dget_space(dataset);
   type = H5Dget_type(dataset);
-  if (space < 0 || type < 0 || H5Sget_simple_extent_dims(space, shape, NULL) != 3) goto cleanup;
+  const int rank = space < 0 ? 0 : H5Sget_simple_extent_ndims(space), last = 3 - rank;
+  if (properties < 0 || type < 0 || (rank != 2 && rank != 3) || H5Pget_layout(properties) != H5D_CHUNKED ||
+      H5Pget_chunk(properties, rank, chunk + last) != rank ||
+      H5Sget_simple_extent_dims(space, shape + last, NULL) != rank)
+    goto cleanup;
   double bytes = (double)((shape[1] + chunk[1] - 1) / chunk[1]) * (double)((shape[2] + chunk[2] - 1) / chunk[2]) *
                  (double)chunk[0] * (double)chunk[1] * (double)chunk[2] * (double)H5Tget_size(type);
-  if (bytes > (double)chunk_bytes) goto cleanup;
+  if (!in_parts && (chunk[0] < 2 || bytes > (double)chunk_bytes)) goto cleanup;
   access = H5Pcreate(H5P_DATASET_ACCESS);
-  if (access >= 0) H5Pset_chunk_cache(access, 10007, (size_t)bytes + 1, 1.0);
+  if (access >= 0)
+    H5Pset_chunk_cache(access, 10007, (size_t)fmin(bytes, (double)chunk_bytes) + 1, in_parts ? 0.75 : 1.0);
 cleanup:
   ncc_h5_close(&type);
   ncc_h5_close(&space);
@@ -133,7 +137,7 @@ static ncc_status open_dataset(ncc_sources *sources, int32_t index, hid_t *out) 
   ncc_h5_close(&slot->file);
   NCC_TRY(open_file(sources, source->file, &file));
   NCC_TRY(ncc_h5_dataset_open(file, source->text, sources->files.items[source->file].path, source->text, &set));
-  if ((access = chunk_cache(sources->chunk_bytes, set.id)) >= 0) {
+  if ((access = chunk_cache(sources->chunk_bytes, sources->in_parts, set.id)) >= 0) {
     ncc_h5_close(&set.id);
     set.id = H5Dopen2(file, source->text, access);
     NCC_CHECK_H5(set.id >= 0, NCC_ERR_INPUT, "%s: %s: cannot be opened again", sources->files.items[source->file].path,

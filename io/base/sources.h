@@ -74,6 +74,7 @@ typedef struct ncc_sources {
   int64_t n_pieces, pieces_capacity;
   hid_t input;         /**< the first file, or -1 as long as HDF5 is not needed; owned */
   int64_t chunk_bytes; /**< that HDF5 may keep of chunks */
+  bool in_parts;       /**< images are read in parts, neighbours one after the other */
   int64_t hdf5_bytes_read;
   ncc_open_dataset open[NCC_OPEN_DATASETS];
   int64_t clock;

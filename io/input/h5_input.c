@@ -13,6 +13,7 @@
 
 #include "base/arithmetic.h"
 #include "io/input/filtered.h"
+#include "plan/parts.h"
 
 const char *const ncc_input_names_of_kinds[2] = {"/images", "/templates"};
 
@@ -102,6 +103,13 @@ int64_t ncc_input_bytes_read(const ncc_input *input) {
   return bytes;
 }
 
+int64_t ncc_input_decode_bytes(const ncc_input *input) {
+  int64_t bytes = 0;
+  for (int kind = 0; kind < 2; kind++)
+    if (input->sets[kind].named.used) bytes += ncc_volumes_thread_bytes(input->sets[kind].named.volumes);
+  return bytes;
+}
+
 void ncc_input_limit(ncc_input *input, int64_t chunk_bytes) {
   input->sources.chunk_bytes = ncc_min(chunk_bytes, input->sources.chunk_bytes);
   ncc_sources_close_datasets(&input->sources);
@@ -166,7 +174,6 @@ ncc_status ncc_input_try(ncc_input *input, ncc_object_kind kind, int64_t index) 
   const int64_t y = object.rows / 2, x = object.cols / 2;
   const ncc_rect middle = {y, x, y + 1, x + 1};
   double pixel; /* as large as the largest */
-  ncc_h5_silence();
   return ncc_input_read_rect(input, kind, index, &middle, &pixel);
 }
 
@@ -202,6 +209,7 @@ ncc_status ncc_input_read_rect(ncc_input *input, ncc_object_kind kind, int64_t i
   ncc_status status;
   ncc_object object = ncc_objects_get(ncc_input_objects(input, kind), index);
   ncc_rect rect = *rect_in;
+  ncc_h5_silence();
   resolve_box(input, &kind, &index, &object, &rect);
   if (input->sets[kind].named.used) return read_named(input, kind, index, &object, &rect, pixels);
   ncc_h5_lock();
@@ -225,7 +233,6 @@ static ncc_status read_stored(ncc_input *input, ncc_object_kind kind, int64_t in
 }
 
 ncc_status ncc_input_read(ncc_input *input, ncc_object_kind kind, int64_t index, void *pixels) {
-  ncc_h5_silence();
   if (!input->filters) return read_stored(input, kind, index, pixels);
   pthread_mutex_lock(&input->filtering); /* they keep the last image, and have threads of their own */
   const ncc_status status = ncc_input_filters_read(input->filters, input, read_stored, kind, index, pixels);
@@ -234,6 +241,8 @@ ncc_status ncc_input_read(ncc_input *input, ncc_object_kind kind, int64_t index,
 }
 
 ncc_status ncc_input_filter(ncc_input *input, const ncc_search *search) {
+  if (!input->borrowed) ncc_catalog_choose_parts(&input->catalog, search);
+  input->sources.in_parts = input->catalog.images.in_parts;
   input->catalog.images.filtered = input->catalog.templates.filtered = search->n_filters > 0;
   return search->n_filters > 0 ? ncc_input_filters_create(search, &input->filters) : NCC_OK;
 }

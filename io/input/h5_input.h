@@ -48,11 +48,6 @@ ncc_status ncc_input_create(const char *path, const char *root, ncc_input **out)
 /** Fills catalog and sets from the open file. @return NCC_OK; NCC_ERR_INPUT; NCC_ERR_NOMEM. */
 ncc_status ncc_input_inspect(ncc_input *input);
 
-/** Reads a rectangle of one object's pixels, without gaps between rows; of boxes too.
- *  @return NCC_OK; NCC_ERR_UNREADABLE. */
-ncc_status ncc_input_read_rect(ncc_input *input, ncc_object_kind kind, int64_t index, const ncc_rect *rect,
-                               void *pixels);
-
 /** How pixels of a type come out. */
 static inline ncc_element ncc_input_element(ncc_dtype dtype) {
   return (ncc_element){ncc_h5_pixel_type(dtype), (int32_t)ncc_dtype_size(dtype), true, dtype};

@@ -70,8 +70,14 @@ void ncc_input_lend_names(ncc_input *input, ncc_input_name_of name_of, void *con
  *  @return NCC_OK; NCC_ERR_UNREADABLE with file, object and reason. */
 ncc_status ncc_input_read(ncc_input *input, ncc_object_kind kind, int64_t index, void *pixels);
 
-/** From now on pixels are filtered: read as float32 [rows, cols], and the catalog says so; boxes are cut from their
- *  filtered image. To be called before anything is planned by the catalog. Nothing happens without filters.
+/** The same of a rectangle, without filters and without gaps between rows; of sources that are chunks only those that
+ *  it meets are read. */
+ncc_status ncc_input_read_rect(ncc_input *input, ncc_object_kind kind, int64_t index, const ncc_rect *rect,
+                               void *pixels);
+
+/** How pixels will be used. With filters they are read as float32 [rows, cols], and the catalog says so; boxes are cut
+ *  from their filtered image. The catalog also says whether large images are matched in parts. To be called before
+ *  anything is planned by the catalog.
  *  @return NCC_OK; NCC_ERR_NOMEM. */
 ncc_status ncc_input_filter(ncc_input *input, const ncc_search *search);
 
@@ -83,6 +89,9 @@ void ncc_input_hint(ncc_input *input, ncc_object_kind kind, int64_t index);
 
 /** Bounds what HDF5 may keep of inflated chunks of a stack; before reading. */
 void ncc_input_limit(ncc_input *input, int64_t chunk_bytes);
+
+/** Bytes that each thread takes that reads and decodes, beside the pixels; by the sources that were looked at. */
+int64_t ncc_input_decode_bytes(const ncc_input *input);
 
 /** Bytes that reading took from files; compressed pixels count as what they are once inflated. */
 int64_t ncc_input_bytes_read(const ncc_input *input);

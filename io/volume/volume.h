@@ -20,6 +20,9 @@ void ncc_volumes_destroy(ncc_volumes **volumes);
 /** Bounds what is kept of decoded chunks. */
 void ncc_volumes_limit(ncc_volumes *volumes, int64_t chunk_bytes);
 
+/** Bytes that a thread takes at most to decode chunks of what was looked at so far, beside those that are kept. */
+int64_t ncc_volumes_thread_bytes(ncc_volumes *volumes);
+
 /** Bytes that reading took from files. */
 int64_t ncc_volumes_bytes_read(ncc_volumes *volumes);
 

@@ -41,6 +41,7 @@ struct ncc_volumes {
   kept *buckets[BUCKETS];
   kept *oldest, *newest;
   int64_t kept_bytes, limit_bytes, clock, bytes_read;
+  int64_t largest_bytes; /* of a chunk of what was open so far */
   ncc_volume_work *spare;
 };
 
@@ -184,6 +185,13 @@ int64_t ncc_volumes_bytes_read(ncc_volumes *volumes) {
   return bytes;
 }
 
+int64_t ncc_volumes_thread_bytes(ncc_volumes *volumes) {
+  pthread_mutex_lock(&volumes->mutex);
+  const int64_t bytes = 3 * volumes->largest_bytes; /* as stored, between two codecs, and as pixels */
+  pthread_mutex_unlock(&volumes->mutex);
+  return bytes;
+}
+
 /** A slot that has this path, or is free for it. The mutex is held. */
 static open_volume *find_slot(ncc_volumes *volumes, const char *path) {
   for (;;) {
@@ -220,6 +228,7 @@ static ncc_status acquire(ncc_volumes *volumes, const char *path, open_volume **
     pthread_mutex_lock(&volumes->mutex);
     slot->volume = volume;
     slot->opening = false;
+    if (volume) volumes->largest_bytes = ncc_max(volumes->largest_bytes, ncc_volume_chunk_bytes(volume));
     if (status != NCC_OK) close_slot(volumes, slot);
     pthread_cond_broadcast(&volumes->changed);
   }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "match/result.h"
 
 int64_t ncc_batch_pair_bytes(bool windows, int n_peaks) {
   /* a row of /pairs, and a piece with an image where each has but one pair */
@@ -56,7 +57,13 @@ void ncc_batch_destroy(ncc_batch **out) {
 static int compare_needs(const void *left, const void *right) {
   const ncc_need *a = left, *b = right;
   if (a->kind != b->kind) return a->kind < b->kind ? -1 : 1;
-  return (a->index > b->index) - (a->index < b->index);
+  if (a->index != b->index) return a->index < b->index ? -1 : 1;
+  return (a->piece > b->piece) - (a->piece < b->piece);
+}
+
+/** The piece that an image is needed for. */
+static int64_t key_piece(const ncc_batch *batch, int64_t piece) {
+  return batch->pieces[piece].part.y1 > 0 ? piece : NCC_WHOLE;
 }
 
 ncc_status ncc_batch_find_needs(ncc_batch *batch) {
@@ -66,9 +73,9 @@ ncc_status ncc_batch_find_needs(ncc_batch *batch) {
   ncc_need *items = needs->items = calloc((size_t)(batch->n_pieces + batch->n_pairs), sizeof *items);
   NCC_CHECK(items, NCC_ERR_NOMEM, "out of memory for a batch of %lld pairs", (long long)batch->n_pairs);
   for (int64_t i = 0; i < batch->n_pieces; i++)
-    items[n++] = (ncc_need){.kind = NCC_IMAGE, .index = batch->pieces[i].image};
+    items[n++] = (ncc_need){.kind = NCC_IMAGE, .index = batch->pieces[i].image, .piece = key_piece(batch, i)};
   for (int64_t i = 0; i < batch->n_pairs; i++)
-    items[n++] = (ncc_need){.kind = NCC_TEMPLATE, .index = batch->templates[i]};
+    items[n++] = (ncc_need){.kind = NCC_TEMPLATE, .index = batch->templates[i], .piece = NCC_WHOLE};
   bool sorted = true; /* most are: images and templates come in the file's order */
   for (int64_t i = 1; i < n && sorted; i++) sorted = compare_needs(&items[i - 1], &items[i]) <= 0;
   if (!sorted) qsort(items, (size_t)n, sizeof *items, compare_needs);
@@ -123,9 +130,45 @@ const char *ncc_batch_name_of(void *context, ncc_object_kind kind, int64_t index
   return found ? batch->name_text + found->at : NULL;
 }
 
-const ncc_pixels *ncc_batch_pixels(const ncc_batch *batch, ncc_object_kind kind, int64_t index) {
-  const ncc_need *need = ncc_needs_find(&batch->needs, kind, index);
-  return need ? need->pixels : NULL;
+ncc_need *ncc_batch_image(const ncc_batch *batch, int64_t piece) {
+  return ncc_needs_find(&batch->needs, NCC_IMAGE, batch->pieces[piece].image, key_piece(batch, piece));
+}
+
+ncc_need *ncc_batch_template(const ncc_batch *batch, int64_t pair) {
+  return ncc_needs_find(&batch->needs, NCC_TEMPLATE, batch->templates[pair], NCC_WHOLE);
+}
+
+int64_t ncc_need_bytes(const ncc_batch *batch, const ncc_need *need, const ncc_catalog *catalog, ncc_rect *part) {
+  const ncc_object object = ncc_catalog_object(catalog, (ncc_object_kind)need->kind, need->index);
+  *part = need->piece == NCC_WHOLE ? (ncc_rect){0, 0, object.rows, object.cols} : batch->pieces[need->piece].part;
+  return (part->y1 - part->y0) * (part->x1 - part->x0) * (int64_t)ncc_dtype_size(object.dtype);
+}
+
+static void move(ncc_result *result, int64_t dy, int64_t dx) {
+  if (result->y < 0 || !ncc_result_has_peak(result->status)) return;
+  result->y += dy;
+  result->x += dx;
+  result->subpixel_y += (double)dy; /* NaN stays what it is */
+  result->subpixel_x += (double)dx;
+  if (result->second_y < 0) return;
+  result->second_y += dy;
+  result->second_x += dx;
+}
+
+void ncc_batch_move_results(ncc_batch *batch) {
+  for (int64_t i = 0, pair = 0; i < batch->n_pieces; pair += batch->pieces[i++].count) {
+    const ncc_rect *part = &batch->pieces[i].part;
+    if (part->y0 == 0 && part->x0 == 0) continue;
+    for (int64_t k = pair; k < pair + batch->pieces[i].count; k++) {
+      move(&batch->results[k], part->y0, part->x0);
+      for (ncc_peak *p = batch->peaks ? batch->peaks + k * batch->n_peaks : NULL, *end = p + batch->n_peaks;
+           p && p < end; p++) {
+        if (p->y < 0 || batch->results[k].status == NCC_PAIR_PENDING) continue;
+        p->y += part->y0;
+        p->x += part->x0;
+      }
+    }
+  }
 }
 
 int64_t ncc_batch_shipped_bytes(const ncc_batch *batch) {
@@ -143,6 +186,8 @@ void ncc_batch_drop_pixels(ncc_batch *batch) {
 
 ncc_status ncc_batch_note_unreadable(ncc_batch *batch, ncc_object_kind kind, int64_t index) {
   ncc_status status = NCC_OK;
+  const ncc_unreadable *last = batch->n_unreadable ? &batch->unreadable[batch->n_unreadable - 1] : NULL;
+  if (last && last->kind == (int64_t)kind && last->index == index) return NCC_OK;
   ncc_unreadable *list = realloc(batch->unreadable, (size_t)(batch->n_unreadable + 1) * sizeof *list);
   NCC_CHECK(list, NCC_ERR_NOMEM, "out of memory for objects that cannot be read");
   batch->unreadable = list;
@@ -153,9 +198,20 @@ cleanup:
   return status;
 }
 
-ncc_need *ncc_needs_find(const ncc_needs *needs, ncc_object_kind kind, int64_t index) {
-  ncc_need key = {.kind = (uint8_t)kind, .index = index};
+ncc_need *ncc_needs_find(const ncc_needs *needs, ncc_object_kind kind, int64_t index, int64_t piece) {
+  ncc_need key = {.kind = (uint8_t)kind, .index = index, .piece = piece};
   return needs->n == 0 ? NULL : bsearch(&key, needs->items, (size_t)needs->n, sizeof key, compare_needs);
+}
+
+static int compare_objects(const void *left, const void *right) {
+  const ncc_need *a = left, *b = right;
+  if (a->kind != b->kind) return a->kind < b->kind ? -1 : 1;
+  return (a->index > b->index) - (a->index < b->index);
+}
+
+bool ncc_needs_some(const ncc_needs *needs, ncc_object_kind kind, int64_t index) {
+  ncc_need key = {.kind = (uint8_t)kind, .index = index};
+  return needs->n > 0 && bsearch(&key, needs->items, (size_t)needs->n, sizeof key, compare_objects);
 }
 
 ncc_status ncc_needs_remember(ncc_needs *had, const ncc_batch *batch) {
@@ -165,7 +221,7 @@ ncc_status ncc_needs_remember(ncc_needs *had, const ncc_batch *batch) {
   free(had->items);
   *had = (ncc_needs){.items = items};
   for (int64_t i = 0; i < batch->needs.n; i++) {
-    if (batch->needs.items[i].state == NCC_NEED_MISSING) continue;
+    if (batch->needs.items[i].state == NCC_NEED_MISSING || batch->needs.items[i].piece != NCC_WHOLE) continue;
     items[had->n] = batch->needs.items[i];
     items[had->n++].pixels = NULL;
   }

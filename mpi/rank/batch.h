@@ -16,6 +16,8 @@ enum { NCC_MESSAGE_TEXT = 512 };
 typedef struct ncc_piece {
   int64_t image; /**< index */
   int64_t count; /**< pairs, at least 1 */
+  ncc_rect part; /**< of the image, which is all that is read of it for them, and in whose frame their windows are;
+                    empty: the whole image */
 } ncc_piece;
 
 /** How a needed object gets to the rank. */
@@ -29,13 +31,16 @@ typedef enum ncc_need_state {
 
 typedef struct ncc_need {
   int64_t index;      /**< of the image or template */
+  int64_t piece;      /**< of the batch, whose part of the image it is; NCC_WHOLE: all of the object */
   uint8_t kind;       /**< an ncc_object_kind */
   uint8_t state;      /**< an ncc_need_state */
   bool again;         /**< pairs that are not handed out yet need it too */
   ncc_pixels *pixels; /**< one reference, or NULL */
 } ncc_need;
 
-/** Objects by kind and index, each once. */
+enum { NCC_WHOLE = -1 };
+
+/** Objects and parts by kind, index and piece, each once. */
 typedef struct ncc_needs {
   ncc_need *items; /**< [n], owned */
   int64_t n;
@@ -97,8 +102,12 @@ ncc_status ncc_batch_find_names(ncc_batch *batch, const ncc_input *input);
 /** The name of a source among the batch's, or NULL; an ncc_input_name_of. @param[in] batch  an ncc_batch */
 const char *ncc_batch_name_of(void *batch, ncc_object_kind kind, int64_t index);
 
-/** Pixels of an object, or NULL where they are missing. Borrowed. */
-const ncc_pixels *ncc_batch_pixels(const ncc_batch *batch, ncc_object_kind kind, int64_t index);
+/** What a piece needs of its image, and a pair as its template; borrowed. */
+ncc_need *ncc_batch_image(const ncc_batch *batch, int64_t piece);
+ncc_need *ncc_batch_template(const ncc_batch *batch, int64_t pair);
+
+/** Moves results of pairs that were matched on parts to where they are in their images. */
+void ncc_batch_move_results(ncc_batch *batch);
 
 /** Bytes of the pixels that were read for it, and that it still has. */
 int64_t ncc_batch_shipped_bytes(const ncc_batch *batch);
@@ -106,13 +115,20 @@ int64_t ncc_batch_shipped_bytes(const ncc_batch *batch);
 /** Gives back the pixels of all needs. */
 void ncc_batch_drop_pixels(ncc_batch *batch);
 
-/** Notes that an object could not be read, with the calling thread's error message. @return NCC_OK; NCC_ERR_NOMEM. */
+/** Notes that an object could not be read, with the calling thread's error message; of parts of one image that follow
+ *  each other the first. @return NCC_OK; NCC_ERR_NOMEM. */
 ncc_status ncc_batch_note_unreadable(ncc_batch *batch, ncc_object_kind kind, int64_t index);
 
 /** The need for an object, or NULL. */
-ncc_need *ncc_needs_find(const ncc_needs *needs, ncc_object_kind kind, int64_t index);
+ncc_need *ncc_needs_find(const ncc_needs *needs, ncc_object_kind kind, int64_t index, int64_t piece);
 
-/** Replaces a list by what a batch leaves with its rank: all but what is missing; without pixels.
+/** Whether an object is needed, or a part of it. */
+bool ncc_needs_some(const ncc_needs *needs, ncc_object_kind kind, int64_t index);
+
+/** Rows and columns of what is needed; bytes of its pixels. @param[out] part  which of the object they are */
+int64_t ncc_need_bytes(const ncc_batch *batch, const ncc_need *need, const ncc_catalog *catalog, ncc_rect *part);
+
+/** Replaces a list by what a batch leaves with its rank: all whole objects but what is missing; without pixels.
  *  @return NCC_OK; NCC_ERR_NOMEM. */
 ncc_status ncc_needs_remember(ncc_needs *had, const ncc_batch *batch);
 

@@ -10,13 +10,14 @@
 #include "mpi/rank/stop.h"
 #include "mpi/rank/threads.h"
 
-static ncc_array make_array(const ncc_catalog *catalog, ncc_object_kind kind, int64_t index, const ncc_pixels *pixels) {
-  ncc_object object = ncc_catalog_object(catalog, kind, index);
-  return (ncc_array){.data = pixels ? pixels->data : NULL,
-                     .dtype = object.dtype,
-                     .rows = object.rows,
-                     .cols = object.cols,
-                     .row_stride = object.cols};
+static ncc_array make_array(const ncc_catalog *catalog, const ncc_batch *batch, const ncc_need *need) {
+  ncc_rect part;
+  ncc_need_bytes(batch, need, catalog, &part);
+  return (ncc_array){.data = need->pixels ? need->pixels->data : NULL,
+                     .dtype = ncc_catalog_object(catalog, (ncc_object_kind)need->kind, need->index).dtype,
+                     .rows = part.y1 - part.y0,
+                     .cols = part.x1 - part.x0,
+                     .row_stride = part.x1 - part.x0};
 }
 
 /** Waits for pixels of pairs from `at` on. @return the first pair that is not loaded; `at` if none will come. */
@@ -52,10 +53,10 @@ static int64_t make_groups(const ncc_catalog *catalog, const ncc_batch *batch, i
   int64_t count = 0;
   ncc_array *tmpl = work->templates;
   while (at < end) {
-    const int64_t image = batch->pieces[*piece].image, next = *piece_end < end ? *piece_end : end;
-    const ncc_pixels *pixels = ncc_batch_pixels(batch, NCC_IMAGE, image);
-    work->images[count] = make_array(catalog, NCC_IMAGE, image, pixels);
-    work->groups[count] = (ncc_group){.image_key = pixels ? image : -1,
+    const int64_t next = *piece_end < end ? *piece_end : end;
+    const ncc_need *image = ncc_batch_image(batch, *piece);
+    work->images[count] = make_array(catalog, batch, image);
+    work->groups[count] = (ncc_group){.image_key = image->pixels && image->piece == NCC_WHOLE ? image->index : -1,
                                       .image = &work->images[count],
                                       .n = next - at,
                                       .templates = tmpl,
@@ -63,10 +64,7 @@ static int64_t make_groups(const ncc_catalog *catalog, const ncc_batch *batch, i
                                       .results = batch->results + at,
                                       .peaks = batch->peaks ? batch->peaks + at * batch->n_peaks : NULL};
     count++;
-    for (; at < next; at++) {
-      const int64_t index = batch->templates[at];
-      *tmpl++ = make_array(catalog, NCC_TEMPLATE, index, ncc_batch_pixels(batch, NCC_TEMPLATE, index));
-    }
+    for (; at < next; at++) *tmpl++ = make_array(catalog, batch, ncc_batch_template(batch, at));
     if (at == *piece_end && ++*piece < batch->n_pieces) *piece_end += batch->pieces[*piece].count;
   }
   return count;
@@ -170,6 +168,7 @@ static void finish_batches(ncc_pipeline *pipeline) {
   for (ncc_batch_task *task; (task = pipeline->to_compute.first);) {
     if (task->loading || task->n_computed < task->done.batch->n_pieces) return;
     ncc_batch_queue_take(&pipeline->to_compute);
+    ncc_batch_move_results(task->done.batch);
     ncc_batch_drop_pixels(task->done.batch);
     pipeline->in_flight -= task->read_here;
     pthread_cond_broadcast(&pipeline->may_load);

@@ -189,6 +189,13 @@ static ncc_status check_work(const ncc_batch *batch, const ncc_catalog *catalog)
                   piece->count <= batch->n_pairs - sum,
               NCC_ERR_COMM, "a batch names image %lld with %lld pairs, expected one of %lld images",
               (long long)piece->image, (long long)piece->count, (long long)catalog->images.count);
+    const ncc_object image = ncc_objects_get(&catalog->images, piece->image);
+    const ncc_rect *p = &piece->part;
+    NCC_CHECK(
+        (p->y0 == 0 && p->x0 == 0 && p->y1 == 0 && p->x1 == 0) ||
+            (p->y0 >= 0 && p->x0 >= 0 && p->y0 < p->y1 && p->x0 < p->x1 && p->y1 <= image.rows && p->x1 <= image.cols),
+        NCC_ERR_COMM, "a batch names (%lld,%lld,%lld,%lld) of an image of %lldx%lld", (long long)p->y0,
+        (long long)p->x0, (long long)p->y1, (long long)p->x1, (long long)image.rows, (long long)image.cols);
     sum += piece->count;
   }
   NCC_CHECK(sum == batch->n_pairs, NCC_ERR_COMM, "a batch of %lld pairs has pieces for %lld", (long long)batch->n_pairs,
@@ -298,7 +305,7 @@ ncc_status ncc_message_read_results(const void *bytes, int64_t n_bytes, ncc_batc
   for (int64_t i = 0; i < head.n_needs; i++) {
     ncc_unreadable *u = &batch->unreadable[i];
     NCC_CHECK((u->kind == NCC_IMAGE || u->kind == NCC_TEMPLATE) &&
-                  ncc_needs_find(&batch->needs, (ncc_object_kind)u->kind, u->index),
+                  ncc_needs_some(&batch->needs, (ncc_object_kind)u->kind, u->index),
               NCC_ERR_COMM, "an object of kind %lld and index %lld is unreadable, which its batch does not need",
               (long long)u->kind, (long long)u->index);
     u->reason[NCC_MESSAGE_TEXT - 1] = '\0';

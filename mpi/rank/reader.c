@@ -27,20 +27,28 @@ typedef struct loading {
   int64_t *item_of; /* [batch->needs.n] a need's item, or -1 */
 } loading;
 
-static int64_t bytes_of(const loading *l, ncc_object_kind kind, int64_t index) {
-  ncc_object object = ncc_catalog_object(l->pipeline->options.catalog, kind, index);
-  return ncc_object_bytes(&object);
+static int64_t bytes_of(const loading *l, const ncc_need *need) {
+  ncc_rect part;
+  return ncc_need_bytes(l->batch, need, l->pipeline->options.catalog, &part);
+}
+
+/** Whether the rank that computes the batch has it from the batch before. */
+static bool had(const loading *l, const ncc_need *need) {
+  return need->piece == NCC_WHOLE && ncc_needs_find(l->had, (ncc_object_kind)need->kind, need->index, NCC_WHOLE);
+}
+
+static bool is_stored(const loading *l, const ncc_need *need) {
+  return need->piece == NCC_WHOLE &&
+         ncc_store_has(l->pipeline->options.store, (ncc_object_kind)need->kind, need->index);
 }
 
 /* ---- asking ahead ----------------------------------------------------------------------------------------------- */
 
-static void hint(loading *l, ncc_object_kind kind, int64_t index) {
-  int64_t bytes = bytes_of(l, kind, index);
+static void hint(loading *l, const ncc_need *need) {
+  int64_t bytes = bytes_of(l, need);
   l->ahead_bytes += bytes; /* whether it is to be read or not: all are passed once */
-  if (bytes < HINT_LEAST_BYTES) return;
-  if (ncc_needs_find(&l->batch->needs, kind, index)->state != NCC_NEED_OPEN || ncc_needs_find(l->had, kind, index))
-    return;
-  if (!ncc_store_has(l->pipeline->options.store, kind, index)) ncc_input_hint(l->pipeline->options.input, kind, index);
+  if (bytes < HINT_LEAST_BYTES || need->piece != NCC_WHOLE || need->state != NCC_NEED_OPEN || had(l, need)) return;
+  if (!is_stored(l, need)) ncc_input_hint(l->pipeline->options.input, (ncc_object_kind)need->kind, need->index);
 }
 
 /** Asks the system for objects in the order of reading. */
@@ -48,10 +56,10 @@ static void hint_ahead(loading *l) {
   const ncc_batch *batch = l->batch;
   while (l->ahead_bytes < HINT_BYTES && l->pair < batch->n_pairs) {
     if (l->pair == l->end) {
-      hint(l, NCC_IMAGE, batch->pieces[l->piece].image);
+      hint(l, ncc_batch_image(batch, l->piece));
       l->end += batch->pieces[l->piece++].count;
     }
-    hint(l, NCC_TEMPLATE, batch->templates[l->pair++]);
+    hint(l, ncc_batch_template(batch, l->pair++));
   }
 }
 
@@ -70,15 +78,27 @@ static void make_room(ncc_pipeline *pipeline, int64_t bytes) {
 static void read_item(void *context, ncc_reading_item *item) {
   ncc_pipeline *pipeline = context;
   const ncc_pipeline_options *o = &pipeline->options;
+  const ncc_object_kind kind = (ncc_object_kind)item->need->kind;
+  const int64_t index = item->need->index;
   pthread_mutex_lock(&pipeline->room_mutex); /* room is for the one that asked for it */
   make_room(pipeline, item->bytes);
-  item->pixels = ncc_store_new(o->store, item->kind, item->index, item->bytes);
+  item->pixels = ncc_store_new(o->store, kind, index, item->bytes);
   pthread_mutex_unlock(&pipeline->room_mutex);
-  item->status = item->pixels ? ncc_input_read(o->input, item->kind, item->index, item->pixels->data)
-                              : ncc_error_set(NCC_ERR_NOMEM, "out of memory for %lld bytes of %s %lld",
-                                              (long long)item->bytes, item->kind == NCC_IMAGE ? "image" : "template",
-                                              (long long)ncc_catalog_object(o->catalog, item->kind, item->index).id);
+  if (!item->pixels)
+    item->status = ncc_error_set(NCC_ERR_NOMEM, "out of memory for %lld bytes of %s %lld", (long long)item->bytes,
+                                 kind == NCC_IMAGE ? "image" : "template",
+                                 (long long)ncc_catalog_object(o->catalog, kind, index).id);
+  else if (item->need->piece == NCC_WHOLE)
+    item->status = ncc_input_read(o->input, kind, index, item->pixels->data);
+  else
+    item->status = ncc_input_read_rect(o->input, kind, index, &item->part, item->pixels->data);
   if (item->status != NCC_OK) item->message = strdup(ncc_error_message());
+}
+
+static ncc_reading_item make_item(const loading *l, ncc_need *need) {
+  ncc_reading_item item = {.need = need};
+  item.bytes = ncc_need_bytes(l->batch, need, l->pipeline->options.catalog, &item.part);
+  return item;
 }
 
 /** Lists what has to be read of a batch, each object once, in the order of its pairs. */
@@ -92,15 +112,11 @@ static ncc_status list_items(loading *l) {
   for (int64_t i = 0; i < n; i++) l->item_of[i] = -1;
   for (int64_t i = 0, at = 0; i < batch->n_pieces; i++)
     for (int64_t k = -1; k < batch->pieces[i].count; k++) { /* the image first */
-      const ncc_object_kind kind = k < 0 ? NCC_IMAGE : NCC_TEMPLATE;
-      const int64_t index = k < 0 ? batch->pieces[i].image : batch->templates[at++];
-      const ncc_need *need = ncc_needs_find(&batch->needs, kind, index);
+      ncc_need *need = k < 0 ? ncc_batch_image(batch, i) : ncc_batch_template(batch, at++);
       int64_t *item = &l->item_of[need - batch->needs.items];
-      if (*item >= 0 || need->state != NCC_NEED_OPEN || ncc_needs_find(l->had, kind, index) ||
-          ncc_store_has(l->pipeline->options.store, kind, index))
-        continue;
+      if (*item >= 0 || need->state != NCC_NEED_OPEN || had(l, need) || is_stored(l, need)) continue;
       *item = l->n_items;
-      l->items[l->n_items++] = (ncc_reading_item){.kind = kind, .index = index, .bytes = bytes_of(l, kind, index)};
+      l->items[l->n_items++] = make_item(l, need);
     }
 cleanup:
   return status;
@@ -116,7 +132,7 @@ static ncc_status settle(loading *l, ncc_need *need, ncc_reading_item *item) {
   if (item->status == NCC_ERR_UNREADABLE) { /* data is no error: the pairs will say so */
     need->state = NCC_NEED_MISSING;
     ncc_pixels_release(&need->pixels);
-    return ncc_batch_note_unreadable(l->batch, item->kind, item->index);
+    return ncc_batch_note_unreadable(l->batch, (ncc_object_kind)need->kind, need->index);
   }
   if (item->status != NCC_OK) return item->status;
   need->state = NCC_NEED_SHIPPED;
@@ -126,36 +142,35 @@ static ncc_status settle(loading *l, ncc_need *need, ncc_reading_item *item) {
 
 static ncc_status read_need(loading *l, ncc_need *need) {
   const int64_t k = l->item_of[need - l->batch->needs.items];
-  ncc_reading_item own = {.kind = (ncc_object_kind)need->kind, .index = need->index};
   if (k >= 0) {
     ncc_readers_wait(l->readers, k);
     return settle(l, need, &l->items[k]);
   }
-  own.bytes = bytes_of(l, own.kind, own.index); /* it was kept as the batch was begun */
+  ncc_reading_item own = make_item(l, need); /* it was kept as the batch was begun */
   read_item(l->pipeline, &own);
   return settle(l, need, &own);
 }
 
 /** One object of the batch, which may be there already. */
-static ncc_status load_object(loading *l, ncc_object_kind kind, int64_t index) {
-  ncc_need *need = ncc_needs_find(&l->batch->needs, kind, index);
+static ncc_status load_object(loading *l, ncc_need *need) {
+  const ncc_object_kind kind = (ncc_object_kind)need->kind;
   ncc_store *store = l->pipeline->options.store;
   ncc_rank_stats *stats = &l->pipeline->stats;
-  int64_t bytes = bytes_of(l, kind, index);
+  int64_t bytes = bytes_of(l, need);
   hint_ahead(l);
   l->ahead_bytes -= bytes;
   l->fresh_bytes += bytes;
   if (need->state != NCC_NEED_OPEN) return NCC_OK;
-  if (ncc_needs_find(l->had, kind, index)) {
+  if (had(l, need)) {
     need->state = NCC_NEED_KEPT;
     return NCC_OK;
   }
-  need->pixels = ncc_store_find(store, kind, index);
+  if (need->piece == NCC_WHOLE) need->pixels = ncc_store_find(store, kind, need->index);
   if (!need->pixels) return read_need(l, need);
   need->state = NCC_NEED_SHIPPED;
   stats->cache_hits++;
   stats->cache_bytes += bytes;
-  if (!need->again) ncc_store_drop(store, kind, index);
+  if (!need->again) ncc_store_drop(store, kind, need->index);
   return NCC_OK;
 }
 
@@ -172,20 +187,20 @@ static void publish(loading *l, int64_t n_loaded) {
 static ncc_status load(ncc_pipeline *pipeline, ncc_readers *readers, ncc_batch_task *task) {
   ncc_status status = NCC_OK;
   ncc_batch *batch = task->done.batch;
-  ncc_needs *had = &pipeline->had[task->done.rank];
-  loading l = {.pipeline = pipeline, .task = task, .batch = batch, .had = had, .readers = readers};
+  ncc_needs *left = &pipeline->had[task->done.rank];
+  loading l = {.pipeline = pipeline, .task = task, .batch = batch, .had = left, .readers = readers};
   ncc_input_lend_names(pipeline->options.input, ncc_batch_name_of, batch);
   NCC_TRY(list_items(&l));
   ncc_readers_begin(readers, l.items, l.n_items);
   for (int64_t i = 0, at = 0; i < batch->n_pieces; i++) {
-    NCC_TRY(load_object(&l, NCC_IMAGE, batch->pieces[i].image));
+    NCC_TRY(load_object(&l, ncc_batch_image(batch, i)));
     for (int64_t end = at + batch->pieces[i].count; at < end;) {
       if (ncc_stop_asked(pipeline->options.stop)) goto cleanup;
-      NCC_TRY(load_object(&l, NCC_TEMPLATE, batch->templates[at]));
+      NCC_TRY(load_object(&l, ncc_batch_template(batch, at)));
       if (++at == end || l.fresh_bytes >= PUBLISH_BYTES) publish(&l, at);
     }
   }
-  if (task->done.rank != pipeline->options.rank) NCC_TRY(ncc_needs_remember(had, batch));
+  if (task->done.rank != pipeline->options.rank) NCC_TRY(ncc_needs_remember(left, batch));
 cleanup:
   ncc_readers_end(readers);
   free(l.items);

@@ -11,8 +11,9 @@
 
 /** An object to be read. */
 typedef struct ncc_reading_item {
-  ncc_object_kind kind;
-  int64_t index, bytes;
+  ncc_need *need;
+  ncc_rect part; /**< of the object */
+  int64_t bytes;
   ncc_pixels *pixels; /**< once read; one reference */
   ncc_status status;
   char *message; /**< where status tells a failure; malloc'd */

@@ -1,8 +1,10 @@
 #include "mpi/rank/supply.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
+#include "plan/parts.h"
 
 /** The counts of both objects of a row. */
 static void counts_of(const ncc_supply *supply, int64_t row, uint32_t *counts[2]) {
@@ -11,11 +13,11 @@ static void counts_of(const ncc_supply *supply, int64_t row, uint32_t *counts[2]
   counts[NCC_TEMPLATE] = &supply->uses[NCC_TEMPLATE][pair->tmpl];
 }
 
-ncc_status ncc_supply_create(const ncc_work *work, ncc_schedule *schedule, const ncc_input *named, int n_peaks,
-                             ncc_supply *out) {
+ncc_status ncc_supply_create(const ncc_work *work, ncc_schedule *schedule, const ncc_search *search,
+                             const ncc_input *named, ncc_supply *out) {
   ncc_status status = NCC_OK;
   const ncc_objects *objects[2] = {&work->catalog->images, &work->catalog->templates};
-  *out = (ncc_supply){.work = work, .schedule = schedule, .named = named, .n_peaks = n_peaks};
+  *out = (ncc_supply){.work = work, .schedule = schedule, .search = search, .named = named};
   for (int kind = 0; kind < 2; kind++) {
     out->uses[kind] = calloc((size_t)objects[kind]->count + 1, sizeof *out->uses[kind]);
     NCC_CHECK(out->uses[kind], NCC_ERR_NOMEM, "out of memory for %lld objects", (long long)objects[kind]->count);
@@ -51,35 +53,65 @@ static void take_uses(ncc_supply *supply, ncc_supplied *supplied) {
   }
   for (int64_t i = 0; i < batch->needs.n; i++) {
     ncc_need *need = &batch->needs.items[i];
-    ncc_object object = ncc_catalog_object(supply->work->catalog, (ncc_object_kind)need->kind, need->index);
-    need->again = supply->uses[need->kind][need->index] > 0;
-    supplied->pixel_bytes += ncc_object_bytes(&object);
+    ncc_rect part;
+    need->again = need->piece == NCC_WHOLE && supply->uses[need->kind][need->index] > 0;
+    supplied->pixel_bytes += ncc_need_bytes(batch, need, supply->work->catalog, &part);
   }
+}
+
+/** Adds the pair of a row to the end of a batch that has room for it, to the piece at its end where that needs the same
+ *  of its image. */
+static ncc_status add_pair(const ncc_supply *supply, int64_t row, bool new_piece, ncc_batch *batch) {
+  ncc_status status = NCC_OK;
+  const ncc_work *work = supply->work;
+  const ncc_catalog *catalog = work->catalog;
+  const ncc_work_row *r = &work->rows[row];
+  ncc_piece *last = new_piece ? NULL : &batch->pieces[batch->n_pieces - 1];
+  const int64_t at = batch->n_pairs++;
+  ncc_rect pixels = {0};
+  batch->templates[at] = r->tmpl;
+  if (batch->windows) batch->windows[at] = work->windows[row];
+  if (catalog->images.in_parts) {
+    ncc_geometry g;
+    const ncc_object image = ncc_objects_get(&catalog->images, r->image);
+    const ncc_object tmpl = ncc_objects_get(&catalog->templates, r->tmpl);
+    const bool in_parts = ncc_object_in_parts(&catalog->images, &image);
+    NCC_TRY(ncc_geometry_create(supply->search, &work->windows[row], image.rows, image.cols, tmpl.rows, tmpl.cols, &g));
+    const ncc_image_part part = ncc_image_part_of(&g, in_parts);
+    batch->windows[at] = part.window;
+    if (in_parts) pixels = part.pixels;
+    if (last && memcmp(&last->part, &pixels, sizeof pixels) != 0) last = NULL;
+  }
+  if (!last) {
+    last = &batch->pieces[batch->n_pieces++];
+    *last = (ncc_piece){.image = r->image, .part = pixels};
+  }
+  last->count++;
+cleanup:
+  return status;
 }
 
 ncc_status ncc_supply_next(ncc_supply *supply, int rank, int64_t n_given, ncc_supplied *out) {
   ncc_status status = NCC_OK;
   const ncc_work *work = supply->work;
-  const ncc_rect *windows = work->windows;
   ncc_assignment *assignment = &supply->assignment;
   ncc_batch *batch = NULL;
-  int64_t at = 0;
   *out = (ncc_supplied){0};
   NCC_TRY(ncc_schedule_take(supply->schedule, rank, n_given, assignment));
   if (assignment->n_chunks == 0) return NCC_OK;
-  NCC_TRY(ncc_batch_create(assignment->n_chunks, assignment->n_pairs, windows != NULL, supply->n_peaks, &batch));
+  const int64_t n_pairs = assignment->n_pairs;
+  const int64_t n_pieces = work->catalog->images.in_parts ? n_pairs : assignment->n_chunks;
+  NCC_TRY(ncc_batch_create(n_pieces, n_pairs, work->windows != NULL, supply->search->peaks, &batch));
   out->batch = batch;
+  batch->n_pieces = batch->n_pairs = 0;
   out->cost = assignment->cost;
-  out->rows = malloc((size_t)batch->n_pairs * sizeof *out->rows);
-  NCC_CHECK(out->rows, NCC_ERR_NOMEM, "out of memory for a batch of %lld pairs", (long long)batch->n_pairs);
+  out->rows = malloc((size_t)n_pairs * sizeof *out->rows);
+  NCC_CHECK(out->rows, NCC_ERR_NOMEM, "out of memory for a batch of %lld pairs", (long long)n_pairs);
   for (int64_t i = 0; i < assignment->n_chunks; i++) {
     const ncc_chunk *chunk = &assignment->chunks[i];
-    batch->pieces[i].image = work->rows[ncc_schedule_row(supply->schedule, chunk->first)].image;
-    batch->pieces[i].count = chunk->count;
-    for (int64_t k = 0; k < chunk->count; k++, at++) {
-      int64_t row = out->rows[at] = ncc_schedule_row(supply->schedule, chunk->first + k);
-      batch->templates[at] = work->rows[row].tmpl;
-      if (windows) batch->windows[at] = windows[row];
+    for (int64_t k = 0; k < chunk->count; k++) {
+      const int64_t row = out->rows[batch->n_pairs] = ncc_schedule_row(supply->schedule, chunk->first + k);
+      NCC_TRY(add_pair(supply, row, k == 0, batch));
     }
   }
   NCC_TRY(ncc_batch_find_needs(batch));

@@ -21,14 +21,13 @@ typedef struct ncc_supply {
   ncc_assignment assignment; /* its memory is used again */
   uint32_t *uses[2];         /* by ncc_object_kind, [count]: pairs that are not handed out yet */
   int64_t n_batches, n_chunks;
-  int n_peaks; /* listed for each pair */
+  const ncc_search *search;
 } ncc_supply;
 
-/** Counts the pairs that need each object. @param[in] work, schedule, named  borrowed. Clear it in any case.
- *  @param[in] n_peaks  listed for each pair
+/** Counts the pairs that need each object. @param[in] work, schedule, search, named  borrowed. Clear it in any case.
  *  @return NCC_OK; NCC_ERR_NOMEM. */
-ncc_status ncc_supply_create(const ncc_work *work, ncc_schedule *schedule, const ncc_input *named, int n_peaks,
-                             ncc_supply *out);
+ncc_status ncc_supply_create(const ncc_work *work, ncc_schedule *schedule, const ncc_search *search,
+                             const ncc_input *named, ncc_supply *out);
 void ncc_supply_clear(ncc_supply *supply);
 
 /** The next batch for a rank that has had `n_given`; out->batch is NULL where there is none now.

@@ -8,6 +8,7 @@
 #include "gpu/gpu.h"
 #include "mpi/rank/batch.h"
 #include "mpi/rank/matchers.h"
+#include "plan/parts.h"
 
 #define HANDOUT_BYTES ((int64_t)64 << 20)
 enum {
@@ -88,19 +89,22 @@ static ncc_status find_need(const ncc_run_options *options, const ncc_memory_use
                             const ncc_work_kind *kind, int64_t limit_bytes, ncc_forecast_memory *out,
                             int64_t *crew_bytes) {
   ncc_status status = NCC_OK;
-  const ncc_geometry *g = &kind->geometry;
+  const ncc_geometry *g = &kind->matched;
+  const ncc_search search = kind->part ? ncc_parts_search(&options->search) : options->search;
+  /* Parts of a kind may be larger than its first one. */
+  const int64_t rows = g->image_rows + (kind->part ? g->image_rows / 8 : 0);
+  const int64_t cols = g->image_cols + (kind->part ? g->image_cols / 8 : 0);
   ncc_config config = {.engine = use->gpu ? ncc_engine_gpu() : NULL,
                        .threads = ncc_matchers_threads(use->threads, matchers),
                        .memory_bytes = 1};
   *out = (ncc_forecast_memory){.program_bytes = NCC_PROGRAM_BYTES};
   // At work, and read ahead; and what the last hand-out left.
   out->pixel_bytes = (matchers + 1 + use->shipped) * (kind->image_bytes + kind->template_bytes);
+  out->pixel_bytes += use->decode_bytes;
   if (options->search.n_filters) out->pixel_bytes += 2 * kind->image_bytes; /* as stored, and the last one filtered */
-  NCC_TRY(ncc_matcher_memory(&options->search, &config, g->image_rows, g->image_cols, g->template_rows,
-                             g->template_cols, &out->matcher_bytes));
+  NCC_TRY(ncc_matcher_memory(&search, &config, rows, cols, g->template_rows, g->template_cols, &out->matcher_bytes));
   config.memory_bytes = ncc_max(limit_bytes / CREW_PART, 1);
-  NCC_TRY(ncc_matcher_memory(&options->search, &config, g->image_rows, g->image_cols, g->template_rows,
-                             g->template_cols, crew_bytes));
+  NCC_TRY(ncc_matcher_memory(&search, &config, rows, cols, g->template_rows, g->template_cols, crew_bytes));
   *crew_bytes -= out->matcher_bytes;
   out->matcher_bytes *= matchers;
 cleanup:
@@ -116,7 +120,7 @@ static ncc_status find_needs(const ncc_work *work, const ncc_run_options *option
   int64_t most_crew_bytes = 0;
   *most = (ncc_forecast_memory){0};
   for (int32_t i = 0; i < work->n_kinds; i++) {
-    const ncc_geometry *g = &work->kinds[i].geometry;
+    const ncc_geometry *g = &work->kinds[i].matched;
     ncc_forecast_memory need = {0};
     int64_t crew_bytes = 0;
     // A file may declare sides of 2^29: where the pixels alone exceed the limit, what else is needed might overflow.
@@ -141,12 +145,13 @@ cleanup:
 }
 
 /** What is left for pixels once the largest pair has its room. */
-static void divide(int64_t matcher_bytes, int64_t pixel_bytes, ncc_memory *memory) {
+static void divide(bool in_parts, int64_t matcher_bytes, int64_t pixel_bytes, ncc_memory *memory) {
   // Half of the memory at most, because the system's own cache of the file serves all ranks of a node.
   const int64_t left_bytes = memory->limit_bytes - NCC_PROGRAM_BYTES - memory->table_bytes - matcher_bytes;
   const int64_t room_bytes = ncc_min(left_bytes, memory->limit_bytes / 2);
   memory->matcher_bytes = matcher_bytes;
-  memory->chunk_bytes = ncc_max(room_bytes / 16, 0);
+  /* Neighbouring parts share chunks, and not one is kept as pixels. */
+  memory->chunk_bytes = ncc_max(room_bytes / (in_parts ? 4 : 16), 0);
   memory->pixel_bytes = ncc_max(room_bytes - 2 * memory->chunk_bytes, pixel_bytes);
 }
 
@@ -163,7 +168,7 @@ ncc_status ncc_memory_divide(const ncc_input_size *size, const ncc_work *work, c
   NCC_TRY(status);
   for (int i = 0; i < 2; i++) {
     out[i].matchers = matchers;
-    divide(need.matcher_bytes, need.pixel_bytes, &out[i]);
+    divide(work->catalog->images.in_parts, need.matcher_bytes, need.pixel_bytes, &out[i]);
   }
   // Each matcher is to have its images, which may be as large as a hand-out.
   for (int i = 0; i < 2; i++)

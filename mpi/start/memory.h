@@ -34,9 +34,10 @@ typedef struct ncc_memory {
 
 /** What decides how much a rank needs. */
 typedef struct ncc_memory_use {
-  int threads;  /**< of a rank */
-  bool shipped; /**< pixels come from another rank: what may be kept of the last hand-out takes room too */
-  bool gpu;     /**< a rank of the job uses one */
+  int threads;          /**< of a rank */
+  bool shipped;         /**< pixels come from another rank: what may be kept of the last hand-out takes room too */
+  bool gpu;             /**< a rank of the job uses one */
+  int64_t decode_bytes; /**< of all threads of a rank that read and decode sources */
 } ncc_memory_use;
 
 /** The memory that one rank may use: the wish, or else what the cgroup, the scheduler or the machine gives the node,

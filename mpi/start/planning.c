@@ -17,7 +17,7 @@ static ncc_status learn(const ncc_work *work, const ncc_run_options *options, ch
     fprintf(stderr, "mpixcorr: note: %s; planning afresh\n", ncc_error_message());
   before = ncc_fft_wisdom_export();
   for (int32_t i = 0; i < work->n_kinds && i < MOST_PLANNED; i++) {
-    const ncc_fft_shape shape = ncc_fft_shape_choose(&work->kinds[i].geometry);
+    const ncc_fft_shape shape = ncc_fft_shape_choose(&work->kinds[i].matched);
     const ncc_fft_plans *plans;
     NCC_TRY(ncc_fft_plans_get(&shape, options->fft_effort, NULL, &plans));
   }

@@ -9,7 +9,13 @@ static ncc_status share_objects(const ncc_comm *comm, const ncc_objects *mine, n
   int64_t item_bytes = head.items ? head.count * (int64_t)sizeof *head.items : 0;
   int64_t id_bytes = head.ids ? head.count * (int64_t)sizeof *head.ids : 0;
   NCC_TRY(ncc_comm_bcast_new(comm, NCC_OK, &items, &item_bytes));
-  if (!mine) *out = (ncc_objects){.count = head.count, .stack = head.stack, .filtered = head.filtered, .items = items};
+  if (!mine) {
+    *out = head;
+    out->capacity = out->n_lost = 0;
+    out->items = items;
+    out->ids = NULL;
+    out->lost = NULL;
+  }
   NCC_TRY(ncc_comm_bcast_new(comm, NCC_OK, &ids, &id_bytes));
   if (!mine) out->ids = ids;
 cleanup:

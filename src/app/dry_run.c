@@ -86,10 +86,13 @@ static void print_kinds(FILE *stream, const ncc_forecast *forecast) {
       others += pairs;
       continue;
     }
+    char part[64] = "";
+    if (k->part)
+      snprintf(part, sizeof part, " in parts of %" PRId64 "x%" PRId64, k->matched.image_rows, k->matched.image_cols);
     fprintf(stream,
-            "%s %" PRId64 " pair%s: image %" PRId64 "x%" PRId64 " (%s), template %" PRId64 "x%" PRId64
+            "%s %" PRId64 " pair%s: image %" PRId64 "x%" PRId64 "%s (%s), template %" PRId64 "x%" PRId64
             " (%s), searched %" PRId64 "x%" PRId64 "%s, FFT %" PRId64 "x%" PRId64 "\n",
-            i == 0 ? "shapes  " : "        ", pairs, pairs == 1 ? "" : "s", g->image_rows, g->image_cols,
+            i == 0 ? "shapes  " : "        ", pairs, pairs == 1 ? "" : "s", g->image_rows, g->image_cols, part,
             ncc_dtype_name(k->image_dtype), g->template_rows, g->template_cols, ncc_dtype_name(k->template_dtype),
             g->search.y1 - g->search.y0, g->search.x1 - g->search.x0,
             k->windows_vary ? " (the first pair; others differ)" : "", k->fft_rows, k->fft_cols);

@@ -28,6 +28,10 @@ typedef struct ncc_lost_object {
   char *reason; /**< with file and object; owned */
 } ncc_lost_object;
 
+/** Images of more pixels are matched in parts. A constant: what is judged over an image must not depend on a machine.
+ */
+#define NCC_WHOLE_IMAGE_PX ((int64_t)1 << 25)
+
 /** All images, or all templates, in order of increasing id. */
 typedef struct ncc_objects {
   int64_t count, capacity;
@@ -35,6 +39,7 @@ typedef struct ncc_objects {
   int64_t *ids;     /**< [count], owned; NULL where they are 0 .. count-1 */
   ncc_object stack; /**< shared by all where items is NULL */
   bool filtered;    /**< pixels are filtered as they are read */
+  bool in_parts;    /**< of images with more than NCC_WHOLE_IMAGE_PX only what windows reach is read (parts.h) */
   int64_t n_lost;
   ncc_lost_object *lost; /**< [n_lost] that are not among the items, by id; on rank 0 alone; owned */
 } ncc_objects;
@@ -59,6 +64,11 @@ ncc_object ncc_objects_get(const ncc_objects *objects, int64_t index);
 
 /** Bytes of an object's pixels. */
 int64_t ncc_object_bytes(const ncc_object *object);
+
+/** Whether an image is matched in parts. */
+static inline bool ncc_object_in_parts(const ncc_objects *objects, const ncc_object *object) {
+  return objects->in_parts && object->rows * object->cols > NCC_WHOLE_IMAGE_PX;
+}
 
 /** Index of an id, or -1. O(log count). */
 int64_t ncc_objects_find(const ncc_objects *objects, int64_t id);

@@ -49,18 +49,20 @@ static ncc_status count_reading(const ncc_work *work, const uint8_t *done, int r
   ncc_status status = NCC_OK;
   const ncc_catalog *catalog = work->catalog;
   const int64_t n_images = catalog->images.count, n_templates = catalog->templates.count;
-  uint8_t *wanted = calloc((size_t)n_images + 1, sizeof *wanted);
+  int64_t *reached = calloc((size_t)n_images + 1, sizeof *reached); /* bytes, of an image in parts all together */
   int32_t *uses = calloc((size_t)n_templates + 1, sizeof *uses);
-  NCC_CHECK(wanted && uses, NCC_ERR_NOMEM, "out of memory for %lld templates", (long long)n_templates);
+  NCC_CHECK(reached && uses, NCC_ERR_NOMEM, "out of memory for %lld templates", (long long)n_templates);
   for (int64_t row = 0; row < catalog->n_pairs; row++) {
     const ncc_work_row *r = &work->rows[row];
     if (r->kind < 0 || (done && done[row])) continue;
-    wanted[r->image] = 1;
+    const ncc_work_kind *kind = &work->kinds[r->kind];
+    reached[r->image] = kind->image_bytes + (kind->part ? reached[r->image] : 0);
     if (uses[r->tmpl] < ranks) uses[r->tmpl]++;
   }
   for (int64_t i = 0; i < n_images; i++) {
     ncc_object object = ncc_objects_get(&catalog->images, i);
-    count_object(out, ncc_object_bytes(&object), wanted[i], ranks);
+    const int64_t bytes = ncc_object_bytes(&object);
+    count_object(out, reached[i] < bytes ? reached[i] : bytes, reached[i] > 0, ranks);
   }
   for (int64_t i = 0; i < n_templates; i++) {
     ncc_object object = ncc_objects_get(&catalog->templates, i);
@@ -70,7 +72,7 @@ static ncc_status count_reading(const ncc_work *work, const uint8_t *done, int r
   out->root.shipped_bytes = out->all.total_bytes - out->all.total_bytes / ranks;
   out->all.rank_bytes = out->all.total_bytes / ranks;
 cleanup:
-  free(wanted);
+  free(reached);
   free(uses);
   return status;
 }

@@ -6,6 +6,7 @@
 
 #include "base/arithmetic.h"
 #include "base/error.h"
+#include "plan/parts.h"
 
 /* A share is 1 / SHARE_DIVISOR of a rank's part of what is left. A rank holds two shares (one ahead): with 8 a rank
  * three times slower than the others still finishes with them. */
@@ -111,6 +112,11 @@ cleanup:
   return status;
 }
 
+/** Whether a row's image, and so those of all rows of that image, is matched in parts. */
+static bool in_parts(const ncc_work *work, int64_t row) {
+  return work->kinds[work->rows[row].kind].part;
+}
+
 static int compare_windows(const ncc_work *work, int64_t a, int64_t b) {
   if (!work->windows) return 0;
   const ncc_rect u = work->windows[a], v = work->windows[b];
@@ -121,10 +127,12 @@ static int compare_windows(const ncc_work *work, int64_t a, int64_t b) {
 }
 
 /** Within an image: pairs of a kind, and of these those with one window, are brought together, for they share its
- *  transforms. */
+ *  transforms; of parts first of all neighbours, for they share what is read. */
 static int compare_rows(const void *left, const void *right, void *context) {
   const ncc_work *work = context;
   const int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
+  const int place = in_parts(work, a) ? ncc_parts_compare(&work->windows[a], &work->windows[b]) : 0;
+  if (place) return place;
   if (work->rows[a].kind != work->rows[b].kind) return work->rows[a].kind < work->rows[b].kind ? -1 : 1;
   const int windows = compare_windows(work, a, b);
   return windows ? windows : (a > b) - (a < b);
@@ -133,6 +141,18 @@ static int compare_rows(const void *left, const void *right, void *context) {
 /** Rows of one image share what is prepared from it. */
 static bool same_geometry(const ncc_work *work, int64_t a, int64_t b) {
   return work->rows[a].kind == work->rows[b].kind && compare_windows(work, a, b) == 0;
+}
+
+/** Where the group of pair `first` of the order ends: with its image, or with the block of parts. */
+static int64_t end_of_group(const ncc_schedule *schedule, const ncc_work *work, int64_t first) {
+  const int64_t *order = schedule->order;
+  const int32_t image = work->rows[order[first]].image;
+  const bool parts = schedule->options.group && in_parts(work, order[first]);
+  int64_t end = first + 1;
+  while (end < schedule->pairs && work->rows[order[end]].image == image &&
+         (!parts || ncc_parts_together(&work->windows[order[first]], &work->windows[order[end]])))
+    end++;
+  return end;
 }
 
 /** The pairs [first, end) of the order, which have one image. */
@@ -152,7 +172,7 @@ static ncc_status make_group(ncc_schedule *schedule, const ncc_work *work, int64
     else if (!same_geometry(work, order[i - 1], order[i]))
       mean.pair_s += k->cost.image_s / (double)(end - first);
     mean.pair_s += k->cost.pair_s / (double)(end - first);
-    pair_bytes = ncc_max(pair_bytes, k->template_bytes);
+    pair_bytes = ncc_max(pair_bytes, k->template_bytes + (k->part ? k->image_bytes : 0));
   }
   NCC_TRY(add_kind(schedule, mean, work->kinds[work->rows[order[first]].kind].image_bytes, pair_bytes));
   out->kind = (int32_t)(schedule->n_kinds - 1);
@@ -173,18 +193,28 @@ static int compare_groups(const void *left, const void *right, void *context) {
   return (a->next > b->next) - (a->next < b->next); /* equal costs stay in order of the file */
 }
 
+/** Brings together what is to be a group of parts; the order is sorted by image. */
+static void sort_parts(ncc_schedule *schedule, const ncc_work *work) {
+  int64_t *order = schedule->order;
+  if (!work->catalog->images.in_parts) return;
+  for (int64_t first = 0, end; first < schedule->pairs; first = end) {
+    for (end = first + 1; end < schedule->pairs && work->rows[order[end]].image == work->rows[order[first]].image;)
+      end++;
+    if (in_parts(work, order[first]))
+      qsort_r(order + first, (size_t)(end - first), sizeof *order, compare_rows, (void *)work);
+  }
+}
+
 static ncc_status make_groups(ncc_schedule *schedule, const ncc_work *work) {
   ncc_status status = NCC_OK;
-  const ncc_work_row *rows = work->rows;
   int64_t n = 0;
   bool sorted = true;
-  for (int64_t i = 0; i < schedule->pairs; i++)
-    n += i == 0 || rows[schedule->order[i]].image != rows[schedule->order[i - 1]].image;
+  if (schedule->options.group) sort_parts(schedule, work);
+  for (int64_t first = 0; first < schedule->pairs; first = end_of_group(schedule, work, first)) n++;
   schedule->groups = malloc((size_t)ncc_max(n, 1) * sizeof *schedule->groups);
   NCC_CHECK(schedule->groups, NCC_ERR_NOMEM, "out of memory for the schedule of %lld groups", (long long)n);
   for (int64_t first = 0, end; first < schedule->pairs; first = end) {
-    const int32_t image = rows[schedule->order[first]].image;
-    for (end = first + 1; end < schedule->pairs && rows[schedule->order[end]].image == image;) end++;
+    end = end_of_group(schedule, work, first);
     group *g = &schedule->groups[schedule->n_groups];
     NCC_TRY(make_group(schedule, work, first, end, g));
     sorted = sorted && (schedule->n_groups == 0 || compare_groups(g - 1, g, schedule) <= 0);

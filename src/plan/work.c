@@ -7,11 +7,13 @@
 
 #include "base/error.h"
 #include "match/fft.h"
+#include "plan/parts.h"
 
 /** What makes a kind. */
 typedef struct kind_key {
   int64_t image_rows, image_cols, template_rows, template_cols;
   int64_t window_rows, window_cols; /* see size_class(); 0: no window */
+  int64_t part_rows, part_cols;     /* likewise; 0: no part */
   int32_t image_dtype, template_dtype;
 } kind_key;
 
@@ -26,10 +28,11 @@ typedef struct kind_table {
 } kind_table;
 
 static uint64_t hash_key(const kind_key *key) {
-  const int64_t parts[] = {key->image_rows,  key->image_cols,  key->template_rows, key->template_cols,
-                           key->window_rows, key->window_cols, key->image_dtype,   key->template_dtype};
+  const int64_t parts[] = {key->image_rows,  key->image_cols,    key->template_rows, key->template_cols,
+                           key->window_rows, key->window_cols,   key->part_rows,     key->part_cols,
+                           key->image_dtype, key->template_dtype};
   uint64_t hash = 0;
-  for (int i = 0; i < 8; i++) hash = (hash ^ (uint64_t)parts[i]) * 0x9E3779B97F4A7C15u + (hash >> 29);
+  for (int i = 0; i < 10; i++) hash = (hash ^ (uint64_t)parts[i]) * 0x9E3779B97F4A7C15u + (hash >> 29);
   return hash ^ hash >> 32;
 }
 
@@ -78,15 +81,24 @@ static ncc_status find_kind(kind_table *table, const ncc_search *search, const n
                             const ncc_object *tmpl, const ncc_rect *window, int32_t *index) {
   ncc_status status = NCC_OK;
   ncc_work *work = table->work;
-  ncc_geometry g;
+  ncc_geometry g, matched;
   kind_key key = {.image_rows = image->rows,
                   .image_cols = image->cols,
                   .template_rows = tmpl->rows,
                   .template_cols = tmpl->cols,
                   .image_dtype = image->dtype,
                   .template_dtype = tmpl->dtype};
+  const bool part = ncc_object_in_parts(&work->catalog->images, image);
+  int64_t image_bytes = ncc_object_bytes(image);
   if (window) { /* each is to be checked, known kind or not */
     NCC_TRY(ncc_geometry_create(search, window, image->rows, image->cols, tmpl->rows, tmpl->cols, &g));
+    matched = g;
+    if (part) {
+      matched = ncc_image_part_geometry(search, &g);
+      image_bytes = matched.image_rows * matched.image_cols * (int64_t)ncc_dtype_size(image->dtype);
+      key.part_rows = size_class(matched.image_rows);
+      key.part_cols = size_class(matched.image_cols);
+    }
     key.window_rows = size_class(g.search.y1 - g.search.y0);
     key.window_cols = size_class(g.search.x1 - g.search.x0);
   }
@@ -94,16 +106,19 @@ static ncc_status find_kind(kind_table *table, const ncc_search *search, const n
     int32_t known = table->n_slots ? *find_slot(table, &key) : 0;
     if (known == 0) {
       if (!window) NCC_TRY(ncc_geometry_create(search, NULL, image->rows, image->cols, tmpl->rows, tmpl->cols, &g));
+      if (!window) matched = g;
       NCC_TRY(grow(table));
-      const ncc_fft_shape fft = ncc_fft_shape_choose(&g);
+      const ncc_fft_shape fft = ncc_fft_shape_choose(&matched);
       work->kinds[work->n_kinds] = (ncc_work_kind){.geometry = g,
+                                                   .matched = matched,
                                                    .image_dtype = image->dtype,
                                                    .template_dtype = tmpl->dtype,
-                                                   .image_bytes = ncc_object_bytes(image),
+                                                   .part = part,
+                                                   .image_bytes = image_bytes,
                                                    .template_bytes = ncc_object_bytes(tmpl),
                                                    .fft_rows = fft.rows,
                                                    .fft_cols = fft.cols,
-                                                   .cost = ncc_cost_predict(&g)};
+                                                   .cost = ncc_cost_predict(&matched)};
       table->keys[work->n_kinds] = key;
       *find_slot(table, &key) = known = ++work->n_kinds;
     }
@@ -112,6 +127,7 @@ static ncc_status find_kind(kind_table *table, const ncc_search *search, const n
   *index = table->last;
   ncc_work_kind *kind = &work->kinds[table->last];
   kind->pairs++;
+  kind->image_bytes = kind->image_bytes > image_bytes ? kind->image_bytes : image_bytes;
   kind->windows_vary |= window && memcmp(&g.search, &kind->geometry.search, sizeof g.search) != 0;
 cleanup:
   return status;

@@ -19,9 +19,11 @@ typedef struct ncc_work_row {
 
 typedef struct ncc_work_kind {
   ncc_geometry geometry; /**< of its first pair */
+  ncc_geometry matched;  /**< the same, or on the part of the image that is matched */
+  bool part;             /**< pairs have parts of about this size, each its own */
   bool windows_vary;     /**< other pairs of the kind are searched elsewhere */
   ncc_dtype image_dtype, template_dtype;
-  int64_t image_bytes, template_bytes; /**< of the pixels of one */
+  int64_t image_bytes, template_bytes; /**< of the pixels of one, the largest part */
   int64_t fft_rows, fft_cols;          /**< lengths of its transforms */
   ncc_cost cost;
   int64_t pairs;
