@@ -97,6 +97,11 @@ typedef struct ncc_array {
                            at where there is one row, or no pixels */
 } ncc_array;
 
+/** Rows and columns of pixels around an array, in the same memory; none negative. */
+typedef struct ncc_margins {
+  int64_t above, left, below, right;
+} ncc_margins;
+
 /** A half-open rectangle [y0, y1) x [x0, x1). */
 typedef struct ncc_rect {
   int64_t y0, x0, y1, x1;
@@ -140,6 +145,9 @@ typedef struct ncc_search {
                            many pixels in y or x from all better ones; 0: NCC_SEPARATION_PX */
   int n_filters;      /**< that are applied to images and templates first, in this order; 0: none */
   ncc_filter filters[NCC_FILTERS_MOST];
+  int64_t rotate_from, rotate_to, rotate_step; /**< turn each template by these angles, `to` included, and keep the
+                           best; in 1e-6 degree, counter-clockwise as displayed with y down. Step 0: templates are as
+                           they are. See ncc_result.angle */
   ncc_outside outside; /**< with `ignore` small overlaps match by chance: min_overlap should be some 0.3 */
 } ncc_search;
 
@@ -173,6 +181,13 @@ typedef struct ncc_result {
                                         where a neighbour is not searched, and unless ok */
   int64_t second_y, second_x;      /**< with `quality`: the second of ncc_search.separation; -1 where none */
   double second_peak;              /**< its value; NaN where none */
+  double angle;                    /**< where templates are turned: by how many degrees the best one was, NaN without a
+                                        peak. Of angles whose peaks lie within 1e-12 of the greatest the smallest
+                                        absolute one wins, then the negative one. All else is that of the template
+                                        turned so: it keeps its shape, and turns about ((rows - 1) / 2, (cols - 1) / 2) by
+                                        linear interpolation, to float32. A pixel whose source has a neighbour missing or
+                                        masked is masked where masks are given, else the template's mean. Ok if any
+                                        angle is, else flat if any is, else masked; nonfinite if any is */
   uint8_t status;                  /**< an ncc_pair_status */
   uint8_t at_border;               /**< 1 where crop or window left out one of the eight neighbours of (y, x), else 0;
                                         lack of overlap and the end of the full correlation do not count */
@@ -186,6 +201,7 @@ typedef struct ncc_peak {
 } ncc_peak;
 
 #define NCC_PEAKS_MOST 1000
+#define NCC_ANGLES_MOST 100000
 /** What separates peaks where nothing else is asked for. Unit: pixels. */
 #define NCC_SEPARATION_PX 10
 
@@ -294,6 +310,8 @@ typedef struct ncc_group {
   const ncc_array *image, *image_mask;
   int64_t n;
   const ncc_array *templates, *template_masks;
+  const ncc_margins *around; /**< [n] of templates that are cut from an image: pixels around them that turning may
+                                  read, of their masks as well; filters see them. NULL: none */
   const ncc_rect *windows;
   ncc_result *results;
   ncc_peak *peaks; /**< [n][search.peaks], as ncc_matcher_peaks() has them; NULL: not wanted */

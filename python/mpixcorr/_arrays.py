@@ -139,7 +139,7 @@ def as_pixels(array: Any, what: str) -> np.ndarray | None:
     lazy = not isinstance(array, np.ndarray) and hasattr(array, "dtype") and hasattr(array, "shape")
     pixels = np.asarray(array[(slice(None),) * len(array.shape)] if lazy and len(array.shape) else array)
     if pixels is not array and np.ma.is_masked(array):
-        raise ValueError(f"{what} has masked pixels, which would take part in the match: say outside='ignore' to leave them out")
+        raise ValueError(f"{what} has masked pixels, which would take part in the match: say outside='ignore', without rotate, to leave them out")
     if pixels.ndim != 2 or pixels.size == 0:
         colour = pixels.ndim == 3 and pixels.shape[2] in _CHANNELS
         grey = ", in grey" if colour else ""

@@ -174,7 +174,7 @@ class _Batch:
                 window = windows and windows + (self._first - start) * RECT.itemsize
                 self.misleading = matcher.why_misleading(self._image_ids[start], image, shape, window)
             image_mask, template_masks = (m.ctypes.data for m in masks[start]) if masks.get(start) else (0, 0)
-            table.append((group.key, image, image_mask, n, templates, template_masks, windows, results, peaks))
+            table.append((group.key, image, image_mask, n, templates, template_masks, 0, windows, results, peaks))
         matcher.match(np.array(table, GROUP))
         for group in groups:
             if masks.get(group.start):
@@ -209,7 +209,7 @@ class _Batch:
         bad = np.flatnonzero(self._missing)
         if bad.size:
             nan = np.nan
-            self._results[bad] = np.array(((-1, -1), nan, (nan, nan), (nan, nan), (-1, -1), nan, 0, 0), RESULT)
+            self._results[bad] = np.array(((-1, -1), nan, (nan, nan), (nan, nan), (-1, -1), nan, nan, 0, 0), RESULT)
             self._results["status"][bad] = self._missing[bad]
             if self._peaks is not None:
                 self._peaks[bad] = np.array(((-1, -1), nan), PEAK)
@@ -230,6 +230,8 @@ class _Batch:
         if self._peaks is not None:
             peaks = self._peaks[self._place]
             more["top_coords"], more["top_peaks"] = peaks["y,x"].copy(), peaks["value"].copy()
+        if self._search.rotate[2]:
+            more["angles"] = results["angle"].copy()
         if self._search.quality:
             more["subpixel"] = results["subpixel_y,subpixel_x"].copy()
             more["subpixel_offsets"] = more["subpixel"] - (sides - 1)

@@ -46,6 +46,8 @@ class Search(NamedTuple):
     peaks: int = 0
     #: What separates peaks, pixels; 0: the library's choice.
     separation: int = 0
+    #: First and last angle and the step between, in 1e-6 degree; step 0: templates are not turned.
+    rotate: tuple[int, int, int] = (0, 0, 0)
 
 
 def _load() -> ctypes.CDLL:
@@ -126,10 +128,12 @@ RESULT = _struct(
         "curvature_y,curvature_x": _F64,
         "second_y,second_x": _I64,
         "second_peak": _F64,
+        "angle": _F64,
         "status": np.uint8,
         "at_border": np.uint8,
     },
 )
+_ROTATE = "rotate_from,rotate_to,rotate_step"
 _SEARCH = _struct(
     "ncc_search",
     {
@@ -144,6 +148,7 @@ _SEARCH = _struct(
         "outside": np.int32,
         "peaks": np.int32,
         "separation": np.int32,
+        _ROTATE: _I64,
     },
 )
 PEAK = _struct("ncc_peak", {"y,x": _I64, "value": _F64})
@@ -156,6 +161,7 @@ GROUP = _struct(
         "n": _I64,
         "templates": np.uintp,
         "template_masks": np.uintp,
+        "around": np.uintp,
         "windows": np.uintp,
         "results": np.uintp,
         "peaks": np.uintp,
@@ -167,8 +173,9 @@ _CONFIG = _struct("ncc_config", {"threads": np.int32})
 def c_search(search: Search) -> np.ndarray:
     """An ncc_search. ValueError: filters that the library does not know."""
     out = np.zeros((), _SEARCH)
-    for name in set(_SEARCH.names or ()) - {"n_filters", "outside"}:
+    for name in set(_SEARCH.names or ()) - {"n_filters", "outside", _ROTATE}:
         out[name] = getattr(search, name)
+    out[_ROTATE] = search.rotate
     out["outside"] = search.ignore_outside
     if search.filter:
         at = out.ctypes.data

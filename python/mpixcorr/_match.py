@@ -38,6 +38,7 @@ def match(
     quality: bool = False,
     peaks: int = 0,
     separation: int = 10,
+    rotate: tuple[float, float, float] | None = None,
     threads: int | None = None,
     progress: bool = False,
     launcher: str | Sequence[Path] | None = None,
@@ -81,6 +82,11 @@ def match(
         peaks: list so many of the best peaks of each pair, at most 1000; 0: no list.
         separation: each of these, and the second peak, is the best of what is farther than so many pixels in y or x
             from all better ones; shoulders count.
+        rotate: (from, to, step) in degrees, multiples of 1e-6: turn each template by these angles, `to` included,
+            counter-clockwise as displayed with y down, and keep the best: see Result.angles. A template keeps its shape and
+            turns about its centre by linear interpolation, the same bytes on every machine; what is turned in from
+            beyond its rim is its mean. Not with masks,
+            masked pixels or a launcher.
         threads: CPU threads at most; None: ``MPIXCORR_THREADS``, else ``OMP_NUM_THREADS``, else the process's cores.
         progress: show a bar (tqdm) once it takes longer than a second.
         launcher: run as a job of the program ``mpixcorr`` (found in $MPIXCORR, else on the PATH) started by these
@@ -110,16 +116,37 @@ def match(
         raise ValueError("masks and outside='zero' found: expected 'ignore', as masked pixels are no zeros")
     if masked and launcher is not None:
         raise ValueError("masks and a launcher found: masked pairs are matched in this process alone")
+    if masked and rotate is not None:
+        raise ValueError("masks and rotate found: expected one of them")
+    if rotate is not None and launcher is not None:
+        raise ValueError("rotate and a launcher found: turned templates are matched in this process alone")
     outside = outside or ("ignore" if masked else "zero")
-    question = _as_search(crop, normalize, min_overlap, outside, eps, quality, filter, peaks, separation)
+    question = _as_search(crop, normalize, min_overlap, outside, eps, quality, filter, peaks, separation, rotate)
     if threads is not None and threads < 1:
         raise ValueError(f"threads is {threads}: expected 1 or more")
     if launcher is not None:
         result = run_job(launcher, workdir, job_options, images, templates, rows, where, question, threads, progress)
         return replace(result, pairs=rows, input_path=None)  # files of a job are gone by now
     both = (Masks(image_masks, "image mask"), Masks(template_masks, "template mask"))
-    masks = both if outside == "ignore" else None
+    masks = both if outside == "ignore" and rotate is None else None
     return match_here(images, templates, rows, where, question, threads, progress, masks)
+
+
+def _as_angles(rotate: Sequence[float] | None) -> tuple[int, int, int]:
+    """First and last angle and the step, in 1e-6 degree."""
+    if rotate is None:
+        return 0, 0, 0
+    expected = "expected (from, to, step) in degrees, multiples of 1e-6 within a turn, `to` some whole steps from `from`"
+    degrees = np.asarray(rotate, np.float64)
+    if degrees.shape != (3,) or not (np.abs(degrees) <= 360).all():
+        raise ValueError(f"rotate is {rotate!r}: {expected}")
+    micro = np.rint(degrees * 1e6).astype(np.int64)
+    first, last, step = micro.tolist()
+    if (np.abs(degrees * 1e6 - micro) > 1e-3).any() or step <= 0 or last < first or (last - first) % step:
+        raise ValueError(f"rotate is {rotate!r}: {expected}")
+    if (last - first) // step >= 100_000:
+        raise ValueError(f"rotate is {rotate!r}: {(last - first) // step + 1} angles, expected at most 100000")
+    return first, last, step
 
 
 def _as_search(
@@ -132,6 +159,7 @@ def _as_search(
     filter: str,
     peaks: int,
     separation: int,
+    rotate: Sequence[float] | None,
 ) -> Search:
     """Checks what is asked."""
     half = isinstance(crop, str)
@@ -165,6 +193,7 @@ def _as_search(
         ignore,
         int(peaks),
         int(separation),
+        _as_angles(rotate),
     )
     if filter:
         c_search(search)  # filters are the library's to understand

@@ -70,6 +70,9 @@ class Result:
     top_coords: np.ndarray | None = None
     #: With peaks: [n, peaks] float64, the NCC there; NaN where there are fewer.
     top_peaks: np.ndarray | None = None
+    #: With rotate: [n] float64, the angle in degrees at which the template matched best, counter-clockwise as displayed
+    #: with y down; NaN where coords are -1. All else is that of the template turned so.
+    angles: np.ndarray | None = None
     #: [n, 2] int64 (image id, template id); -1: no pair.
     pairs: np.ndarray | None = None
     #: Of results of a file: the input that they were made from.

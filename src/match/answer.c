@@ -12,7 +12,7 @@
 ncc_status ncc_answerer_create(const ncc_engine_context *context, const ncc_search *search, ncc_answerer *out) {
   ncc_status status = NCC_OK;
   const size_t most = (size_t)search->peaks + 2;  // the best and, with `quality`, the second in any case
-  *out = (ncc_answerer){.search = search, .counters = context->counters};
+  *out = (ncc_answerer){.search = search, .counters = context->counters, .floor = -2};
   out->found = malloc(most * sizeof *out->found);
   out->exclude = malloc(most * sizeof *out->exclude);
   NCC_CHECK(out->found && out->exclude, NCC_ERR_NOMEM, "out of memory for %d peaks", search->peaks);
@@ -45,7 +45,8 @@ ncc_status ncc_answer_decide(ncc_answerer *a, const ncc_task *task, ncc_proposal
                 a->search->eps,
                 a->search->min_overlap,
                 ncc_certify_limit(task->geometry, 1),
-                a->counters};
+                a->counters,
+                a->floor};
   double t0 = ncc_clock_s();
   bool holds = ncc_certify(&c, proposal, result);
   double t1 = ncc_clock_s();
@@ -125,8 +126,8 @@ static void add_quality(ncc_answerer *a, const ncc_task *task, ncc_result *resul
   result->second_x = second ? second->x : none.second_x;
   result->second_peak = second ? second->value : none.second_peak;
   if (result->status != NCC_PAIR_OK) return;
-  ncc_case c = {a->evaluator,           task->image, task->tmpl, task->geometry, a->search->eps,
-                a->search->min_overlap, 0,           a->counters};
+  ncc_case c = {a->evaluator, task->image, task->tmpl, task->geometry, a->search->eps, a->search->min_overlap, 0,
+                a->counters,  -2};
   const double t0 = ncc_clock_s();
   ncc_subpixel(&c, result);
   a->counters->certify_s += ncc_clock_s() - t0;

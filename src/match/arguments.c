@@ -7,8 +7,9 @@
 
 #include "base/error.h"
 #include "filter/filter.h"
+#include "match/turn.h"
 
-enum { MOST_THREADS = 1 << 16, MOST_SIDE = 1 << 30 };
+enum { MOST_THREADS = 1 << 16, MOST_SIDE = 1 << 30, MOST_TURN = 360000000 };
 
 #define MOST_PIXELS ((int64_t)1 << 48)
 #define MOST_BYTES ((int64_t)1 << 60) /* no address space is larger */
@@ -31,6 +32,13 @@ ncc_status ncc_check_search(const ncc_search *search) {
   NCC_CHECK(search->peaks >= 0 && search->peaks <= NCC_PEAKS_MOST, NCC_ERR_USAGE,
             "peaks %d: expected at most %d, and no negative number", search->peaks, NCC_PEAKS_MOST);
   NCC_CHECK(search->separation >= 0, NCC_ERR_USAGE, "separation %d: expected no negative number", search->separation);
+  const int64_t from = search->rotate_from, to = search->rotate_to, step = search->rotate_step;
+  NCC_CHECK(step >= 0 && (step > 0 || (from == 0 && to == 0)) && from >= -MOST_TURN && from <= to && to <= MOST_TURN,
+            NCC_ERR_USAGE, "rotation from %lld to %lld by %lld: expected growing angles within a turn, in 1e-6 degree",
+            (long long)from, (long long)to, (long long)step);
+  NCC_CHECK(step == 0 || ((to - from) % step == 0 && (to - from) / step < NCC_ANGLES_MOST), NCC_ERR_USAGE,
+            "rotation from %lld to %lld by %lld: expected whole steps, fewer than %d", (long long)from, (long long)to,
+            (long long)step, NCC_ANGLES_MOST);
   NCC_TRY(ncc_filter_check(search->filters, search->n_filters));
 
 cleanup:
@@ -99,6 +107,26 @@ cleanup:
   return status;
 }
 
+/** What is around templates, and around their masks. */
+static ncc_status check_around(const ncc_group *g) {
+  ncc_status status = NCC_OK;
+  for (int64_t i = 0; g->around && i < g->n; i++) {
+    const ncc_margins *a = &g->around[i];
+    NCC_CHECK(a->above >= 0 && a->left >= 0 && a->below >= 0 && a->right >= 0 && a->above <= MOST_SIDE &&
+                  a->left <= MOST_SIDE && a->below <= MOST_SIDE && a->right <= MOST_SIDE,
+              NCC_ERR_USAGE, "template %lld: pixels around it: expected no negative number, and at most 2^30",
+              (long long)i);
+    const ncc_array wide = ncc_array_widen(&g->templates[i], a);
+    NCC_TRY(ncc_check_array(&wide, i));
+    if (!g->template_masks || !g->template_masks[i].data) continue;
+    const ncc_array mask = ncc_array_widen(&g->template_masks[i], a);
+    NCC_TRY(ncc_check_array(&mask, i));
+  }
+
+cleanup:
+  return status;
+}
+
 ncc_status ncc_check_match(const ncc_array *image, int64_t n, const ncc_array *templates, const void *out,
                            const char *name) {
   ncc_status status = NCC_OK;
@@ -123,6 +151,7 @@ ncc_status ncc_check_groups(int64_t n, const ncc_group *groups) {
   for (int64_t i = 0; i < n; i++) {
     const ncc_group *g = &groups[i];
     NCC_TRY(ncc_check_match(g->image, g->n, g->templates, g->results, "results"));
+    NCC_TRY(check_around(g));
   }
 
 cleanup:

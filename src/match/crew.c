@@ -176,6 +176,7 @@ static void crew_item(void *context, int64_t item, int thread) {
                           .image = g->image,
                           .n = job->to - job->from,
                           .templates = g->templates + job->from,
+                          .around = g->around ? g->around + job->from : NULL,
                           .windows = g->windows ? g->windows + job->from : NULL,
                           .results = g->results + job->from,
                           .peaks = g->peaks ? g->peaks + job->from * run->crew->search.peaks : NULL};

@@ -50,10 +50,29 @@ static ncc_peak *peaks_of(const ncc_matcher *m, int64_t index) {
   return m->lists ? m->lists + index * m->search.peaks : NULL;
 }
 
-/** A result is final. */
-static void finish_result(ncc_matcher *m, const ncc_geometry *g, ncc_result *result) {
+void ncc_matcher_finish(ncc_matcher *m, const ncc_geometry *g, ncc_result *result) {
   result->at_border = result->y >= 0 && ncc_geometry_at_border(g, result->y, result->x);
   m->counters.pairs++;
+}
+
+/** A pair has all that is asked for, or an angle of it is tried. */
+static void conclude(ncc_matcher *m, const ncc_geometry *g, ncc_result *result) {
+  if (m->turning.trying)
+    ncc_turning_note(m, result);
+  else
+    ncc_matcher_finish(m, g, result);
+}
+
+/** A pair is decided: finds what else is asked for. Of an angle that is tried nothing else is. */
+static ncc_status complete(ncc_matcher *m, const ncc_task *task, ncc_proposal *proposal, int64_t index,
+                           ncc_result *result) {
+  ncc_status status = NCC_OK;
+  if (!m->turning.trying && ncc_result_has_peak(result->status))
+    NCC_TRY(ncc_answer_more(&m->answerer, task, proposal, result, peaks_of(m, index)));
+  conclude(m, task->geometry, result);
+
+cleanup:
+  return status;
 }
 
 ncc_status ncc_matcher_decide(void *user, int64_t i) {
@@ -62,8 +81,7 @@ ncc_status ncc_matcher_decide(void *user, int64_t i) {
   int64_t at = m->first + i;
   ncc_result result = ncc_result_none(NCC_PAIR_PENDING);
   NCC_TRY(ncc_answer_decide(&m->answerer, &m->tasks[at], &m->proposals[at], &result));
-  NCC_TRY(ncc_answer_more(&m->answerer, &m->tasks[at], &m->proposals[at], &result, peaks_of(m, m->indices[at])));
-  finish_result(m, m->tasks[at].geometry, &result);
+  NCC_TRY(complete(m, &m->tasks[at], &m->proposals[at], m->indices[at], &result));
   m->results[m->indices[at]] = result;
 
 cleanup:
@@ -108,8 +126,7 @@ cleanup:
   return status;
 }
 
-/** Proposes for and decides n tasks of one geometry. */
-static ncc_status run_batch(ncc_matcher *m, int n) {
+ncc_status ncc_matcher_run_batch(ncc_matcher *m, int n) {
   for (int i = 0; i < n; i++) ncc_proposal_reset(&m->proposals[i]);
   m->first = 0;
   const ncc_engine_ops *engine = m->answerer.engine;
@@ -121,13 +138,13 @@ static ncc_status run_batch(ncc_matcher *m, int n) {
 }
 
 /** A template to be done, for sorting by geometry. */
-typedef struct pending {
+typedef struct ncc_pending {
   int64_t rows, cols, index;
   ncc_rect window;
-} pending;
+} ncc_pending;
 
 static int compare_pending(const void *a, const void *b) {
-  const pending *p = a, *q = b;
+  const ncc_pending *p = a, *q = b;
   const int64_t u[] = {p->rows, p->cols, p->window.y0, p->window.x0, p->window.y1, p->window.x1, p->index};
   const int64_t v[] = {q->rows, q->cols, q->window.y0, q->window.x0, q->window.y1, q->window.x1, q->index};
   for (int i = 0; i < 7; i++)
@@ -150,37 +167,20 @@ ncc_status ncc_matcher_check_key(const ncc_matcher *m, int64_t key, const ncc_ar
                        (long long)image->rows, (long long)image->cols, ncc_dtype_name(image->dtype));
 }
 
-/** Pixels as they are to be matched: as given where there are no filters. */
-static ncc_status filter(ncc_matcher *m, const ncc_array *in, ncc_buffer *buffer, ncc_array *out) {
-  ncc_status status = NCC_OK;
-  *out = *in;
-  if (m->search.n_filters == 0 || !in->data) return NCC_OK;
-  NCC_TRY(ncc_buffer_reserve(buffer, in->rows * in->cols * (int64_t)sizeof(float), "filtered pixels"));
-  NCC_TRY(ncc_filter_apply(m->pool, m->search.filters, m->search.n_filters, in, &m->filter_scratch, buffer->data));
-  *out = (ncc_array){buffer->data, NCC_F32, in->rows, in->cols, in->cols};
-cleanup:
-  return status;
-}
-
-/** Pixels, filtered and normalised, and what is to be known of them. Of masked ones the filters see the mean of the
- *  others. @param[in] mask  NULL, or data NULL: none */
-static ncc_status prepare(ncc_matcher *m, const ncc_array *in, const ncc_array *mask, ncc_buffer *buffer,
-                          ncc_array *pixels, ncc_prepared *out) {
+ncc_status ncc_matcher_filter(ncc_matcher *m, const ncc_array *in, const ncc_array *mask, ncc_buffer *buffer,
+                              ncc_array *pixels) {
   ncc_status status = NCC_OK;
   ncc_prepared filled = {0};
-  const bool masked = mask && mask->data && in->data;
-  ncc_array seen = *in;
   *pixels = *in;
-  if (masked && m->search.n_filters > 0) {
+  if (m->search.n_filters == 0 || !in->data) return NCC_OK;
+  NCC_TRY(ncc_buffer_reserve(buffer, in->rows * in->cols * (int64_t)sizeof(float), "filtered pixels"));
+  const ncc_array *seen = in;
+  if (mask && mask->data) {
     NCC_TRY(ncc_prepared_create_masked(m->pool, in, mask, false, &filled));
-    seen = filled.pixels;
-    if (!filled.finite || filled.n_valid == 0) {  // there is nothing to filter
-      *out = filled;
-      return NCC_OK;
-    }
+    seen = &filled.pixels;
   }
-  NCC_TRY(filter(m, &seen, buffer, pixels));
-  NCC_TRY(ncc_prepared_create_masked(m->pool, pixels, mask, m->search.normalize, out));
+  NCC_TRY(ncc_filter_apply(m->pool, m->search.filters, m->search.n_filters, seen, &m->filter_scratch, buffer->data));
+  *pixels = (ncc_array){buffer->data, NCC_F32, in->rows, in->cols, in->cols};
 
 cleanup:
   ncc_prepared_clear(&filled);
@@ -200,7 +200,8 @@ static ncc_status take_image(ncc_matcher *m, int64_t key, const ncc_array *image
   m->image_key = -1;
   m->image_serial++;
   ncc_prepared_clear(&m->image);
-  NCC_TRY(prepare(m, image, m->image_mask, &m->filtered_image, &m->image_pixels, &m->image));
+  NCC_TRY(ncc_matcher_filter(m, image, m->image_mask, &m->filtered_image, &m->image_pixels));
+  NCC_TRY(ncc_prepared_create_masked(m->pool, &m->image_pixels, m->image_mask, m->search.normalize, &m->image));
   m->image_dtype = image->dtype;
   m->image_key = image->data ? key : -1;
   m->counters.image_s += ncc_clock_s() - t0;
@@ -209,9 +210,7 @@ cleanup:
   return status;
 }
 
-/** Answers what needs no engine. @return true if `result` is final. */
-static bool settle_without_engine(const ncc_matcher *m, const ncc_prepared *tmpl, const ncc_geometry *g,
-                                  ncc_result *result) {
+bool ncc_matcher_settle(const ncc_matcher *m, const ncc_prepared *tmpl, const ncc_geometry *g, ncc_result *result) {
   if (!m->image.pixels.data || !tmpl->pixels.data) {
     *result = ncc_result_none(NCC_PAIR_UNREADABLE);
   } else if (!m->image.finite || !tmpl->finite) {
@@ -243,95 +242,94 @@ static ncc_status check_memory(ncc_matcher *m, const ncc_geometry *g, int64_t mo
   return NCC_OK;
 }
 
-/** Templates of one geometry, in the order of their indices. */
-typedef struct run {
-  const pending *items;
-  int64_t count, done;
-  ncc_geometry geometry;
-  bool image_stays;
-  ncc_geometry without_overlap;  // for masked pairs, of which the valid pixels count
-  bool nothing_left;             // for the others, though for these
-} run;
-
 /** A pair with masked pixels, whichever the engine. */
-static ncc_status match_masked_pair(ncc_matcher *m, const run *r, int64_t index, const ncc_array *pixels,
-                                    const ncc_prepared *tmpl, ncc_proposal *proposal, ncc_result *result) {
+static ncc_status match_masked_pair(ncc_matcher *m, const ncc_run *r, int64_t index, const ncc_array *pixels,
+                                    const ncc_array *mask, const ncc_prepared *tmpl, ncc_proposal *proposal) {
   ncc_status status = NCC_OK;
   const ncc_geometry *g = &r->without_overlap;
   const ncc_engine_ops *engine = m->answerer.engine;
+  ncc_result *result = &m->results[index];
   const ncc_task task = {.image = &m->image, .image_serial = m->image_serial, .tmpl = tmpl, .geometry = g};
-  const bool settled = settle_without_engine(m, tmpl, g, result);
+  const bool settled = ncc_matcher_settle(m, tmpl, g, result);
   if (!settled && engine->match) {
-    const ncc_array *mask = m->template_masks ? &m->template_masks[index] : NULL;
     NCC_TRY(engine->match(m->answerer.state, &m->search, g, &m->image_pixels, m->image_mask, pixels, mask, result,
                           peaks_of(m, index)));
   } else if (!settled || result->status == NCC_PAIR_FLAT) {
     NCC_TRY(check_memory(m, g, ncc_masked_bytes(g)));
     NCC_TRY(ncc_answer_masked(&m->answerer, &task, proposal, result));
-    if (result->status != NCC_PAIR_MASKED)
-      NCC_TRY(ncc_answer_more(&m->answerer, &task, proposal, result, peaks_of(m, index)));
+    NCC_TRY(complete(m, &task, proposal, index, result));
+    return NCC_OK;
   }
-  finish_result(m, g, result);
+  conclude(m, g, result);
 
 cleanup:
   return status;
 }
 
-/** Prepares templates of a run, and settles those that need no engine's proposal, until `batch` tasks have come up. */
-static ncc_status fill_batch(ncc_matcher *m, run *r, const ncc_array *templates, int batch, int *filled) {
+ncc_status ncc_matcher_add(ncc_matcher *m, const ncc_run *r, int64_t index, const ncc_array *pixels,
+                           const ncc_array *mask, int *filled) {
+  ncc_status status = NCC_OK;
+  ncc_prepared *tmpl = &m->templates[*filled];
+  ncc_result *result = &m->results[index];
+  const ncc_engine_ops *engine = m->answerer.engine;
+  const double t0 = ncc_clock_s();
+  ncc_prepared_clear(tmpl);
+  NCC_TRY(ncc_prepared_create_masked(m->pool, pixels, mask, m->search.normalize, tmpl));
+  m->counters.template_s += ncc_clock_s() - t0;
+  if (is_masked(&m->image, tmpl)) return match_masked_pair(m, r, index, pixels, mask, tmpl, &m->proposals[*filled]);
+  const ncc_task task = {&m->image, m->image_serial, r->image_stays, tmpl, &r->geometry, false};
+  if (r->nothing_left) {
+    *result = ncc_result_none(NCC_PAIR_INVALID);
+    conclude(m, &r->geometry, result);
+  } else if (ncc_matcher_settle(m, tmpl, &r->geometry, result)) {
+    NCC_TRY(complete(m, &task, NULL, index, result));
+  } else if (engine->match) {
+    NCC_TRY(engine->match(m->answerer.state, &m->search, &r->geometry, &m->image_pixels, NULL, pixels, NULL, result,
+                          peaks_of(m, index)));
+    conclude(m, &r->geometry, result);
+  } else {
+    m->indices[*filled] = index;
+    m->tasks[*filled] = task;
+    ++*filled;
+  }
+
+cleanup:
+  return status;
+}
+
+/** Takes templates of a run, until `batch` tasks have come up that an engine is to propose for. */
+static ncc_status fill_batch(ncc_matcher *m, ncc_run *r, const ncc_array *templates, int batch, int *filled) {
   ncc_status status = NCC_OK;
   for (*filled = 0; r->done < r->count && *filled < batch; r->done++) {
     const int64_t index = r->items[r->done].index;
-    ncc_prepared *tmpl = &m->templates[*filled];
-    ncc_result *result = &m->results[index];
+    const ncc_array *mask = m->template_masks ? &m->template_masks[index] : NULL;
     ncc_array pixels;
     if (ncc_stop_came(&m->config)) return NCC_ERR_STOPPED;
     const double t0 = ncc_clock_s();
-    ncc_prepared_clear(tmpl);
-    NCC_TRY(prepare(m, &templates[index], m->template_masks ? &m->template_masks[index] : NULL, &m->filtered[*filled],
-                    &pixels, tmpl));
+    NCC_TRY(ncc_matcher_filter(m, &templates[index], mask, &m->filtered[*filled], &pixels));
     m->counters.template_s += ncc_clock_s() - t0;
-    if (is_masked(&m->image, tmpl)) {
-      NCC_TRY(match_masked_pair(m, r, index, &pixels, tmpl, &m->proposals[*filled], result));
-      continue;
-    }
-    if (r->nothing_left) {
-      *result = ncc_result_none(NCC_PAIR_INVALID);
-      m->counters.pairs++;
-      continue;
-    }
-    const bool settled = settle_without_engine(m, tmpl, &r->geometry, result);
-    const ncc_engine_ops *engine = m->answerer.engine;
-    const ncc_task task = {&m->image, m->image_serial, r->image_stays, tmpl, &r->geometry, false};
-    if (!settled && !engine->match) {
-      m->indices[*filled] = index;
-      m->tasks[*filled] = task;
-      ++*filled;
-      continue;
-    }
-    if (!settled)
-      NCC_TRY(engine->match(m->answerer.state, &m->search, &r->geometry, &m->image_pixels, NULL, &pixels, NULL, result,
-                            peaks_of(m, index)));
-    else if (result->status == NCC_PAIR_FLAT)
-      NCC_TRY(ncc_answer_more(&m->answerer, &task, NULL, result, peaks_of(m, index)));
-    finish_result(m, &r->geometry, result);
+    NCC_TRY(ncc_matcher_add(m, r, index, &pixels, mask, filled));
   }
 
 cleanup:
   return status;
 }
 
-static ncc_status match_run(ncc_matcher *m, run *r, const ncc_array *templates) {
+static ncc_status match_run(ncc_matcher *m, ncc_run *r, const ncc_array *templates) {
   ncc_status status = NCC_OK;
   NCC_TRY(check_memory(m, &r->geometry, 0));
   NCC_TRY(ncc_evaluator_reserve(m->answerer.evaluator, r->geometry.template_rows));
   const ncc_engine_ops *engine = m->answerer.engine;
   const int batch = engine->batch ? engine->batch(m->answerer.state, &r->geometry) : 1;
   NCC_TRY(reserve_batch(m, batch));
+  for (; m->turning.turns && r->done < r->count; r->done++) {
+    const int64_t index = r->items[r->done].index;
+    NCC_TRY(ncc_turning_match(m, r, &templates[index], index, batch));
+  }
   while (r->done < r->count) {
     int filled;
     NCC_TRY(fill_batch(m, r, templates, batch, &filled));
-    if (filled > 0) NCC_TRY(run_batch(m, filled));
+    if (filled > 0) NCC_TRY(ncc_matcher_run_batch(m, filled));
   }
 
 cleanup:
@@ -343,25 +341,26 @@ ncc_status ncc_matcher_match_together(ncc_matcher *m, const ncc_group *group) {
   const ncc_array *image = group->image, *templates = group->templates;
   const ncc_rect *windows = group->windows;
   const int64_t n = group->n;
-  pending *order = NULL;
+  ncc_pending *order = NULL;
   const bool seen = is_current(m, group->image_key, image);
   m->results = group->results;
   m->image_mask = group->image_mask;
   m->template_masks = group->template_masks;
+  m->around = group->around;
   m->lists = m->search.peaks > 0 ? group->peaks : NULL;
   NCC_TRY(ncc_matcher_check_key(m, group->image_key, image));
   NCC_TRY(take_image(m, group->image_key, image));
   order = malloc((size_t)n * sizeof *order);
   NCC_CHECK(order, NCC_ERR_NOMEM, "out of memory for a group of %lld templates", (long long)n);
   for (int64_t i = 0; i < n; i++)
-    order[i] = (pending){templates[i].rows, templates[i].cols, i, windows ? windows[i] : (ncc_rect){0}};
+    order[i] = (ncc_pending){templates[i].rows, templates[i].cols, i, windows ? windows[i] : (ncc_rect){0}};
   qsort(order, (size_t)n, sizeof *order, compare_pending);
   for (int64_t i = 0, end; i < n; i = end) {
-    const pending *first = &order[i];
+    const ncc_pending *first = &order[i];
     for (end = i + 1; end < n && order[end].rows == first->rows && order[end].cols == first->cols &&
                       memcmp(&order[end].window, &first->window, sizeof(ncc_rect)) == 0;)
       end++;
-    run r = {.items = first, .count = end - i, .image_stays = seen || end - i > 1};
+    ncc_run r = {.items = first, .count = end - i, .image_stays = seen || end - i > 1 || m->turning.n > 1};
     const ncc_rect *window = windows ? &first->window : NULL;
     bool some = ncc_geometry_create(&m->search, window, image->rows, image->cols, first->rows, first->cols,
                                     &r.geometry) == NCC_OK;

@@ -57,10 +57,11 @@ bool ncc_certify(const ncc_case *c, ncc_proposal *p, ncc_result *result) {
   const ncc_candidate top = p->items[most_promising(p)];
   const verdict top_verdict = judge(c, p, &top);
   holds &= !top_verdict.breach;
+  const double reach = fmax(top_verdict.value, c->floor) - NCC_MARGIN;
   double best = top_verdict.value;
   int64_t kept = 0;
   for (int64_t i = 0; i < p->count; i++)
-    if (p->items[i].upper >= best - NCC_MARGIN) p->items[kept++] = p->items[i];
+    if (p->items[i].upper >= reach) p->items[kept++] = p->items[i];
   p->count = kept;
 
   // `lower` now takes the value.

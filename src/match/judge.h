@@ -14,6 +14,7 @@ typedef struct ncc_case {
   double min_valid; /**< of masked pairs: the fraction of the template's valid pixels that must meet valid ones */
   int64_t most_px;  /**< pixels that may be evaluated before giving up */
   ncc_counters *counters;
+  double floor; /**< what cannot reach this is not evaluated, and the result then is some position below it; -2: none */
 } ncc_case;
 
 /** Pixels that the judge may evaluate for a pair in the first and in the second tier. */

@@ -39,7 +39,7 @@ static ncc_status pair_create(const ncc_search *search, const ncc_geometry *g, c
   NCC_TRY(ncc_prepared_create(p->pool, tmpl, search->normalize, &p->tmpl));
   NCC_CHECK(p->image.finite, NCC_ERR_INPUT, "NaN or Inf found in the image's pixels, expected numbers");
   NCC_CHECK(p->tmpl.finite, NCC_ERR_INPUT, "NaN or Inf found in the template's pixels, expected numbers");
-  p->judge = (ncc_case){p->evaluator, &p->image, &p->tmpl, g, search->eps, search->min_overlap, 0, &p->counters};
+  p->judge = (ncc_case){p->evaluator, &p->image, &p->tmpl, g, search->eps, search->min_overlap, 0, &p->counters, -2};
 
 cleanup:
   if (status != NCC_OK) pair_clear(p);

@@ -40,6 +40,12 @@ ncc_status ncc_matcher_create(const ncc_search *search, const ncc_config *config
   m->image_key = -1;
   NCC_TRY(ncc_pool_create(m->config.threads > 0 ? m->config.threads : 1, &m->pool));
   m->context = (ncc_engine_context){&m->config, m->pool, &m->counters, search->eps, ncc_matcher_decide, m};
+  if (ncc_search_turns(search)) {
+    m->turning.n = ncc_turns_count(search);
+    NCC_TRY(ncc_turns_list(search, &m->turning.turns));
+    m->turning.results = malloc((size_t)m->turning.n * sizeof *m->turning.results);
+    NCC_CHECK(m->turning.results, NCC_ERR_NOMEM, "out of memory for %lld angles", (long long)m->turning.n);
+  }
   NCC_TRY(ncc_answerer_create(&m->context, &m->search, &m->answerer));
   m->answerer.engine = m->config.engine ? m->config.engine : ncc_engine_cpu();
   NCC_TRY(m->answerer.engine->create(&m->context, &m->answerer.state));
@@ -68,6 +74,11 @@ void ncc_matcher_destroy(ncc_matcher **matcher) {
   free(m->proposals);
   free(m->indices);
   free(m->peaks);
+  free(m->turning.turns);
+  free(m->turning.results);
+  ncc_turner_clear(&m->turning.turner);
+  ncc_buffer_free(&m->turning.upright);
+  ncc_buffer_free(&m->turning.mask);
   ncc_prepared_clear(&m->image);
   ncc_buffer_free(&m->filtered_image);
   ncc_filter_scratch_free(&m->filter_scratch);

@@ -1,4 +1,5 @@
-/** What a matcher consists of. matcher.c has its life and what callers ask of it, group.c matches a group.
+/** What a matcher consists of. matcher.c has its life and what callers ask of it, group.c matches a group, turned.c a
+ * template at all angles.
  *
  *  Private to both: others use mpixcorr.h and engine.h.
  */
@@ -11,6 +12,18 @@
 #include "match/answer.h"
 #include "match/crew.h"
 #include "match/engine.h"
+#include "match/turn.h"
+
+/** Templates that are turned. */
+typedef struct ncc_turning {
+  ncc_turn *turns; /**< [n], those that win ties first; NULL: templates are as they are */
+  int64_t n;
+  ncc_turner turner;   /**< the template at work */
+  ncc_buffer upright;  /**< its pixels, filtered */
+  ncc_buffer mask;     /**< of it, turned */
+  ncc_result *results; /**< [n] of it */
+  bool trying;         /**< results at work are those of angles, and not final */
+} ncc_turning;
 
 struct ncc_matcher {
   atomic_flag busy;  // a thread is matching
@@ -31,6 +44,8 @@ struct ncc_matcher {
   ncc_prepared image;
   ncc_dtype image_dtype;                         // as given
   const ncc_array *image_mask, *template_masks;  // of the call at work; NULL: none
+  const ncc_margins *around;                     // likewise
+  ncc_turning turning;
   ncc_filter_scratch filter_scratch;
   ncc_buffer filtered_image;
   int64_t image_key;  // of `image`; -1: none
@@ -55,6 +70,42 @@ ncc_status ncc_matcher_check_key(const ncc_matcher *m, int64_t key, const ncc_ar
 /** Decides what the engine has just proposed for a task of the batch; called within propose().
  *  @param[in] user  the matcher */
 ncc_status ncc_matcher_decide(void *user, int64_t i);
+
+/** Templates of one geometry, in the order of their indices. */
+typedef struct ncc_run {
+  const struct ncc_pending *items;
+  int64_t count, done;
+  ncc_geometry geometry;
+  bool image_stays;
+  ncc_geometry without_overlap;  // for masked pairs, of which the valid pixels count
+  bool nothing_left;             // for the others, though for these
+} ncc_run;
+
+/** Pixels as they are to be matched: as given where there are no filters. Of masked ones the filters see the mean of
+ *  the others. @param[in] mask  NULL, or data NULL: none */
+ncc_status ncc_matcher_filter(ncc_matcher *m, const ncc_array *in, const ncc_array *mask, ncc_buffer *buffer,
+                              ncc_array *pixels);
+
+/** Answers what needs no engine. @return true if `result` is final. */
+bool ncc_matcher_settle(const ncc_matcher *m, const ncc_prepared *tmpl, const ncc_geometry *g, ncc_result *result);
+
+/** Makes pixels and mask, which stay where they are, the next task of the batch, or answers that pair at once.
+ *  @param[in]     index   of the result
+ *  @param[in,out] filled  tasks of the batch */
+ncc_status ncc_matcher_add(ncc_matcher *m, const ncc_run *run, int64_t index, const ncc_array *pixels,
+                           const ncc_array *mask, int *filled);
+
+/** Proposes for and decides n tasks of one geometry. */
+ncc_status ncc_matcher_run_batch(ncc_matcher *m, int n);
+
+/** A result has all that is asked for. */
+void ncc_matcher_finish(ncc_matcher *m, const ncc_geometry *g, ncc_result *result);
+
+/** Takes note of an angle's result: the best peak so far spares the judge what cannot win. */
+void ncc_turning_note(ncc_matcher *m, const ncc_result *result);
+
+/** Matches a template of a run at all angles. @param[in] batch  tasks at once */
+ncc_status ncc_turning_match(ncc_matcher *m, const ncc_run *run, const ncc_array *tmpl, int64_t index, int batch);
 
 /** Matches the templates of a group by runs of one geometry, all threads together. */
 ncc_status ncc_matcher_match_together(ncc_matcher *m, const ncc_group *group);

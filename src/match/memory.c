@@ -6,6 +6,7 @@
 #include "match/arguments.h"
 #include "match/engine.h"
 #include "match/second_tier.h"
+#include "match/turn.h"
 
 /** The most that a pair may take of memory for a thread to do it alone. */
 #define ALONE_BYTES ((int64_t)128 << 20)
@@ -16,6 +17,12 @@ int64_t ncc_pair_bytes(const ncc_search *search, const ncc_engine_ops *engine, i
   if (search->n_filters)
     bytes += ncc_filter_bytes(g->image_rows, g->image_cols) + ncc_filter_bytes(g->template_rows, g->template_cols);
   bytes += search->peaks * (int64_t)(2 * sizeof(ncc_peak) + sizeof(ncc_rect));
+  if (ncc_search_turns(search)) {
+    int64_t y, x;
+    ncc_turns_margin(ncc_turns_most(search), g->template_rows, g->template_cols, &y, &x);
+    bytes += 8 * (g->template_rows + 2 * y) * (g->template_cols + 2 * x) + 4 * g->template_rows * g->template_cols;
+    bytes += ncc_turns_count(search) * (int64_t)(sizeof(ncc_turn) + sizeof(ncc_result));
+  }
   if (search->normalize) bytes += 8 * (g->image_rows * g->image_cols + g->template_rows * g->template_cols);
   return bytes;
 }

@@ -304,6 +304,10 @@ cleanup:
   return status;
 }
 
+float ncc_prepared_mean_f32(const ncc_prepared *p) {
+  return (float)((p->flat ? p->lo : p->mean) / p->scale);
+}
+
 void ncc_prepared_clear(ncc_prepared *prepared) {
   free(prepared->normalised);
   free(prepared->valid);

@@ -35,6 +35,9 @@ void ncc_prepared_clear(ncc_prepared *prepared);
  *  @param[out] row  scratch for a row of the template */
 void ncc_prepared_prefix(const ncc_prepared *tmpl, double unit, double *row, double *out);
 
+/** The mean in units of the pixels, rounded to float32; of equal pixels exactly theirs. */
+float ncc_prepared_mean_f32(const ncc_prepared *prepared);
+
 /** n pixels of a row in float64, times scale. */
 void ncc_prepared_row(const ncc_prepared *prepared, int64_t row, int64_t col, int64_t n, double *out);
 

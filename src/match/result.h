@@ -18,6 +18,7 @@ static inline ncc_result ncc_result_none(ncc_pair_status status) {
                       .second_y = -1,
                       .second_x = -1,
                       .second_peak = NAN,
+                      .angle = NAN,
                       .status = (uint8_t)status};
 }
 
