@@ -11,9 +11,8 @@ from cases import main
 from launch import MPIXCORR, PATIENCE_S, h5py, np
 
 IMAGES = np.random.default_rng(1).normal(size=(3, 30, 34)).astype("f4")
-NAMES = [b"one blank", b"two  blanks", b"it's", b'"quoted"', b"$HOME `id` \\x", b"new\nline", b"\x1b[31mred\x07",
-         b"Pr\xf6be", "Präparat €".encode(), b"cut \xe2\x82", b"see --overview", b"-dash", b"semi;colon & more",
-         b"comma,name", b"\xc2\x9bC1"]
+NAMES = [b"it's  a \"quoted\" name", b"$HOME `id` \\x", b"new\nline", b"\x1b[31mred\x07", b"Pr\xf6be; cut \xe2\x82",
+         "Präparat €, & more".encode(), b"see --overview", b"-dash", b"\xc2\x9bC1"]
 
 
 def program(*words, code=0, **environment):
