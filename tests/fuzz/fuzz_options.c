@@ -21,29 +21,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   ncc_run_options options;
   bool help;
   if (ncc_run_options_parse(argc, argv, &options, &help) == NCC_OK && !help) {
-    char *first = NULL, *second = NULL;
+    char *first = NULL, *second = NULL, *copy = NULL;
     ncc_run_options again;
     if (ncc_run_options_describe(&options, &first) != NCC_OK) abort();
-    if (!strpbrk(first, " \t\n") || !strchr(text, ' ')) { /* where no value has a space, words can be told apart */
-      char *copy = strdup(first), *at = copy;
-      char *words[128] = {(char *)"run"};
+    if (!strchr(first, '\'')) { /* no word was quoted, so blanks part them */
+      copy = strdup(first);
+      char *at = copy, *words[128] = {(char *)"run"};
       int n = 1;
-      bool plain = true;
-      for (int i = 1; i < argc; i++) plain = plain && !strchr(argv[i], ' ');
-      for (char *word; plain && n < 120 && (word = strsep(&at, " "));)
+      for (char *word; n < 120 && (word = strsep(&at, " "));)
         if (*word) words[n++] = word;
       words[n++] = (char *)"--";
       words[n++] = (char *)options.input;
       if (options.output) words[n++] = (char *)options.output; /* --dry-run needs none */
-      if (plain) {
-        if (ncc_run_options_parse(n, words, &again, &help) != NCC_OK) abort();
-        if (ncc_run_options_describe(&again, &second) != NCC_OK || strcmp(first, second) != 0) abort();
-        ncc_run_options_clear(&again);
-      }
-      free(copy);
+      if (ncc_run_options_parse(n, words, &again, &help) != NCC_OK) abort();
+      if (ncc_run_options_describe(&again, &second) != NCC_OK || strcmp(first, second) != 0) abort();
+      ncc_run_options_clear(&again);
     }
     free(first);
     free(second);
+    free(copy);
   }
   ncc_run_options_clear(&options);
   free(text);
