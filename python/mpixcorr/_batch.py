@@ -139,7 +139,7 @@ class _Batch:
         return as_pixels(array, f"{('image', 'template')[kind]} {i}"), mask
 
     def _fetch(self, groups: Sequence[_Group]) -> tuple[Any, dict[int, np.ndarray | None]]:
-        """Describes the rows of these groups. Answers what must live until they are matched, and the templates' masks."""
+        """Describes the rows of these groups. Answers what must live until they are matched, and templates' masks."""
         start, end = groups[0].start, groups[-1].end
         images: list[Any] = []
         for group in groups:

@@ -4,6 +4,8 @@
 
 #include "match/kernels/vec.h"
 
+enum { MOST_COLUMNS = 8 }; /* that are moved at a time */
+
 /** A factor, its parts apart. */
 typedef struct factor {
   complexes re, im; /* im: signed so that times() has to add only */
@@ -18,7 +20,7 @@ INLINE factor conjugate_of(complexes w) {
 }
 
 INLINE complexes times(complexes v, factor w) {
-  return v * w.re + PICK(v, 1, 0) * w.im;
+  return fused(v, w.re, PICK(v, 1, 0) * w.im);
 }
 
 /** -i v; i v in an inverse transform. */
@@ -33,10 +35,11 @@ INLINE void dft2(complexes *a, complexes *b) {
 }
 
 INLINE void dft3(complexes *a, complexes *b, complexes *c, bool inverse) {
-  complexes sum = *b + *c, m = *a - 0.5f * sum, n = turned(0.866025403784438647f * (*b - *c), inverse);
+  const complexes half = (complexes){0} - 0.5f, h = (complexes){0} + 0.866025403784438647f;
+  complexes sum = *b + *c, m = fused(half, sum, *a), n = turned(*b - *c, inverse);
   *a += sum;
-  *b = m + n;
-  *c = m - n;
+  *b = fused(h, n, m);
+  *c = fused(-h, n, m);
 }
 
 INLINE void dft4(complexes *a, complexes *b, complexes *c, complexes *d, bool inverse) {
@@ -48,11 +51,11 @@ INLINE void dft4(complexes *a, complexes *b, complexes *c, complexes *d, bool in
 }
 
 INLINE void dft5(complexes v[5], bool inverse) {
-  const float c1 = 0.309016994374947424f, c2 = -0.809016994374947424f;
-  const float s1 = 0.951056516295153572f, s2 = 0.587785252292473129f;
+  const complexes c1 = (complexes){0} + 0.309016994374947424f, c2 = (complexes){0} - 0.809016994374947424f;
+  const complexes s1 = (complexes){0} + 0.951056516295153572f, s2 = (complexes){0} + 0.587785252292473129f;
   complexes s = v[1] + v[4], t = v[2] + v[3], d = v[1] - v[4], e = v[2] - v[3];
-  complexes m1 = v[0] + (c1 * s + c2 * t), m2 = v[0] + (c2 * s + c1 * t);
-  complexes n1 = turned(s1 * d + s2 * e, inverse), n2 = turned(s2 * d - s1 * e, inverse);
+  complexes m1 = fused(c1, s, fused(c2, t, v[0])), m2 = fused(c2, s, fused(c1, t, v[0]));
+  complexes n1 = turned(fused(s1, d, s2 * e), inverse), n2 = turned(fused(-s1, e, s2 * d), inverse);
   v[0] += s + t;
   v[1] = m1 + n1;
   v[4] = m1 - n1;
@@ -94,64 +97,87 @@ INLINE void dft(int parts, complexes *v, bool inverse) {
   if (parts == 8) dft8(v, inverse);
 }
 
-/** From strips to columns; `parts` is a constant where this is inlined. */
-INLINE void split(int parts, const ncc_cut *c, const ncc_c32 *strips_data, int64_t strips, int64_t columns,
-                  ncc_c32 *out) {
-  const int64_t lines = (c->length + 7) / 8;
-  for (int64_t b = 0; b < lines; b++)
-    for (int w = 0; w < 8; w += WIDTH) {
-      factor factors[8];
-      for (int k = 1; k < parts; k++)
-        factors[k] = factor_of(get_complex(c->twiddles + (k - 1) * c->length + 8 * b + w));
-      for (int64_t j = 0; j < columns; j++) {
-        const ncc_c32 *from = strips_data + b * c->strip_stride + 8 * j + w;
-        ncc_c32 *to = out + j * c->column_stride + 8 * b + w;
-        complexes v[8];
-        if (strips <= lines) {  // only the first part is not zero: its transform is itself, over and over
-          for (int k = 0; k < parts; k++) v[k] = b < strips ? get_complex(from) : (complexes){0};
-        } else {
-          for (int k = 0; k < parts; k++) {
-            __builtin_prefetch(from + (k * lines + 2) * c->strip_stride);  // strips lie far apart: two ahead
-            v[k] = k * lines + b < strips ? get_complex(from + k * lines * c->strip_stride) : (complexes){0};
-          }
-          dft(parts, v, false);
-        }
-        put_complex(to, v[0]);
-        for (int k = 1; k < parts; k++) put_complex(to + k * c->length, times(v[k], factors[k]));
-      }
-    }
+/** Factors of the radix step at eight points from `at` on. */
+INLINE void take_factors(int parts, const ncc_cut *c, int64_t at, bool conjugate, factor out[8]) {
+  for (int k = 1; k < parts; k++) {
+    const complexes w = get_complex(c->twiddles + (k - 1) * c->length + at);
+    out[k] = conjugate ? conjugate_of(w) : factor_of(w);
+  }
 }
 
-/** From columns to strips. */
-INLINE void join(int parts, const ncc_cut *c, const ncc_c32 *in, int64_t columns, int64_t first_strip, int64_t strips,
-                 ncc_c32 *strips_data, bool past) {
-  const int64_t lines = (c->length + 7) / 8;
-  for (int64_t b = 0; b < lines; b++)
+/** From strips to columns; `parts` is a constant where this is inlined, and `first_only`: only the first part is not
+ *  zero, so that its transform is itself, over and over. What is not there is read from zeros: no branch in the loop
+ *  over columns, whose places all move alike. */
+INLINE void split(int parts, bool first_only, const ncc_cut *c, const ncc_c32 *strips_data, int64_t strips,
+                  int64_t columns, ncc_c32 *out) {
+  static const ncc_c32 zeros[8 * MOST_COLUMNS];
+  const int64_t lines = (c->length + 7) / 8, stride = c->column_stride;
+  for (int64_t b = 0; b < lines; b++) {
+    const ncc_c32 *from[8] = {NULL}, *ahead[8] = {NULL};
+    ncc_c32 *to[8] = {NULL};
+    for (int k = 0; k < parts; k++) {
+      const int64_t strip = k * lines + b;
+      from[k] = strip < strips ? strips_data + strip * c->strip_stride : zeros;
+      ahead[k] = strips_data + (strip + 2) * c->strip_stride;  // strips lie far apart: two ahead
+      to[k] = out + k * c->length + 8 * b;
+    }
     for (int w = 0; w < 8; w += WIDTH) {
       factor factors[8];
-      for (int k = 1; k < parts; k++)
-        factors[k] = conjugate_of(get_complex(c->twiddles + (k - 1) * c->length + 8 * b + w));
+      take_factors(parts, c, 8 * b + w, false, factors);
       for (int64_t j = 0; j < columns; j++) {
-        const ncc_c32 *from = in + j * c->column_stride + 8 * b + w;
         complexes v[8];
-        v[0] = get_complex(from);
-        for (int k = 1; k < parts; k++) v[k] = times(get_complex(from + k * c->length), factors[k]);
-        dft(parts, v, true);
-        for (int k = 0; k < parts; k++) {
-          int64_t strip = k * lines + b - first_strip;
-          if (strip >= 0 && strip < strips)
-            put_complex_past(strips_data + strip * c->strip_stride + 8 * j + w, v[k], past);
+        for (int k = 0; k < parts; k++) v[k] = get_complex(from[first_only ? 0 : k] + 8 * j + w);
+        if (!first_only) {
+          if (w == 0)
+            for (int k = 0; k < parts; k++) __builtin_prefetch(ahead[k] + 8 * j);
+          dft(parts, v, false);
         }
+        put_complex(to[0] + j * stride + w, v[0]);
+        for (int k = 1; k < parts; k++) put_complex(to[k] + j * stride + w, times(v[k], factors[k]));
       }
     }
+  }
+}
+
+/** From columns to strips. What is not wanted goes nowhere. */
+INLINE void join(int parts, bool past, const ncc_cut *c, const ncc_c32 *in, int64_t columns, int64_t first_strip,
+                 int64_t strips, ncc_c32 *strips_data) {
+  ncc_c32 nowhere[8 * MOST_COLUMNS] = {{0}};
+  const int64_t lines = (c->length + 7) / 8, stride = c->column_stride;
+  for (int64_t b = 0; b < lines; b++) {
+    const ncc_c32 *from[8] = {NULL};
+    ncc_c32 *to[8] = {NULL};
+    for (int k = 0; k < parts; k++) {
+      const int64_t strip = k * lines + b - first_strip;
+      const bool wanted = strip >= 0 && strip < strips;
+      from[k] = in + k * c->length + 8 * b;
+      to[k] = wanted ? strips_data + strip * c->strip_stride : past ? NULL : nowhere;
+    }
+    for (int w = 0; w < 8; w += WIDTH) {
+      factor factors[8];
+      take_factors(parts, c, 8 * b + w, true, factors);
+      for (int64_t j = 0; j < columns; j++) {
+        complexes v[8];
+        v[0] = get_complex(from[0] + j * stride + w);
+        for (int k = 1; k < parts; k++) v[k] = times(get_complex(from[k] + j * stride + w), factors[k]);
+        dft(parts, v, true);
+        for (int k = 0; k < parts; k++)
+          if (!past || to[k]) put_complex_past(to[k] + 8 * j + w, v[k], past);
+      }
+    }
+  }
 }
 
 #define FOR_PARTS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(8)
 
 static void split_strips(const ncc_cut *c, const ncc_c32 *strips_data, int64_t strips, int64_t columns, ncc_c32 *out) {
-#define CASE(n)                                     \
-  case n:                                           \
-    split(n, c, strips_data, strips, columns, out); \
+  const bool first_only = strips <= (c->length + 7) / 8;
+#define CASE(n)                                              \
+  case n:                                                    \
+    if (first_only)                                          \
+      split(n, true, c, strips_data, strips, columns, out);  \
+    else                                                     \
+      split(n, false, c, strips_data, strips, columns, out); \
     break;
   switch (c->parts) { FOR_PARTS(CASE) }
 #undef CASE
@@ -159,9 +185,12 @@ static void split_strips(const ncc_cut *c, const ncc_c32 *strips_data, int64_t s
 
 static void join_strips(const ncc_cut *c, const ncc_c32 *in, int64_t columns, int64_t first_strip, int64_t strips,
                         ncc_c32 *strips_data, bool past) {
-#define CASE(n)                                                      \
-  case n:                                                            \
-    join(n, c, in, columns, first_strip, strips, strips_data, past); \
+#define CASE(n)                                                         \
+  case n:                                                               \
+    if (past)                                                           \
+      join(n, true, c, in, columns, first_strip, strips, strips_data);  \
+    else                                                                \
+      join(n, false, c, in, columns, first_strip, strips, strips_data); \
     break;
   switch (c->parts) { FOR_PARTS(CASE) }
 #undef CASE

@@ -130,6 +130,36 @@ INLINE floats floats_of_ints(ints v) {
                    __builtin_convertvector(v, floats), __builtin_convertvector(v, floats));
 }
 
+/** a * b + c, rounded once where there is an instruction for it: for what feeds proposals alone, whose bounds hold for
+ *  any rounding. */
+INLINE complexes fused(complexes a, complexes b, complexes c) {
+#if defined(__FMA__)
+  return FOR_WIDTH((complexes)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c),
+                   (complexes)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c), a * b + c, a * b + c);
+#else
+  return a * b + c;
+#endif
+}
+
+INLINE doubles fused_doubles(doubles a, doubles b, doubles c) {
+#if defined(__FMA__)
+  return FOR_WIDTH((doubles)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c),
+                   (doubles)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c), a * b + c, a * b + c);
+#else
+  return a * b + c;
+#endif
+}
+
+/** c - a * b, likewise. */
+INLINE doubles fused_from(doubles c, doubles a, doubles b) {
+#if defined(__FMA__)
+  return FOR_WIDTH((doubles)_mm512_fnmadd_pd((__m512d)a, (__m512d)b, (__m512d)c),
+                   (doubles)_mm256_fnmadd_pd((__m256d)a, (__m256d)b, (__m256d)c), c - a * b, c - a * b);
+#else
+  return c - a * b;
+#endif
+}
+
 /** Bits of a where the mask is set, else those of b. */
 #define CHOOSE(type, mask_type, mask, a, b) (type)(((mask_type)(a) & (mask)) | ((mask_type)(b) & ~(mask)))
 

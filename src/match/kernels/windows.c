@@ -158,13 +158,13 @@ INLINE void windows_of_run(const ncc_strip_sums *t, const ncc_strip_overlap *o, 
         q = (q - get(b + h * WIDTH - 8)) + get(b + h * WIDTH + ahead);
       }
       if (inside) {
-        v[h] = floats_of_doubles((q - s * s * inverse_inside[h]) * scale2);
+        v[h] = floats_of_doubles(fused_from(q, s * s, inverse_inside[h]) * scale2);
         least[h] = lesser_floats(v[h], least[h]);
       } else {
         const doubles inverse = w.inverse[h] * inverse_cols[i], sum = s + w.rows[h] * cols[i] * c;
         const doubles above = (inverse_cols[i] - inverse_width) * w.inverse[h];  // exactly 0 for whole windows
         const doubles beyond = CHOOSE(doubles, longs, w.whole[h], above, inverse - inverse_area) * outside;
-        v[h] = floats_of_doubles(((q - s * s * inverse) + sum * sum * beyond) * scale2);
+        v[h] = floats_of_doubles(fused_doubles(sum * sum, beyond, fused_from(q, s * s, inverse)) * scale2);
         v[h] = (floats)((ints)v[h] & w.valid[h]);
         least[h] = lesser_floats(CHOOSE(floats, ints, w.valid[h], v[h], infinite), least[h]);
       }
