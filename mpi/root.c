@@ -56,7 +56,8 @@ static ncc_status create_output(ncc_root *root) {
                        .devices = header->devices,
                        .ranks = header->ranks,
                        .nodes = header->nodes,
-                       .threads = header->threads_max};
+                       .threads = header->threads_max,
+                       .retry = options->retry};
   if (options->dry_run) {
     if (options->resume && options->output)
       NCC_TRY(ncc_output_peek(options->output, &root->work, &root->identity, &options->search, &info, &root->found));

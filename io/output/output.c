@@ -121,12 +121,14 @@ cleanup:
   return status;
 }
 
-/** Reads what is known of the rows that need no work any more. */
-static ncc_status read_done(ncc_output *output, const char *path) {
+/** Reads what is known of the rows that need no work any more. @param[in] retry  a status that counts as pending, or 0
+ *  @param[out] n_retried  rows that have it */
+static ncc_status read_done(ncc_output *output, const char *path, int retry, int64_t *n_retried) {
   ncc_status status = NCC_OK;
   enum { BLOCK = 1 << 14 };
   uint8_t at_border[BLOCK];
   const int64_t rows = output->layout.n_pairs;
+  *n_retried = 0;
   NCC_TRY(read_bytes(output, path, NCC_TABLE_STATUS, 0, rows, output->statuses));
   for (int64_t row = 0; row < rows; row++) {
     if (row % BLOCK == 0)
@@ -134,6 +136,10 @@ static ncc_status read_done(ncc_output *output, const char *path) {
     NCC_CHECK(output->statuses[row] < NCC_PAIR_STATUS_COUNT, NCC_ERR_INPUT,
               "%s: /status row %" PRId64 ": %d found, expected 0 to %d", path, row, output->statuses[row],
               NCC_PAIR_STATUS_COUNT - 1);
+    if (retry && output->statuses[row] == retry) {
+      output->statuses[row] = NCC_PAIR_PENDING;
+      ++*n_retried;
+    }
     output->at_border += output->statuses[row] != NCC_PAIR_PENDING && at_border[row % BLOCK] == 1;
   }
 cleanup:
@@ -156,11 +162,35 @@ static ncc_status count_resume(ncc_output *output) {
   return NCC_OK;
 }
 
+/** Rows are to be done again: a complete output becomes a part, in which they are pending; each step is durable before
+ *  the next, and what is there in between can be resumed. */
+static ncc_status reopen(ncc_output *output) {
+  ncc_status status = NCC_OK;
+  const int64_t zero = 0, complete = output->layout.record + (int64_t)offsetof(ncc_output_record, complete);
+  if (output->was_complete) {
+    if (output->lock_fd < 0) NCC_TRY(ncc_output_lock(output->lock, &output->lock_fd));
+    NCC_TRY(ncc_file_rename(output->path, output->part));
+    close(output->fd);
+    output->fd = open(output->part, O_RDWR | O_CLOEXEC);
+    NCC_CHECK(output->fd >= 0, NCC_ERR_OUTPUT, "%s: cannot be opened: %s", output->part, strerror(errno));
+    output->was_complete = false;
+  }
+  const bool written =
+      ncc_output_file_pwrite(output->fd, &zero, sizeof zero, complete) && fsync(output->fd) == 0 &&
+      ncc_output_file_pwrite(output->fd, output->statuses, (size_t)output->layout.n_pairs,
+                             output->layout.tables[NCC_TABLE_STATUS]) &&
+      fsync(output->fd) == 0;
+  NCC_CHECK(written, NCC_ERR_OUTPUT, "%s: cannot be written: %s", output->part, strerror(errno));
+cleanup:
+  return status;
+}
+
 /** Lock, part and file descriptor, by mode. */
 static ncc_status open_part(ncc_output *output, ncc_output_mode mode, const ncc_output_spec *spec) {
   ncc_status status = NCC_OK;
   forget(); /* from here on they are read as well, by us */
   const char *file = output->part;
+  int64_t n_retried = 0;
   bool resumed = false;
   output->was_complete = mode == NCC_OUTPUT_RESUME && exists(output->path) && !exists(output->part);
   if (output->was_complete) {
@@ -177,10 +207,11 @@ static ncc_status open_part(ncc_output *output, ncc_output_mode mode, const ncc_
   NCC_TRY(resumed ? ncc_output_file_match(file, spec, &output->layout) : build_part(output, spec));
   output->fd = open(file, (output->was_complete ? O_RDONLY : O_RDWR) | O_CLOEXEC);
   NCC_CHECK(output->fd >= 0, NCC_ERR_OUTPUT, "%s: cannot be opened: %s", file, strerror(errno));
-  if (resumed) NCC_TRY(read_done(output, file));
-  NCC_CHECK(!output->was_complete || count_pending(output) == 0, NCC_ERR_INPUT,
+  if (resumed) NCC_TRY(read_done(output, file, spec->info->retry, &n_retried));
+  NCC_CHECK(!output->was_complete || count_pending(output) == n_retried, NCC_ERR_INPUT,
             "%s: %" PRId64 " rows are pending, expected none in a finished output (a partial one is named %s)", file,
-            count_pending(output), output->part);
+            count_pending(output) - n_retried, output->part);
+  if (n_retried > 0) NCC_TRY(reopen(output));
   if (resumed && !output->was_complete) NCC_TRY(count_resume(output));
 cleanup:
   return status;
@@ -302,6 +333,7 @@ ncc_status ncc_output_peek(const char *path, const ncc_work *work, const ncc_inp
   ncc_status status = NCC_OK;
   const ncc_output_spec spec = {work->catalog, identity, info, search};
   ncc_output found = {.fd = -1};
+  int64_t n_retried;
   *statuses = found.statuses = calloc((size_t)work->catalog->n_pairs + 1, 1);
   NCC_TRY(ncc_output_declare(path, &found.path));
   forget();
@@ -313,7 +345,7 @@ ncc_status ncc_output_peek(const char *path, const ncc_work *work, const ncc_inp
   NCC_TRY(ncc_output_file_match(file, &spec, &found.layout));
   found.fd = open(file, O_RDONLY | O_CLOEXEC);
   NCC_CHECK(found.fd >= 0, NCC_ERR_OUTPUT, "%s: cannot be opened: %s", file, strerror(errno));
-  NCC_TRY(read_done(&found, file));
+  NCC_TRY(read_done(&found, file, info->retry, &n_retried));
 cleanup:
   if (found.fd >= 0) close(found.fd);
   free(found.path);

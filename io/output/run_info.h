@@ -10,6 +10,7 @@ typedef struct ncc_run_info {
   const char *commit;         /**< of the program */
   const char *engine, *fft_library, *devices;
   int ranks, nodes, threads;
+  int retry; /**< on resume: rows of this ncc_pair_status are done again; 0: none */
 } ncc_run_info;
 
 /** What is known only at the end. */

@@ -105,6 +105,23 @@ static void format_on_bad_pair(const void *target, char *text, size_t text_bytes
   snprintf(text, text_bytes, "%s", *(const bool *)target ? "skip" : "fail");
 }
 
+/** Statuses that may be others another time. */
+static bool parse_retry(const char *text, void *target) {
+  static const int statuses[] = {NCC_PAIR_UNREADABLE, NCC_PAIR_NONFINITE, NCC_PAIR_UNCERTAIN, NCC_PAIR_INVALID};
+  int *retry = target;
+  for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+    if (strcmp(text, ncc_pair_status_name((ncc_pair_status)statuses[i])) != 0) continue;
+    *retry = statuses[i];
+    return true;
+  }
+  return false;
+}
+
+static void format_retry(const void *target, char *text, size_t text_bytes) {
+  const int retry = *(const int *)target;
+  if (retry) snprintf(text, text_bytes, "%s", ncc_pair_status_name((ncc_pair_status)retry));
+}
+
 static bool parse_max_failed(const char *text, void *target) {
   ncc_run_options *options = (ncc_run_options *)((char *)target - offsetof(ncc_run_options, max_failed));
   char *end;
@@ -255,6 +272,16 @@ static const ncc_option run_options[] = {
      .kind = NCC_OPTION_FLAG,
      .offset = AT(resume),
      .help = "go on from a partial output; start afresh where there is none, do nothing where it is complete"},
+    {.name = "retry",
+     .kind = NCC_OPTION_CUSTOM,
+     .offset = AT(retry),
+     .argument = "STATUS",
+     .default_words = "none",
+     .expected = "one of unreadable, nonfinite, uncertain and invalid",
+     .help = "with --resume, also of a complete output: do the rows of that status again, such as unreadable ones once "
+             "the files are there",
+     .parse = parse_retry,
+     .format = format_retry},
     {.name = "time-limit",
      .kind = NCC_OPTION_DOUBLE,
      .offset = AT(time_limit_s),
@@ -323,6 +350,8 @@ ncc_status ncc_run_options_parse(int argc, char **argv, ncc_run_options *options
   NCC_TRY(ncc_command_parse(&ncc_run_command, argc, argv, options, help));
   NCC_CHECK(*help || !options->resume || !options->overwrite, NCC_ERR_USAGE,
             "run: --resume and --overwrite found, expected one of them");
+  NCC_CHECK(*help || !options->retry || options->resume, NCC_ERR_USAGE,
+            "run: --retry found without --resume, expected both");
   NCC_CHECK(*help || options->output || options->dry_run, NCC_ERR_USAGE,
             "run: OUTPUT is missing: expected INPUT OUTPUT, found 1 argument");
   ncc_search_settle(&options->search);
