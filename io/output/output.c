@@ -175,11 +175,10 @@ static ncc_status reopen(ncc_output *output) {
     NCC_CHECK(output->fd >= 0, NCC_ERR_OUTPUT, "%s: cannot be opened: %s", output->part, strerror(errno));
     output->was_complete = false;
   }
-  const bool written =
-      ncc_output_file_pwrite(output->fd, &zero, sizeof zero, complete) && fsync(output->fd) == 0 &&
-      ncc_output_file_pwrite(output->fd, output->statuses, (size_t)output->layout.n_pairs,
-                             output->layout.tables[NCC_TABLE_STATUS]) &&
-      fsync(output->fd) == 0;
+  const bool written = ncc_output_file_pwrite(output->fd, &zero, sizeof zero, complete) && fsync(output->fd) == 0 &&
+                       ncc_output_file_pwrite(output->fd, output->statuses, (size_t)output->layout.n_pairs,
+                                              output->layout.tables[NCC_TABLE_STATUS]) &&
+                       fsync(output->fd) == 0;
   NCC_CHECK(written, NCC_ERR_OUTPUT, "%s: cannot be written: %s", output->part, strerror(errno));
 cleanup:
   return status;

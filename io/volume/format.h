@@ -48,6 +48,8 @@ struct ncc_volume {
   unsigned char fill[8];
   ncc_codecs codecs;
   atomic_llong bytes_read;
+  int head_fd; /**< of the file whose first bytes were looked at, until somebody takes it; else -1 */
+  int64_t head_bytes;
   void *own; /**< the format's */
 };
 
@@ -75,6 +77,10 @@ ncc_status ncc_volume_decode(const ncc_volume *volume, ncc_volume_work *work, nc
  *  @param[out] fd  to be closed; -1 where it is not there and `may_lack` is set.
  *  @return NCC_OK; NCC_ERR_UNREADABLE; NCC_ERR_OUTPUT. */
 ncc_status ncc_volume_file_open(const char *path, bool may_lack, int *fd, int64_t *size_bytes);
+
+/** The same of the file that a format is opened by, which is open already; a network's file system is asked once.
+ *  @param[out] fd  to be closed. */
+ncc_status ncc_volume_file_take(ncc_volume *volume, const char *path, int *fd, int64_t *size_bytes);
 
 /** All n bytes from an offset on. @return NCC_OK; NCC_ERR_UNREADABLE, also where the file ends too early. */
 ncc_status ncc_volume_file_read(ncc_volume *volume, const char *path, int fd, int64_t offset, int64_t n, void *out);

@@ -39,6 +39,14 @@ cleanup:
   return status;
 }
 
+ncc_status ncc_volume_file_take(ncc_volume *volume, const char *path, int *fd, int64_t *size_bytes) {
+  if (volume->head_fd < 0) return ncc_volume_file_open(path, false, fd, size_bytes); /* by several threads */
+  *fd = volume->head_fd;
+  *size_bytes = volume->head_bytes;
+  volume->head_fd = -1;
+  return NCC_OK;
+}
+
 ncc_status ncc_volume_file_read(ncc_volume *volume, const char *path, int fd, int64_t offset, int64_t n, void *out) {
   ncc_status status = NCC_OK;
   char *to = out;
@@ -125,11 +133,9 @@ static bool ends_with_one_of(const char *path, const char *ends) {
 static ncc_status open_file(ncc_volume *v, const char *path, const char *inner) {
   ncc_status status = NCC_OK;
   unsigned char head[HEAD_BYTES] = {0};
-  int fd = -1;
-  int64_t size_bytes = 0;
-  NCC_TRY(ncc_volume_file_open(path, false, &fd, &size_bytes));
-  NCC_CHECK(size_bytes > 0, NCC_ERR_UNREADABLE, "%s: the file is empty", path);
-  const ssize_t n = pread(fd, head, sizeof head, 0);
+  NCC_TRY(ncc_volume_file_open(path, false, &v->head_fd, &v->head_bytes));
+  NCC_CHECK(v->head_bytes > 0, NCC_ERR_UNREADABLE, "%s: the file is empty", path);
+  const ssize_t n = pread(v->head_fd, head, sizeof head, 0);
   NCC_CHECK(n >= 0, NCC_ERR_UNREADABLE, "%s: %s", path, strerror(errno));
   const bool is_hdf5 = memcmp(head, "\x89HDF\r\n\x1a\n", 8) == 0 || memcmp(head + 512, "\x89HDF\r\n\x1a\n", 8) == 0;
   if (is_hdf5) {
@@ -152,7 +158,8 @@ static ncc_status open_file(ncc_volume *v, const char *path, const char *inner) 
     status = ncc_error_set(NCC_ERR_UNREADABLE,
                            "%s: none of TIFF, PNG, JPEG, NumPy, MRC and HDF5 (a Zarr or N5 array is a folder)", path);
 cleanup:
-  if (fd >= 0) close(fd);
+  if (v->head_fd >= 0) close(v->head_fd);
+  v->head_fd = -1;
   return status;
 }
 
@@ -209,6 +216,7 @@ ncc_status ncc_volume_open(const char *path, ncc_volume **out) {
   ncc_volume *v = calloc(1, sizeof *v);
   NCC_CHECK(v && (v->path = strdup(path)), NCC_ERR_NOMEM, "%s: no memory", path);
   for (int d = 0; d < NCC_VOLUME_RANK; d++) v->axis[d] = d;
+  v->head_fd = -1;
   NCC_TRY(open_path(v, path));
   NCC_TRY(check_sides(v));
   *out = v;

@@ -52,7 +52,7 @@ static ncc_status read_head(ncc_volume *v, const char *path, int64_t n, unsigned
   ncc_status status = NCC_OK;
   int fd = -1;
   int64_t size_bytes;
-  NCC_TRY(ncc_volume_file_open(path, false, &fd, &size_bytes));
+  NCC_TRY(ncc_volume_file_take(v, path, &fd, &size_bytes));
   NCC_TRY(ncc_volume_file_read(v, path, fd, 0, n, out));
 cleanup:
   if (fd >= 0) close(fd);
@@ -207,7 +207,7 @@ static ncc_status find_frame(ncc_volume *v, const char *path, unsigned char fram
   ncc_status status = NCC_OK;
   int fd = -1;
   int64_t size_bytes, at = 2;
-  NCC_TRY(ncc_volume_file_open(path, false, &fd, &size_bytes));
+  NCC_TRY(ncc_volume_file_take(v, path, &fd, &size_bytes));
   for (int i = 0; i < 10000; i++) {
     NCC_TRY(ncc_volume_file_read(v, path, fd, at, 4, frame));
     NCC_CHECK(frame[0] == 0xFF, NCC_ERR_UNREADABLE, "%s: no JPEG segment at byte %" PRId64, path, at);

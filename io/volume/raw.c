@@ -71,7 +71,7 @@ static ncc_status raw_open(ncc_volume *v, const char *path, int64_t *size_bytes,
   NCC_CHECK(file, NCC_ERR_NOMEM, "%s: no memory", path);
   file->fd = -1;
   NCC_CHECK(file->path = strdup(path), NCC_ERR_NOMEM, "%s: no memory", path);
-  NCC_TRY(ncc_volume_file_open(path, false, &file->fd, size_bytes));
+  NCC_TRY(ncc_volume_file_take(v, path, &file->fd, size_bytes));
 cleanup:
   return status;
 }

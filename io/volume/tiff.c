@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "io/volume/format.h"
 
@@ -125,8 +126,11 @@ cleanup:
   return status;
 }
 
-static ncc_status take_handle(tiff_file *file, idle_handle **out) {
+static ncc_status take_handle(ncc_volume *v, idle_handle **out) {
   ncc_status status = NCC_OK;
+  tiff_file *file = v->own;
+  int fd = -1;
+  int64_t size_bytes;
   pthread_mutex_lock(&file->mutex);
   idle_handle *handle = file->idle;
   if (handle) file->idle = handle->next;
@@ -135,11 +139,14 @@ static ncc_status take_handle(tiff_file *file, idle_handle **out) {
   if (handle) return NCC_OK;
   handle = calloc(1, sizeof *handle);
   NCC_CHECK(handle, NCC_ERR_NOMEM, "%s: no memory", file->path);
-  handle->tiff = TIFFOpen(file->path, "rm"); /* m: not mapped */
+  NCC_TRY(ncc_volume_file_take(v, file->path, &fd, &size_bytes));
+  handle->tiff = TIFFFdOpen(fd, file->path, "rm"); /* m: not mapped */
   NCC_CHECK(handle->tiff, NCC_ERR_UNREADABLE, "%s: %s", file->path, ncc_libtiff_reason());
+  fd = -1;
   *out = handle;
   handle = NULL;
 cleanup:
+  if (fd >= 0) close(fd);
   free(handle);
   return status;
 }
@@ -159,7 +166,7 @@ static ncc_status tiff_load(ncc_volume *v, const int64_t *at, ncc_volume_work *w
   const int64_t page = row ? at[0] : 0;
   (void)work;
   ncc_libtiff_forget();
-  NCC_TRY(take_handle(file, &handle));
+  NCC_TRY(take_handle(v, &handle));
   TIFF *tiff = handle->tiff;
   const int64_t across = (v->shape[col] + v->chunk[col] - 1) / v->chunk[col];
   const int64_t down = (v->shape[row] + v->chunk[row] - 1) / v->chunk[row];
@@ -202,7 +209,7 @@ ncc_status ncc_tiff_volume(ncc_volume *v, const char *path) {
   NCC_CHECK(file, NCC_ERR_NOMEM, "%s: no memory", path);
   pthread_mutex_init(&file->mutex, NULL);
   NCC_CHECK(file->path = strdup(path), NCC_ERR_NOMEM, "%s: no memory", path);
-  NCC_TRY(take_handle(file, &handle));
+  NCC_TRY(take_handle(v, &handle));
   NCC_TRY(find_pages(file, handle->tiff, &page));
   NCC_CHECK(TIFFSetSubDirectory(handle->tiff, file->pages[0]), NCC_ERR_UNREADABLE, "%s: %s", path,
             ncc_libtiff_reason());

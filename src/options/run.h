@@ -34,7 +34,7 @@ typedef struct ncc_run_options {
   const char *report; /**< file or NULL */
   bool dry_run;       /**< `output` may be NULL then */
   bool overwrite, resume;
-  int retry; /**< with `resume`: rows of this ncc_pair_status are done again; 0: none */
+  int retry;           /**< with `resume`: rows of this ncc_pair_status are done again; 0: none */
   double time_limit_s; /**< 0: none */
   struct {
     bool given;

@@ -14,7 +14,8 @@ static ncc_work work;
 static ncc_status open_output(ncc_output_mode mode, ncc_output **out) {
   const ncc_input_identity identity = {1000, 1500000000, "0123456789abcdef"};
   const ncc_search search = {0};
-  const ncc_run_info info = {"mpixcorr run", "--threads=1", "--crop=0,0", "0123456", "none", "none", "cpu", 1, 1, 1, NCC_PAIR_UNREADABLE};
+  const ncc_run_info info = {"mpixcorr run",     "--threads=1", "--crop=0,0", "0123456", "none", "none", "cpu", 1, 1, 1,
+                             NCC_PAIR_UNREADABLE};
   return ncc_output_create(path, mode, &work, &identity, &search, &info, out);
 }
 
