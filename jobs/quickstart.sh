@@ -13,7 +13,8 @@ jobs/install_packages.sh "${packages[@]}"
 echo "All there: ${packages[*]}"
 
 step "Build into build/"
-cmake --preset default >build-quickstart.log 2>&1 || { cat build-quickstart.log >&2; exit 1; }
+read -ra cmake_args <<<"${MPIXCORR_CMAKE_ARGS:-}"
+cmake --preset default "${cmake_args[@]}" >build-quickstart.log 2>&1 || { cat build-quickstart.log >&2; exit 1; }
 rm -f build-quickstart.log
 cmake --build --preset default --target mpixcorr
 

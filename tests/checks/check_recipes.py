@@ -34,7 +34,7 @@ class Spec:
 
 def recipe():
     path = TOP / "jobs/spack/packages/mpixcorr/package.py"
-    told = {"variant": [], "depends_on": [], "version": [], "conflicts": [], "generator": []}
+    told = {"variant": [], "depends_on": [], "version": [], "conflicts": [], "generator": [], "license": []}
     module = types.ModuleType("spack.package")
     for name, calls in told.items():
         setattr(module, name, lambda *words, _calls=calls, **more: _calls.append((words, more)))
@@ -62,12 +62,14 @@ def recipe():
     needed = {words[0].split("@")[0].split("+")[0].split(" ")[0] for words, _ in told["depends_on"]}
     for library in ("mpi", "hdf5", "fftw", "hwloc", "jansson", "openssl", "cuda", "intel-oneapi-mkl"):
         assert library in needed, library
+    assert told["license"] == [(("BSD-3-Clause",), {})] and "BSD 3-Clause" in (TOP / "LICENSE").read_text(encoding="utf-8")
     assert re.search(r"^repo:\n  namespace: \w+$", (TOP / "jobs/spack/repo.yaml").read_text(encoding="utf-8"), re.M)
 
 
 def definition():
     text = (TOP / "jobs/apptainer/mpixcorr.def").read_text(encoding="utf-8")
     assert re.match(r"Bootstrap: docker\nFrom: debian:12\.\d+-slim\n", text)
+    assert "licenses GPL-2.0-or-later AND BSD-3-Clause" in text, "it holds FFTW"
     sections = re.split(r"^%", text, flags=re.M)[1:]
     for section in sections:
         name, _, body = section.partition("\n")

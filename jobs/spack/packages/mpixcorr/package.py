@@ -10,6 +10,8 @@ SOURCES = Path(__file__).resolve().parents[4]
 class Mpixcorr(CMakePackage, CudaPackage):
     """Batch normalised cross-correlation of EM images and templates over MPI, with float64-exact peaks."""
 
+    license("BSD-3-Clause")  # of the sources; linked with FFTW the GPL's terms hold
+
     # The last commit of these sources. From sources without git: spack develop --path SOURCES mpixcorr@main
     version("main", git=f"file://{SOURCES}", branch="main")
 
