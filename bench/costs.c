@@ -58,7 +58,7 @@ static ncc_status compare(const int64_t shape[4], bool half) {
     NCC_TRY(measure(matcher, &image, templates, MANY, &many_s));
   }
   NCC_TRY(ncc_geometry_create(&search, NULL, shape[0], shape[1], shape[2], shape[3], &g));
-  const ncc_cost predicted = ncc_cost_predict(&g);
+  const ncc_cost predicted = ncc_cost_predict(&g, false);
   const double pair_s = (many_s - few_s) / (MANY - FEW), image_s = few_s - FEW * pair_s;
   printf("%5lld x %5lld  %4lld x %4lld  %-4s  %9.3f %9.3f %6.2f  %9.3f %9.3f %6.2f  %9.3f %6.2f\n", (long long)shape[0],
          (long long)shape[1], (long long)shape[2], (long long)shape[3], half ? "half" : "0", 1e3 * image_s,

@@ -82,14 +82,14 @@ int main(int argc, char **argv) {
   }
   if (ncc_job_init(&argc, &argv, &rank) != NCC_OK) return fprintf(stderr, "%s\n", ncc_error_message()), 1;
   ncc_status status = rank == 0 ? write_input("dispatch_in.h5", pairs, templates) : NCC_OK;
-  const ncc_run_options options = {.input = "dispatch_in.h5",
-                                   .output = "dispatch_out.h5",
-                                   .threads = 1,
-                                   .group = true,
-                                   .read = all ? NCC_READ_ALL : NCC_READ_ROOT,
-                                   .overwrite = true,
-                                   .handout_pairs = handout_pairs,
-                                   .command_line = (char *)"bench_dispatch"};
+  ncc_run_options options = {.input = "dispatch_in.h5",
+                             .output = "dispatch_out.h5",
+                             .threads = 1,
+                             .group = true,
+                             .read = all ? NCC_READ_ALL : NCC_READ_ROOT,
+                             .overwrite = true,
+                             .handout_pairs = handout_pairs,
+                             .command_line = (char *)"bench_dispatch"};
   const ncc_job_observer observer = {.context = &o, .started = started, .finished = finished};
   if (status == NCC_OK) status = ncc_job_run(&options, rank == 0 ? &observer : NULL);
   if (status != NCC_OK) fprintf(stderr, "bench_dispatch: %s\n", ncc_error_message());

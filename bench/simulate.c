@@ -37,7 +37,7 @@ static ncc_status run_case(const input_case *c, const ncc_simulation *how, doubl
   ncc_simulated result;
   ncc_catalog catalog = {0};
   NCC_TRY(ncc_geometry_create(&search, NULL, c->image_px, c->image_px, c->template_px, c->template_px, &g));
-  const ncc_cost cost = ncc_cost_predict(&g);
+  const ncc_cost cost = ncc_cost_predict(&g, false);
   const double mean_s = cost.pair_s + cost.image_s / (c->templates > 0 ? (double)c->templates : 2);
   const int64_t n = (int64_t)(rank_s * how->ranks * how->threads / mean_s) + 1;
   catalog.n_pairs = n;

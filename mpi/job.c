@@ -30,7 +30,7 @@ static struct {
 
 /** What every rank has during a job. */
 typedef struct job {
-  const ncc_run_options *options;
+  ncc_run_options *options;
   const ncc_comm *comm;
   ncc_root root; /* rank 0 only */
   ncc_catalog received;
@@ -133,6 +133,7 @@ static ncc_status equip(job *j) {
   bool root = j->comm->rank == 0;
   NCC_TRY(ncc_catalog_bcast(j->comm, root ? ncc_input_catalog(j->root.input) : NULL, &j->received));
   j->catalog = root ? ncc_input_catalog(j->root.input) : &j->received;
+  NCC_TRY(ncc_search_settle(&j->options->search, ncc_catalog_masked(j->catalog))); /* as rank 0 has done */
   NCC_TRY(ncc_facts_find(j->comm, j->options, &j->facts, &j->gpus_everywhere, &j->gpus_anywhere));
   NCC_TRY(ncc_reading_choose(j->comm, j->options, j->catalog, j->root.input, &j->reading));
   j->use = (ncc_memory_use){.threads = j->facts.threads,
@@ -252,7 +253,7 @@ static void end_soon(int code) {
   if (pthread_create(&thread, NULL, end_later, (void *)(intptr_t)code) == 0) pthread_detach(thread);
 }
 
-ncc_status ncc_job_run(const ncc_run_options *options, const ncc_job_observer *observer) {
+ncc_status ncc_job_run(ncc_run_options *options, const ncc_job_observer *observer) {
   ncc_status status = NCC_OK;
   bool aborting = false;
   job *j = calloc(1, sizeof *j);

@@ -23,7 +23,7 @@ int ncc_job_ranks(void);
  *  @param[in] observer  used on rank 0; NULL elsewhere, or for none.
  *  @return the same on every rank: NCC_OK; NCC_ERR_PAIRS if some pairs are nonfinite, unreadable, uncertain or invalid
  *          (rows with -1 do not count); or an error, with the same message on every rank. */
-ncc_status ncc_job_run(const ncc_run_options *options, const ncc_job_observer *observer);
+ncc_status ncc_job_run(ncc_run_options *options, const ncc_job_observer *observer);
 
 /** Ends MPI. Collective. */
 void ncc_job_finalize(void);

@@ -20,12 +20,13 @@ static ncc_output_mode output_mode(const ncc_run_options *options) {
 
 ncc_status ncc_root_validate(ncc_root *root, const ncc_comm *comm, int64_t limit_bytes) {
   ncc_status status = NCC_OK;
-  const ncc_run_options *options = root->options;
+  ncc_run_options *options = root->options;
   if (root->observer && root->observer->probe) NCC_TRY(root->observer->probe(root->observer->context));
   NCC_TRY(ncc_input_measure(options->input, &root->size));
   NCC_TRY(ncc_memory_check(&root->size, options, comm, limit_bytes));
   NCC_TRY(ncc_input_open(options->input, options->root, &root->input));
-  NCC_TRY(ncc_input_filter(root->input, &options->search));
+  NCC_TRY(ncc_input_filter(root->input, &options->search, &options->mask_values));
+  NCC_TRY(ncc_search_settle(&options->search, ncc_catalog_masked(ncc_input_catalog(root->input))));
   NCC_TRY(ncc_work_create(ncc_input_catalog(root->input), &options->search, options->skip_bad_pairs, &root->work));
   NCC_TRY(ncc_input_identify(root->input, &root->identity));
   if (options->output) NCC_TRY(ncc_output_check(options->output, output_mode(options)));

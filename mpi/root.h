@@ -7,7 +7,7 @@
 #include "mpi/start/reading.h"
 
 typedef struct ncc_root {
-  const ncc_run_options *options;
+  ncc_run_options *options;         /* whose search is settled by the input */
   const ncc_job_observer *observer; /* or NULL */
   ncc_input *input;
   ncc_input_size size;

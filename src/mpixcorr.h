@@ -188,6 +188,8 @@ typedef struct ncc_result {
                                         linear interpolation, to float32. A pixel whose source has a neighbour missing or
                                         masked is masked where masks are given, else the template's mean. Ok if any
                                         angle is, else flat if any is, else masked; nonfinite if any is */
+  double overlap;                  /**< the fraction of the template's valid pixels that lie on valid ones of the image;
+                                        NaN where there is no position */
   uint8_t status;                  /**< an ncc_pair_status */
   uint8_t at_border;               /**< 1 where crop or window left out one of the eight neighbours of (y, x), else 0;
                                         lack of overlap and the end of the full correlation do not count */
@@ -288,8 +290,9 @@ ncc_status ncc_matcher_match(ncc_matcher *matcher, int64_t image_key, const ncc_
 /** The same where pixels are masked: all sums go over the pixels that are valid in image and template both, flat is
  *  judged over them, and min_overlap is the fraction of the template's valid pixels that must meet valid ones (at least
  *  one). Masked pixels are not looked at, NaN or whatever they are. For search->outside == NCC_OUTSIDE_IGNORE alone.
- *  Such pairs are done by float64 transforms on the CPU, whichever the engine, in some 20 times the time, and take some
- *  100 bytes a point of the transform that ncc_matcher_memory() does not count; memory_bytes bounds them as well.
+ *  Pairs with masked pixels are done by float64 transforms on the CPU, whichever the engine, in some 20 times the time,
+ *  and take some 100 bytes a point of the transform that ncc_matcher_memory() does not count; memory_bytes bounds them
+ * as well. Where masks leave all pixels, it is as without them.
  *  @param[in]  image_mask      of the image's shape and any pixel type, not zero: valid; borrowed. NULL, or data NULL:
  *                              all are valid. A key stands for pixels and mask together.
  *  @param[in]  template_masks  [n], likewise; NULL: all are valid.

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "filter/filter.h"
+#include "filter/masking.h"
 
 struct ncc_input_filters {
   ncc_search search;
@@ -44,16 +44,21 @@ void ncc_input_filters_destroy(ncc_input_filters **out) {
   *out = NULL;
 }
 
-/** A whole object that is no box. */
+/** A whole object that is no box. @param[out] out  [rows, cols] float32, and its mask behind it where it has one */
 static ncc_status filter_whole(ncc_input_filters *f, ncc_input *input, ncc_read_stored read, ncc_object_kind kind,
                                int64_t index, const ncc_object *object, float *out) {
   ncc_status status = NCC_OK;
+  const int64_t pixels = object->rows * object->cols;
+  const ncc_filter *filters = f->search.filters;
+  uint8_t *valid = (uint8_t *)(out + pixels);
   if (!f->pool) NCC_TRY(ncc_pool_create(f->threads, &f->pool));
-  NCC_TRY(ncc_buffer_reserve(&f->stored, object->rows * object->cols * (int64_t)ncc_dtype_size(object->stored),
-                             "pixels to be filtered"));
-  NCC_TRY(read(input, kind, index, f->stored.data));
+  NCC_TRY(ncc_buffer_reserve(&f->stored, pixels * (int64_t)ncc_dtype_size(object->stored), "pixels to be filtered"));
+  NCC_TRY(read(input, kind, index, f->stored.data, object->masked ? valid : NULL));
   const ncc_array array = {f->stored.data, object->stored, object->rows, object->cols, object->cols};
-  NCC_TRY(ncc_filter_apply(f->pool, f->search.filters, f->search.n_filters, &array, &f->scratch, out));
+  if (object->masked && memchr(valid, 0, (size_t)pixels))
+    NCC_TRY(ncc_filter_apply_masked(f->pool, filters, f->search.n_filters, &array, valid, &f->scratch, out));
+  else
+    NCC_TRY(ncc_filter_apply(f->pool, filters, f->search.n_filters, &array, &f->scratch, out));
 cleanup:
   return status;
 }
@@ -69,13 +74,18 @@ ncc_status ncc_input_filters_read(ncc_input_filters *f, ncc_input *input, ncc_re
   const ncc_object image = ncc_objects_get(&catalog->images, image_index);
   if (f->image_index != image_index) {
     f->image_index = -1;
-    NCC_TRY(ncc_buffer_reserve(&f->image, image.rows * image.cols * (int64_t)sizeof(float), "a filtered image"));
+    NCC_TRY(ncc_buffer_reserve(&f->image, ncc_object_bytes(&image), "a filtered image"));
     NCC_TRY(filter_whole(f, input, read, NCC_IMAGE, image_index, &image, f->image.data));
     f->image_index = image_index;
   }
-  const float *from = (const float *)f->image.data + (box ? object.box_y * image.cols + object.box_x : 0);
-  for (int64_t y = 0; y < object.rows; y++)
+  const int64_t first = box ? object.box_y * image.cols + object.box_x : 0;
+  const float *from = (const float *)f->image.data + first;
+  const uint8_t *valid = (const uint8_t *)((const float *)f->image.data + image.rows * image.cols) + first;
+  uint8_t *to = (uint8_t *)(pixels + object.rows * object.cols);
+  for (int64_t y = 0; y < object.rows; y++) {
     memcpy(pixels + y * object.cols, from + y * image.cols, (size_t)object.cols * sizeof *pixels);
+    if (object.masked) memcpy(to + y * object.cols, valid + y * image.cols, (size_t)object.cols);
+  }
 cleanup:
   return status;
 }

@@ -13,10 +13,11 @@ ncc_status ncc_input_filters_create(const ncc_search *search, ncc_input_filters 
 void ncc_input_filters_threads(ncc_input_filters *filters, int threads);
 void ncc_input_filters_destroy(ncc_input_filters **filters);
 
-/** How the whole of an object that is no box is read as it is stored. */
-typedef ncc_status (*ncc_read_stored)(ncc_input *input, ncc_object_kind kind, int64_t index, void *pixels);
+/** How the whole of an object that is no box is read as it is stored. @param[out] valid  its mask; NULL: not wanted */
+typedef ncc_status (*ncc_read_stored)(ncc_input *input, ncc_object_kind kind, int64_t index, void *pixels,
+                                      uint8_t *valid);
 
-/** Reads and filters one object. @param[out] pixels  [rows, cols] float32.
+/** Reads and filters one object. @param[out] pixels  [rows, cols] float32, and the mask where it is masked.
  *  @return as ncc_input_read(); NCC_ERR_NOMEM. */
 ncc_status ncc_input_filters_read(ncc_input_filters *filters, ncc_input *input, ncc_read_stored read,
                                   ncc_object_kind kind, int64_t index, float *pixels);

@@ -15,7 +15,8 @@
 #include "io/input/filtered.h"
 #include "plan/parts.h"
 
-const char *const ncc_input_names_of_kinds[2] = {"/images", "/templates"};
+const char *const ncc_input_names_of_kinds[NCC_INPUT_SETS] = {"/images", "/templates", "/image_masks",
+                                                              "/template_masks"};
 
 ncc_status ncc_input_create(const char *path, const char *root, ncc_input **out) {
   ncc_status status = NCC_OK;
@@ -70,7 +71,7 @@ ncc_status ncc_input_open_tables(const char *path, ncc_input **out) {
 void ncc_input_close(ncc_input **input_in) {
   ncc_input *input = *input_in;
   if (!input) return;
-  for (int kind = 0; kind < 2; kind++) {
+  for (int kind = 0; kind < NCC_INPUT_SETS; kind++) {
     free(input->sets[kind].places);
     ncc_named_clear(&input->sets[kind].named);
   }
@@ -98,7 +99,7 @@ int ncc_input_warnings(const ncc_input *input, const char *const **texts) {
 
 int64_t ncc_input_bytes_read(const ncc_input *input) {
   int64_t bytes = input->sources.files.bytes_read + input->sources.hdf5_bytes_read;
-  for (int kind = 0; kind < 2; kind++)
+  for (int kind = 0; kind < NCC_INPUT_SETS; kind++)
     if (input->sets[kind].named.used) bytes += ncc_volumes_bytes_read(input->sets[kind].named.volumes);
   return bytes;
 }
@@ -113,7 +114,7 @@ int64_t ncc_input_decode_bytes(const ncc_input *input) {
 void ncc_input_limit(ncc_input *input, int64_t chunk_bytes) {
   input->sources.chunk_bytes = ncc_min(chunk_bytes, input->sources.chunk_bytes);
   ncc_sources_close_datasets(&input->sources);
-  for (int kind = 0; kind < 2; kind++)
+  for (int kind = 0; kind < NCC_INPUT_SETS; kind++)
     if (input->sets[kind].named.used) ncc_volumes_limit(input->sets[kind].named.volumes, chunk_bytes);
 }
 
@@ -137,9 +138,8 @@ static ncc_raw_rect raw_rect(const ncc_input *input, ncc_object_kind kind, int64
                         .swap_bytes = place->order == NCC_STORED_SWAPPED ? (int)size : 0};
 }
 
-/** The image and the rectangle in it that a box's rectangle is. */
-static void resolve_box(const ncc_input *input, ncc_object_kind *kind, int64_t *index, ncc_object *object,
-                        ncc_rect *rect) {
+void ncc_input_resolve_box(const ncc_input *input, ncc_object_kind *kind, int64_t *index, ncc_object *object,
+                           ncc_rect *rect) {
   if (object->box_image < 0) return;
   int64_t dy = object->box_y, dx = object->box_x;
   *rect = (ncc_rect){rect->y0 + dy, rect->x0 + dx, rect->y1 + dy, rect->x1 + dx};
@@ -157,7 +157,7 @@ static const char *source_of(const ncc_input *input, ncc_object_kind kind, int64
 const char *ncc_input_source(const ncc_input *input, ncc_object_kind kind, int64_t index) {
   ncc_object object = ncc_objects_get(ncc_input_objects(input, kind), index);
   ncc_rect whole = {0};
-  resolve_box(input, &kind, &index, &object, &whole);
+  ncc_input_resolve_box(input, &kind, &index, &object, &whole);
   return input->sets[kind].named.used ? source_of(input, kind, index) : NULL;
 }
 
@@ -210,7 +210,7 @@ ncc_status ncc_input_read_rect(ncc_input *input, ncc_object_kind kind, int64_t i
   ncc_object object = ncc_objects_get(ncc_input_objects(input, kind), index);
   ncc_rect rect = *rect_in;
   ncc_h5_silence();
-  resolve_box(input, &kind, &index, &object, &rect);
+  ncc_input_resolve_box(input, &kind, &index, &object, &rect);
   if (input->sets[kind].named.used) return read_named(input, kind, index, &object, &rect, pixels);
   ncc_h5_lock();
   if (place_of(input, kind, index)->offset < 0) {
@@ -226,21 +226,39 @@ ncc_status ncc_input_read_rect(ncc_input *input, ncc_object_kind kind, int64_t i
   return status;
 }
 
-static ncc_status read_stored(ncc_input *input, ncc_object_kind kind, int64_t index, void *pixels) {
+ncc_status ncc_input_read_part(ncc_input *input, ncc_object_kind kind, int64_t index, const ncc_rect *rect,
+                               void *pixels) {
+  const ncc_object object = ncc_objects_get(ncc_input_objects(input, kind), index);
+  const int64_t n = (rect->y1 - rect->y0) * (rect->x1 - rect->x0);
+  const ncc_status status = ncc_input_read_rect(input, kind, index, rect, pixels);
+  if (status != NCC_OK || !object.masked) return status;
+  uint8_t *valid = (uint8_t *)pixels + n * (int64_t)ncc_dtype_size(object.stored);
+  return ncc_input_read_mask(input, kind, index, rect, pixels, valid);
+}
+
+static ncc_status read_stored(ncc_input *input, ncc_object_kind kind, int64_t index, void *pixels, uint8_t *valid) {
   const ncc_object object = ncc_objects_get(ncc_input_objects(input, kind), index);
   const ncc_rect whole = {0, 0, object.rows, object.cols};
-  return ncc_input_read_rect(input, kind, index, &whole, pixels);
+  const ncc_status status = ncc_input_read_rect(input, kind, index, &whole, pixels);
+  return status == NCC_OK && valid ? ncc_input_read_mask(input, kind, index, &whole, pixels, valid) : status;
 }
 
 ncc_status ncc_input_read(ncc_input *input, ncc_object_kind kind, int64_t index, void *pixels) {
-  if (!input->filters) return read_stored(input, kind, index, pixels);
+  if (!input->filters) {
+    const ncc_object object = ncc_objects_get(ncc_input_objects(input, kind), index);
+    const ncc_rect whole = {0, 0, object.rows, object.cols};
+    return ncc_input_read_part(input, kind, index, &whole, pixels);
+  }
   pthread_mutex_lock(&input->filtering); /* they keep the last image, and have threads of their own */
   const ncc_status status = ncc_input_filters_read(input->filters, input, read_stored, kind, index, pixels);
   pthread_mutex_unlock(&input->filtering);
   return status;
 }
 
-ncc_status ncc_input_filter(ncc_input *input, const ncc_search *search) {
+ncc_status ncc_input_filter(ncc_input *input, const ncc_search *search, const ncc_mask_values *values) {
+  input->mask_values = *values;
+  input->catalog.images.masked |= values->n > 0;
+  input->catalog.templates.masked |= values->n > 0;
   if (!input->borrowed) ncc_catalog_choose_parts(&input->catalog, search);
   input->sources.in_parts = input->catalog.images.in_parts;
   input->catalog.images.filtered = input->catalog.templates.filtered = search->n_filters > 0;
@@ -254,7 +272,7 @@ void ncc_input_threads(ncc_input *input, int threads) {
 void ncc_input_hint(ncc_input *input, ncc_object_kind kind, int64_t index) {
   ncc_object object = ncc_objects_get(ncc_input_objects(input, kind), index);
   ncc_rect rect = {0, 0, object.rows, object.cols};
-  resolve_box(input, &kind, &index, &object, &rect);
+  ncc_input_resolve_box(input, &kind, &index, &object, &rect);
   if (input->sets[kind].named.used || place_of(input, kind, index)->offset < 0) return;
   ncc_raw_rect raw = raw_rect(input, kind, index, &object, &rect);
   ncc_h5_lock();

@@ -26,8 +26,9 @@ typedef struct ncc_input_set {
 struct ncc_input {
   ncc_sources sources; /**< the first file is the input */
   ncc_catalog catalog;
-  bool borrowed;                     /**< the catalog belongs to somebody else, but for its path */
-  ncc_input_set sets[2];             /**< by ncc_object_kind */
+  bool borrowed;                      /**< the catalog belongs to somebody else, but for its path */
+  ncc_input_set sets[NCC_INPUT_SETS]; /**< by ncc_object_kind */
+  ncc_mask_values mask_values;
   struct ncc_input_filters *filters; /**< NULL: pixels are as stored */
   pthread_mutex_t filtering;         /**< of those that read through the filters */
   ncc_input_name_of name_of;         /**< on ranks that have no names of their own; else NULL */
@@ -39,14 +40,30 @@ struct ncc_input {
   int n_warnings;
 };
 
-/** "/images", "/templates". */
-extern const char *const ncc_input_names_of_kinds[2];
+/** "/images", "/templates", "/image_masks", "/template_masks". */
+extern const char *const ncc_input_names_of_kinds[NCC_INPUT_SETS];
 
 /** An input without anything opened. @return NCC_OK; NCC_ERR_NOMEM. */
 ncc_status ncc_input_create(const char *path, const char *root, ncc_input **out);
 
 /** Fills catalog and sets from the open file. @return NCC_OK; NCC_ERR_INPUT; NCC_ERR_NOMEM. */
 ncc_status ncc_input_inspect(ncc_input *input);
+
+/** Inspects one of the sets. */
+ncc_status ncc_input_inspect_kind(ncc_input *input, ncc_object_kind kind);
+
+/** Finds masks, and checks that they fit what they are of. Images and templates must be inspected. */
+ncc_status ncc_input_inspect_masks(ncc_input *input);
+
+/** The image and the rectangle in it that a box's rectangle is; what is no box stays as it is. */
+void ncc_input_resolve_box(const ncc_input *input, ncc_object_kind *kind, int64_t *index, ncc_object *object,
+                           ncc_rect *rect);
+
+/** Which pixels of an object's rectangle are valid: by its mask, and by their values.
+ *  @param[in]  pixels  of the rectangle, as stored. @param[out] valid  likewise, 1: valid.
+ *  @return as ncc_input_read(). */
+ncc_status ncc_input_read_mask(ncc_input *input, ncc_object_kind kind, int64_t index, const ncc_rect *rect,
+                               const void *pixels, uint8_t *valid);
 
 /** How pixels of a type come out. */
 static inline ncc_element ncc_input_element(ncc_dtype dtype) {
@@ -57,7 +74,9 @@ static inline ncc_element ncc_input_element(ncc_dtype dtype) {
 void ncc_input_warn(ncc_input *input, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static inline const ncc_objects *ncc_input_objects(const ncc_input *input, ncc_object_kind kind) {
-  return kind == NCC_IMAGE ? &input->catalog.images : &input->catalog.templates;
+  return kind == NCC_IMAGE      ? &input->catalog.images
+         : kind == NCC_TEMPLATE ? &input->catalog.templates
+                                : &input->catalog.masks[kind - NCC_IMAGE_MASK];
 }
 
 #endif

@@ -78,7 +78,7 @@ static int64_t hash_structure(hasher *h, const ncc_catalog *catalog, const ncc_o
 /** One object: all of its pixels or a few rows. Pixels that cannot be read count as such. */
 static ncc_status hash_object(hasher *h, ncc_input *input, ncc_object_kind kind, int64_t index, bool whole) {
   ncc_status status = NCC_OK;
-  ncc_object object = ncc_objects_get(kind == NCC_IMAGE ? &input->catalog.images : &input->catalog.templates, index);
+  ncc_object object = ncc_objects_get(ncc_input_objects(input, kind), index);
   int64_t n = whole || object.rows < SAMPLED_ROWS ? 1 : SAMPLED_ROWS, rows = n == 1 ? object.rows : 1;
   size_t size = (size_t)(rows * object.cols) * ncc_dtype_size(object.stored);
   void *pixels = malloc(size);
@@ -100,7 +100,7 @@ cleanup:
 
 static ncc_status hash_pixels(hasher *h, ncc_input *input, ncc_object_kind kind, int64_t bytes) {
   ncc_status status = NCC_OK;
-  const ncc_objects *objects = kind == NCC_IMAGE ? &input->catalog.images : &input->catalog.templates;
+  const ncc_objects *objects = ncc_input_objects(input, kind);
   if (bytes == 0) return NCC_OK;  // none, or boxes
   int64_t n = objects->count;
   bool all = bytes <= all_pixels_bytes && n <= ALL_OBJECTS;
@@ -115,6 +115,23 @@ static ncc_status hash_pixels(hasher *h, ncc_input *input, ncc_object_kind kind,
     // First, last and evenly between.
     int64_t index = n < 2 ? 0 : (int64_t)((__int128)i * (objects->count - 1) / (n - 1));
     NCC_TRY(hash_object(h, input, kind, index, all));
+  }
+cleanup:
+  return status;
+}
+
+/** Masks, where there are any: else the digest stays what it was without them. */
+static ncc_status hash_masks(hasher *h, ncc_input *input) {
+  ncc_status status = NCC_OK;
+  for (int kind = NCC_IMAGE_MASK; kind < NCC_INPUT_SETS; kind++) {
+    const char *label = ncc_input_names_of_kinds[kind];
+    const ncc_objects *masks = ncc_input_objects(input, (ncc_object_kind)kind);
+    const ncc_named *named = &input->sets[kind].named;
+    if (masks->count == 0) continue;
+    hash_bytes(h, label, strlen(label) + 1);
+    hash_number(h, input->catalog.one_mask[kind - NCC_IMAGE_MASK]);
+    const int64_t bytes = named->used ? hash_sources(h, named) : hash_structure(h, &input->catalog, masks, false);
+    NCC_TRY(hash_pixels(h, input, (ncc_object_kind)kind, bytes));
   }
 cleanup:
   return status;
@@ -147,6 +164,7 @@ ncc_status ncc_input_identify(ncc_input *input, ncc_input_identity *out) {
   if (catalog->near) hash_bytes(h, catalog->near, (size_t)catalog->n_pairs * sizeof *catalog->near);
   NCC_TRY(hash_pixels(h, input, NCC_IMAGE, image_bytes));
   NCC_TRY(hash_pixels(h, input, NCC_TEMPLATE, template_bytes));
+  NCC_TRY(hash_masks(h, input));
   NCC_CHECK(EVP_DigestFinal_ex(h->context, digest, &length) == 1 && length == 32, NCC_ERR_INTERNAL,
             "%s: SHA-256 cannot be computed", catalog->path);
   for (unsigned i = 0; i < length; i++) snprintf(out->fingerprint + 2 * i, 3, "%02x", digest[i]);

@@ -5,11 +5,22 @@
 #ifndef NCC_INPUT_H
 #define NCC_INPUT_H
 
+#include "filter/masking.h"
 #include "plan/catalog.h"
 
 typedef struct ncc_input ncc_input;
 
-typedef enum ncc_object_kind { NCC_IMAGE = 0, NCC_TEMPLATE = 1 } ncc_object_kind;
+/** Masks are objects where their places and names are concerned: the mask of kind k is of kind NCC_MASK_OF(k). Else an
+ *  object has its mask behind its pixels. */
+typedef enum ncc_object_kind {
+  NCC_IMAGE = 0,
+  NCC_TEMPLATE = 1,
+  NCC_IMAGE_MASK = 2,
+  NCC_TEMPLATE_MASK = 3,
+  NCC_INPUT_SETS
+} ncc_object_kind;
+
+#define NCC_MASK_OF(kind) ((ncc_object_kind)((int)(kind) + 2))
 
 /** How much an input's tables hold. */
 typedef struct ncc_input_size {
@@ -64,22 +75,30 @@ typedef const char *(*ncc_input_name_of)(void *context, ncc_object_kind kind, in
 /** On a rank that attached: where names are to be had from now on. Not while pixels are read. */
 void ncc_input_lend_names(ncc_input *input, ncc_input_name_of name_of, void *context);
 
+/** Index of the mask of an image or template, as an object of kind NCC_MASK_OF(kind); a box has that of its image.
+ *  -1: it has none. @param[in,out] kind  in: of the object; out: of the mask. */
+int64_t ncc_input_mask_index(const ncc_input *input, ncc_object_kind *kind, int64_t index);
+
 /** Thread-safe once all is planned. Reads the pixels of one object into `pixels` [rows, cols], C order, in the
- * catalog's type, native byte order. Boxes are cut. What lies in the file in one piece is read from there; HDF5 reads
- * the rest.
+ * catalog's type, native byte order; where the catalog says `masked`, the mask follows. Boxes are cut. What lies in the
+ * file in one piece is read from there; HDF5 reads the rest.
  *  @return NCC_OK; NCC_ERR_UNREADABLE with file, object and reason. */
 ncc_status ncc_input_read(ncc_input *input, ncc_object_kind kind, int64_t index, void *pixels);
 
-/** The same of a rectangle, without filters and without gaps between rows; of sources that are chunks only those that
- *  it meets are read. */
+/** The same of a rectangle, without filters; the mask of the rectangle follows its pixels. */
+ncc_status ncc_input_read_part(ncc_input *input, ncc_object_kind kind, int64_t index, const ncc_rect *rect,
+                               void *pixels);
+
+/** The pixels alone of a rectangle as they are stored, without gaps between rows; of sources that are chunks only those
+ *  that it meets are read. */
 ncc_status ncc_input_read_rect(ncc_input *input, ncc_object_kind kind, int64_t index, const ncc_rect *rect,
                                void *pixels);
 
-/** How pixels will be used. With filters they are read as float32 [rows, cols], and the catalog says so; boxes are cut
- *  from their filtered image. The catalog also says whether large images are matched in parts. To be called before
- *  anything is planned by the catalog.
+/** How pixels will be used. Those of these values are masked. With filters they are read as float32 [rows, cols], and
+ * the catalog says so; boxes are cut from their filtered image. The catalog also says whether large images are matched
+ * in parts. To be called before anything is planned by the catalog.
  *  @return NCC_OK; NCC_ERR_NOMEM. */
-ncc_status ncc_input_filter(ncc_input *input, const ncc_search *search);
+ncc_status ncc_input_filter(ncc_input *input, const ncc_search *search, const ncc_mask_values *values);
 
 /** Threads that filter, 1 unless this is called before the first read. */
 void ncc_input_threads(ncc_input *input, int threads);

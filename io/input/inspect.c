@@ -14,7 +14,7 @@
 #include "io/input/h5_input.h"
 
 static ncc_objects *objects_of(ncc_input *input, ncc_object_kind kind) {
-  return kind == NCC_IMAGE ? &input->catalog.images : &input->catalog.templates;
+  return (ncc_objects *)ncc_input_objects(input, kind);
 }
 
 /** Type and sides of one object, the last two extents of a dataset. */
@@ -80,25 +80,28 @@ static const char *lost(const ncc_input *input, const ncc_place *place) {
   return source->kind == NCC_SOURCE_LOST ? source->text : NULL;
 }
 
+/** A stack, or one mask [rows, cols] for all. */
 static ncc_status inspect_stack(ncc_input *input, ncc_object_kind kind, ncc_h5_dataset *set) {
   ncc_status status = NCC_OK;
   ncc_objects *objects = objects_of(input, kind);
   ncc_input_set *to = &input->sets[kind];
   const char *label = ncc_input_names_of_kinds[kind];
+  const bool one = set->rank == 2;
   NCC_TRY(check_pixels(input, label, set, &objects->stack));
-  NCC_CHECK(!ncc_shape_is_colour((int64_t)set->shape[1], (int64_t)set->shape[2]), NCC_ERR_INPUT,
+  NCC_CHECK(one || !ncc_shape_is_colour((int64_t)set->shape[1], (int64_t)set->shape[2]), NCC_ERR_INPUT,
             "%s: %s: shape %s found, one picture in colours, expected grey [n, rows, cols]", input->catalog.path, label,
             set->shape_text);
-  NCC_CHECK(set->shape[0] < (hsize_t)1 << 40, NCC_ERR_INPUT, "%s: %s: shape %s found, expected fewer than 2^40 planes",
-            input->catalog.path, label, set->shape_text);
+  NCC_CHECK(one || set->shape[0] < (hsize_t)1 << 40, NCC_ERR_INPUT,
+            "%s: %s: shape %s found, expected fewer than 2^40 planes", input->catalog.path, label, set->shape_text);
   to->places = calloc(1, sizeof *to->places);
   NCC_CHECK(to->places, NCC_ERR_NOMEM, "%s: no memory", input->catalog.path);
   NCC_TRY(find_place(input, label, set, objects->stack.stored, true, to->places));
   NCC_CHECK(!lost(input, to->places), NCC_ERR_INPUT, "%s: %s: a virtual dataset of which no source can be read: %s",
             input->catalog.path, label, lost(input, to->places));
   to->n_places = 1;
-  to->stack = true;
-  objects->count = (int64_t)set->shape[0];
+  to->stack = !one;
+  objects->count = one ? 1 : (int64_t)set->shape[0];
+  if (one) input->catalog.one_mask[kind - NCC_IMAGE_MASK] = true;
 cleanup:
   return status;
 }
@@ -201,6 +204,15 @@ static int compare_members(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+/** h5py's booleans are an enumeration of small integers: those are meant. */
+static ncc_status take_booleans(ncc_h5_dataset *set) {
+  const hid_t integers = H5Tget_super(set->type);
+  if (integers < 0) return ncc_h5_error(NCC_ERR_INPUT, "the type of booleans");
+  ncc_h5_close(&set->type);
+  set->type = integers;
+  return NCC_OK;
+}
+
 /** One 2-D dataset of a group. */
 static ncc_status inspect_member(ncc_input *input, ncc_object_kind kind, hid_t group, const member *m, bool elsewhere,
                                  ncc_object *object, ncc_place *place) {
@@ -209,6 +221,7 @@ static ncc_status inspect_member(ncc_input *input, ncc_object_kind kind, hid_t g
   char label[NCC_H5_TEXT];
   snprintf(label, sizeof label, "%s/%s", ncc_input_names_of_kinds[kind], m->name);
   NCC_TRY(ncc_h5_dataset_open(group, m->name, input->catalog.path, label, &set));
+  if (kind >= NCC_IMAGE_MASK && H5Tget_class(set.type) == H5T_ENUM) NCC_TRY(take_booleans(&set));
   NCC_CHECK(set.rank == 2, NCC_ERR_INPUT, "%s: %s: shape %s found, expected [rows, cols]", input->catalog.path, label,
             set.shape_text);
   *object = (ncc_object){.id = m->id};
@@ -329,7 +342,7 @@ static ncc_status inspect_sources(ncc_input *input, ncc_object_kind kind, const 
   if (type && strlen(type) > 3) ncc_volume_dtype(type, &dtype);
   NCC_CHECK(!type || dtype != NCC_DTYPE_COUNT, NCC_ERR_INPUT,
             "%s: %s: attribute dtype '%.40s' found, expected one as 'u8', 'uint8' or 'float32'", path, label, type);
-  const bool known = type && H5Lexists(file, shapes_label, H5P_DEFAULT) > 0;
+  const bool known = type && kind < NCC_IMAGE_MASK && H5Lexists(file, shapes_label, H5P_DEFAULT) > 0;
   if (input->tables_alone && !known) { /* so large that boxes lie inside */
     const int64_t most = (int64_t)NCC_H5_MAX_SIDE;
     objects_of(input, kind)->count = named->n;
@@ -351,10 +364,11 @@ cleanup:
   return status;
 }
 
-static ncc_status inspect_kind(ncc_input *input, ncc_object_kind kind) {
+ncc_status ncc_input_inspect_kind(ncc_input *input, ncc_object_kind kind) {
   ncc_status status = NCC_OK;
   const char *path = input->catalog.path, *label = ncc_input_names_of_kinds[kind];
   ncc_h5_dataset set = {.id = -1, .type = -1};
+  const bool mask = kind >= NCC_IMAGE_MASK;
   NCC_CHECK(H5Lexists(input->sources.input, label, H5P_DEFAULT) > 0, NCC_ERR_INPUT,
             "%s: %s: not found, expected a dataset [n, rows, cols] or a group of 2-D datasets", path, label);
   hid_t object = H5Oopen(input->sources.input, label, H5P_DEFAULT);
@@ -366,7 +380,8 @@ static ncc_status inspect_kind(ncc_input *input, ncc_object_kind kind) {
   }
   ncc_h5_close(&object);
   NCC_TRY(ncc_h5_dataset_open(input->sources.input, label, path, label, &set));
-  if (set.rank == 3) {
+  if (mask && H5Tget_class(set.type) == H5T_ENUM) NCC_TRY(take_booleans(&set));
+  if (set.rank == 3 || (mask && set.rank == 2)) {
     NCC_TRY(inspect_stack(input, kind, &set));
   } else if (set.rank == 1 && H5Tget_class(set.type) == H5T_STRING) {
     NCC_TRY(inspect_sources(input, kind, &set));
@@ -375,7 +390,9 @@ static ncc_status inspect_kind(ncc_input *input, ncc_object_kind kind) {
     NCC_TRY(ncc_objects_reserve(&input->catalog.templates, n));
     NCC_TRY(ncc_h5_walk_integers(input->sources.input, path, label, -1, 5, &n, take_boxes, &input->catalog));
   } else {
-    const char *boxes = kind == NCC_TEMPLATE ? ", names [n] or boxes [n, 5]" : " or names [n]";
+    const char *boxes = kind == NCC_TEMPLATE ? ", names [n] or boxes [n, 5]"
+                        : mask               ? ", one [rows, cols] or names [n]"
+                                             : " or names [n]";
     NCC_CHECK(false, NCC_ERR_INPUT, "%s: %s: shape %s found, expected [n, rows, cols]%s", path, label, set.shape_text,
               boxes);
   }
@@ -438,9 +455,9 @@ typedef struct strangers {
 } strangers;
 
 static herr_t meet_root(hid_t root, const char *name, const H5L_info_t *info, void *client) {
-  static const char *const known[] = {"images",         "templates",    "pairs",       "search",
-                                      "near",           "image_shapes", "image_names", "template_shapes",
-                                      "template_names", "expected",     "image_groups"};
+  static const char *const known[] = {"images",       "templates",   "pairs",           "search",         "near",
+                                      "image_shapes", "image_names", "template_shapes", "template_names", "expected",
+                                      "image_groups", "image_masks", "template_masks"};
   strangers *found = client;
   (void)root;
   (void)info;
@@ -455,8 +472,9 @@ ncc_status ncc_input_inspect(ncc_input *input) {
   ncc_status status = NCC_OK;
   const char *reason;
   strangers found = {0};
-  NCC_TRY(inspect_kind(input, NCC_IMAGE));
-  NCC_TRY(inspect_kind(input, NCC_TEMPLATE));
+  NCC_TRY(ncc_input_inspect_kind(input, NCC_IMAGE));
+  NCC_TRY(ncc_input_inspect_kind(input, NCC_TEMPLATE));
+  NCC_TRY(ncc_input_inspect_masks(input));
   NCC_TRY(inspect_pairs(input));
   NCC_TRY(check_names(input, NCC_IMAGE));
   NCC_TRY(check_names(input, NCC_TEMPLATE));

@@ -1,4 +1,6 @@
 /** How much an input file's tables will take, by shapes alone. */
+#include <string.h>
+
 #include "io/input/h5_input.h"
 
 /** Shape of a dataset; rank 0 where there is none such. */
@@ -32,7 +34,7 @@ static void measure_kind(hid_t file, const char *name, int64_t *count, ncc_input
   } else if (H5Iget_type(object) == H5I_DATASET) {
     const int rank = shape_of(object, shape);
     if (rank > 0) *count = (int64_t)shape[0];
-    if (rank == 2) boxes = *count;
+    if (rank == 2 && strcmp(name, "/templates") == 0) boxes = *count;
     if (rank == 1) source_bytes = name_bytes_of(object, *count);
   }
   ncc_h5_close(&object);
@@ -55,6 +57,9 @@ ncc_status ncc_input_measure(const char *path, ncc_input_size *out) {
   NCC_TRY(ncc_h5_open_file(path, &file));
   measure_kind(file, "/images", &out->images, out);
   measure_kind(file, "/templates", &out->templates, out);
+  int64_t masks = 0; /* their tables are counted, not they */
+  measure_kind(file, "/image_masks", &masks, out);
+  measure_kind(file, "/template_masks", &masks, out);
   pairs = H5Lexists(file, "/pairs", H5P_DEFAULT) > 0 ? H5Oopen(file, "/pairs", H5P_DEFAULT) : -1;
   if (pairs >= 0 && H5Iget_type(pairs) == H5I_DATASET && shape_of(pairs, shape) > 0) out->pairs = (int64_t)shape[0];
   const bool near = H5Lexists(file, "/near", H5P_DEFAULT) > 0; /* windows are made of them beside */

@@ -14,8 +14,8 @@ enum { SAMPLES = 16 }; /* files that links lead to, and objects that HDF5 has to
 typedef struct head {
   int64_t size_bytes, modified_s;
   int64_t n_files, n_sources, n_parts, n_pieces;
-  int64_t n_places[2];
-  int32_t stack[2], named[2];
+  int64_t n_places[NCC_INPUT_SETS];
+  int32_t stack[NCC_INPUT_SETS], named[NCC_INPUT_SETS];
 } head;
 
 typedef struct file_entry {
@@ -90,7 +90,7 @@ ncc_status ncc_input_pack(ncc_input *input, void **table, int64_t *n_bytes) {
             .n_pieces = sources->n_pieces};
   *table = NULL;
   NCC_TRY(look_at_files(&input->sources.files));
-  for (int kind = 0; kind < 2; kind++) {
+  for (int kind = 0; kind < NCC_INPUT_SETS; kind++) {
     h.n_places[kind] = input->sets[kind].n_places;
     h.stack[kind] = input->sets[kind].stack;
     h.named[kind] = input->sets[kind].named.used;
@@ -101,13 +101,13 @@ ncc_status ncc_input_pack(ncc_input *input, void **table, int64_t *n_bytes) {
     put(&to, &entry, sizeof entry);
     put_string(&to, files->items[i].path);
   }
-  for (int kind = 0; kind < 2; kind++)
+  for (int kind = 0; kind < NCC_INPUT_SETS; kind++)
     put(&to, input->sets[kind].places, h.n_places[kind] * (int64_t)sizeof *input->sets[kind].places);
   put(&to, sources->items, h.n_sources * (int64_t)sizeof *sources->items);
   put(&to, sources->parts, h.n_parts * (int64_t)sizeof *sources->parts);
   put(&to, sources->pieces, h.n_pieces * (int64_t)sizeof *sources->pieces);
   for (int64_t i = 0; i < sources->count; i++) put_string(&to, sources->items[i].text);
-  for (int kind = 0; kind < 2; kind++)
+  for (int kind = 0; kind < NCC_INPUT_SETS; kind++)
     if (h.named[kind]) put_named(&to, &input->sets[kind].named);
   NCC_CHECK(!to.failed, NCC_ERR_NOMEM, "%s: no memory for a table of places", input->catalog.path);
   *table = to.bytes;
@@ -270,13 +270,13 @@ ncc_status ncc_input_attach(const char *path, const char *root, const ncc_catalo
   input->modified_s = h.modified_s;
   NCC_CHECK(h.n_files >= 1 && h.n_files <= INT32_MAX, NCC_ERR_INTERNAL, "a table of %" PRId64 " files", h.n_files);
   NCC_TRY(unpack_files(&from, h.n_files, path, &input->sources.files));
-  for (int kind = 0; kind < 2; kind++) {
+  for (int kind = 0; kind < NCC_INPUT_SETS; kind++) {
     void *places = NULL;
     NCC_TRY(take_items(&from, h.n_places[kind], sizeof *input->sets[kind].places, path, &places));
     input->sets[kind] = (ncc_input_set){.stack = h.stack[kind], .n_places = h.n_places[kind], .places = places};
   }
   NCC_TRY(unpack_sources(&from, &h, path, &input->sources));
-  for (int kind = 0; kind < 2; kind++)
+  for (int kind = 0; kind < NCC_INPUT_SETS; kind++)
     if (h.named[kind]) NCC_TRY(unpack_named(&from, root, ncc_input_names_of_kinds[kind], &input->sets[kind].named));
   NCC_TRY(check_files(&input->sources.files));
   NCC_TRY(check_datasets(&input->sources));

@@ -251,7 +251,7 @@ static ncc_status derive_row(const ncc_output *output, int64_t row, const ncc_re
                           .curvature = {r.curvature_y, r.curvature_x},
                           .second_coords = {r.second_y, r.second_x},
                           .second_peak = r.second_peak,
-                          .overlap = NAN,
+                          .overlap = (float)r.overlap,
                           .status = r.status,
                           .at_border = r.at_border};
   if (!has_peak) return NCC_OK;
@@ -260,8 +260,6 @@ static ncc_status derive_row(const ncc_output *output, int64_t row, const ncc_re
   out->offsets[1] = r.x - (g->template_cols - 1);
   out->subpixel_offsets[0] = r.subpixel_y - (double)(g->template_rows - 1);
   out->subpixel_offsets[1] = r.subpixel_x - (double)(g->template_cols - 1);
-  out->overlap =
-      (float)((double)ncc_geometry_overlap_px(g, r.y, r.x) / ((double)g->template_rows * (double)g->template_cols));
 cleanup:
   return status;
 }

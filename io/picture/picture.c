@@ -88,7 +88,7 @@ static void describe(const ncc_picture_pair *pair, bool brief, char *text, size_
   if (r->second_y >= 0)
     n += snprintf(text + n, size - (size_t)n, "   second peak %.4f at (%" PRId64 ", %" PRId64 ")", r->second_peak,
                   r->second_y - rows, r->second_x - cols);
-  snprintf(text + n, size - (size_t)n, "   overlap %.0f %%%s", 100 * pair->overlap,
+  snprintf(text + n, size - (size_t)n, "   overlap %.0f %%%s", 100 * pair->result.overlap,
            r->at_border ? "   at the edge of the window: a better match may lie beyond" : "");
 }
 

@@ -16,7 +16,6 @@ typedef struct ncc_picture_pair {
   const char *title;     /**< what it is: row, ids, names; UTF-8, borrowed */
   ncc_array image, tmpl; /**< borrowed */
   ncc_result result;     /**< with quality where known: NaN and -1 where not; y = -1: there is no match to show */
-  double overlap;        /**< fraction of the template inside the image at the match */
   const ncc_peak *peaks; /**< [n_peaks] as ncc_matcher_peaks() has them, or NULL; borrowed */
   int n_peaks;
 } ncc_picture_pair;

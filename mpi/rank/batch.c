@@ -98,11 +98,17 @@ ncc_status ncc_batch_find_names(ncc_batch *batch, const ncc_input *input) {
   ncc_status status = NCC_OK;
   const ncc_catalog *catalog = ncc_input_catalog(input);
   int64_t n = 0;
-  if (!ncc_input_has_sources(input, NCC_IMAGE) && !ncc_input_has_sources(input, NCC_TEMPLATE)) return NCC_OK;
-  ncc_batch_name *names = batch->names = malloc((size_t)batch->needs.n * sizeof *names);
+  bool any = false;
+  for (int kind = 0; kind < NCC_INPUT_SETS; kind++) any |= ncc_input_has_sources(input, (ncc_object_kind)kind);
+  if (!any) return NCC_OK;
+  ncc_batch_name *names = batch->names = malloc(2 * (size_t)batch->needs.n * sizeof *names);
   NCC_CHECK(names, NCC_ERR_NOMEM, "out of memory for %lld sources", (long long)batch->needs.n);
   for (int64_t i = 0; i < batch->needs.n; i++) {
     ncc_batch_name name = {.index = batch->needs.items[i].index, .kind = batch->needs.items[i].kind};
+    ncc_object_kind mask = (ncc_object_kind)name.kind;
+    const int64_t mask_index = ncc_input_mask_index(input, &mask, name.index);
+    if (mask_index >= 0 && ncc_input_has_sources(input, mask))
+      names[n++] = (ncc_batch_name){.index = mask_index, .kind = mask};
     const ncc_object object = ncc_catalog_object(catalog, (ncc_object_kind)name.kind, name.index);
     if (object.box_image >= 0) name = (ncc_batch_name){.index = object.box_image, .kind = NCC_IMAGE};
     if (ncc_input_has_sources(input, (ncc_object_kind)name.kind)) names[n++] = name;
@@ -141,7 +147,7 @@ ncc_need *ncc_batch_template(const ncc_batch *batch, int64_t pair) {
 int64_t ncc_need_bytes(const ncc_batch *batch, const ncc_need *need, const ncc_catalog *catalog, ncc_rect *part) {
   const ncc_object object = ncc_catalog_object(catalog, (ncc_object_kind)need->kind, need->index);
   *part = need->piece == NCC_WHOLE ? (ncc_rect){0, 0, object.rows, object.cols} : batch->pieces[need->piece].part;
-  return (part->y1 - part->y0) * (part->x1 - part->x0) * (int64_t)ncc_dtype_size(object.dtype);
+  return ncc_object_bytes_of(&object, (part->y1 - part->y0) * (part->x1 - part->x0));
 }
 
 static void move(ncc_result *result, int64_t dy, int64_t dx) {

@@ -20,6 +20,15 @@ static ncc_array make_array(const ncc_catalog *catalog, const ncc_batch *batch, 
                      .row_stride = part.x1 - part.x0};
 }
 
+/** The mask behind pixels where there may be masked ones. */
+static ncc_array make_mask(const ncc_array *pixels, const ncc_need *need) {
+  ncc_array mask = *pixels;
+  mask.dtype = NCC_U8;
+  if (need->pixels)
+    mask.data = need->pixels->data + pixels->rows * pixels->cols * (int64_t)ncc_dtype_size(pixels->dtype);
+  return mask;
+}
+
 /** Waits for pixels of pairs from `at` on. @return the first pair that is not loaded; `at` if none will come. */
 static int64_t wait_for_pixels(ncc_pipeline *pipeline, const ncc_batch_task *task, int64_t at, double *waited_s) {
   pthread_mutex_lock(&pipeline->mutex);
@@ -43,6 +52,7 @@ typedef struct claim {
 /** What is matched at once: pairs whose pixels have come, by their images. Arrays as long as a claim. */
 typedef struct groups_at_work {
   ncc_array *images, *templates;
+  ncc_array *image_masks, *template_masks; /* NULL: none are masked */
   ncc_group *groups;
 } groups_at_work;
 
@@ -51,20 +61,28 @@ typedef struct groups_at_work {
 static int64_t make_groups(const ncc_catalog *catalog, const ncc_batch *batch, int64_t at, int64_t end, int64_t *piece,
                            int64_t *piece_end, const groups_at_work *work) {
   int64_t count = 0;
-  ncc_array *tmpl = work->templates;
+  ncc_array *tmpl = work->templates, *mask = work->template_masks;
   while (at < end) {
     const int64_t next = *piece_end < end ? *piece_end : end;
     const ncc_need *image = ncc_batch_image(batch, *piece);
     work->images[count] = make_array(catalog, batch, image);
     work->groups[count] = (ncc_group){.image_key = image->pixels && image->piece == NCC_WHOLE ? image->index : -1,
                                       .image = &work->images[count],
+                                      .image_mask = work->image_masks ? &work->image_masks[count] : NULL,
                                       .n = next - at,
                                       .templates = tmpl,
+                                      .template_masks = mask,
                                       .windows = batch->windows ? batch->windows + at : NULL,
                                       .results = batch->results + at,
                                       .peaks = batch->peaks ? batch->peaks + at * batch->n_peaks : NULL};
+    if (work->image_masks) work->image_masks[count] = make_mask(&work->images[count], image);
     count++;
-    for (; at < next; at++) *tmpl++ = make_array(catalog, batch, ncc_batch_template(batch, at));
+    for (; at < next; at++) {
+      const ncc_need *need = ncc_batch_template(batch, at);
+      *tmpl = make_array(catalog, batch, need);
+      if (mask) *mask++ = make_mask(tmpl, need);
+      tmpl++;
+    }
     if (at == *piece_end && ++*piece < batch->n_pieces) *piece_end += batch->pieces[*piece].count;
   }
   return count;
@@ -74,22 +92,29 @@ static ncc_status compute(ncc_computer *computer, const claim *c, double *waited
   ncc_status status = NCC_OK;
   ncc_pipeline *pipeline = computer->pipeline;
   const ncc_batch *batch = c->task->done.batch;
-  groups_at_work work = {malloc((size_t)c->pieces * sizeof *work.images),
-                         malloc((size_t)c->pairs * sizeof *work.templates),
-                         malloc((size_t)c->pieces * sizeof *work.groups)};
-  NCC_CHECK(work.images && work.templates && work.groups, NCC_ERR_NOMEM, "out of memory for %lld pairs",
-            (long long)c->pairs);
+  const ncc_catalog *catalog = pipeline->options.catalog;
+  const bool masked[2] = {catalog->images.masked, catalog->templates.masked};
+  groups_at_work work = {.images = malloc((size_t)c->pieces * sizeof *work.images),
+                         .templates = malloc((size_t)c->pairs * sizeof *work.templates),
+                         .groups = malloc((size_t)c->pieces * sizeof *work.groups)};
+  if (masked[0]) work.image_masks = malloc((size_t)c->pieces * sizeof *work.image_masks);
+  if (masked[1]) work.template_masks = malloc((size_t)c->pairs * sizeof *work.template_masks);
+  NCC_CHECK(work.images && work.templates && work.groups && (work.image_masks || !masked[0]) &&
+                (work.template_masks || !masked[1]),
+            NCC_ERR_NOMEM, "out of memory for %lld pairs", (long long)c->pairs);
   int64_t piece = c->piece, piece_end = c->first + batch->pieces[piece].count;
   for (int64_t at = c->first, end = c->first + c->pairs; at < end;) {
     const int64_t loaded = wait_for_pixels(pipeline, c->task, at, waited_s), next = loaded < end ? loaded : end;
     if (next == at) goto cleanup; /* the rest stays pending */
-    const int64_t groups = make_groups(pipeline->options.catalog, batch, at, next, &piece, &piece_end, &work);
+    const int64_t groups = make_groups(catalog, batch, at, next, &piece, &piece_end, &work);
     NCC_TRY(ncc_matcher_match_groups(computer->matcher, groups, work.groups));
     at = next;
   }
 cleanup:
   free(work.images);
   free(work.templates);
+  free(work.image_masks);
+  free(work.template_masks);
   free(work.groups);
   return status;
 }

@@ -237,7 +237,7 @@ ncc_status ncc_message_read_work(const void *bytes, int64_t n_bytes, const ncc_c
   NCC_TRY(read_header(bytes, n_bytes, NCC_MESSAGE_WORK, -1, &head));
   NCC_CHECK(head.n_pieces >= 1 && head.n_pairs >= head.n_pieces && head.n_pairs < n_bytes && head.n_needs >= 0 &&
                 head.n_needs <= head.n_pieces + head.n_pairs && (head.windows == 0 || head.windows == 1) &&
-                head.n_names >= 0 && head.n_names <= head.n_needs && head.name_bytes >= head.n_names &&
+                head.n_names >= 0 && head.n_names <= 2 * head.n_needs && head.name_bytes >= head.n_names &&
                 head.name_bytes <= n_bytes && (head.n_names > 0 || head.name_bytes == 0) && head.n_peaks >= 0 &&
                 head.n_peaks <= NCC_PEAKS_MOST && n_bytes == (int64_t)sizeof head + work_body_bytes(&head),
             NCC_ERR_COMM, "a batch of %lld pairs in %lld pieces with %lld objects does not fit its %lld bytes",

@@ -91,7 +91,7 @@ static void read_item(void *context, ncc_reading_item *item) {
   else if (item->need->piece == NCC_WHOLE)
     item->status = ncc_input_read(o->input, kind, index, item->pixels->data);
   else
-    item->status = ncc_input_read_rect(o->input, kind, index, &item->part, item->pixels->data);
+    item->status = ncc_input_read_part(o->input, kind, index, &item->part, item->pixels->data);
   if (item->status != NCC_OK) item->message = strdup(ncc_error_message());
 }
 

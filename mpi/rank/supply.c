@@ -76,7 +76,8 @@ static ncc_status add_pair(const ncc_supply *supply, int64_t row, bool new_piece
     const ncc_object image = ncc_objects_get(&catalog->images, r->image);
     const ncc_object tmpl = ncc_objects_get(&catalog->templates, r->tmpl);
     const bool in_parts = ncc_object_in_parts(&catalog->images, &image);
-    NCC_TRY(ncc_geometry_create(supply->search, &work->windows[row], image.rows, image.cols, tmpl.rows, tmpl.cols, &g));
+    const ncc_search search = ncc_catalog_search(catalog, supply->search);
+    NCC_TRY(ncc_geometry_create(&search, &work->windows[row], image.rows, image.cols, tmpl.rows, tmpl.cols, &g));
     const ncc_image_part part = ncc_image_part_of(&g, in_parts);
     batch->windows[at] = part.window;
     if (in_parts) pixels = part.pixels;

@@ -6,6 +6,7 @@
 #include "base/node_memory.h"
 #include "base/text.h"
 #include "gpu/gpu.h"
+#include "match/memory.h"
 #include "mpi/rank/batch.h"
 #include "mpi/rank/matchers.h"
 #include "plan/parts.h"
@@ -102,9 +103,12 @@ static ncc_status find_need(const ncc_run_options *options, const ncc_memory_use
   out->pixel_bytes = (matchers + 1 + use->shipped) * (kind->image_bytes + kind->template_bytes);
   out->pixel_bytes += use->decode_bytes;
   if (options->search.n_filters) out->pixel_bytes += 2 * kind->image_bytes; /* as stored, and the last one filtered */
-  NCC_TRY(ncc_matcher_memory(&search, &config, rows, cols, g->template_rows, g->template_cols, &out->matcher_bytes));
+  if (kind->masked) out->pixel_bytes += 8 * rows * cols; /* a mask as stored, a copy to be filtered */
+  NCC_TRY(ncc_matcher_memory_masked(&search, &config, rows, cols, g->template_rows, g->template_cols, kind->masked,
+                                    &out->matcher_bytes));
   config.memory_bytes = ncc_max(limit_bytes / CREW_PART, 1);
-  NCC_TRY(ncc_matcher_memory(&search, &config, rows, cols, g->template_rows, g->template_cols, crew_bytes));
+  NCC_TRY(ncc_matcher_memory_masked(&search, &config, rows, cols, g->template_rows, g->template_cols, kind->masked,
+                                    crew_bytes));
   *crew_bytes -= out->matcher_bytes;
   out->matcher_bytes *= matchers;
 cleanup:

@@ -28,7 +28,8 @@ static ncc_status open_everywhere(const ncc_comm *comm, const ncc_run_options *o
   NCC_TRY(ncc_comm_bcast_new(comm, mine, &table, &n_bytes));
   if (comm->rank > 0)
     mine = ncc_input_attach(options->input, options->root, catalog, table, n_bytes, &reading->own_input);
-  if (comm->rank > 0 && mine == NCC_OK) mine = ncc_input_filter(reading->own_input, &options->search);
+  if (comm->rank > 0 && mine == NCC_OK)
+    mine = ncc_input_filter(reading->own_input, &options->search, &options->mask_values);
   NCC_TRY(ncc_comm_agree(comm, mine));
 cleanup:
   free(table);

@@ -1,5 +1,7 @@
 #include "mpi/start/shapes.h"
 
+#include <string.h>
+
 static ncc_status share_objects(const ncc_comm *comm, const ncc_objects *mine, ncc_objects *out) {
   ncc_status status = NCC_OK;
   ncc_objects head = {0};
@@ -24,8 +26,13 @@ cleanup:
 
 ncc_status ncc_catalog_bcast(const ncc_comm *comm, const ncc_catalog *mine, ncc_catalog *out) {
   ncc_status status = NCC_OK;
+  bool one_mask[2] = {false};
   NCC_TRY(share_objects(comm, mine ? &mine->images : NULL, &out->images));
   NCC_TRY(share_objects(comm, mine ? &mine->templates : NULL, &out->templates));
+  for (int i = 0; i < 2; i++) NCC_TRY(share_objects(comm, mine ? &mine->masks[i] : NULL, &out->masks[i]));
+  if (mine) memcpy(one_mask, mine->one_mask, sizeof one_mask);
+  NCC_TRY(ncc_comm_bcast(comm, NCC_OK, one_mask, sizeof one_mask));
+  memcpy(out->one_mask, one_mask, sizeof one_mask);
 cleanup:
   return status;
 }

@@ -78,7 +78,6 @@ class _Batch:
         self._search, self._pairs = search, pairs
         self._peaks = np.empty((n, search.peaks), PEAK) if search.peaks else None
         self._images, self._templates, self._masks = images, templates, masks
-        self._overlap = None if masks is None else np.full(n, np.nan)  # of masked pairs
         ids = pairs[:, 0]
         order: Any = slice(None)
         self._place: Any = order  # of the pairs, in the order in which they were given
@@ -176,12 +175,6 @@ class _Batch:
             image_mask, template_masks = (m.ctypes.data for m in masks[start]) if masks.get(start) else (0, 0)
             table.append((group.key, image, image_mask, n, templates, template_masks, 0, windows, results, peaks))
         matcher.match(np.array(table, GROUP))
-        for group in groups:
-            if masks.get(group.start):
-                for row in range(group.start, group.end):
-                    mask = of_templates[self._template_ids[row]]
-                    if group.mask is not None or mask is not None:
-                        self._overlap[row] = self._valid_overlap(row, group.mask, mask)
 
     def _mask_tables(
         self, group: _Group, of_templates: dict[int, np.ndarray | None]
@@ -192,40 +185,20 @@ class _Batch:
             return None
         return np.array([describe(group.mask)], ARRAY), np.array([describe(mask) for mask in masks], ARRAY)
 
-    def _valid_overlap(self, row: int, mask: np.ndarray | None, template_mask: np.ndarray | None) -> float:
-        """The fraction of the template's valid pixels that meet valid ones at the peak."""
-        (y, x), (rows, cols) = self._results["y,x"][row].tolist(), self._template_table["rows,cols"][row].tolist()
-        if y < 0:
-            return np.nan
-        valid = np.ones(self._image_table["rows,cols"][row], bool) if mask is None else mask != 0
-        mine = np.ones((rows, cols), bool) if template_mask is None else template_mask != 0
-        top, left = y - rows + 1, x - cols + 1
-        part = valid[max(top, 0) : y + 1, max(left, 0) : x + 1]
-        met = part & mine[max(-top, 0) :, max(-left, 0) :][: part.shape[0], : part.shape[1]]
-        return np.count_nonzero(met) / np.count_nonzero(mine)
-
     def result(self) -> Result:
         """The answers in the order in which the pairs were given."""
         bad = np.flatnonzero(self._missing)
         if bad.size:
-            nan = np.nan
-            self._results[bad] = np.array(((-1, -1), nan, (nan, nan), (nan, nan), (-1, -1), nan, nan, 0, 0), RESULT)
+            none, nan = (-1, -1), np.nan
+            self._results[bad] = np.array((none, nan, (nan, nan), (nan, nan), none, nan, nan, nan, 0, 0), RESULT)
             self._results["status"][bad] = self._missing[bad]
             if self._peaks is not None:
                 self._peaks[bad] = np.array(((-1, -1), nan), PEAK)
         results = self._results[self._place]
         sides = self._template_table["rows,cols"][self._place]
         coords = results["y,x"].copy()
-        ends = coords + 1
-        offsets = ends - sides
-        inside = np.minimum(ends, self._image_table["rows,cols"][self._place]) - np.maximum(offsets, 0)
-        overlap = (inside.prod(axis=1) / sides.prod(axis=1)).astype(np.float32)
-        if self._overlap is not None:
-            of_masked = self._overlap[self._place]
-            overlap = np.where(np.isnan(of_masked), overlap, of_masked).astype(np.float32)
-        unanswered = coords[:, 0] < 0
-        offsets[unanswered] = -1
-        overlap[unanswered] = np.nan
+        offsets = coords + 1 - sides
+        offsets[coords[:, 0] < 0] = -1
         more: dict[str, np.ndarray] = {}
         if self._peaks is not None:
             peaks = self._peaks[self._place]
@@ -243,7 +216,7 @@ class _Batch:
             results["peak"].copy(),
             results["status"].copy(),
             offsets,
-            overlap,
+            results["overlap"].astype(np.float32),
             results["at_border"].astype(bool),
             pairs=self._pairs,
             **more,

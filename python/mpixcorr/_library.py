@@ -129,6 +129,7 @@ RESULT = _struct(
         "second_y,second_x": _I64,
         "second_peak": _F64,
         "angle": _F64,
+        "overlap": _F64,
         "status": np.uint8,
         "at_border": np.uint8,
     },

@@ -97,6 +97,16 @@ static void print_sources(const char *what, const ncc_input *input, ncc_object_k
   printf(", relative ones in %s\n", *root ? ncc_text_show(root) : "this folder");
 }
 
+/** One line on all masks of a kind. */
+static void print_masks(const char *of, const ncc_objects *masks, bool one) {
+  printf("  masks      ");
+  if (one)
+    printf("one for all %s", of);
+  else
+    printf("%" PRId64 " of %s", masks->count, of);
+  printf(", %s, not zero: valid\n", ncc_dtype_name(ncc_objects_get(masks, 0).stored));
+}
+
 /** Reads a pixel of every object of an input. It is no output, whatever is found. */
 static ncc_status check_input(const char *path, const char *root) {
   enum { MOST_TOLD = 10 };
@@ -105,8 +115,11 @@ static ncc_status check_input(const char *path, const char *root) {
   int64_t n = 0, bad = 0;
   NCC_TRY(ncc_input_open(path, root, &input));
   const ncc_catalog *catalog = ncc_input_catalog(input);
-  for (int kind = 0; kind < 2; kind++) {
-    const ncc_objects *objects = kind == NCC_IMAGE ? &catalog->images : &catalog->templates;
+  const bool masked = ncc_catalog_masked(catalog);
+  for (int kind = 0; kind < NCC_INPUT_SETS; kind++) {
+    const ncc_objects *objects = kind == NCC_IMAGE      ? &catalog->images
+                                 : kind == NCC_TEMPLATE ? &catalog->templates
+                                                        : &catalog->masks[kind - NCC_IMAGE_MASK];
     for (int64_t i = 0; i < objects->count; i++) {
       if (ncc_objects_get(objects, i).box_image >= 0) continue;
       n++;
@@ -114,7 +127,8 @@ static ncc_status check_input(const char *path, const char *root) {
       if (bad++ < MOST_TOLD) fprintf(stderr, "mpixcorr: %s\n", ncc_error_message());
     }
   }
-  printf("%s: %" PRId64 " of %" PRId64 " images and templates can be read\n", ncc_text_show(path), n - bad, n);
+  printf("%s: %" PRId64 " of %" PRId64 "%s can be read\n", ncc_text_show(path), n - bad, n,
+         masked ? " images, templates and masks" : " images and templates");
   status = ncc_error_set(NCC_ERR_DIFFERENT, "%s: an input file found, expected a complete output", path);
 cleanup:
   ncc_input_close(&input);
@@ -139,6 +153,9 @@ static ncc_status print_input(const char *path, const char *root) {
   print_objects("templates", &catalog->templates);
   print_sources("images", input, NCC_IMAGE, catalog->images.count);
   print_sources("templates", input, NCC_TEMPLATE, catalog->templates.count);
+  for (int kind = 0; kind < 2; kind++)
+    if (catalog->masks[kind].count > 0)
+      print_masks(kind ? "templates" : "images", &catalog->masks[kind], catalog->one_mask[kind]);
   printf("  pairs      %" PRId64, catalog->n_pairs);
   if (empty) printf(" rows, of which %" PRId64 " hold no pair", empty);
   printf("\n  search     %s\n", catalog->windows ? "a window for every pair"

@@ -23,6 +23,7 @@ typedef struct map_options {
   double below; /**< NaN: not given */
   int most;
   ncc_search search;
+  ncc_mask_values mask_values;
   bool overwrite, maps;
 } map_options;
 
@@ -74,7 +75,8 @@ static const ncc_option options[] = {
      .help = "output file made from INPUT: search as it did, instead of by the options below"},
     NCC_ROOT_OPTION_ROW(map_options, root),
     {.name = "overwrite", .kind = NCC_OPTION_FLAG, .offset = AT(overwrite), .help = "replace an existing OUT"},
-    NCC_SEARCH_OPTION_ROWS(map_options, search){.name = NULL},
+    NCC_SEARCH_OPTION_ROWS(map_options, search) NCC_MASK_VALUE_OPTION_ROW(map_options, mask_values),
+    {.name = NULL},
 };
 
 const ncc_command ncc_map_command = {
@@ -96,17 +98,14 @@ static bool ends_with(const char *text, const char *end) {
 static ncc_status check_options(const map_options *o) {
   ncc_status status = NCC_OK;
   const bool png = ends_with(o->output, ".png"), h5 = ends_with(o->output, ".h5"), sheet = !isnan(o->below);
-  const ncc_search *s = &o->search;
   NCC_CHECK(sheet != (o->pair >= 0), NCC_ERR_USAGE, "map: %s, expected one of --pair and --below",
             sheet ? "both --pair and --below found" : "neither --pair nor --below found");
   NCC_CHECK(sheet || !o->maps, NCC_ERR_USAGE, "map: --maps without --below found, expected a contact sheet");
   NCC_CHECK(!sheet || o->results, NCC_ERR_USAGE, "map: --below without --results found, expected an output file");
   NCC_CHECK(png || (h5 && !sheet), NCC_ERR_USAGE, "map: OUT '%s' found, expected a name that ends in .png%s", o->output,
             sheet ? "" : " or .h5");
-  NCC_CHECK(
-      !o->results || !(s->crop_half || s->crop_x || s->crop_y || s->normalize || s->eps > 0 || s->min_overlap > 0 ||
-                       s->outside != NCC_OUTSIDE_ZERO || s->n_filters > 0 || s->peaks || s->separation),
-      NCC_ERR_USAGE, "map: --results and search options found, expected one of them");
+  NCC_CHECK(!o->results || (ncc_search_is_default(&o->search) && o->mask_values.n == 0), NCC_ERR_USAGE,
+            "map: --results and search options found, expected one of them");
   NCC_CHECK(!png || ncc_picture_available(), NCC_ERR_USAGE,
             "map: this build draws no pictures: cairo was not found when it was configured");
   NCC_TRY(ncc_target_declare(o->output, "OUT", NULL));
@@ -127,8 +126,8 @@ static void make_title(const ncc_pair_source *source, int64_t row, char text[TIT
 }
 
 /** The certified answer for a pair, sub-pixel position and second peak included. @param[out] peaks  [search->peaks] */
-static ncc_status find_match(const ncc_search *search, const ncc_rect *window, const ncc_array *image,
-                             const ncc_array *tmpl, ncc_result *out, ncc_peak *peaks) {
+static ncc_status find_match(const ncc_search *search, const ncc_rect *window, const ncc_pair_pixels *p,
+                             ncc_result *out, ncc_peak *peaks) {
   ncc_status status = NCC_OK;
   ncc_matcher *matcher = NULL;
   ncc_search with_quality = *search;
@@ -136,7 +135,8 @@ static ncc_status find_match(const ncc_search *search, const ncc_rect *window, c
   with_quality.n_filters = 0; /* done when pixels were read */
   NCC_TRY(ncc_matcher_create(&with_quality, &(ncc_config){.threads = ncc_few_threads(), .fft_effort = NCC_FFT_ESTIMATE},
                              &matcher));
-  NCC_TRY(ncc_matcher_match(matcher, -1, image, 1, tmpl, window, out));
+  NCC_TRY(ncc_matcher_match_masked(matcher, -1, &p->image, p->image_mask.data ? &p->image_mask : NULL, 1, &p->tmpl,
+                                   p->tmpl_mask.data ? &p->tmpl_mask : NULL, window, out));
   for (int k = 0; k < search->peaks; k++) peaks[k] = ncc_matcher_peaks(matcher)[k];
 
 cleanup:
@@ -151,11 +151,14 @@ static ncc_status show_pair(const map_options *o, ncc_pair_source *source) {
   char title[TITLE_BYTES], note[TITLE_BYTES], *described = NULL;
   ncc_peak peaks[NCC_PEAKS_MOST];
   const ncc_catalog *catalog = ncc_pair_source_catalog(source);
-  NCC_TRY(ncc_pair_source_read(source, o->pair, &shown.image, &shown.tmpl));
+  ncc_pair_pixels pixels;
+  NCC_TRY(ncc_pair_source_read(source, o->pair, &pixels));
+  shown.image = pixels.image;
+  shown.tmpl = pixels.tmpl;
   ncc_rect predicted;
   const ncc_rect *window;
-  NCC_TRY(ncc_shown_map(&o->search, catalog, o->pair, &shown.image, &shown.tmpl, &predicted, &window, &map));
-  NCC_TRY(find_match(&o->search, window, &shown.image, &shown.tmpl, &shown.result, peaks));
+  NCC_TRY(ncc_shown_map(&o->search, catalog, o->pair, &pixels, &predicted, &window, &map));
+  NCC_TRY(find_match(&o->search, window, &pixels, &shown.result, peaks));
   shown.peaks = peaks;
   shown.n_peaks = o->search.peaks;
   NCC_TRY(ncc_command_describe(&ncc_map_command, o, true, &described));
@@ -170,7 +173,6 @@ static ncc_status show_pair(const map_options *o, ncc_pair_source *source) {
              " of the full correlation   %s",
              ncc_text_show(catalog->path), a->y0, a->y1 - 1, a->x0, a->x1 - 1, described);
     shown.title = title;
-    shown.overlap = ncc_shown_overlap(&shown.image, &shown.tmpl, &shown.result);
     NCC_TRY(ncc_picture_write(o->output, &shown, &map, note));
   }
   printf("%s: pair %" PRId64 ", %s, peak %.6f\n", ncc_text_show(o->output), o->pair,
@@ -215,15 +217,17 @@ static ncc_status show_below(const map_options *o, ncc_pair_source *source, cons
   NCC_TRY(ncc_sheet_create(shown, title, o->maps, &sheet));
   for (int i = 0; i < shown; i++) {
     ncc_picture_pair pair = {.title = title, .result = ncc_shown_result(data, low[i].row)};
-    NCC_TRY(ncc_pair_source_read(source, low[i].row, &pair.image, &pair.tmpl));
+    ncc_pair_pixels pixels;
+    NCC_TRY(ncc_pair_source_read(source, low[i].row, &pixels));
+    pair.image = pixels.image;
+    pair.tmpl = pixels.tmpl;
     make_title(source, low[i].row, title);
-    pair.overlap = ncc_shown_overlap(&pair.image, &pair.tmpl, &pair.result);
     ncc_map map = {0};
     ncc_rect predicted;
     const ncc_rect *window;
     if (o->maps)
-      NCC_TRY(ncc_shown_map(&o->search, ncc_pair_source_catalog(source), low[i].row, &pair.image, &pair.tmpl,
-                            &predicted, &window, &map));
+      NCC_TRY(
+          ncc_shown_map(&o->search, ncc_pair_source_catalog(source), low[i].row, &pixels, &predicted, &window, &map));
     status = ncc_sheet_add(sheet, &pair, o->maps ? &map : NULL);
     ncc_map_clear(&map);
     if (status != NCC_OK) goto cleanup;
@@ -253,13 +257,12 @@ ncc_status ncc_cmd_map(int argc, char **argv) {
   NCC_TRY(check_options(&values));
   if (values.results) {
     NCC_TRY(ncc_output_load(values.results, &results));
-    NCC_TRY(ncc_search_of_results(values.results, &results, &values.search));
+    NCC_TRY(ncc_search_of_results(values.results, &results, &values.search, &values.mask_values));
     NCC_TRY(ncc_pair_source_of_results(&results, values.input, values.root, true, &source));
   } else {
     NCC_TRY(ncc_pair_source_open(values.input, values.root, &source));
   }
-  ncc_search_settle(&values.search);
-  NCC_TRY(ncc_pair_source_filter(source, &values.search));
+  NCC_TRY(ncc_pair_source_filter(source, &values.search, &values.mask_values));
   status = values.pair >= 0 ? show_pair(&values, source) : show_below(&values, source, &results);
 
 cleanup:

@@ -91,17 +91,19 @@ static ncc_status draw_row(const ncc_output_data *data, ncc_pair_source *source,
   static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   ncc_status status = NCC_OK;
   ncc_picture_pair pair = {.title = "", .result = ncc_shown_result(data, row)};
+  ncc_pair_pixels pixels;
   ncc_map map = {0};
   ncc_rect predicted;
   const ncc_rect *window;
   unsigned char *png = NULL;
   size_t bytes = 0, n = 0;
   *text = NULL;
-  NCC_TRY(ncc_pair_source_read(source, row, &pair.image, &pair.tmpl));
-  pair.overlap = ncc_shown_overlap(&pair.image, &pair.tmpl, &pair.result);
+  NCC_TRY(ncc_pair_source_read(source, row, &pixels));
+  pair.image = pixels.image;
+  pair.tmpl = pixels.tmpl;
   /* pixels that are NaN, or nothing to search: there is no map, but there are pictures */
-  const bool mapped = ncc_shown_map(search, ncc_pair_source_catalog(source), row, &pair.image, &pair.tmpl, &predicted,
-                                    &window, &map) == NCC_OK;
+  const bool mapped =
+      ncc_shown_map(search, ncc_pair_source_catalog(source), row, &pixels, &predicted, &window, &map) == NCC_OK;
   NCC_TRY(ncc_picture_strip(&pair, mapped ? &map : NULL, &png, &bytes));
   *text = malloc(4 * (bytes / 3 + 1) + 1);
   NCC_CHECK(*text, NCC_ERR_NOMEM, "no memory for a picture of %zu bytes", bytes);
@@ -123,10 +125,11 @@ static ncc_status add_pictures(const report_options *o, const ncc_output_data *d
                                const int64_t *rows, int64_t n, json_t *page) {
   ncc_status status = NCC_OK;
   ncc_search search;
+  ncc_mask_values values;
   size_t room = (size_t)o->mib << 20;
   json_t *pictures = json_object_get(page, "pictures");
-  NCC_TRY(ncc_search_of_results(o->output, data, &search));
-  NCC_TRY(ncc_pair_source_filter(source, &search));
+  NCC_TRY(ncc_search_of_results(o->output, data, &search, &values));
+  NCC_TRY(ncc_pair_source_filter(source, &search, &values));
   for (int64_t i = 0; i < n && i < o->pictures; i++) {
     char *text, name[32];
     const ncc_status drawn = draw_row(data, source, &search, rows[i], &text);

@@ -15,9 +15,10 @@ static ncc_pair_source *open_pixels(const compare_side *a, const compare_side *b
   const compare_side *results = a->expected ? b : a;
   const char *path = options->input ? options->input : a->expected ? a->path : b->expected ? b->path : NULL;
   ncc_pair_source *source = NULL;
-  if (ncc_search_of_results(results->path, &results->data, search) != NCC_OK ||
+  ncc_mask_values values;
+  if (ncc_search_of_results(results->path, &results->data, search, &values) != NCC_OK ||
       ncc_pair_source_of_results(&results->data, path, options->root, true, &source) != NCC_OK ||
-      ncc_pair_source_filter(source, search) != NCC_OK) {
+      ncc_pair_source_filter(source, search, &values) != NCC_OK) {
     snprintf(out->no_pixels, sizeof out->no_pixels, "%s", ncc_error_message());
     ncc_pair_source_close(&source);
     return NULL;
@@ -41,12 +42,12 @@ static int compare_candidates(const void *pa, const void *pb) {
 /** Evaluates one row. @return false where its pixels cannot be read or evaluated. */
 static bool evaluate(ncc_pair_source *source, const ncc_search *search, const compare_side *a, const compare_side *b,
                      compare_difference *d) {
-  ncc_array image, tmpl;
+  ncc_pair_pixels pixels;
   double values[2];
   const int64_t *p = a->data.coords[d->row], *q = b->data.coords[d->row];
   const int64_t places[2][2] = {{p[0], p[1]}, {q[0], q[1]}};
-  if (ncc_pair_source_read(source, d->row, &image, &tmpl) != NCC_OK ||
-      ncc_map_evaluate(search, &image, &tmpl, ncc_few_threads(), 2, places, values) != NCC_OK)
+  if (ncc_pair_source_read(source, d->row, &pixels) != NCC_OK ||
+      ncc_map_evaluate(search, &pixels, ncc_few_threads(), 2, places, values) != NCC_OK)
     return false;
   d->ncc_a = values[0];
   d->ncc_b = values[1];

@@ -91,11 +91,12 @@ static void print_kinds(FILE *stream, const ncc_forecast *forecast) {
       snprintf(part, sizeof part, " in parts of %" PRId64 "x%" PRId64, k->matched.image_rows, k->matched.image_cols);
     fprintf(stream,
             "%s %" PRId64 " pair%s: image %" PRId64 "x%" PRId64 "%s (%s), template %" PRId64 "x%" PRId64
-            " (%s), searched %" PRId64 "x%" PRId64 "%s, FFT %" PRId64 "x%" PRId64 "\n",
+            " (%s), searched %" PRId64 "x%" PRId64 "%s%s, FFT %" PRId64 "x%" PRId64 "\n",
             i == 0 ? "shapes  " : "        ", pairs, pairs == 1 ? "" : "s", g->image_rows, g->image_cols, part,
             ncc_dtype_name(k->image_dtype), g->template_rows, g->template_cols, ncc_dtype_name(k->template_dtype),
             g->search.y1 - g->search.y0, g->search.x1 - g->search.x0,
-            k->windows_vary ? " (the first pair; others differ)" : "", k->fft_rows, k->fft_cols);
+            k->windows_vary ? " (the first pair; others differ)" : "", k->masked ? ", masked" : "", k->fft_rows,
+            k->fft_cols);
   }
   if (others > 0)
     fprintf(stream, "         %" PRId64 " pairs of %d other geometries\n", others, forecast->n_kinds - SHOWN);
@@ -141,13 +142,13 @@ void ncc_dry_run_print(FILE *stream, const ncc_job_header *header, const ncc_for
 static json_t *kind(const ncc_forecast_kind *k) {
   const ncc_geometry *g = &k->kind->geometry;
   const ncc_rect *s = &g->search;
-  return json_pack("{s:I, s:[I,I], s:s, s:[I,I], s:s, s:[I,I,I,I], s:b, s:[I,I], s:f, s:f}", "pairs",
+  return json_pack("{s:I, s:[I,I], s:s, s:[I,I], s:s, s:[I,I,I,I], s:b, s:b, s:[I,I], s:f, s:f}", "pairs",
                    (json_int_t)k->pairs, "image", (json_int_t)g->image_rows, (json_int_t)g->image_cols, "image_dtype",
                    ncc_dtype_name(k->kind->image_dtype), "template", (json_int_t)g->template_rows,
                    (json_int_t)g->template_cols, "template_dtype", ncc_dtype_name(k->kind->template_dtype), "search",
                    (json_int_t)s->y0, (json_int_t)s->x0, (json_int_t)s->y1, (json_int_t)s->x1, "search_varies",
-                   (int)k->kind->windows_vary, "fft", (json_int_t)k->kind->fft_rows, (json_int_t)k->kind->fft_cols,
-                   "image_s", k->kind->cost.image_s, "pair_s", k->kind->cost.pair_s);
+                   (int)k->kind->windows_vary, "masked", (int)k->kind->masked, "fft", (json_int_t)k->kind->fft_rows,
+                   (json_int_t)k->kind->fft_cols, "image_s", k->kind->cost.image_s, "pair_s", k->kind->cost.pair_s);
 }
 
 static json_t *kinds(const ncc_forecast *forecast) {

@@ -85,8 +85,9 @@ cleanup:
   return status;
 }
 
-ncc_status ncc_pair_source_filter(ncc_pair_source *source, const ncc_search *search) {
-  const ncc_status status = ncc_input_filter(source->input, search);
+ncc_status ncc_pair_source_filter(ncc_pair_source *source, ncc_search *search, const ncc_mask_values *values) {
+  ncc_status status = ncc_input_filter(source->input, search, values);
+  if (status == NCC_OK) status = ncc_search_settle(search, ncc_catalog_masked(ncc_input_catalog(source->input)));
   ncc_input_threads(source->input, ncc_few_threads());
   return status;
 }
@@ -95,25 +96,29 @@ const ncc_catalog *ncc_pair_source_catalog(const ncc_pair_source *source) {
   return ncc_input_catalog(source->input);
 }
 
-static ncc_status read_object(ncc_pair_source *source, ncc_object_kind kind, int64_t index, ncc_array *out) {
+static ncc_status read_object(ncc_pair_source *source, ncc_object_kind kind, int64_t index, ncc_array *out,
+                              ncc_array *mask) {
   ncc_status status = NCC_OK;
   const ncc_object object = ncc_objects_get(objects_of(source, kind), index);
   if (source->indices[kind] != index) {
     source->indices[kind] = -1;
     free(source->pixels[kind]);
-    source->pixels[kind] = malloc((size_t)(object.rows * object.cols) * ncc_dtype_size(object.dtype));
+    source->pixels[kind] = malloc((size_t)ncc_object_bytes(&object));
     NCC_CHECK(source->pixels[kind], NCC_ERR_NOMEM, "no memory for %" PRId64 "x%" PRId64 " pixels", object.rows,
               object.cols);
     NCC_TRY(ncc_input_read(source->input, kind, index, source->pixels[kind]));
     source->indices[kind] = index;
   }
   *out = (ncc_array){source->pixels[kind], object.dtype, object.rows, object.cols, object.cols};
+  const size_t before = (size_t)(object.rows * object.cols) * ncc_dtype_size(object.dtype);
+  *mask = (ncc_array){NULL, NCC_U8, object.rows, object.cols, object.cols};
+  if (object.masked) mask->data = (const char *)source->pixels[kind] + before;
 
 cleanup:
   return status;
 }
 
-ncc_status ncc_pair_source_read(ncc_pair_source *source, int64_t row, ncc_array *image, ncc_array *tmpl) {
+ncc_status ncc_pair_source_read(ncc_pair_source *source, int64_t row, ncc_pair_pixels *pixels) {
   ncc_status status = NCC_OK;
   const ncc_catalog *catalog = ncc_input_catalog(source->input);
   NCC_CHECK(row >= 0 && row < catalog->n_pairs, NCC_ERR_INPUT, "%s: pair %" PRId64 " asked for, expected 0 to %" PRId64,
@@ -126,8 +131,8 @@ ncc_status ncc_pair_source_read(ncc_pair_source *source, int64_t row, ncc_array 
             pair[0]);
   NCC_CHECK(t >= 0, NCC_ERR_INPUT, "%s: /pairs row %" PRId64 ": template %" PRId64 " does not exist", catalog->path,
             row, pair[1]);
-  NCC_TRY(read_object(source, NCC_IMAGE, i, image));
-  NCC_TRY(read_object(source, NCC_TEMPLATE, t, tmpl));
+  NCC_TRY(read_object(source, NCC_IMAGE, i, &pixels->image, &pixels->image_mask));
+  NCC_TRY(read_object(source, NCC_TEMPLATE, t, &pixels->tmpl, &pixels->tmpl_mask));
 
 cleanup:
   return status;
@@ -147,13 +152,15 @@ int64_t ncc_pair_source_bin(const ncc_pair_source *source) {
   return source->bin;
 }
 
-ncc_status ncc_search_of_results(const char *path, const ncc_output_data *results, ncc_search *out) {
+ncc_status ncc_search_of_results(const char *path, const ncc_output_data *results, ncc_search *out,
+                                 ncc_mask_values *values_out) {
   typedef struct recorded_options {
     ncc_search search;
+    ncc_mask_values mask_values;
   } recorded_options;
   static const ncc_option rows[] = {
-      NCC_SEARCH_OPTION_ROWS(recorded_options, search){
-          .name = "quality", .kind = NCC_OPTION_FLAG, .offset = offsetof(recorded_options, search.quality)},
+      NCC_SEARCH_OPTION_ROWS(recorded_options, search) NCC_MASK_VALUE_OPTION_ROW(recorded_options, mask_values),
+      {.name = "quality", .kind = NCC_OPTION_FLAG, .offset = offsetof(recorded_options, search.quality)},
       {.name = NULL}};
   static const ncc_operand operands[] = {{NULL, 0, NULL}};
   static const ncc_command recorded = {.name = "result_options", .summary = "", .operands = operands, .options = rows};
@@ -172,8 +179,9 @@ ncc_status ncc_search_of_results(const char *path, const ncc_output_data *result
     status = NCC_ERR_INPUT;
     goto cleanup;
   }
-  ncc_search_settle(&values.search);
+  NCC_TRY(ncc_search_settle(&values.search, values.mask_values.n > 0));
   *out = values.search;
+  *values_out = values.mask_values;
 
 cleanup:
   free(text);

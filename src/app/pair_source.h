@@ -4,6 +4,7 @@
 
 #include "io/input/input.h"
 #include "io/output/load.h"
+#include "match/map.h"
 
 typedef struct ncc_pair_source ncc_pair_source;
 
@@ -20,16 +21,16 @@ void ncc_pair_source_close(ncc_pair_source **source);
 ncc_status ncc_pair_source_of_results(const ncc_output_data *results, const char *path, const char *root, bool pixels,
                                       ncc_pair_source **out);
 
-/** Pixels are filtered from now on, by the filters of `search`.
- *  @return NCC_OK; NCC_ERR_NOMEM. */
-ncc_status ncc_pair_source_filter(ncc_pair_source *source, const ncc_search *search);
+/** Pixels are masked by their values and filtered from now on. @param[in,out] search  settled; its filters are meant
+ *  @return NCC_OK; NCC_ERR_USAGE where search and masks do not agree; NCC_ERR_NOMEM. */
+ncc_status ncc_pair_source_filter(ncc_pair_source *source, ncc_search *search, const ncc_mask_values *values);
 
 const ncc_catalog *ncc_pair_source_catalog(const ncc_pair_source *source);
 
 /** Reads image and template of a row of /pairs; an image that was read for the last row is kept.
- *  @param[out] image, tmpl  valid until the next call.
+ *  @param[out] pixels  with masks where there are some; valid until the next call.
  *  @return NCC_OK; NCC_ERR_INPUT for a row without a pair or with unknown ids; NCC_ERR_UNREADABLE; NCC_ERR_NOMEM. */
-ncc_status ncc_pair_source_read(ncc_pair_source *source, int64_t row, ncc_array *image, ncc_array *tmpl);
+ncc_status ncc_pair_source_read(ncc_pair_source *source, int64_t row, ncc_pair_pixels *pixels);
 
 /** The name of an image or template; "" where it has none. Borrowed. */
 const char *ncc_pair_source_name(const ncc_pair_source *source, ncc_object_kind kind, int64_t id);
@@ -40,9 +41,10 @@ const char *ncc_pair_source_group(const ncc_pair_source *source, int64_t id);
 /** Pixels of the full resolution that a pixel of this input averages, in y and x each: 1, but for coarse levels. */
 int64_t ncc_pair_source_bin(const ncc_pair_source *source);
 
-/** The search options that results were made with.
+/** The search options that results were made with, and the values of pixels that were masked.
  *  @return NCC_OK; NCC_ERR_INPUT where they are not understood. */
-ncc_status ncc_search_of_results(const char *path, const ncc_output_data *results, ncc_search *out);
+ncc_status ncc_search_of_results(const char *path, const ncc_output_data *results, ncc_search *out,
+                                 ncc_mask_values *values);
 
 /** Cores that this process may use, from 1 to 16: commands that look at single pairs have no use for more. */
 int ncc_few_threads(void);

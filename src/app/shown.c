@@ -10,7 +10,8 @@
 #include "match/result.h"
 
 int ncc_shown_rank(uint8_t status) {
-  return status == NCC_PAIR_OK || status == NCC_PAIR_FLAT ? 2 : status == NCC_PAIR_UNCERTAIN ? 1 : 0;
+  if (status == NCC_PAIR_UNCERTAIN) return 1;
+  return ncc_result_has_peak(status) || status == NCC_PAIR_MASKED ? 2 : 0;
 }
 
 typedef struct ranked {
@@ -36,7 +37,7 @@ ncc_status ncc_shown_order(const ncc_output_data *data, int64_t **rows, int64_t 
   for (int64_t row = 0; row < data->n_pairs; row++) {
     if (data->pairs[row][0] == -1 || data->pairs[row][1] == -1) continue;
     const int rank = ncc_shown_rank(data->status[row]);
-    all[(*n)++] = (ranked){row, rank, rank > 0 ? data->peaks[row] : 0};
+    all[(*n)++] = (ranked){row, rank, ncc_result_has_peak(data->status[row]) ? data->peaks[row] : 0};
   }
   qsort(all, (size_t)*n, sizeof *all, compare_ranked);
   for (int64_t i = 0; i < *n; i++) (*rows)[i] = all[i].row;
@@ -51,6 +52,7 @@ ncc_result ncc_shown_result(const ncc_output_data *data, int64_t row) {
   r.y = data->coords[row][0];
   r.x = data->coords[row][1];
   r.peak = data->peaks[row];
+  r.overlap = (double)data->overlap[row];
   r.at_border = data->at_border[row];
   if (!data->subpixel) return r;
   r.subpixel_y = data->subpixel[row][0];
@@ -65,20 +67,14 @@ ncc_result ncc_shown_result(const ncc_output_data *data, int64_t row) {
   return r;
 }
 
-double ncc_shown_overlap(const ncc_array *image, const ncc_array *tmpl, const ncc_result *r) {
-  const ncc_geometry shapes = {
-      .image_rows = image->rows, .image_cols = image->cols, .template_rows = tmpl->rows, .template_cols = tmpl->cols};
-  if (r->y < 0) return NAN;
-  return (double)ncc_geometry_overlap_px(&shapes, r->y, r->x) / (double)(tmpl->rows * tmpl->cols);
-}
-
-ncc_status ncc_shown_map(const ncc_search *search, const ncc_catalog *catalog, int64_t row, const ncc_array *image,
-                         const ncc_array *tmpl, ncc_rect *predicted, const ncc_rect **window, ncc_map *out) {
+ncc_status ncc_shown_map(const ncc_search *search, const ncc_catalog *catalog, int64_t row,
+                         const ncc_pair_pixels *pixels, ncc_rect *predicted, const ncc_rect **window, ncc_map *out) {
   ncc_status status = NCC_OK;
+  const ncc_array *image = &pixels->image, *tmpl = &pixels->tmpl;
   *window = catalog->near ? predicted : catalog->windows ? &catalog->windows[row] : NULL;
   if (catalog->near)
     NCC_TRY(ncc_geometry_near(search, catalog->near[row], image->rows, image->cols, tmpl->rows, tmpl->cols, predicted));
-  NCC_TRY(ncc_map_create(search, *window, image, tmpl, ncc_few_threads(), out));
+  NCC_TRY(ncc_map_create(search, *window, pixels, ncc_few_threads(), out));
 
 cleanup:
   if (status != NCC_OK) ncc_error_prefix("%s: pair %" PRId64, catalog->path, row);

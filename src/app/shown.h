@@ -17,14 +17,11 @@ ncc_status ncc_shown_order(const ncc_output_data *data, int64_t **rows, int64_t 
 /** The result of a row. */
 ncc_result ncc_shown_result(const ncc_output_data *data, int64_t row);
 
-/** The fraction of the template inside the image at the match; NaN without one. */
-double ncc_shown_overlap(const ncc_array *image, const ncc_array *tmpl, const ncc_result *result);
-
 /** The NCC map of a row, where the row was searched.
  *  @param[out] predicted  what `window` points to where the input has predictions.
  *  @param[out] window     `predicted`, one of the catalog's, or NULL.
  *  @return as ncc_map_create(), with file and row in the message. */
-ncc_status ncc_shown_map(const ncc_search *search, const ncc_catalog *catalog, int64_t row, const ncc_array *image,
-                         const ncc_array *tmpl, ncc_rect *predicted, const ncc_rect **window, ncc_map *out);
+ncc_status ncc_shown_map(const ncc_search *search, const ncc_catalog *catalog, int64_t row,
+                         const ncc_pair_pixels *pixels, ncc_rect *predicted, const ncc_rect **window, ncc_map *out);
 
 #endif

@@ -59,6 +59,7 @@ static const struct {
     FIELD(ncc_result, second_x),
     FIELD(ncc_result, second_peak),
     FIELD(ncc_result, angle),
+    FIELD(ncc_result, overlap),
     FIELD(ncc_result, status),
     FIELD(ncc_result, at_border),
     STRUCT(ncc_peak),

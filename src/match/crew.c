@@ -88,7 +88,9 @@ void ncc_crew_dismiss(ncc_crew *crew) {
 static int64_t group_bytes(const ncc_crew *crew, const ncc_group *group) {
   int64_t most = 0;
   const ncc_array *image = group->image, *last = NULL;
-  if (group->image_mask || group->template_masks) return 0;
+  ncc_search search = crew->search;
+  const bool masked = group->image_mask || group->template_masks;
+  if (masked) search.min_overlap = 0;
   for (int64_t i = 0; i < group->n; i++) {
     ncc_geometry g;
     const ncc_array *tmpl = &group->templates[i];
@@ -97,9 +99,9 @@ static int64_t group_bytes(const ncc_crew *crew, const ncc_group *group) {
         (!window || memcmp(window, window - 1, sizeof *window) == 0))
       continue;
     last = tmpl;
-    if (ncc_geometry_create(&crew->search, window, image->rows, image->cols, tmpl->rows, tmpl->cols, &g) != NCC_OK)
+    if (ncc_geometry_create(&search, window, image->rows, image->cols, tmpl->rows, tmpl->cols, &g) != NCC_OK)
       continue;  // invalid, which is soon said
-    const int64_t bytes = ncc_crew_pair_bytes(&crew->search, crew->members, &g);
+    const int64_t bytes = ncc_crew_pair_bytes(&crew->search, crew->members, masked, &g);
     if (bytes == 0) return 0;
     most = ncc_max(most, bytes);
   }
@@ -174,8 +176,10 @@ static void crew_item(void *context, int64_t item, int thread) {
   if (has_failed(run)) return;
   const ncc_group part = {.image_key = job->serial,
                           .image = g->image,
+                          .image_mask = g->image_mask,
                           .n = job->to - job->from,
                           .templates = g->templates + job->from,
+                          .template_masks = g->template_masks ? g->template_masks + job->from : NULL,
                           .around = g->around ? g->around + job->from : NULL,
                           .windows = g->windows ? g->windows + job->from : NULL,
                           .results = g->results + job->from,

@@ -172,3 +172,18 @@ ncc_evaluation ncc_evaluate_overlap(ncc_pool *pool, ncc_overlap_row *rows, const
   out.ssd_tmpl = out.ssd_tmpl / job.t.boost / job.t.boost;
   return out;
 }
+
+double ncc_valid_overlap(const ncc_prepared *image, const ncc_prepared *tmpl, int64_t y, int64_t x) {
+  const ncc_array *of = &image->pixels, *by = &tmpl->pixels;
+  const int64_t rows = ncc_overlap(of->rows, by->rows, y), cols = ncc_overlap(of->cols, by->cols, x);
+  if (!image->valid && !tmpl->valid) return (double)(rows * cols) / ((double)by->rows * (double)by->cols);
+  overlap_job job = {0};
+  job.t = (operand){tmpl, ncc_overlap_first(by->rows, y), ncc_overlap_first(by->cols, x), 0, 1};
+  job.w = (operand){image, y - (by->rows - 1) + job.t.y, x - (by->cols - 1) + job.t.x, 0, 1};
+  int64_t n = 0;
+  for (int64_t row = 0; row < rows; row++) {
+    const uint8_t *w = valid_at(&job.w, row, 0), *t = valid_at(&job.t, row, 0);
+    for (int64_t i = 0; i < cols; i++) n += (!w || w[i]) && (!t || t[i]);
+  }
+  return (double)n / (double)tmpl->n_valid;
+}

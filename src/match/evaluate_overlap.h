@@ -25,4 +25,7 @@ typedef struct ncc_overlap_row {
 ncc_evaluation ncc_evaluate_overlap(ncc_pool *pool, ncc_overlap_row *rows, const ncc_prepared *image,
                                     const ncc_prepared *tmpl, int64_t y, int64_t x);
 
+/** The fraction of the template's valid pixels that lie on valid pixels of the image, at least one of which does. */
+double ncc_valid_overlap(const ncc_prepared *image, const ncc_prepared *tmpl, int64_t y, int64_t x);
+
 #endif

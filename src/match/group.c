@@ -1,5 +1,6 @@
 /** A group of templates on one image: prepares pixels, lets the engine propose, has the judge decide, and gives every
  * pair its status. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "filter/masking.h"
+#include "match/evaluate_overlap.h"
 #include "match/judge.h"
 #include "match/masked.h"
 #include "match/matcher.h"
@@ -56,7 +59,8 @@ void ncc_matcher_finish(ncc_matcher *m, const ncc_geometry *g, ncc_result *resul
 }
 
 /** A pair has all that is asked for, or an angle of it is tried. */
-static void conclude(ncc_matcher *m, const ncc_geometry *g, ncc_result *result) {
+static void conclude(ncc_matcher *m, const ncc_prepared *tmpl, const ncc_geometry *g, ncc_result *result) {
+  result->overlap = result->y >= 0 ? ncc_valid_overlap(&m->image, tmpl, result->y, result->x) : NAN;
   if (m->turning.trying)
     ncc_turning_note(m, result);
   else
@@ -69,7 +73,7 @@ static ncc_status complete(ncc_matcher *m, const ncc_task *task, ncc_proposal *p
   ncc_status status = NCC_OK;
   if (!m->turning.trying && ncc_result_has_peak(result->status))
     NCC_TRY(ncc_answer_more(&m->answerer, task, proposal, result, peaks_of(m, index)));
-  conclude(m, task->geometry, result);
+  conclude(m, task->tmpl, task->geometry, result);
 
 cleanup:
   return status;
@@ -170,20 +174,20 @@ ncc_status ncc_matcher_check_key(const ncc_matcher *m, int64_t key, const ncc_ar
 ncc_status ncc_matcher_filter(ncc_matcher *m, const ncc_array *in, const ncc_array *mask, ncc_buffer *buffer,
                               ncc_array *pixels) {
   ncc_status status = NCC_OK;
-  ncc_prepared filled = {0};
+  const ncc_search *s = &m->search;
+  uint8_t *valid = NULL;
   *pixels = *in;
-  if (m->search.n_filters == 0 || !in->data) return NCC_OK;
+  if (s->n_filters == 0 || !in->data) return NCC_OK;
   NCC_TRY(ncc_buffer_reserve(buffer, in->rows * in->cols * (int64_t)sizeof(float), "filtered pixels"));
-  const ncc_array *seen = in;
-  if (mask && mask->data) {
-    NCC_TRY(ncc_prepared_create_masked(m->pool, in, mask, false, &filled));
-    seen = &filled.pixels;
-  }
-  NCC_TRY(ncc_filter_apply(m->pool, m->search.filters, m->search.n_filters, seen, &m->filter_scratch, buffer->data));
+  NCC_TRY(ncc_mask_take(mask, in, &valid));
+  if (valid)
+    NCC_TRY(ncc_filter_apply_masked(m->pool, s->filters, s->n_filters, in, valid, &m->filter_scratch, buffer->data));
+  else
+    NCC_TRY(ncc_filter_apply(m->pool, s->filters, s->n_filters, in, &m->filter_scratch, buffer->data));
   *pixels = (ncc_array){buffer->data, NCC_F32, in->rows, in->cols, in->cols};
 
 cleanup:
-  ncc_prepared_clear(&filled);
+  free(valid);
   return status;
 }
 
@@ -227,11 +231,11 @@ bool ncc_matcher_settle(const ncc_matcher *m, const ncc_prepared *tmpl, const nc
   return true;
 }
 
-/** Whether there is room for a pair that all threads do together, and `more` bytes; a crew may have to go. */
-static ncc_status check_memory(ncc_matcher *m, const ncc_geometry *g, int64_t more) {
+/** Whether there is room for a pair that all threads do together; a crew may have to go. */
+static ncc_status check_memory(ncc_matcher *m, const ncc_geometry *g, bool masked) {
   const int64_t limit = m->config.memory_bytes;
   if (limit <= 0) return NCC_OK;
-  const int64_t bytes = ncc_pair_bytes(&m->search, m->answerer.engine, m->config.threads, g) + more;
+  const int64_t bytes = ncc_pair_bytes(&m->search, m->answerer.engine, m->config.threads, masked, g);
   if (bytes > limit)
     return ncc_error_set(NCC_ERR_MEMORY_LIMIT,
                          "an image of %lldx%lld with a template of %lldx%lld needs %s, the limit is %s",
@@ -255,12 +259,17 @@ static ncc_status match_masked_pair(ncc_matcher *m, const ncc_run *r, int64_t in
     NCC_TRY(engine->match(m->answerer.state, &m->search, g, &m->image_pixels, m->image_mask, pixels, mask, result,
                           peaks_of(m, index)));
   } else if (!settled || result->status == NCC_PAIR_FLAT) {
-    NCC_TRY(check_memory(m, g, ncc_masked_bytes(g)));
+    NCC_TRY(check_memory(m, g, true));
+    if (engine != ncc_engine_cpu()) {
+      m->counters.cpu_fallback++;
+      if (!m->device_message[0])
+        snprintf(m->device_message, sizeof m->device_message, "the GPU engine knows no masked pixels");
+    }
     NCC_TRY(ncc_answer_masked(&m->answerer, &task, proposal, result));
     NCC_TRY(complete(m, &task, proposal, index, result));
     return NCC_OK;
   }
-  conclude(m, g, result);
+  conclude(m, tmpl, g, result);
 
 cleanup:
   return status;
@@ -280,13 +289,13 @@ ncc_status ncc_matcher_add(ncc_matcher *m, const ncc_run *r, int64_t index, cons
   const ncc_task task = {&m->image, m->image_serial, r->image_stays, tmpl, &r->geometry, false};
   if (r->nothing_left) {
     *result = ncc_result_none(NCC_PAIR_INVALID);
-    conclude(m, &r->geometry, result);
+    conclude(m, tmpl, &r->geometry, result);
   } else if (ncc_matcher_settle(m, tmpl, &r->geometry, result)) {
     NCC_TRY(complete(m, &task, NULL, index, result));
   } else if (engine->match) {
     NCC_TRY(engine->match(m->answerer.state, &m->search, &r->geometry, &m->image_pixels, NULL, pixels, NULL, result,
                           peaks_of(m, index)));
-    conclude(m, &r->geometry, result);
+    conclude(m, tmpl, &r->geometry, result);
   } else {
     m->indices[*filled] = index;
     m->tasks[*filled] = task;
@@ -317,7 +326,7 @@ cleanup:
 
 static ncc_status match_run(ncc_matcher *m, ncc_run *r, const ncc_array *templates) {
   ncc_status status = NCC_OK;
-  NCC_TRY(check_memory(m, &r->geometry, 0));
+  NCC_TRY(check_memory(m, &r->geometry, false));
   NCC_TRY(ncc_evaluator_reserve(m->answerer.evaluator, r->geometry.template_rows));
   const ncc_engine_ops *engine = m->answerer.engine;
   const int batch = engine->batch ? engine->batch(m->answerer.state, &r->geometry) : 1;

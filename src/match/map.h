@@ -8,8 +8,13 @@ typedef struct ncc_map {
   ncc_geometry geometry; /**< what was searched */
   int64_t rows, cols;    /**< of geometry.search */
   double *values;        /**< [rows, cols], owned: the NCC at full position (search.y0 + row, search.x0 + col);
-                              NaN where not searched (min_overlap) */
+                              NaN where not searched (min_overlap, masks) */
 } ncc_map;
+
+/** A pair's pixels, filtered already. Borrowed; `data` of masks NULL: nothing is masked, of pixels: never NULL. */
+typedef struct ncc_pair_pixels {
+  ncc_array image, tmpl, image_mask, tmpl_mask;
+} ncc_pair_pixels;
 
 /** Computes the NCC at every searched position.
  *
@@ -19,20 +24,19 @@ typedef struct ncc_map {
  *  Collective: no.  Deterministic.
  *  @param[in]  search   what is searched; `quality` and filters are not looked at: pixels are as given.
  *  @param[in]  window   the pair's search window, or NULL.
- *  @param[in]  image, tmpl  borrowed; data not NULL.
  *  @param[in]  threads  that compute, at least 1.
  *  @param[out] out      freed by ncc_map_clear().
  *  @return NCC_OK; NCC_ERR_SHAPE where nothing is left to search; NCC_ERR_INPUT for NaN or Inf in the pixels;
  *          NCC_ERR_NOMEM. */
-ncc_status ncc_map_create(const ncc_search *search, const ncc_rect *window, const ncc_array *image,
-                          const ncc_array *tmpl, int threads, ncc_map *out);
+ncc_status ncc_map_create(const ncc_search *search, const ncc_rect *window, const ncc_pair_pixels *pixels, int threads,
+                          ncc_map *out);
 void ncc_map_clear(ncc_map *map);
 
 /** The NCC at n positions of one pair, as the judge has it.
  *  @param[in]  positions  [n] (y, x), full coordinates; a position outside the full correlation gets NaN.
  *  @param[out] values     [n]; 0 where the window or the template is flat or the response is below eps.
  *  @return as ncc_map_create(). */
-ncc_status ncc_map_evaluate(const ncc_search *search, const ncc_array *image, const ncc_array *tmpl, int threads,
-                            int64_t n, const int64_t (*positions)[2], double *values);
+ncc_status ncc_map_evaluate(const ncc_search *search, const ncc_pair_pixels *pixels, int threads, int64_t n,
+                            const int64_t (*positions)[2], double *values);
 
 #endif

@@ -76,7 +76,8 @@ static void choose_size(const ncc_geometry *g, int64_t *rows, int64_t *cols) {
 int64_t ncc_masked_bytes(const ncc_geometry *g) {
   int64_t rows, cols;
   choose_size(g, &rows, &cols);
-  return (2 * PLANES + SUMS) * 8 * rows * 2 * (cols / 2 + 1);
+  const int64_t pixels = g->image_rows * g->image_cols + g->template_rows * g->template_cols;
+  return (2 * PLANES + SUMS) * 8 * rows * 2 * (cols / 2 + 1) + pixels * (int64_t)(1 + sizeof(double));
 }
 
 /** Fills the planes of an operand with what lies in `part`; of templates reversed, so that a product correlates. */
@@ -209,9 +210,16 @@ static double ssd_of(double s, double q, double n, double s_error, double q_erro
   return q - s * s / n;
 }
 
-/** Considers a position whose sums are known within the errors. */
-static void consider(const ncc_masked *m, const errors *e, double eps, int64_t y, int64_t x, const double sums[SUMS],
-                     ncc_proposal *out, _Atomic double *best) {
+/** What the sums of a position come to. */
+typedef struct position {
+  bool flat;   // the window surely is
+  bool known;  // the moments are, on both sides
+  double numerator, error;
+  double least, product;  // of ssd of window and template
+  double slack;           // of the product, relative, on each side; where it is known
+} position;
+
+static position find_position(const ncc_masked *m, const errors *e, const double sums[SUMS]) {
   const double n = sums[N];
   double s = sums[S], q = sums[Q], s_error = e->of[S], q_error = e->of[Q], w_error, t_error;
   if (m->integers && s_error < 0.4 && q_error < 0.4) {
@@ -222,38 +230,43 @@ static void consider(const ncc_masked *m, const errors *e, double eps, int64_t y
   const bool exact = q_error == 0 && n * q < 0x1p52 && s * s < 0x1p52;
   const double w = ssd_of(s, q, n, s_error, q_error, &w_error);
   const double t = ssd_of(sums[U], sums[V], n, e->of[U], e->of[V], &t_error);
-  const ncc_bounds bounds = {.inv_norm = 1, .to_evaluation = 1};
-  if (exact && n * q == s * s) {
-    ncc_proposal_consider(out, &bounds, y, x, 0, 0, best);
-    return;
-  }
-  const double numerator = sums[P] - s * sums[U] / n;
-  const double error = e->of[P] + (fabs(s) * e->of[U] + fabs(sums[U]) * s_error + s_error * e->of[U]) / n +
-                       0x1p-50 * (fabs(sums[P]) + fabs(s * sums[U]) / n);
   const double w_least = w - w_error, t_least = t - t_error;
-  const bool known = w_least > WELL_ABOVE * w_error && t_least > WELL_ABOVE * t_error && w_least > 0 && t_least > 0;
-  const double slack = known ? w_error / w_least + t_error / t_least + 1e-14 : 0;
-  const double eps2 = eps * eps, product = w * t;
-  const bool sure = known && product > eps2 * (1 + 4 * slack);
-  ncc_bounds b = {.error = error, .inv_norm = 1, .relative_slack = slack, .absolute_slack = 1e-15, .to_evaluation = 1};
-  if (known && eps > 0) {
-    b.zero_lo = eps2 * (1 - 4 * slack);
-    b.zero_hi = eps2 * (1 + 4 * slack);
-  }
-  const double least = w_least > 0 && t_least > 0 ? w_least * t_least : 0;
-  out->error = fmax(out->error, 4 * error);
-  ncc_proposal_consider(out, &b, y, x, numerator, sure || known ? product : -fmax(least, 1e-300), best);
+  position p = {.flat = exact && n * q == s * s, .product = w * t};
+  p.known = w_least > WELL_ABOVE * w_error && t_least > WELL_ABOVE * t_error && w_least > 0 && t_least > 0;
+  p.numerator = sums[P] - s * sums[U] / n;
+  p.error = e->of[P] + (fabs(s) * e->of[U] + fabs(sums[U]) * s_error + s_error * e->of[U]) / n +
+            0x1p-50 * (fabs(sums[P]) + fabs(s * sums[U]) / n);
+  p.least = w_least > 0 && t_least > 0 ? w_least * t_least : 0;
+  p.slack = p.known ? w_error / w_least + t_error / t_least + 1e-14 : 0;
+  return p;
 }
 
-ncc_status ncc_masked_propose(ncc_masked *m, const ncc_task *task, double min_overlap, ncc_proposal *out, int64_t *y,
-                              int64_t *x) {
+/** Considers a position for a proposal. */
+static void consider(const position *p, double eps, int64_t y, int64_t x, ncc_proposal *out, _Atomic double *best) {
+  const double eps2 = eps * eps;
+  ncc_bounds b = {.inv_norm = 1, .to_evaluation = 1};
+  if (p->flat) {
+    ncc_proposal_consider(out, &b, y, x, 0, 0, best);
+    return;
+  }
+  b.error = p->error;
+  b.relative_slack = p->slack;
+  b.absolute_slack = 1e-15;
+  if (p->known && eps > 0) {
+    b.zero_lo = eps2 * (1 - 4 * p->slack);
+    b.zero_hi = eps2 * (1 + 4 * p->slack);
+  }
+  out->error = fmax(out->error, 4 * p->error);
+  ncc_proposal_consider(out, &b, y, x, p->numerator, p->known ? p->product : -fmax(p->least, 1e-300), best);
+}
+
+/** Is given every position that has enough valid pixels, in row-major order. */
+typedef void (*take_position)(void *context, int64_t y, int64_t x, const position *p);
+
+static ncc_status walk(ncc_masked *m, const ncc_task *task, double min_overlap, take_position take, void *context) {
   ncc_status status = NCC_OK;
   const ncc_geometry *g = task->geometry;
   const double n_tmpl = (double)task->tmpl->n_valid;
-  const double eps = m->context->eps * task->image->scale * task->tmpl->scale;
-  _Atomic double best = -2;
-  *y = *x = -1;
-  ncc_proposal_reset(out);
   if (!task->again) NCC_TRY(make_sums(m, task));
   const double points = (double)m->rows * (double)m->cols;
   const errors e = find_errors(m);
@@ -267,15 +280,62 @@ ncc_status ncc_masked_propose(ncc_masked *m, const ncc_task *task, double min_ov
         for (int i = 0; i < SUMS; i++) sums[i] = ((const double *)m->sums[i].data)[at] / points;
         sums[N] = nearbyint(sums[N]);
         if (!ncc_masked_enough(sums[N], n_tmpl, min_overlap)) continue;
-        if (*y < 0) {
-          *y = row;
-          *x = col;
-        }
-        consider(m, &e, eps, row, col, sums, out, &best);
+        const position p = find_position(m, &e, sums);
+        take(context, row, col, &p);
       }
   }
+
+cleanup:
+  return status;
+}
+
+typedef struct proposing {
+  ncc_proposal *out;
+  _Atomic double best;
+  double eps;
+  int64_t *y, *x;
+} proposing;
+
+static void propose_position(void *context, int64_t y, int64_t x, const position *p) {
+  proposing *to = context;
+  if (*to->y < 0) {
+    *to->y = y;
+    *to->x = x;
+  }
+  consider(p, to->eps, y, x, to->out, &to->best);
+}
+
+ncc_status ncc_masked_propose(ncc_masked *m, const ncc_task *task, double min_overlap, ncc_proposal *out, int64_t *y,
+                              int64_t *x) {
+  ncc_status status = NCC_OK;
+  proposing to = {out, -2, m->context->eps * task->image->scale * task->tmpl->scale, y, x};
+  *y = *x = -1;
+  ncc_proposal_reset(out);
+  NCC_TRY(walk(m, task, min_overlap, propose_position, &to));
   NCC_TRY(ncc_proposal_finish(out));
 
 cleanup:
   return status;
+}
+
+typedef struct showing {
+  const ncc_masked_viewer *viewer;
+  double eps;
+} showing;
+
+static void show_position(void *context, int64_t y, int64_t x, const position *p) {
+  const showing *s = context;
+  const double response = sqrt(fmax(p->product, 0));
+  const bool near_eps = s->eps > 0 && fabs(response - s->eps) <= 1e-9 * s->eps;
+  double value = NAN;
+  if (p->flat || (p->known && !near_eps && response < s->eps))
+    value = 0;
+  else if (p->known && !near_eps && p->error + p->slack * response <= s->viewer->open * response)
+    value = fmin(1, fmax(-1, p->numerator / response));
+  s->viewer->show(s->viewer->context, y, x, value);
+}
+
+ncc_status ncc_masked_view(ncc_masked *m, const ncc_task *task, double min_overlap, const ncc_masked_viewer *viewer) {
+  showing s = {viewer, m->context->eps * task->image->scale * task->tmpl->scale};
+  return walk(m, task, min_overlap, show_position, &s);
 }

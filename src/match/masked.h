@@ -26,4 +26,16 @@ int64_t ncc_masked_bytes(const ncc_geometry *g);
 ncc_status ncc_masked_propose(ncc_masked *masked, const ncc_task *task, double min_overlap, ncc_proposal *out,
                               int64_t *y, int64_t *x);
 
+/** Whoever wants to see the NCC everywhere. */
+typedef struct ncc_masked_viewer {
+  double open; /**< how much of a value bounds may leave open */
+  /** Is given every position with enough valid pixels; NaN: more is left open. */
+  void (*show)(void *context, int64_t y, int64_t x, double ncc);
+  void *context;
+} ncc_masked_viewer;
+
+/** @return as ncc_masked_propose(). */
+ncc_status ncc_masked_view(ncc_masked *masked, const ncc_task *task, double min_overlap,
+                           const ncc_masked_viewer *viewer);
+
 #endif

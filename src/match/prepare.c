@@ -12,6 +12,7 @@
 #include "base/arithmetic.h"
 #include "base/array.h"
 #include "base/error.h"
+#include "filter/masking.h"
 #include "match/kernels/kernels.h"
 
 enum { ROWS_PER_ITEM = 32, SEGMENT = 1024, GATHERED_BYTES = 4096 };
@@ -127,17 +128,6 @@ static row_moments all_moments(ncc_pool *pool, moments_job *job, double c) {
   return total;
 }
 
-/** A power of two that brings extreme float64 pixels to where squares and their sums are safe; 1 otherwise.
- *  They are real: pictures computed or filtered in float64 fall off like a Gaussian, whose tail is 1e-170 28 sigma out.
- *  A template cut there is not flat, though its squares are 0 in float64. It costs nothing, being one of the factors
- *  that pixels are multiplied with anyway. */
-static double safe_scale(double lo, double hi) {
-  double largest = fmax(fabs(lo), fabs(hi));
-  int exponent = largest > 0 ? ilogb(largest) : 0;
-  if (abs(exponent) <= 256) return 1.0;
-  return ldexp(1.0, exponent < -1000 ? 1000 : -exponent);  // 2^1000 lifts the smallest denormal far enough
-}
-
 /** Rounds to 12 significant bits: sums of integers and of float32 pixels about such a centre are exact, so that a pixel
  *  that equals the mean normalises to exactly 0, as the zeros outside the image do. */
 static double few_bits(double c) {
@@ -157,7 +147,7 @@ static ncc_status find_moments(ncc_pool *pool, ncc_prepared *p) {
     row_moments total = all_moments(pool, &job, 0);
     p->finite = total.bad == 0;
     if (!p->finite) goto cleanup;
-    p->scale = safe_scale(total.lo, total.hi);
+    p->scale = ncc_safe_scale(total.lo, total.hi);
   }
   row_moments middle;
   row_moments_get(&job, p->pixels.rows / 2, &middle);
@@ -214,80 +204,55 @@ cleanup:
   return status;
 }
 
-/** Takes the mask over, and makes the float64 copy. */
-static ncc_status take_mask(const ncc_array *mask, ncc_prepared *p) {
-  ncc_status status = NCC_OK;
+/** Makes the float64 copy. */
+static ncc_status copy_pixels(ncc_prepared *p) {
   const int64_t rows = p->pixels.rows, cols = p->pixels.cols;
-  const ncc_kernels *kernels = ncc_kernels_get();
-  double *row = malloc((size_t)cols * sizeof *row);
-  p->valid = malloc((size_t)(rows * cols));
   p->normalised = malloc((size_t)(rows * cols) * sizeof *p->normalised);
-  NCC_CHECK(row && p->valid && p->normalised, NCC_ERR_NOMEM, "out of memory for a mask of %lldx%lld pixels",
-            (long long)rows, (long long)cols);
-  p->n_valid = 0;
-  for (int64_t y = 0; y < rows; y++) {
-    kernels->to_f64(p->pixels.dtype, ncc_array_at(&p->pixels, y, 0), cols, p->normalised + y * cols);
-    kernels->to_f64(mask->dtype, ncc_array_at(mask, y, 0), cols, row);
-    for (int64_t x = 0; x < cols; x++) p->n_valid += p->valid[y * cols + x] = row[x] != 0;
-  }
+  if (!p->normalised)
+    return ncc_error_set(NCC_ERR_NOMEM, "out of memory for masked pixels of %lldx%lld", (long long)rows,
+                         (long long)cols);
+  for (int64_t y = 0; y < rows; y++)
+    ncc_kernels_get()->to_f64(p->pixels.dtype, ncc_array_at(&p->pixels, y, 0), cols, p->normalised + y * cols);
   p->narrow = p->pixels.dtype == NCC_U8 || p->pixels.dtype == NCC_I8;
   p->pixels = (ncc_array){p->normalised, NCC_F64, rows, cols, cols};
-
-cleanup:
-  free(row);
-  return status;
-}
-
-/** Sums of v * scale - c and its square over the valid pixels, in order. */
-static void valid_sums(const ncc_prepared *p, double c, double *s, double *q) {
-  double s_lost = 0, q_lost = 0;
-  *s = *q = 0;
-  for (int64_t i = 0; i < p->pixels.rows * p->pixels.cols; i++) {
-    if (!p->valid[i]) continue;
-    const double d = p->normalised[i] * p->scale - c;
-    ncc_add_exactly(s, &s_lost, d);
-    ncc_add_exactly(q, &q_lost, d * d);
-  }
-  *s += s_lost;
-  *q += q_lost;
+  return NCC_OK;
 }
 
 /** Moments over the valid pixels; the masked ones become their mean. */
 static void find_valid_moments(ncc_prepared *p) {
-  const int64_t pixels = p->pixels.rows * p->pixels.cols;
-  const double n = (double)p->n_valid;
-  double s, q, lo = INFINITY, hi = -INFINITY;
-  p->finite = true;
-  for (int64_t i = 0; i < pixels; i++) {
-    if (!p->valid[i]) continue;
-    p->finite &= isfinite(p->normalised[i]) != 0;
-    lo = fmin(lo, p->normalised[i]);
-    hi = fmax(hi, p->normalised[i]);
-  }
-  if (p->n_valid == 0) lo = hi = 0;
-  p->scale = p->finite ? safe_scale(lo, hi) : 1;
-  p->lo = lo * p->scale;
-  p->hi = hi * p->scale;
-  p->flat = lo == hi;
-  p->mean = p->lo;
-  p->rest = p->ssd = 0;
-  if (p->finite && !p->flat) {
-    valid_sums(p, p->lo, &s, &q);
-    p->mean = p->lo + s / n;
-    valid_sums(p, p->mean, &s, &q);
-    p->rest = s / n;
-    p->ssd = fmax(q - s * s / n, 0);
-  }
-  for (int64_t i = 0; i < pixels; i++)
-    if (!p->valid[i]) p->normalised[i] = p->mean / p->scale;
+  const ncc_valid_moments m = ncc_masked_fill(p->pixels.rows * p->pixels.cols, p->normalised, p->valid);
+  p->n_valid = m.n;
+  p->finite = m.finite;
+  p->flat = m.flat;
+  p->scale = m.scale;
+  p->lo = m.lo;
+  p->hi = m.hi;
+  p->mean = m.mean;
+  p->rest = m.rest;
+  p->ssd = m.ssd;
+}
+
+ncc_status ncc_mask_take(const ncc_array *mask, const ncc_array *of, uint8_t **valid) {
+  const int64_t pixels = of->rows * of->cols;
+  *valid = NULL;
+  if (!mask || !mask->data || !of->data) return NCC_OK;
+  *valid = malloc((size_t)pixels);
+  if (!*valid)
+    return ncc_error_set(NCC_ERR_NOMEM, "out of memory for a mask of %lldx%lld pixels", (long long)of->rows,
+                         (long long)of->cols);
+  if (ncc_mask_read(mask, *valid) < pixels) return NCC_OK;
+  free(*valid);
+  *valid = NULL;
+  return NCC_OK;
 }
 
 ncc_status ncc_prepared_create_masked(ncc_pool *pool, const ncc_array *array, const ncc_array *mask, bool normalize,
                                       ncc_prepared *out) {
   ncc_status status = NCC_OK;
-  if (!mask || !mask->data || !array->data) return ncc_prepared_create(pool, array, normalize, out);
   *out = (ncc_prepared){.pixels = *array, .scale = 1};
-  NCC_TRY(take_mask(mask, out));
+  NCC_TRY(ncc_mask_take(mask, array, &out->valid));
+  if (!out->valid) return ncc_prepared_create(pool, array, normalize, out);
+  NCC_TRY(copy_pixels(out));
   find_valid_moments(out);
   if (normalize && out->finite) {
     const double deviation = out->n_valid > 0 ? sqrt(out->ssd / (double)out->n_valid) : 0;

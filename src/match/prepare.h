@@ -26,7 +26,12 @@ typedef struct ncc_prepared {
  *  @param[out] out    freed by ncc_prepared_clear(). Missing and non-finite pixels are no error: see the fields.
  *  @return NCC_OK; NCC_ERR_NOMEM. */
 ncc_status ncc_prepared_create(ncc_pool *pool, const ncc_array *array, bool normalize, ncc_prepared *out);
-/** The same where pixels are masked. @param[in] mask  of the array's shape, not zero: valid; data NULL: all are. */
+
+/** Which pixels of an array a mask leaves. @param[in] mask  of the array's shape, not zero: valid; NULL, or data NULL:
+ *  all are. @param[out] valid  malloc'd [rows, cols], 1: valid; NULL where all are. @return NCC_OK; NCC_ERR_NOMEM. */
+ncc_status ncc_mask_take(const ncc_array *mask, const ncc_array *of, uint8_t **valid);
+
+/** ncc_prepared_create() where pixels are masked. @param[in] mask  as for ncc_mask_take(). */
 ncc_status ncc_prepared_create_masked(ncc_pool *pool, const ncc_array *array, const ncc_array *mask, bool normalize,
                                       ncc_prepared *out);
 void ncc_prepared_clear(ncc_prepared *prepared);

@@ -19,6 +19,7 @@ static inline ncc_result ncc_result_none(ncc_pair_status status) {
                       .second_x = -1,
                       .second_peak = NAN,
                       .angle = NAN,
+                      .overlap = NAN,
                       .status = (uint8_t)status};
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <float.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,7 @@ void ncc_crop_format(const void *target, char *text, size_t text_bytes) {
 
 /* A value of ncc_search that nobody has given: what it is depends on other options, and on the input. */
 #define UNDECIDED (-1)
+#define OUTSIDE_UNDECIDED ((ncc_outside)UNDECIDED)
 
 static const double overlap_of[] = {[NCC_OUTSIDE_ZERO] = 0, [NCC_OUTSIDE_IGNORE] = 0.3};
 
@@ -63,16 +65,16 @@ bool ncc_min_overlap_parse(const char *text, void *target) {
 
 void ncc_min_overlap_format(const void *target, char *text, size_t text_bytes) {
   ncc_search search = *(const ncc_search *)target;
-  ncc_search_settle(&search);
+  ncc_search_settle(&search, false);
   ncc_double_format(search.min_overlap, text, text_bytes);
 }
 
 bool ncc_outside_parse(const char *text, void *target) {
   ncc_search *search = target;
   const bool ignore = strcmp(text, "ignore") == 0;
-  search->outside = ignore ? NCC_OUTSIDE_IGNORE : NCC_OUTSIDE_ZERO;
-  if (strcmp(text, "default") != 0) return ignore || strcmp(text, "zero") == 0;
-  return true;
+  const bool undecided = strcmp(text, "default") == 0;
+  search->outside = ignore ? NCC_OUTSIDE_IGNORE : undecided ? OUTSIDE_UNDECIDED : NCC_OUTSIDE_ZERO;
+  return ignore || undecided || strcmp(text, "zero") == 0;
 }
 
 void ncc_outside_format(const void *target, char *text, size_t text_bytes) {
@@ -81,8 +83,43 @@ void ncc_outside_format(const void *target, char *text, size_t text_bytes) {
   snprintf(text, text_bytes, "%s", search->outside == NCC_OUTSIDE_IGNORE ? "ignore" : "");
 }
 
-void ncc_search_settle(ncc_search *search) {
+ncc_status ncc_search_settle(ncc_search *search, bool masked) {
+  if (search->outside == OUTSIDE_UNDECIDED) search->outside = masked ? NCC_OUTSIDE_IGNORE : NCC_OUTSIDE_ZERO;
+  if (masked && search->outside == NCC_OUTSIDE_ZERO)
+    return ncc_error_set(NCC_ERR_USAGE,
+                         "--outside zero found where pixels are masked, expected ignore: masked pixels are no zeros");
   if (search->min_overlap == UNDECIDED) search->min_overlap = overlap_of[search->outside];
+  return NCC_OK;
+}
+
+bool ncc_search_is_default(const ncc_search *s) {
+  return !s->crop_half && !s->crop_x && !s->crop_y && !s->normalize && s->eps == 0 && s->min_overlap <= 0 &&
+         s->outside == OUTSIDE_UNDECIDED && s->n_filters == 0 && !s->peaks && !s->separation;
+}
+
+bool ncc_mask_values_parse(const char *text, void *target) {
+  ncc_mask_values *values = target;
+  values->n = 0;
+  for (char *end;; text = end + 1) {
+    if (values->n == NCC_MASK_VALUES_MOST || isspace((unsigned char)*text)) return false;
+    values->values[values->n++] = strtod(text, &end);
+    if (end == text) return false;
+    if (*end == '\0') return true;
+    if (*end != ',') return false;
+  }
+}
+
+void ncc_mask_values_format(const void *target, char *text, size_t text_bytes) {
+  const ncc_mask_values *values = target;
+  text[0] = '\0';
+  for (int i = 0; i < values->n; i++) {
+    const size_t used = strlen(text);
+    if (i > 0) snprintf(text + used, text_bytes - used, ",");
+    if (isnan(values->values[i]))
+      snprintf(text + strlen(text), text_bytes - strlen(text), "nan");
+    else
+      ncc_double_format(values->values[i], text + strlen(text), text_bytes - strlen(text));
+  }
 }
 
 bool ncc_filter_option_parse(const char *text, void *target) {
@@ -174,12 +211,13 @@ static const ncc_operand run_operands[] = {
 };
 
 static const ncc_option run_options[] = {
-    NCC_SEARCH_OPTION_ROWS(ncc_run_options, search){.name = "quality",
-                                                    .kind = NCC_OPTION_FLAG,
-                                                    .offset = AT(search.quality),
-                                                    .help = "also write sub-pixel positions, curvatures and second "
-                                                            "peaks: the best farther than --separation from the first",
-                                                    .changes_results = true},
+    NCC_SEARCH_OPTION_ROWS(ncc_run_options, search) NCC_MASK_VALUE_OPTION_ROW(ncc_run_options, mask_values),
+    {.name = "quality",
+     .kind = NCC_OPTION_FLAG,
+     .offset = AT(search.quality),
+     .help = "also write sub-pixel positions, curvatures and second "
+             "peaks: the best farther than --separation from the first",
+     .changes_results = true},
     {.name = "device",
      .group = "how it is done (none of these changes a result)",
      .kind = NCC_OPTION_CHOICE,
@@ -354,7 +392,6 @@ ncc_status ncc_run_options_parse(int argc, char **argv, ncc_run_options *options
             "run: --retry found without --resume, expected both");
   NCC_CHECK(*help || options->output || options->dry_run, NCC_ERR_USAGE,
             "run: OUTPUT is missing: expected INPUT OUTPUT, found 1 argument");
-  ncc_search_settle(&options->search);
 cleanup:
   return status;
 }

@@ -5,7 +5,7 @@
 
 #include <float.h>
 
-#include "mpixcorr.h"
+#include "filter/masking.h"
 #include "options/table.h"
 
 typedef enum ncc_device { NCC_DEVICE_AUTO, NCC_DEVICE_CPU, NCC_DEVICE_GPU } ncc_device;
@@ -22,6 +22,7 @@ typedef struct ncc_run_options {
   const char *input, *output;
   const char *root; /**< where relative names of sources start; NULL: as INPUT says */
   ncc_search search;
+  ncc_mask_values mask_values;
   ncc_device device;
   int gpus;    /**< at most so many of a node; 0: all */
   int streams; /**< batches in flight on a GPU; 0: chosen */
@@ -67,95 +68,115 @@ bool ncc_outside_parse(const char *text, void *target);
 void ncc_outside_format(const void *target, char *text, size_t text_bytes);
 
 /** Decides what the command line has left open, once the input is known; to be called by every command that searches.
- *  Called again it changes nothing. */
-void ncc_search_settle(ncc_search *search);
+ *  Called again it changes nothing. @param[in] masked  there may be masked pixels
+ *  @return NCC_OK; NCC_ERR_USAGE for zeros outside where pixels are masked. */
+ncc_status ncc_search_settle(ncc_search *search, bool masked);
+
+/** Whether nothing is asked but what is the default. */
+bool ncc_search_is_default(const ncc_search *search);
+
+/** "V[,V...]" into an ncc_mask_values, and back; "nan" masks NaN. */
+bool ncc_mask_values_parse(const char *text, void *target);
+void ncc_mask_values_format(const void *target, char *text, size_t text_bytes);
+
+/** The row of --mask-value, for every command that searches. `member` is an ncc_mask_values. */
+#define NCC_MASK_VALUE_OPTION_ROW(type, member)                                                                    \
+  {                                                                                                                \
+    .name = "mask-value", .kind = NCC_OPTION_CUSTOM, .offset = offsetof(type, member), .argument = "V[,V...]",     \
+    .default_words = "none", .expected = "up to 16 numbers or nan, by commas",                                     \
+    .help =                                                                                                        \
+        "pixels of that value are masked, in images and templates, as by /image_masks; nan masks NaN in place of " \
+        "calling the pair nonfinite",                                                                              \
+    .changes_results = true, .parse = ncc_mask_values_parse, .format = ncc_mask_values_format                      \
+  }
 
 /** Rows of an option table that say what is searched, for every command that searches. `member` is an ncc_search. */
-#define NCC_SEARCH_OPTION_ROWS(type, member)                                                                          \
-  {.name = "crop",                                                                                                    \
-   .group = "what is searched",                                                                                       \
-   .kind = NCC_OPTION_CUSTOM,                                                                                         \
-   .offset = offsetof(type, member),                                                                                  \
-   .argument = "X,Y|half",                                                                                            \
-   .initial = "0,0",                                                                                                  \
-   .expected = "X,Y (whole numbers from 0 to 1000000000) or 'half'",                                                  \
-   .help =                                                                                                            \
-       "drop X columns left and right and Y rows top and bottom of the full correlation before the peak is "          \
-       "sought; 'half' is half of each template",                                                                     \
-   .changes_results = true,                                                                                           \
-   .parse = ncc_crop_parse,                                                                                           \
-   .format = ncc_crop_format},                                                                                        \
-      {.name = "min-overlap",                                                                                         \
-       .kind = NCC_OPTION_CUSTOM,                                                                                     \
-       .offset = offsetof(type, member),                                                                              \
-       .argument = "F",                                                                                               \
-       .initial = "default",                                                                                          \
-       .default_words = "0; 0.3 with --outside ignore",                                                               \
-       .expected = "a number from 0 to 1",                                                                            \
-       .help =                                                                                                        \
-           "ignore positions where less than the fraction F of the template overlaps the image; 1 is the valid mode", \
-       .changes_results = true,                                                                                       \
-       .parse = ncc_min_overlap_parse,                                                                                \
-       .format = ncc_min_overlap_format},                                                                             \
-      {.name = "outside",                                                                                             \
-       .kind = NCC_OPTION_CUSTOM,                                                                                     \
-       .offset = offsetof(type, member),                                                                              \
-       .argument = "zero|ignore",                                                                                     \
-       .initial = "default",                                                                                          \
-       .default_words = "zero",                                                                                       \
-       .expected = "one of zero|ignore",                                                                              \
-       .help = "what lies outside the image: zeros, or nothing: means and norms then go over the overlap alone",      \
-       .changes_results = true,                                                                                       \
-       .parse = ncc_outside_parse,                                                                                    \
-       .format = ncc_outside_format},                                                                                 \
-      {.name = "normalize",                                                                                           \
-       .kind = NCC_OPTION_FLAG,                                                                                       \
-       .offset = offsetof(type, member.normalize),                                                                    \
-       .help =                                                                                                        \
-           "subtract each image's and template's mean and divide by its standard deviation first; the NCC changes "   \
-           "only where a template overhangs the image, and --eps refers to the normalised values",                    \
-       .changes_results = true},                                                                                      \
-      {.name = "filter",                                                                                              \
-       .kind = NCC_OPTION_CUSTOM,                                                                                     \
-       .offset = offsetof(type, member),                                                                              \
-       .argument = "F[,F...]",                                                                                        \
-       .default_words = "none",                                                                                       \
-       .expected = NCC_FILTER_EXPECTED,                                                                               \
-       .help =                                                                                                        \
-           "applied to images and templates before all else, in that order: median:N (odd), gauss:S, log:S as "       \
-           "scipy.ndimage; dog:S1,S2 is gauss S1 minus gauss S2, highpass:S the input minus gauss S",                 \
-       .changes_results = true,                                                                                       \
-       .parse = ncc_filter_option_parse,                                                                              \
-       .format = ncc_filter_option_format},                                                                           \
-      {.name = "eps",                                                                                                 \
-       .kind = NCC_OPTION_DOUBLE,                                                                                     \
-       .offset = offsetof(type, member.eps),                                                                          \
-       .argument = "E",                                                                                               \
-       .min = 0,                                                                                                      \
-       .max = DBL_MAX,                                                                                                \
-       .default_words = "only windows whose pixels are all equal",                                                    \
-       .expected = "a number of at least 0",                                                                          \
-       .help =                                                                                                        \
-           "the response is 0 where sqrt(ssd(window) * ssd(template)) <= E, in pixel units; made for unit-energy "    \
-           "float images (1e-6 there), without effect on 8-bit tiles",                                                \
-       .changes_results = true},                                                                                      \
-      {.name = "peaks",                                                                                               \
-       .kind = NCC_OPTION_INT,                                                                                        \
-       .offset = offsetof(type, member.peaks),                                                                        \
-       .argument = "N",                                                                                               \
-       .min = 1,                                                                                                      \
-       .max = NCC_PEAKS_MOST,                                                                                         \
-       .default_words = "none are listed",                                                                            \
-       .help = "also write the N best peaks, each farther than --separation from all better ones; shoulders count",   \
-       .changes_results = true},                                                                                      \
-      {.name = "separation",                                                                                          \
-       .kind = NCC_OPTION_INT,                                                                                        \
-       .offset = offsetof(type, member.separation),                                                                   \
-       .argument = "PX",                                                                                              \
-       .min = 1,                                                                                                      \
-       .max = 1000000000,                                                                                             \
-       .default_words = "10",                                                                                         \
-       .help = "further peaks, and the second one of --quality, are farther than PX pixels in y or x",                \
+#define NCC_SEARCH_OPTION_ROWS(type, member)                                                                         \
+  {.name = "crop",                                                                                                   \
+   .group = "what is searched",                                                                                      \
+   .kind = NCC_OPTION_CUSTOM,                                                                                        \
+   .offset = offsetof(type, member),                                                                                 \
+   .argument = "X,Y|half",                                                                                           \
+   .initial = "0,0",                                                                                                 \
+   .expected = "X,Y (whole numbers from 0 to 1000000000) or 'half'",                                                 \
+   .help =                                                                                                           \
+       "drop X columns left and right and Y rows top and bottom of the full correlation before the peak is "         \
+       "sought; 'half' is half of each template",                                                                    \
+   .changes_results = true,                                                                                          \
+   .parse = ncc_crop_parse,                                                                                          \
+   .format = ncc_crop_format},                                                                                       \
+      {.name = "min-overlap",                                                                                        \
+       .kind = NCC_OPTION_CUSTOM,                                                                                    \
+       .offset = offsetof(type, member),                                                                             \
+       .argument = "F",                                                                                              \
+       .initial = "default",                                                                                         \
+       .default_words = "0; 0.3 with --outside ignore",                                                              \
+       .expected = "a number from 0 to 1",                                                                           \
+       .help =                                                                                                       \
+           "ignore positions where less than the fraction F of the template overlaps the image (with masks: of its " \
+           "valid pixels meets valid ones); 1 is the valid mode",                                                    \
+       .changes_results = true,                                                                                      \
+       .parse = ncc_min_overlap_parse,                                                                               \
+       .format = ncc_min_overlap_format},                                                                            \
+      {.name = "outside",                                                                                            \
+       .kind = NCC_OPTION_CUSTOM,                                                                                    \
+       .offset = offsetof(type, member),                                                                             \
+       .argument = "zero|ignore",                                                                                    \
+       .initial = "default",                                                                                         \
+       .default_words = "zero; ignore where pixels are masked",                                                      \
+       .expected = "one of zero|ignore",                                                                             \
+       .help = "what lies outside the image: zeros, or nothing: means and norms then go over the overlap alone",     \
+       .changes_results = true,                                                                                      \
+       .parse = ncc_outside_parse,                                                                                   \
+       .format = ncc_outside_format},                                                                                \
+      {.name = "normalize",                                                                                          \
+       .kind = NCC_OPTION_FLAG,                                                                                      \
+       .offset = offsetof(type, member.normalize),                                                                   \
+       .help =                                                                                                       \
+           "subtract each image's and template's mean and divide by its standard deviation first; the NCC changes "  \
+           "only where a template overhangs the image, and --eps refers to the normalised values",                   \
+       .changes_results = true},                                                                                     \
+      {.name = "filter",                                                                                             \
+       .kind = NCC_OPTION_CUSTOM,                                                                                    \
+       .offset = offsetof(type, member),                                                                             \
+       .argument = "F[,F...]",                                                                                       \
+       .default_words = "none",                                                                                      \
+       .expected = NCC_FILTER_EXPECTED,                                                                              \
+       .help =                                                                                                       \
+           "applied to images and templates before all else, in that order: median:N (odd), gauss:S, log:S as "      \
+           "scipy.ndimage; dog:S1,S2 is gauss S1 minus gauss S2, highpass:S the input minus gauss S",                \
+       .changes_results = true,                                                                                      \
+       .parse = ncc_filter_option_parse,                                                                             \
+       .format = ncc_filter_option_format},                                                                          \
+      {.name = "eps",                                                                                                \
+       .kind = NCC_OPTION_DOUBLE,                                                                                    \
+       .offset = offsetof(type, member.eps),                                                                         \
+       .argument = "E",                                                                                              \
+       .min = 0,                                                                                                     \
+       .max = DBL_MAX,                                                                                               \
+       .default_words = "only windows whose pixels are all equal",                                                   \
+       .expected = "a number of at least 0",                                                                         \
+       .help =                                                                                                       \
+           "the response is 0 where sqrt(ssd(window) * ssd(template)) <= E, in pixel units; made for unit-energy "   \
+           "float images (1e-6 there), without effect on 8-bit tiles",                                               \
+       .changes_results = true},                                                                                     \
+      {.name = "peaks",                                                                                              \
+       .kind = NCC_OPTION_INT,                                                                                       \
+       .offset = offsetof(type, member.peaks),                                                                       \
+       .argument = "N",                                                                                              \
+       .min = 1,                                                                                                     \
+       .max = NCC_PEAKS_MOST,                                                                                        \
+       .default_words = "none are listed",                                                                           \
+       .help = "also write the N best peaks, each farther than --separation from all better ones; shoulders count",  \
+       .changes_results = true},                                                                                     \
+      {.name = "separation",                                                                                         \
+       .kind = NCC_OPTION_INT,                                                                                       \
+       .offset = offsetof(type, member.separation),                                                                  \
+       .argument = "PX",                                                                                             \
+       .min = 1,                                                                                                     \
+       .max = 1000000000,                                                                                            \
+       .default_words = "10",                                                                                        \
+       .help = "further peaks, and the second one of --quality, are farther than PX pixels in y or x",               \
        .changes_results = true},
 
 /** The row of --root, for every command that reads pixels. */

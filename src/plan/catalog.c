@@ -42,12 +42,23 @@ ncc_object ncc_objects_get(const ncc_objects *objects, int64_t index) {
                           .box_x = item->box_x};
   }
   object.dtype = objects->filtered ? NCC_F32 : object.stored;
+  object.masked = objects->masked;
   object.id = objects->ids ? objects->ids[index] : index;
   return object;
 }
 
+ncc_search ncc_catalog_search(const ncc_catalog *catalog, const ncc_search *search) {
+  ncc_search out = *search;
+  if (ncc_catalog_masked(catalog)) out.min_overlap = 0;
+  return out;
+}
+
+int64_t ncc_object_bytes_of(const ncc_object *object, int64_t pixels) {
+  return pixels * ((int64_t)ncc_dtype_size(object->dtype) + object->masked);
+}
+
 int64_t ncc_object_bytes(const ncc_object *object) {
-  return object->rows * object->cols * (int64_t)ncc_dtype_size(object->dtype);
+  return ncc_object_bytes_of(object, object->rows * object->cols);
 }
 
 int64_t ncc_objects_find(const ncc_objects *objects, int64_t id) {
@@ -94,6 +105,7 @@ void ncc_catalog_clear(ncc_catalog *catalog) {
   free(catalog->path);
   ncc_objects_clear(&catalog->images);
   ncc_objects_clear(&catalog->templates);
+  for (int i = 0; i < 2; i++) ncc_objects_clear(&catalog->masks[i]);
   free(catalog->pairs);
   free(catalog->windows);
   free(catalog->near);

@@ -15,6 +15,7 @@ typedef struct ncc_object {
   ncc_dtype stored;     /**< in the file (native byte order once read) */
   int64_t box_image;    /**< for a template that is a box of an image: that image's index; else -1 */
   int64_t box_y, box_x; /**< the box's top-left pixel in that image */
+  bool masked;          /**< its pixels are followed by a mask, a byte each: 1 valid, 0 masked */
 } ncc_object;
 
 /** The same as it is kept: there may be 10^7 on every rank. Sides are at most 2^29. */
@@ -40,6 +41,7 @@ typedef struct ncc_objects {
   ncc_object stack; /**< shared by all where items is NULL */
   bool filtered;    /**< pixels are filtered as they are read */
   bool in_parts;    /**< of images with more than NCC_WHOLE_IMAGE_PX only what windows reach is read (parts.h) */
+  bool masked;      /**< pixels are followed by their mask */
   int64_t n_lost;
   ncc_lost_object *lost; /**< [n_lost] that are not among the items, by id; on rank 0 alone; owned */
 } ncc_objects;
@@ -47,6 +49,8 @@ typedef struct ncc_objects {
 typedef struct ncc_catalog {
   char *path; /**< the input file, owned */
   ncc_objects images, templates;
+  ncc_objects masks[2]; /**< of images and of stored templates, as in the file; count 0: there are none */
+  bool one_mask[2];     /**< the first of `masks` is that of all */
   int64_t n_pairs;
   int64_t (*pairs)[2]; /**< [n_pairs] (image id, template id); -1 in a row: no pair; owned */
   ncc_rect *windows;   /**< [n_pairs] search windows, or NULL; owned */
@@ -62,8 +66,20 @@ ncc_status ncc_objects_add(ncc_objects *objects, const ncc_object *object);
 /** The object at an index (0 .. count-1), by value. */
 ncc_object ncc_objects_get(const ncc_objects *objects, int64_t index);
 
-/** Bytes of an object's pixels. */
+/** Whether there may be masked pixels. */
+static inline bool ncc_catalog_masked(const ncc_catalog *catalog) {
+  return catalog->images.masked || catalog->templates.masked;
+}
+
+/** Bytes of an object's pixels, and of the mask behind them. */
 int64_t ncc_object_bytes(const ncc_object *object);
+
+/** The same of so many of its pixels. */
+int64_t ncc_object_bytes_of(const ncc_object *object, int64_t pixels);
+
+/** The search as geometry knows it: where there may be masked pixels, valid ones count for the minimum overlap, not
+ *  areas. */
+ncc_search ncc_catalog_search(const ncc_catalog *catalog, const ncc_search *search);
 
 /** Whether an image is matched in parts. */
 static inline bool ncc_object_in_parts(const ncc_objects *objects, const ncc_object *object) {

@@ -14,7 +14,8 @@ typedef struct ncc_cost {
   double pair_s;  /**< for each of them */
 } ncc_cost;
 
-/** Predicts by the lengths and number of the transforms and the area searched. */
-ncc_cost ncc_cost_predict(const ncc_geometry *geometry);
+/** Predicts by the lengths and number of the transforms and the area searched.
+ *  @param[in] masked  there may be masked pixels: what it costs where there are some. */
+ncc_cost ncc_cost_predict(const ncc_geometry *geometry, bool masked);
 
 #endif

@@ -82,6 +82,7 @@ static ncc_status find_kind(kind_table *table, const ncc_search *search, const n
   ncc_status status = NCC_OK;
   ncc_work *work = table->work;
   ncc_geometry g, matched;
+  const bool masked = image->masked || tmpl->masked;
   kind_key key = {.image_rows = image->rows,
                   .image_cols = image->cols,
                   .template_rows = tmpl->rows,
@@ -95,7 +96,7 @@ static ncc_status find_kind(kind_table *table, const ncc_search *search, const n
     matched = g;
     if (part) {
       matched = ncc_image_part_geometry(search, &g);
-      image_bytes = matched.image_rows * matched.image_cols * (int64_t)ncc_dtype_size(image->dtype);
+      image_bytes = ncc_object_bytes_of(image, matched.image_rows * matched.image_cols);
       key.part_rows = size_class(matched.image_rows);
       key.part_cols = size_class(matched.image_cols);
     }
@@ -114,11 +115,12 @@ static ncc_status find_kind(kind_table *table, const ncc_search *search, const n
                                                    .image_dtype = image->dtype,
                                                    .template_dtype = tmpl->dtype,
                                                    .part = part,
+                                                   .masked = masked,
                                                    .image_bytes = image_bytes,
                                                    .template_bytes = ncc_object_bytes(tmpl),
                                                    .fft_rows = fft.rows,
                                                    .fft_cols = fft.cols,
-                                                   .cost = ncc_cost_predict(&matched)};
+                                                   .cost = ncc_cost_predict(&matched, masked)};
       table->keys[work->n_kinds] = key;
       *find_slot(table, &key) = known = ++work->n_kinds;
     }
@@ -183,6 +185,7 @@ ncc_status ncc_work_create(const ncc_catalog *catalog, const ncc_search *search,
   const int64_t n = catalog->n_pairs;
   const ncc_objects *sets[] = {&catalog->images, &catalog->templates};
   kind_table table = {.work = out, .last = -1};
+  const ncc_search asked = ncc_catalog_search(catalog, search);
   *out = (ncc_work){.catalog = catalog};
   for (int i = 0; i < 2; i++)
     NCC_CHECK(sets[i]->count <= INT32_MAX, NCC_ERR_INPUT, "%s: %" PRId64 " %s found, expected at most %d",
@@ -193,7 +196,7 @@ ncc_status ncc_work_create(const ncc_catalog *catalog, const ncc_search *search,
   NCC_CHECK(out->rows && (out->predicted || !catalog->near), NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " pairs",
             catalog->path, n);
   for (int64_t row = 0; row < n; row++) {
-    status = resolve_row(&table, search, row, &out->rows[row]);
+    status = resolve_row(&table, &asked, row, &out->rows[row]);
     if (status == NCC_ERR_INPUT && skip_bad) {
       status = NCC_OK;
       out->rows[row] = (ncc_work_row){-1, -1, NCC_WORK_BAD};

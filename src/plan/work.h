@@ -23,6 +23,7 @@ typedef struct ncc_work_kind {
   bool part;             /**< pairs have parts of about this size, each its own */
   bool windows_vary;     /**< other pairs of the kind are searched elsewhere */
   ncc_dtype image_dtype, template_dtype;
+  bool masked;                         /**< there may be masked pixels in them */
   int64_t image_bytes, template_bytes; /**< of the pixels of one, the largest part */
   int64_t fft_rows, fft_cols;          /**< lengths of its transforms */
   ncc_cost cost;

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "match/memory.h"
 #include "match/result.h"
 #include "mpi/rank/stop.h"
 
@@ -32,6 +33,7 @@ ncc_result fake_answer(const ncc_array *image, const ncc_array *tmpl, const ncc_
   r.y = (int64_t)(image_sum % (uint64_t)(image->rows + tmpl->rows - 1));
   r.x = (int64_t)(template_sum % (uint64_t)(image->cols + tmpl->cols - 1));
   r.peak = (double)((image_sum ^ template_sum) % 1000003) / 1000003;
+  r.overlap = 1;
   r.status = NCC_PAIR_OK;
   return r;
 }
@@ -91,10 +93,11 @@ const ncc_counters *ncc_matcher_counters(const ncc_matcher *matcher) {
   return &matcher->counters;
 }
 
-ncc_status ncc_matcher_memory(const ncc_search *search, const ncc_config *config, int64_t image_rows,
-                              int64_t image_cols, int64_t template_rows, int64_t template_cols, int64_t *bytes) {
+ncc_status ncc_matcher_memory_masked(const ncc_search *search, const ncc_config *config, int64_t image_rows,
+                                     int64_t image_cols, int64_t template_rows, int64_t template_cols, bool masked,
+                                     int64_t *bytes) {
   (void)search, (void)config, (void)image_rows, (void)image_cols, (void)template_rows;
-  (void)template_cols;
+  (void)template_cols, (void)masked;
   *bytes = 0;
   return NCC_OK;
 }

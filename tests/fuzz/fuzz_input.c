@@ -9,7 +9,7 @@ static void read_some(ncc_input *input, ncc_object_kind kind, const ncc_objects 
   for (int64_t i = 0; i < objects->count && i < 4; i++) {
     ncc_object object = ncc_objects_get(objects, i);
     if (object.rows > 4096 || object.cols > 4096) continue;
-    void *pixels = malloc((size_t)(object.rows * object.cols) * ncc_dtype_size(object.dtype));
+    void *pixels = malloc((size_t)ncc_object_bytes(&object));
     if (pixels) (void)ncc_input_read(input, kind, i, pixels);
     free(pixels);
   }

@@ -1,4 +1,5 @@
 /** The option table and the run's options: what is parsed, what is echoed, and that the echo parses to the same. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,8 @@ static void test_defaults(void) {
   EXPECT(options.group && !options.overwrite && !options.skip_bad_pairs && !options.report);
   EXPECT(options.threads == 0 && options.device == NCC_DEVICE_AUTO && options.read == NCC_READ_AUTO);
   EXPECT(options.search.crop_x == 0 && options.search.crop_y == 0 && !options.search.crop_half);
-  EXPECT(options.search.eps == 0 && options.search.min_overlap == 0 && !options.search.normalize);
+  EXPECT(options.search.eps == 0 && !options.search.normalize && options.mask_values.n == 0);
+  EXPECT(ncc_search_is_default(&options.search));
   EXPECT(strcmp(options.command_line, "mpixcorr run in.h5 out.h5") == 0);
   char *results;
   EXPECT(ncc_run_options_describe_results(&options, &results) == NCC_OK);
@@ -54,18 +56,51 @@ static void test_values_in_any_order(void) {
 }
 
 static void test_outside_decides_the_overlap(void) {
-  char lines[][64] = {"a b --outside ignore", "a b --min-overlap 0 --outside ignore", "a b --outside zero", "a b"};
-  const double overlaps[] = {0.3, 0, 0, 0};
-  for (int i = 0; i < 4; i++) {
+  static const struct {
+    char line[64];
+    bool masked, ignores;
+    double overlap; /* -1: refused */
+  } cases[] = {{"a b --outside ignore", false, true, 0.3},
+               {"a b --min-overlap 0 --outside ignore", false, true, 0},
+               {"a b --outside zero", false, false, 0},
+               {"a b", false, false, 0},
+               {"a b", true, true, 0.3},
+               {"a b --min-overlap 0.1", true, true, 0.1},
+               {"a b --outside zero", true, false, -1}};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     ncc_run_options options;
     bool help;
-    char *results;
-    EXPECT(parse(lines[i], &options, &help) == NCC_OK);
-    EXPECT(options.search.outside == (i < 2 ? NCC_OUTSIDE_IGNORE : NCC_OUTSIDE_ZERO));
-    EXPECT(options.search.min_overlap == overlaps[i]);
-    EXPECT(ncc_run_options_describe_results(&options, &results) == NCC_OK);
-    EXPECT(!strstr(results, "--outside=ignore") == (i >= 2));
-    free(results);
+    char *results, line[64];
+    strcpy(line, cases[i].line);
+    EXPECT(parse(line, &options, &help) == NCC_OK);
+    EXPECT(ncc_search_is_default(&options.search) == (strlen(cases[i].line) == 3));
+    const ncc_status settled = ncc_search_settle(&options.search, cases[i].masked);
+    EXPECT((settled == NCC_ERR_USAGE) == (cases[i].overlap < 0));
+    if (settled == NCC_OK) {
+      EXPECT(options.search.outside == (cases[i].ignores ? NCC_OUTSIDE_IGNORE : NCC_OUTSIDE_ZERO));
+      EXPECT(options.search.min_overlap == cases[i].overlap);
+      EXPECT(ncc_run_options_describe_results(&options, &results) == NCC_OK);
+      EXPECT(!strstr(results, "--outside=ignore") == !cases[i].ignores);
+      free(results);
+    }
+    ncc_run_options_clear(&options);
+  }
+}
+
+static void test_mask_values(void) {
+  char line[] = "a b --mask-value 0,-1.5,nan,1e300",
+       bad[][40] = {"a b --mask-value ,", "a b --mask-value 1,,2", "a b --mask-value black", "a b --mask-value 1,"};
+  ncc_run_options options;
+  bool help;
+  char *results;
+  EXPECT(parse(line, &options, &help) == NCC_OK && options.mask_values.n == 4);
+  EXPECT(options.mask_values.values[1] == -1.5 && isnan(options.mask_values.values[2]));
+  EXPECT(ncc_run_options_describe_results(&options, &results) == NCC_OK);
+  EXPECT(strstr(results, "--mask-value=0,-1.5,nan,1e+300") != NULL);
+  free(results);
+  ncc_run_options_clear(&options);
+  for (int i = 0; i < 4; i++) {
+    EXPECT(parse(bad[i], &options, &help) == NCC_ERR_USAGE);
     ncc_run_options_clear(&options);
   }
 }
@@ -188,6 +223,7 @@ int main(void) {
   test_defaults();
   test_values_in_any_order();
   test_outside_decides_the_overlap();
+  test_mask_values();
   test_last_one_wins();
   test_echo_parses_to_the_same();
   test_results_do_not_name_the_rest();

@@ -24,7 +24,7 @@ static ncc_status dump_objects(ncc_input *input, ncc_object_kind kind, const ncc
   void *pixels = NULL;
   for (int64_t i = 0; i < objects->count; i++) {
     ncc_object o = ncc_objects_get(objects, i);
-    size_t size = (size_t)(o.rows * o.cols) * ncc_dtype_size(o.dtype);
+    size_t size = (size_t)ncc_object_bytes(&o);
     pixels = realloc(pixels, size);
     NCC_CHECK(pixels, NCC_ERR_NOMEM, "no memory");
     printf("%s %" PRId64 " %" PRId64 " %" PRId64 " %s ", kind == NCC_IMAGE ? "image" : "template", o.id, o.rows, o.cols,
@@ -105,6 +105,7 @@ static ncc_result make_result(int64_t row, bool quality) {
     r.y = row % 5;
     r.x = row % 11;
     r.peak = 1.0 / (double)(row + 1);
+    r.overlap = 0.75 / (double)(row + 1);
     r.at_border = row % 2 == 0;
     if (quality) {
       r.subpixel_y = (double)r.y + 0.25;

@@ -84,7 +84,7 @@ static ncc_status write_all(ncc_output *output) {
   ncc_status status = NCC_OK;
   for (int64_t i = 0; i < ROWS && status == NCC_OK; i++) {
     const int64_t row = i * 7 % ROWS;
-    const ncc_result result = {.y = 5, .x = row % 40, .peak = 0.5, .status = NCC_PAIR_OK};
+    const ncc_result result = {.y = 5, .x = row % 40, .peak = 0.5, .overlap = 1, .status = NCC_PAIR_OK};
     if (ncc_output_statuses(output)[row] == NCC_PAIR_PENDING) status = ncc_output_write(output, 1, &row, &result, NULL);
   }
   return status;
