@@ -50,7 +50,30 @@ def match_or_chance(folder):
     assert "6 of 6 pairs with a peak below 0.4" in said[2] or not said[2], said[2]
 
 
-for recipe in (match_or_chance,):
+def raw_tiles(folder):
+    """Tiles of one scene with black frames, one with a white corner; boxes of the overlaps lie where they should."""
+    random = np.random.default_rng(9)
+    scene = 120 + 25 * np.kron(random.normal(size=(60, 60)), np.ones((6, 6))) + 8 * random.normal(size=(360, 360))
+    corners = [(0, 0), (4, 130), (126, 3), (131, 128)]
+    tiles = np.stack([scene[y : y + 220, x : x + 220] + 4 * random.normal(size=(220, 220)) for y, x in corners])
+    tiles = tiles.clip(1, 254).astype("u1")
+    tiles[:, :30], tiles[:, -30:], tiles[:, :, :30], tiles[:, :, -30:] = 0, 0, 0, 0
+    tiles[1, :60, :60] = 255
+    boxes = [(1, 60, 10, 100, 50), (2, 10, 60, 50, 100), (3, 60, 10, 100, 50), (3, 10, 60, 50, 100), (1, 5, 10, 50, 45)]
+    pairs = [(0, 0), (0, 1), (2, 2), (1, 3), (0, 4)]
+    with h5py.File(os.path.join(folder, "tiles.h5"), "w") as file:
+        file["images"], file["templates"], file["pairs"] = tiles, boxes, pairs
+    said = cook(folder, "Raw tiles, black frames and damage")
+    assert "masked" in said[2], said[2]
+    for name in ("masked.h5", "filtered.h5"):
+        with h5py.File(os.path.join(folder, name)) as file:
+            for row, (image, template) in enumerate(pairs[:4]):
+                expected = np.array(corners[boxes[template][0]]) - corners[image] + boxes[template][1:3]
+                assert list(file["offsets"][row]) == list(expected), (name, row, file["offsets"][row], expected)
+            assert list(file["status"]) == [1, 1, 1, 1, 7], (name, file["status"][:])
+
+
+for recipe in (match_or_chance, raw_tiles):
     with tempfile.TemporaryDirectory() as place:
         recipe(place)
     print(f"{recipe.__name__}: passed")
