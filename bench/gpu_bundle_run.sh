@@ -1,14 +1,17 @@
 #!/bin/sh
-# Ten minutes on a machine with a GPU: run.sh [--seconds N] [--presets "stitch2d align3d sweep"] [--patience P]
+# Ten minutes on a machine with a GPU:
+#   run.sh [--seconds N] [--presets "stitch2d align3d sweep"] [--behaviours "proposals ..."] [--patience P]
 # Needs a driver and cuFFT; no MPI, HDF5, FFTW, compiler or network. Every step has a time limit, and what fails or runs out
 # of time does not keep the next from running. Results, eight small files: results/*.txt, of which summary.txt is to be read
 # first. --seconds (600) shares the time out; --patience multiplies the limits alone, for machines that are slow.
 cd "$(dirname "$0")" || exit 1
 seconds=600 presets="stitch2d align3d sweep" patience=1
+behaviours="proposals numbers arrays search peaks properties fuzz large"
 while [ $# -gt 1 ]; do
   case $1 in
     --seconds) seconds=$2 ;;
     --presets) presets=$2 ;;
+    --behaviours) behaviours=$2 ;;
     --patience) patience=$2 ;;
     *) echo "run.sh: $1 is not known" >&2; exit 2 ;;
   esac
@@ -52,7 +55,7 @@ if have nvidia-smi; then
 fi
 
 # Are the bytes right? What the engine proposes comes first: the judge would set right what is wrong.
-for behaviour in proposals numbers arrays search peaks properties fuzz large; do
+for behaviour in $behaviours; do
   step bytes 20 "conformance: $behaviour" "bin/test_conformance_$behaviour" gpu
 done
 step selftest 60 "the digest" bin/mpixcorr-selftest --device gpu --seconds 0
@@ -61,7 +64,7 @@ step selftest 60 "the digest" bin/mpixcorr-selftest --device gpu --seconds 0
 part 4
 for preset in $presets; do
   for matchers in 1 4 8; do
-    step rates 12 "rate: $preset, $matchers matchers" bin/bench_gpu --preset "$preset" --half --matchers $matchers \
+    step rates 12 "rate: $preset, $matchers matchers" bin/bench_gpu --preset "$preset" --matchers $matchers \
       --streams 2 --seconds "$part_s"
   done
 done
@@ -74,7 +77,7 @@ step cufft 45 "cuFFT by lengths" bin/cufft_probe "$part_s" "${PROBE_MIB:-256}"
 
 if have ncu; then
   step ncu 75 "profile" ncu --clock-control none --launch-skip 60 --launch-count 24 --section SpeedOfLight \
-    --section Occupancy --section MemoryWorkloadAnalysis bin/bench_gpu --preset "${presets%% *}" --half --pairs 20
+    --section Occupancy --section MemoryWorkloadAnalysis bin/bench_gpu --preset "${presets%% *}" --pairs 20
 fi
 if have compute-sanitizer; then
   for tool in memcheck racecheck synccheck initcheck; do

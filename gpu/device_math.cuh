@@ -13,28 +13,60 @@ __device__ __forceinline__ float ncc_half_bits_to_float(unsigned bits) {
   return sign ? -value : value;
 }
 
-/** Pixel i, exactly. Pixels are finite here. The branch is the same for all threads of a block. */
-__device__ __forceinline__ double ncc_load_pixel(const void *pixels, int64_t dtype, int64_t i) {
+/** A pixel's value, exactly. Pixels are finite here. */
+template <class T>
+__device__ __forceinline__ double ncc_value(T pixel) {
+  return (double)pixel;
+}
+
+/** Bits of a float16, to tell it from uint16. */
+struct ncc_half_bits {
+  uint16_t bits;
+};
+__device__ __forceinline__ double ncc_value(ncc_half_bits pixel) {
+  return ncc_half_bits_to_float(pixel.bits);
+}
+
+/** Calls `use` with the pixels as what they are: the branch is taken once, ahead of a loop, the same by all threads of
+ * a block. `use` is an object that can be called with a pointer of every type. */
+template <class F>
+__device__ __forceinline__ void ncc_with_type(const void *pixels, int64_t dtype, const F &use) {
   switch (dtype) {
     case NCC_U8:
-      return ((const uint8_t *)pixels)[i];
+      return use((const uint8_t *)pixels);
     case NCC_I8:
-      return ((const int8_t *)pixels)[i];
+      return use((const int8_t *)pixels);
     case NCC_U16:
-      return ((const uint16_t *)pixels)[i];
+      return use((const uint16_t *)pixels);
     case NCC_I16:
-      return ((const int16_t *)pixels)[i];
+      return use((const int16_t *)pixels);
     case NCC_U32:
-      return ((const uint32_t *)pixels)[i];
+      return use((const uint32_t *)pixels);
     case NCC_I32:
-      return ((const int32_t *)pixels)[i];
+      return use((const int32_t *)pixels);
     case NCC_F16:
-      return ncc_half_bits_to_float(((const uint16_t *)pixels)[i]);
+      return use((const ncc_half_bits *)pixels);
     case NCC_F32:
-      return ((const float *)pixels)[i];
+      return use((const float *)pixels);
     default:
-      return ((const double *)pixels)[i];
+      return use((const double *)pixels);
   }
+}
+
+/** Pixel i, where speed does not matter. */
+struct ncc_one_pixel {
+  int64_t i;
+  double *value;
+  template <class T>
+  __device__ __forceinline__ void operator()(const T *pixels) const {
+    *value = ncc_value(pixels[i]);
+  }
+};
+__device__ __forceinline__ double ncc_load_pixel(const void *pixels, int64_t dtype, int64_t i) {
+  double value;
+  const ncc_one_pixel one = {i, &value};
+  ncc_with_type(pixels, dtype, one);
+  return value;
 }
 
 /** Floats as unsigned integers of the same order, all above 0. */

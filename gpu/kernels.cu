@@ -4,28 +4,49 @@
 #include "gpu/device_math.cuh"
 #include "gpu/launchers.h"
 
+/** Four neighbouring columns of one template, down its rows. */
+struct packing {
+  const ncc_gpu_task &task;
+  int64_t rows, cols, x, step; /* of the template, first column, to the next row of `out` */
+  int reversed;
+  float *out;
+
+  template <class T>
+  __device__ __forceinline__ float at(const T *row, int64_t column) const {
+    if (column >= cols) return 0;
+    const double v = ncc_value(row[reversed ? cols - 1 - column : column]) * task.scale;
+    return (float)(((v - task.c) - task.rest) * task.unit);
+  }
+
+  template <class T>
+  __device__ __forceinline__ void operator()(const T *pixels) const {
+    NCC_ROLLED
+    for (int64_t row = blockIdx.y; row < rows; row += gridDim.y) {
+      const T *from = pixels + (reversed ? rows - 1 - row : row) * cols;
+      float4 four;
+      four.x = at(from, x);
+      four.y = at(from, x + 1);
+      four.z = at(from, x + 2);
+      four.w = at(from, x + 3);
+      *(float4 *)(out + row * step) = four;
+    }
+  }
+};
+
 /** Reads m n stored pixels, writes 8 m half bytes; 3 float64 operations a pixel. */
 __global__ void pack_kernel(const ncc_gpu_task *tasks, const unsigned char *__restrict__ pixels, int count,
                             int64_t rows, int64_t cols, int reversed, int64_t stride, float *__restrict__ out) {
-  int64_t x = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+  const int64_t x = 4 * ((int64_t)blockIdx.x * blockDim.x + threadIdx.x);
   if (x >= stride) return;
   const int t = (int)blockIdx.z;
   const ncc_gpu_task task = tasks[t];
-  NCC_ROLLED
-  for (int64_t row = blockIdx.y; row < rows; row += gridDim.y) {
-    float value = 0;
-    if (x < cols) {
-      int64_t r = reversed ? rows - 1 - row : row, col = reversed ? cols - 1 - x : x;
-      double v = ncc_load_pixel(pixels + task.offset, task.dtype, r * cols + col) * task.scale;
-      value = (float)(((v - task.c) - task.rest) * task.unit);
-    }
-    out[(row * count + t) * stride + x] = value;
-  }
+  const packing of = {task, rows, cols, x, count * stride, reversed, out + t * stride + x};
+  ncc_with_type(pixels + task.offset, task.dtype, of);
 }
 
 cudaError_t ncc_gpu_pack(cudaStream_t stream, const ncc_gpu_task *tasks, const void *pixels, int count, int64_t rows,
                          int64_t cols, int reversed, int64_t stride, float *out) {
-  dim3 grid(ncc_blocks(stride, 128), ncc_strided(rows), (unsigned)count), block(128);
+  dim3 grid(ncc_blocks(stride / 4, 128), ncc_strided(rows), (unsigned)count), block(128);
   NCC_LAUNCH_PLAIN(pack_kernel, grid, block, stream, tasks, (const unsigned char *)pixels, count, rows, cols, reversed,
                    stride, out);
   return cudaGetLastError();

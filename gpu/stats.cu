@@ -32,57 +32,116 @@ typedef struct band {
   quantity what;
 } band;
 
-/** (d, d^2), or what is counted in the first place. Row and column are of the trimmed image. */
-__device__ __forceinline__ double2 take(const band &b, int64_t row, int64_t col) {
+/** What is counted. Row and column are of the trimmed image. */
+__device__ __forceinline__ double count_at(const band &b, int64_t row, int64_t col) {
   const ncc_gpu_stats &s = b.s;
   const int64_t at = row * s.trim_cols + col;
   const double v = ncc_load_pixel(s.pixels, s.dtype, at);
-  double2 out;
-  out.y = 0;
-  if (b.what == MOMENTS) {
-    out.x = v * s.scale - s.c;
-    out.y = out.x * out.x;
-  } else if (b.what == NONZERO) {
-    out.x = v != 0;
-  } else if (b.what == ACROSS) {
-    out.x = col > 0 && v != ncc_load_pixel(s.pixels, s.dtype, at - 1);
-  } else {
-    out.x = row > 0 && v != ncc_load_pixel(s.pixels, s.dtype, at - s.trim_cols);
+  if (b.what == NONZERO) return v != 0;
+  if (b.what == ACROSS) return col > 0 && v != ncc_load_pixel(s.pixels, s.dtype, at - 1);
+  return row > 0 && v != ncc_load_pixel(s.pixels, s.dtype, at - s.trim_cols);
+}
+
+/** A column's part in one block of rows. Row y of the search is row y + origin of the image. */
+typedef struct column {
+  int64_t j, col, block, first, end, origin;
+} column;
+
+enum { AHEAD = 4 }; /* rows whose pixels are on their way at once */
+
+/** Sums of d and d^2 of a column whose pixels are there, by type of pixel. */
+struct moments {
+  const band &b;
+  const column &c;
+
+  template <class T>
+  __device__ __forceinline__ double at(const T *pixels, int64_t row) const {
+    if (row < 0 || row >= b.s.trim_rows) return 0;
+    return ncc_value(pixels[row * b.s.trim_cols + c.col]) * b.s.scale - b.s.c;
   }
-  return out;
+
+  template <class T>
+  __device__ __forceinline__ void operator()(const T *pixels) const {
+    double sum = 0, squares = 0, mass = 0;
+    const int64_t top = c.first - b.high + 1 + c.origin;  // rows from here on to that of `first` are only added
+    NCC_ROLLED
+    for (int64_t row = top; row <= c.first + c.origin; row += AHEAD) {
+      double in[AHEAD];
+      NCC_UNROLLED
+      for (int i = 0; i < AHEAD; i++) in[i] = row + i <= c.first + c.origin ? at(pixels, row + i) : 0;
+      NCC_UNROLLED
+      for (int i = 0; i < AHEAD; i++) {
+        sum += in[i];
+        squares += in[i] * in[i];
+      }
+    }
+    mass = squares;
+    double2 *to = b.sums + (c.first - b.first) * b.width + c.j;
+    to->x = sum;
+    to->y = squares;
+    NCC_ROLLED
+    for (int64_t y = c.first + 1; y < c.end; y += AHEAD) {
+      double in[AHEAD], out[AHEAD];
+      NCC_UNROLLED
+      for (int i = 0; i < AHEAD; i++) {
+        in[i] = y + i < c.end ? at(pixels, y + i + c.origin) : 0;
+        out[i] = at(pixels, y + i + c.origin - b.high);
+      }
+      NCC_UNROLLED
+      for (int i = 0; i < AHEAD; i++) {
+        const double square = in[i] * in[i];
+        sum += in[i];
+        squares += square;
+        mass += square;
+        sum -= out[i];
+        squares -= out[i] * out[i];
+        to += b.width;
+        if (y + i >= c.end) continue;
+        double2 both;
+        both.x = sum;
+        both.y = squares;
+        *to = both;
+      }
+    }
+    b.mass[c.block * b.width + c.j] = mass;
+  }
+};
+
+/** Rare: sums of what is counted, and of columns that lie beside the image. */
+__device__ __forceinline__ void counts(const band &b, const column &c, bool inside) {
+  double sum = 0;
+  NCC_ROLLED
+  for (int64_t y = c.first - b.high + 1; y < c.end; y++) {
+    const int64_t in = y + c.origin, out = in - b.high;
+    if (inside && in >= 0 && in < b.s.trim_rows) sum += count_at(b, in, c.col);
+    if (y > c.first && inside && out >= 0 && out < b.s.trim_rows) sum -= count_at(b, out, c.col);
+    if (y < c.first) continue;
+    double2 both;
+    both.x = sum;
+    both.y = 0;
+    b.sums[(y - b.first) * b.width + c.j] = both;
+  }
+  if (b.what == MOMENTS) b.mass[c.block * b.width + c.j] = 0;
 }
 
 __global__ void columns_kernel(band b) {
   const ncc_gpu_stats &s = b.s;
   if (b.what != MOMENTS && *s.unknown == 0) return;
-  const int64_t j = (int64_t)blockIdx.x * blockDim.x + threadIdx.x, block = blockIdx.y;
-  if (j >= b.width) return;
-  const int64_t first = b.first + block * s.block_rows, end = ncc_min(first + s.block_rows, b.end);
-  const int64_t col = b.base + j - s.trim_x0,
-                origin = s.shape.y0 - s.trim_y0; /* row y of the search is row y + origin of the image */
-  const bool inside = col >= 0 && col < s.trim_cols;
-  double sum = 0, squares = 0, mass = 0;
-  for (int64_t y = first - b.high + 1; y < end; y++) {
-    const int64_t in = y + origin, out = in - b.high;
-    if (inside && in >= 0 && in < s.trim_rows) {
-      const double2 d = take(b, in, col);
-      sum += d.x;
-      squares += d.y;
-      mass += d.y;
-    }
-    if (y > first && inside && out >= 0 && out < s.trim_rows) {
-      const double2 d = take(b, out, col);
-      sum -= d.x;
-      squares -= d.y;
-    }
-    if (y >= first) {
-      double2 both;
-      both.x = sum;
-      both.y = squares;
-      b.sums[(y - b.first) * b.width + j] = both;
-    }
+  column c;
+  c.j = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+  c.block = blockIdx.y;
+  if (c.j >= b.width) return;
+  c.first = b.first + c.block * s.block_rows;
+  c.end = ncc_min(c.first + s.block_rows, b.end);
+  c.col = b.base + c.j - s.trim_x0;
+  c.origin = s.shape.y0 - s.trim_y0;
+  const bool inside = c.col >= 0 && c.col < s.trim_cols;
+  if (b.what == MOMENTS && inside) {
+    const moments of = {b, c};
+    ncc_with_type(s.pixels, s.dtype, of);
+  } else {
+    counts(b, c, inside);
   }
-  if (b.what == MOMENTS) b.mass[block * b.width + j] = mass;
 }
 
 /** A thread adds up the mass of a segment; [blocks][width] is little. */
