@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arithmetic.h"
 #include "base/target.h"
 #include "base/text.h"
 #include "io/import/convert.h"
@@ -26,7 +27,8 @@ typedef struct import_job {
   ncc_import_plan plan;
   ncc_input_writer *writer;
   ncc_import_summary *summary;
-  ncc_raster *stacks[2]; /**< open NumPy stacks */
+  ncc_volumes *volumes;
+  ncc_raster *stacks[2];
   buffer in, out;
 } import_job;
 
@@ -73,7 +75,8 @@ static ncc_status copy_plane(import_job *job, ncc_raster *raster, ncc_object_kin
   NCC_TRY(ncc_input_writer_begin(job->writer, kind, id, raster->rows, raster->cols, dtype));
   begun = true;
   const int64_t chunk = ncc_input_writer_chunk_rows(job->writer), chunks = BLOCK_BYTES / row_bytes / chunk;
-  const int64_t block = chunk * (chunks > 0 ? chunks : 1);
+  /* Of a large chunk of the source no row is decoded twice. */
+  const int64_t block = chunk * ncc_max(ncc_max(chunks, 1), ncc_ceil_div(raster->chunk_rows, chunk));
   for (int64_t row = 0, n; row < raster->rows; row += n) {
     n = raster->rows - row < block ? raster->rows - row : block;
     NCC_TRY(ensure(&job->in, (size_t)(n * row_bytes)));
@@ -99,22 +102,26 @@ cleanup:
   return status;
 }
 
+static ncc_status open_file(import_job *job, const ncc_import_file *file, ncc_raster **out) {
+  *out = NULL;
+  if (!file->missing) return ncc_raster_open(job->volumes, file->name, false, out);
+  char *path = ncc_import_path(job->options->folder, file->name);
+  ncc_error_set(NCC_ERR_UNREADABLE, "%s: not found, but %s refers to it", path ? path : file->name, job->plan.source);
+  free(path);
+  return NCC_ERR_UNREADABLE;
+}
+
 /** @return NCC_OK; NCC_ERR_UNREADABLE where the file is at fault; others. */
 static ncc_status import_file(import_job *job, ncc_object_kind kind, ncc_import_file *file) {
   ncc_status status = NCC_OK;
   ncc_raster *raster = NULL;
-  char *path = ncc_import_path(job->options->folder, file->name);
-  NCC_CHECK(path, NCC_ERR_NOMEM, "%s: no memory", file->name);
-  NCC_CHECK(!file->missing, NCC_ERR_UNREADABLE, "%s: not found, but %s refers to it", path, job->plan.source);
-  NCC_TRY(ncc_raster_open(path, &raster));
-  NCC_CHECK(raster->planes == 1, NCC_ERR_UNREADABLE, "%s: %" PRId64 " planes found, expected one image a file", path,
-            raster->planes);
+  NCC_TRY(open_file(job, file, &raster));
   NCC_TRY(copy_plane(job, raster, kind, file->id));
   file->rows = raster->rows;
   file->cols = raster->cols;
+  file->number = file->id;
 cleanup:
   ncc_raster_close(&raster);
-  free(path);
   return status;
 }
 
@@ -139,6 +146,62 @@ static ncc_status import_stack(import_job *job, ncc_object_kind kind) {
                                  &job->options->storage));
   for (int64_t plane = 0; plane < raster->planes; plane++) NCC_TRY(copy_plane(job, raster, kind, plane));
 cleanup:
+  return status;
+}
+
+/* ---- names in place of pixels ------------------------------------------------------------------------------------ */
+
+/** Sources, and what they are like. */
+typedef struct links {
+  int64_t n;
+  char **sources;
+  int64_t (*shapes)[2];
+  ncc_dtype dtype; /**< of all; NCC_DTYPE_COUNT: they differ */
+} links;
+
+static ncc_status add_link(links *l, const ncc_raster *raster, int64_t plane) {
+  l->sources[l->n] = ncc_raster_plane(raster, plane);
+  if (!l->sources[l->n]) return ncc_error_set(NCC_ERR_NOMEM, "no memory for a source");
+  l->shapes[l->n][0] = raster->rows;
+  l->shapes[l->n][1] = raster->cols;
+  if (l->n++ == 0) l->dtype = raster->dtype;
+  if (raster->dtype != l->dtype) l->dtype = NCC_DTYPE_COUNT;
+  return NCC_OK;
+}
+
+/** Only what a file says of itself is read. Numbers have no gaps: what is left out has none. */
+static ncc_status link_objects(import_job *job, ncc_object_kind kind) {
+  ncc_status status = NCC_OK;
+  const ncc_raster *stack = job->stacks[kind];
+  ncc_import_files *files = &job->plan.files[kind];
+  const int64_t most = stack ? stack->planes : files->n;
+  ncc_raster *raster = NULL;
+  links l = {.sources = calloc((size_t)most + 1, sizeof *l.sources),
+             .shapes = calloc((size_t)most + 1, sizeof *l.shapes),
+             .dtype = NCC_DTYPE_COUNT};
+  NCC_CHECK(l.sources && l.shapes, NCC_ERR_NOMEM, "no memory for %" PRId64 " sources", most);
+  for (int64_t i = 0; stack && i < most; i++) NCC_TRY(add_link(&l, stack, i));
+  for (int64_t i = 0; !stack && i < most; i++) {
+    ncc_import_file *file = &files->items[i];
+    status = open_file(job, file, &raster);
+    if (status == NCC_OK) {
+      file->rows = raster->rows;
+      file->cols = raster->cols;
+      file->number = l.n;
+      status = add_link(&l, raster, 0);
+    } else if (status == NCC_ERR_UNREADABLE) {
+      status = leave_out(job);
+    }
+    ncc_raster_close(&raster);
+    NCC_TRY(status);
+  }
+  NCC_TRY(ncc_input_writer_sources(job->writer, kind, l.n, (const char *const *)l.sources,
+                                   (const int64_t(*)[2])l.shapes, l.dtype, job->options->root));
+  *(kind == NCC_IMAGE ? &job->summary->images : &job->summary->templates) = l.n;
+cleanup:
+  for (int64_t i = 0; l.sources && i < l.n; i++) free(l.sources[i]);
+  free(l.sources);
+  free(l.shapes);
   return status;
 }
 
@@ -181,10 +244,18 @@ static bool check_box(const import_job *job, int64_t i) {
   return false;
 }
 
+/** The number in the output of an object that is there. */
+static int64_t number_of(const import_job *job, ncc_object_kind kind, int64_t id) {
+  const ncc_import_files *files = &job->plan.files[kind];
+  if (job->stacks[kind] || (kind == NCC_TEMPLATE && job->plan.has_boxes)) return id;
+  return files->items[ncc_import_files_find(files, id)].number;
+}
+
 /** Writes the boxes that lie on images that are there; the others get the new id -1. Pairs are numbered anew. */
 static ncc_status import_boxes(import_job *job) {
   ncc_status status = NCC_OK;
   ncc_import_plan *plan = &job->plan;
+  int64_t(*boxes)[5] = NULL;
   int64_t n = 0, rows, cols, *new_id = malloc((size_t)(plan->n_boxes ? plan->n_boxes : 1) * sizeof *new_id);
   NCC_CHECK(new_id, NCC_ERR_NOMEM, "no memory for %" PRId64 " boxes", plan->n_boxes);
   for (int64_t i = 0; i < plan->n_boxes; i++) {
@@ -201,10 +272,17 @@ static ncc_status import_boxes(import_job *job) {
     if (*id >= 0 && *id < plan->n_boxes) *id = new_id[*id];
   }
   plan->n_boxes = n;
+  boxes = malloc((size_t)(n ? n : 1) * sizeof *boxes);
+  NCC_CHECK(boxes, NCC_ERR_NOMEM, "no memory for %" PRId64 " boxes", n);
+  for (int64_t i = 0; i < n; i++) {
+    memcpy(boxes[i], plan->boxes[i], sizeof boxes[i]);
+    boxes[i][0] = number_of(job, NCC_IMAGE, boxes[i][0]);
+  }
   job->summary->boxes = true;
   job->summary->templates = n;
-  NCC_TRY(ncc_input_writer_boxes(job->writer, n, (const int64_t(*)[5])plan->boxes));
+  NCC_TRY(ncc_input_writer_boxes(job->writer, n, (const int64_t(*)[5])boxes));
 cleanup:
+  free(boxes);
   free(new_id);
   return status;
 }
@@ -217,7 +295,7 @@ static ncc_status check_stacks(import_job *job) {
   const ncc_import_plan *plan = &job->plan;
   static const char *const words[2] = {"image", "template"};
   for (int kind = 0; kind < 2; kind++) {
-    if (plan->stacks[kind]) NCC_TRY(ncc_raster_open(plan->stacks[kind], &job->stacks[kind]));
+    if (plan->stacks[kind]) NCC_TRY(ncc_raster_open(job->volumes, plan->stacks[kind], true, &job->stacks[kind]));
   }
   for (int kind = 0; job->stacks[NCC_IMAGE] && kind < 2; kind++) {
     const int64_t n = job->stacks[kind] ? job->stacks[kind]->planes : plan->n_boxes;
@@ -250,9 +328,9 @@ static void drop_pairs(import_job *job) {
     int64_t *pair = plan->pairs[row];
     bool lost = false;
     for (int kind = 0; kind < 2; kind++) {
-      if (is_there(job, kind, pair[kind])) continue;
-      lost = true;
-      pair[kind] = -1;
+      const bool there = is_there(job, kind, pair[kind]);
+      pair[kind] = there ? number_of(job, kind, pair[kind]) : -1;
+      lost |= !there;
     }
     job->summary->lost_pairs += lost;
     if (lost && plan->coords) plan->coords[row][0] = plan->coords[row][1] = -1;
@@ -278,7 +356,7 @@ static ncc_status write_names(import_job *job, ncc_object_kind kind) {
   const int64_t most = boxes ? plan->n_boxes : files->n;
   int64_t n = 0;
   char **names = NULL;
-  if (job->stacks[NCC_IMAGE]) return NCC_OK;
+  if (job->stacks[NCC_IMAGE] || (job->options->link && !boxes)) return NCC_OK;
   names = calloc((size_t)(most ? most : 1), sizeof *names);
   NCC_CHECK(names, NCC_ERR_NOMEM, "no memory for %" PRId64 " names", most);
   for (int64_t i = 0; i < most; i++) {
@@ -306,7 +384,7 @@ static ncc_status import_all(import_job *job) {
     if (kind == NCC_TEMPLATE && plan->has_boxes) {
       NCC_TRY(import_boxes(job));
     } else {
-      NCC_TRY((job->stacks[kind] ? import_stack : import_files)(job, kind));
+      NCC_TRY((job->options->link ? link_objects : job->stacks[kind] ? import_stack : import_files)(job, kind));
     }
   }
   drop_pairs(job);
@@ -331,6 +409,7 @@ ncc_status ncc_import(const ncc_import_options *options, ncc_import_summary *sum
   *summary = (ncc_import_summary){0};
   NCC_TRY(ncc_target_declare(options->output, "OUTPUT", NULL));
   NCC_TRY(ncc_import_plan_make(options->folder, options->pairs, &job.plan));
+  NCC_TRY(ncc_volumes_create(options->folder, &job.volumes));
   NCC_TRY(check_stacks(&job));
   NCC_TRY(ncc_input_writer_create(options->output, options->overwrite, &job.writer));
   NCC_TRY(import_all(&job));
@@ -339,6 +418,7 @@ cleanup:
   ncc_input_writer_destroy(&job.writer);
   ncc_target_forget("OUTPUT");
   for (int kind = 0; kind < 2; kind++) ncc_raster_close(&job.stacks[kind]);
+  ncc_volumes_destroy(&job.volumes);
   ncc_import_plan_clear(&job.plan);
   free(job.in.data);
   free(job.out.data);

@@ -1,5 +1,5 @@
-/** Import: a folder of pictures, stacks and tables to an input file. See docs/file-format.md for what a folder may
- * hold.
+/** Import: a folder of pictures, stacks and tables to an input file, or names of them. See docs/file-format.md for what
+ * a folder may hold.
  *
  *  Pixels pass in blocks of rows, one file after the other, so that a folder of any size passes through little memory.
  *  Tables of pairs are loaded whole. A broken file costs its own object and the pairs that refer to it, nothing else,
@@ -15,6 +15,8 @@ typedef struct ncc_import_options {
   const char *pairs;   /**< file that lists the pairs, or NULL: the one in the folder */
   ncc_dtype dtype;     /**< type of the pixels in the file; NCC_DTYPE_COUNT: as in the files */
   ncc_storage storage; /**< of images and templates */
+  bool link;           /**< names of where the pixels lie, in place of pixels */
+  const char *root;    /**< with `link`: the folder, absolute; NULL: OUTPUT lies in it */
   bool strict;         /**< the first broken file is an error */
   bool overwrite;
   const char *attribute; /**< text of the attribute `imported_by`, or NULL */

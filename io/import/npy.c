@@ -1,4 +1,4 @@
-/** NumPy's .npy files: a stack of planes as a raster, small tables as matrices. See raster.h and table_file.h. */
+/** NumPy's .npy files of small tables. See table_file.h. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,7 +10,6 @@
 #include "io/base/npy.h"
 #include "io/base/raw.h"
 #include "io/base/table_file.h"
-#include "io/import/raster.h"
 
 typedef struct npy_file {
   FILE *stream; /**< at the first value */
@@ -42,50 +41,6 @@ static bool read_values(npy_file *file, int64_t n, void *values) {
   if (file->header.swapped) ncc_swap(values, n, size);
   return true;
 }
-
-/* ---- a stack of planes ----------------------------------------------------------------------------------------- */
-
-static ncc_status npy_open(ncc_raster *raster) {
-  ncc_status status = NCC_OK;
-  npy_file *file = raster->file = calloc(1, sizeof *file);
-  NCC_CHECK(file, NCC_ERR_NOMEM, "%s: no memory", raster->path);
-  NCC_TRY(npy_start(raster->path, file));
-  const ncc_npy_header *h = &file->header;
-  NCC_CHECK(h->rank == 3, NCC_ERR_UNREADABLE, "%s: %d dimensions found, expected [n, rows, cols]", raster->path,
-            h->rank);
-  NCC_CHECK(ncc_npy_dtype(h, &raster->dtype), NCC_ERR_UNREADABLE,
-            "%s: %c%zu values found, expected pixels of 8, 16 or 32-bit integers or 16, 32 or 64-bit floats",
-            raster->path, h->kind, 8 * (size_t)h->size);
-  NCC_CHECK(!h->fortran, NCC_ERR_UNREADABLE,
-            "%s: Fortran order found, in which no image can be read by itself, expected C order (save "
-            "numpy.ascontiguousarray(a))",
-            raster->path);
-  NCC_CHECK(!ncc_shape_is_colour(h->shape[1], h->shape[2]), NCC_ERR_UNREADABLE,
-            "%s: shape [%" PRId64 ", %" PRId64 ", %" PRId64
-            "] found, one picture in colours, expected grey [n, rows, cols]",
-            raster->path, h->shape[0], h->shape[1], h->shape[2]);
-  raster->planes = h->shape[0];
-  raster->rows = h->shape[1];
-  raster->cols = h->shape[2];
-cleanup:
-  return status;
-}
-
-static ncc_status npy_read(ncc_raster *raster, int64_t n, void *pixels) {
-  if (read_values(raster->file, n * raster->cols, pixels)) return NCC_OK;
-  return ncc_error_set(NCC_ERR_UNREADABLE, "%s: row %" PRId64 ": cannot be read: %s", raster->path, raster->next,
-                       ferror(((npy_file *)raster->file)->stream) ? strerror(errno) : "the file has become shorter");
-}
-
-static void npy_close(ncc_raster *raster) {
-  npy_file *file = raster->file;
-  if (file && file->stream) fclose(file->stream);
-  free(file);
-}
-
-const ncc_raster_format ncc_npy_format = {npy_open, npy_read, npy_close};
-
-/* ---- a table --------------------------------------------------------------------------------------------------- */
 
 static double value_at(const ncc_npy_header *file, const void *values, int64_t i) {
   switch (file->kind == 'f' ? -file->size : file->kind == 'i' ? file->size : 8 + file->size) {

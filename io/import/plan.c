@@ -31,7 +31,6 @@ void ncc_import_plan_clear(ncc_import_plan *plan) {
   for (int kind = 0; kind < 2; kind++) {
     for (int64_t i = 0; i < plan->files[kind].n; i++) free(plan->files[kind].items[i].name);
     free(plan->files[kind].items);
-    free(plan->stacks[kind]);
   }
   free(plan->source);
   free(plan->boxes);
@@ -217,17 +216,44 @@ static ncc_status take_npy(const char *path, ncc_import_plan *plan) {
   return status;
 }
 
-/** templates.npy: pixels [n, rows, cols], or boxes [n, 5]. */
+static bool exists(const char *path) {
+  return access(path, F_OK) == 0;
+}
+
+/** The one stack of a kind in the folder; NULL: there is none. */
+static ncc_status find_stack(const char *folder, ncc_object_kind kind, const char **out) {
+  ncc_status status = NCC_OK;
+#define STACKS(name) \
+  { name ".npy", name ".tif", name ".tiff", name ".mrc", name ".mrcs", name ".st", name ".zarr", name ".n5" }
+  static const char *const names[2][8] = {STACKS("images"), STACKS("templates")};
+#undef STACKS
+  *out = NULL;
+  for (int i = 0; i < 8; i++) {
+    char *path = ncc_import_path(folder, names[kind][i]);
+    NCC_CHECK(path, NCC_ERR_NOMEM, "%s: no memory", folder);
+    const bool there = exists(path);
+    free(path);
+    if (!there) continue;
+    NCC_CHECK(!*out, NCC_ERR_INPUT, "%s: both %s and %s found, expected one", folder, *out, names[kind][i]);
+    *out = names[kind][i];
+  }
+cleanup:
+  return status;
+}
+
+/** A stack of pixels, or templates.npy with boxes [n, 5]. */
 static ncc_status take_templates(const char *folder, ncc_import_plan *plan) {
   ncc_status status = NCC_OK;
   ncc_matrix matrix = {0};
   int rank = 0;
   char *path = ncc_import_path(folder, "templates.npy");
   NCC_CHECK(path, NCC_ERR_NOMEM, "%s: no memory", folder);
+  NCC_TRY(find_stack(folder, NCC_TEMPLATE, &plan->stacks[NCC_TEMPLATE]));
+  if (plan->stacks[NCC_TEMPLATE] && strcmp(plan->stacks[NCC_TEMPLATE], "templates.npy") != 0) goto cleanup;
+  plan->stacks[NCC_TEMPLATE] = NULL;
   NCC_TRY(ncc_npy_rank(path, &rank));
   if (rank != 2) {
-    plan->stacks[NCC_TEMPLATE] = path;
-    path = NULL;
+    plan->stacks[NCC_TEMPLATE] = "templates.npy";
     goto cleanup;
   }
   NCC_TRY(ncc_npy_read(path, &matrix));
@@ -248,10 +274,6 @@ cleanup:
 }
 
 /* ---- which of all that ----------------------------------------------------------------------------------------- */
-
-static bool exists(const char *path) {
-  return access(path, F_OK) == 0;
-}
 
 static bool ends_with(const char *text, const char *end) {
   const size_t length = strlen(text), n = strlen(end);
@@ -299,13 +321,8 @@ ncc_status ncc_import_plan_make(const char *folder, const char *pairs, ncc_impor
   } else {
     NCC_TRY(find_source(folder, &plan->source));
   }
-  char *images = plan->stacks[NCC_IMAGE] = ncc_import_path(folder, "images.npy");
-  NCC_CHECK(images, NCC_ERR_NOMEM, "%s: no memory", folder);
-  const bool stacks = exists(images), csv = ends_with(plan->source, ".csv");
-  if (!stacks) {
-    free(images);
-    plan->stacks[NCC_IMAGE] = NULL;
-  }
+  NCC_TRY(find_stack(folder, NCC_IMAGE, &plan->stacks[NCC_IMAGE]));
+  const bool stacks = plan->stacks[NCC_IMAGE], csv = ends_with(plan->source, ".csv");
   NCC_CHECK(csv || ends_with(plan->source, ".mat") || ends_with(plan->source, ".npy"), NCC_ERR_INPUT,
             "%s: expected a file of pairs whose name ends in .mat, .csv or .npy", plan->source);
   if (csv) {

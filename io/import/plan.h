@@ -14,6 +14,7 @@ typedef struct ncc_import_file {
   char *name;         /**< in the folder; owned */
   bool missing;       /**< a pair names it, but it is not there */
   int64_t rows, cols; /**< once imported; 0 where it is broken */
+  int64_t number;     /**< its id in the output, once imported */
 } ncc_import_file;
 
 /** Pictures in order of increasing id. */
@@ -25,7 +26,7 @@ typedef struct ncc_import_files {
 typedef struct ncc_import_plan {
   char *source;              /**< path of the table of pairs; owned */
   ncc_import_files files[2]; /**< by ncc_object_kind */
-  char *stacks[2];           /**< or paths of NumPy stacks; owned; NULL where there is none */
+  const char *stacks[2];     /**< or names of stacks in the folder; NULL where there is none */
   bool has_boxes;            /**< or, for templates, boxes of images */
   int64_t n_boxes;
   int64_t (*boxes)[5];  /**< [n_boxes] (image id, y, x, rows, cols); owned */
@@ -42,7 +43,7 @@ typedef struct ncc_import_plan {
 ncc_status ncc_import_plan_make(const char *folder, const char *pairs, ncc_import_plan *plan);
 
 /** Fills pairs, windows, expected values, and files or boxes from a CSV file.
- *  @param[in] by_id  images and templates are named by number (NumPy stacks), not by file. */
+ *  @param[in] by_id  images and templates are named by number (stacks), not by file. */
 ncc_status ncc_import_plan_csv(const char *folder, const char *path, bool by_id, ncc_import_plan *plan);
 
 /** "FILE: line 3" or "FILE: row 2": where a pair comes from; thread-local, valid until the next call. */

@@ -1,84 +1,81 @@
-/** See raster.h: which format a file is, and what all formats have in common. */
 #include "io/import/raster.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/target.h"
-#include "io/base/h5.h"
+#include "base/array.h"
 
-typedef struct signature {
-  const char *bytes;
-  size_t n;
-  const ncc_raster_format *format;
-} signature;
-
-static const signature signatures[] = {
-    {"II*\0", 4, &ncc_tiff_format},
-    {"MM\0*", 4, &ncc_tiff_format},
-    {"II+\0", 4, &ncc_tiff_format},
-    {"MM\0+", 4, &ncc_tiff_format},
-    {"\x89PNG\r\n\x1a\n", 8, &ncc_png_format},
-    {"\x93NUMPY", 6, &ncc_npy_format},
-};
-
-static ncc_status recognise(const char *path, const ncc_raster_format **format) {
+/** A stack's shape: three axes, or one page. */
+static ncc_status take_stack(ncc_raster *raster, const ncc_source_array *array) {
   ncc_status status = NCC_OK;
-  char bytes[8] = {0};
-  FILE *file = NULL;
-  NCC_TRY(ncc_target_spare(path, NULL));
-  file = fopen(path, "rbe");
-  NCC_CHECK(file, NCC_ERR_UNREADABLE, "%s: %s", path, strerror(errno));
-  const size_t n = fread(bytes, 1, sizeof bytes, file);
-  NCC_CHECK(!ferror(file), NCC_ERR_UNREADABLE, "%s: %s", path, strerror(errno));
-  NCC_CHECK(n > 0, NCC_ERR_UNREADABLE, "%s: the file is empty", path);
-  for (size_t i = 0; i < sizeof signatures / sizeof signatures[0]; i++) {
-    const signature *s = &signatures[i];
-    if (n >= s->n && memcmp(bytes, s->bytes, s->n) == 0) *format = s->format;
+  const int64_t *n = array->shape + array->rank - 3;
+  if (array->pages) {
+    raster->planes = 1;
+  } else {
+    NCC_CHECK(array->rank == 3, NCC_ERR_UNREADABLE, "%s: %d dimensions found, expected [n, rows, cols]", array->path,
+              array->rank);
+    NCC_CHECK(!ncc_shape_is_colour(n[1], n[2]), NCC_ERR_UNREADABLE,
+              "%s: shape [%" PRId64 ", %" PRId64 ", %" PRId64
+              "] found, one picture in colours, expected grey [n, rows, cols]",
+              array->path, n[0], n[1], n[2]);
+    raster->planes = n[0];
   }
-  NCC_CHECK(*format, NCC_ERR_UNREADABLE, "%s: neither a TIFF, a PNG nor a NumPy file", path);
+  raster->rows = array->shape[array->rank - 2];
+  raster->cols = array->shape[array->rank - 1];
 cleanup:
-  if (file) fclose(file);
   return status;
 }
 
-ncc_status ncc_raster_open(const char *path, ncc_raster **out) {
+ncc_status ncc_raster_open(ncc_volumes *volumes, const char *source, bool stack, ncc_raster **out) {
   ncc_status status = NCC_OK;
+  ncc_source_array array = {0};
   *out = NULL;
   ncc_raster *raster = calloc(1, sizeof *raster);
-  NCC_CHECK(raster && (raster->path = strdup(path)), NCC_ERR_NOMEM, "%s: no memory", path);
+  NCC_CHECK(raster && (raster->source = strdup(source)), NCC_ERR_NOMEM, "%s: no memory", source);
+  raster->volumes = volumes;
+  raster->stack = stack;
   raster->planes = 1;
-  NCC_TRY(recognise(path, &raster->format));
-  NCC_TRY(raster->format->open(raster));
-  const int64_t most = (int64_t)NCC_H5_MAX_SIDE;
-  NCC_CHECK(raster->rows > 0 && raster->cols > 0 && raster->rows <= most && raster->cols <= most, NCC_ERR_UNREADABLE,
-            "%s: %" PRId64 " x %" PRId64 " pixels found, expected 1 to %" PRId64 " rows and columns", path,
-            raster->rows, raster->cols, most);
+  NCC_TRY(ncc_volumes_describe(volumes, source, &array));
+  if (stack)
+    NCC_TRY(take_stack(raster, &array));
+  else
+    NCC_TRY(ncc_volumes_look(volumes, source, &raster->rows, &raster->cols, &raster->dtype));
+  raster->path = array.path;
+  array.path = NULL;
+  raster->dtype = array.dtype;
+  raster->chunk_rows = array.chunk_rows < raster->rows ? array.chunk_rows : raster->rows;
+  *out = raster;
+  raster = NULL;
 cleanup:
-  if (status != NCC_OK) {
-    ncc_raster_close(&raster);
-  } else {
-    *out = raster;
-  }
+  free(array.path);
+  ncc_raster_close(&raster);
   return status;
+}
+
+char *ncc_raster_plane(const ncc_raster *raster, int64_t plane) {
+  char *name = NULL;
+  if (!raster->stack) return strdup(raster->source);
+  return asprintf(&name, "%s[%" PRId64 "]", raster->source, plane) < 0 ? NULL : name;
 }
 
 ncc_status ncc_raster_read(ncc_raster *raster, int64_t n, void *pixels) {
   ncc_status status = NCC_OK;
-  NCC_CHECK(n <= raster->planes * raster->rows - raster->next, NCC_ERR_INTERNAL,
-            "%s: %" PRId64 " rows asked for from row %" PRId64, raster->path, n, raster->next);
-  NCC_TRY(raster->format->read(raster, n, pixels));
+  const int64_t row = raster->next % raster->rows;
+  const ncc_rect rect = {row, 0, row + n, raster->cols};
+  char *plane = ncc_raster_plane(raster, raster->next / raster->rows);
+  NCC_CHECK(plane, NCC_ERR_NOMEM, "%s: no memory", raster->source);
+  NCC_TRY(ncc_volumes_read(raster->volumes, plane, raster->rows, raster->cols, raster->dtype, &rect, pixels));
   raster->next += n;
 cleanup:
+  free(plane);
   return status;
 }
 
 void ncc_raster_close(ncc_raster **raster) {
   if (!*raster) return;
-  if ((*raster)->format) (*raster)->format->close(*raster);
+  free((*raster)->source);
   free((*raster)->path);
   free(*raster);
   *raster = NULL;

@@ -1,44 +1,36 @@
-/** One file of pixels, read from its first row to its last: TIFF, PNG or a NumPy stack. Private to io/.
+/** One source of pixels (io/volume/volume.h), read from its first row to its last. Private to io/import.
  *
- *  What a file is comes from its first bytes, not from its name. A file of any size passes through little memory: rows
- *  are read a block at a time. Pixels come as stored, in native byte order; scale, orientation and resolution tags are
- *  not looked at. Only one grey channel is taken: anything else is refused by name. Where a library was absent when the
- *  program was built, its files are refused and told so.
+ *  Rows are read a block at a time, so that a file of any size passes through little memory. Pixels come as stored, in
+ *  native byte order; scale, orientation and resolution tags are not looked at.
  */
 #ifndef NCC_RASTER_H
 #define NCC_RASTER_H
 
-#include "base/error.h"
+#include "io/volume/volume.h"
 
-typedef struct ncc_raster ncc_raster;
-
-/** What a format has to do. All arguments are those of the functions below. */
-typedef struct ncc_raster_format {
-  ncc_status (*open)(ncc_raster *raster); /**< sets shape, type and `file` */
-  ncc_status (*read)(ncc_raster *raster, int64_t n, void *pixels);
-  void (*close)(ncc_raster *raster); /**< also after a failed open; `file` may be NULL */
-} ncc_raster_format;
-
-struct ncc_raster {
-  const ncc_raster_format *format;
-  char *path;
-  int64_t planes;     /**< 1 but for a NumPy stack, whose planes follow each other */
+typedef struct ncc_raster {
+  ncc_volumes *volumes; /**< borrowed */
+  char *source;         /**< owned */
+  char *path;           /**< of its file, for messages; owned */
+  bool stack;
+  int64_t planes;     /**< 1 but for a stack, whose planes follow each other */
   int64_t rows, cols; /**< of a plane */
+  int64_t chunk_rows; /**< that are decoded at a time */
   ncc_dtype dtype;
   int64_t next; /**< row that comes next, counted over all planes */
-  void *file;   /**< the format's own */
-};
+} ncc_raster;
 
-/** Opens a file. @return NCC_OK; NCC_ERR_UNREADABLE naming the file, what was found and what was expected;
- *  NCC_ERR_NOMEM. */
-ncc_status ncc_raster_open(const char *path, ncc_raster **out);
+/** Opens a source. @param[in] stack  it is [n, rows, cols], pages or slices; else one plane.
+ *  @return NCC_OK; NCC_ERR_UNREADABLE naming the file, what was found and what was expected; NCC_ERR_NOMEM. */
+ncc_status ncc_raster_open(ncc_volumes *volumes, const char *source, bool stack, ncc_raster **out);
 
-/** Reads the next n rows, [n, cols] without gaps. @return NCC_OK; NCC_ERR_UNREADABLE. */
+/** A plane as a source; malloc'd, NULL without memory. */
+char *ncc_raster_plane(const ncc_raster *raster, int64_t plane);
+
+/** Reads the next n rows, which lie in one plane, [n, cols] without gaps. @return NCC_OK; NCC_ERR_UNREADABLE. */
 ncc_status ncc_raster_read(ncc_raster *raster, int64_t n, void *pixels);
 
-/** Closes and frees *raster and sets it to NULL; accepts NULL. */
+/** Frees *raster and sets it to NULL; accepts NULL. */
 void ncc_raster_close(ncc_raster **raster);
-
-extern const ncc_raster_format ncc_tiff_format, ncc_png_format, ncc_npy_format;
 
 #endif

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "io/base/table_file.h"
@@ -69,7 +70,26 @@ static int compare_name_and_file(const void *name, const void *file) {
   return strcmp(name, ((const ncc_import_file *)file)->name);
 }
 
-/** The name of a picture as it lies in the folder: as written, or with an extension. */
+/** Whether a source may be there: its file, or one that its name goes on inside of. */
+static bool is_there(const char *path) {
+  struct stat info;
+  char *file = strdup(path), *end = file ? strrchr(file, '[') : NULL;
+  bool there = access(path, F_OK) == 0;
+  if (!there && end && path[strlen(path) - 1] == ']') {
+    *end = '\0';
+    there = access(file, F_OK) == 0;
+  }
+  for (char *slash; file && !there && (slash = strrchr(file, '/'));) {
+    *slash = '\0';
+    if (stat(file, &info) != 0) continue;
+    there = S_ISREG(info.st_mode);
+    break;
+  }
+  free(file);
+  return there;
+}
+
+/** The name of a source as it lies in the folder: as written, or with an extension. */
 static char *name_in_folder(const char *folder, const char *name, bool *missing) {
   static const char *const extensions[] = {"", ".tif", ".tiff", ".png"};
   *missing = false;
@@ -82,7 +102,7 @@ static char *name_in_folder(const char *folder, const char *name, bool *missing)
       free(full);
       return NULL;
     }
-    const bool there = access(path, F_OK) == 0;
+    const bool there = is_there(path);
     free(path);
     if (there) return full;
     free(full);

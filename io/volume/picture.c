@@ -95,6 +95,8 @@ static bool png_decode(png_structp png, png_infop info, png_bytes *from, int64_t
   png_set_user_limits(png, 0x7FFFFFFF, 0x7FFFFFFF);
   png_set_read_fn(png, from, png_more);
   png_read_info(png, info);
+  if (png_get_valid(png, info, PNG_INFO_tRNS))
+    png_error(png, "grey with a value that is transparent found, expected one grey channel without");
   if (png_get_bit_depth(png, info) == 16 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) png_set_swap(png);
   const int passes = png_set_interlace_handling(png);
   png_read_update_info(png, info);
@@ -124,6 +126,21 @@ cleanup:
   return status;
 }
 
+static const char *colour_name(int colour) {
+  switch (colour) {
+    case PNG_COLOR_TYPE_GRAY:
+      return "grey";
+    case PNG_COLOR_TYPE_GRAY_ALPHA:
+      return "grey with transparency";
+    case PNG_COLOR_TYPE_PALETTE:
+      return "a colour palette";
+    case PNG_COLOR_TYPE_RGB:
+      return "RGB";
+    default:
+      return "RGB with transparency";
+  }
+}
+
 ncc_status ncc_png_volume(ncc_volume *v, const char *path) {
   static const ncc_volume_format format = {png_load, NULL, picture_close};
   ncc_status status = NCC_OK;
@@ -132,9 +149,8 @@ ncc_status ncc_png_volume(ncc_volume *v, const char *path) {
   NCC_TRY(read_head(v, path, sizeof head, head));
   NCC_CHECK(memcmp(head + 12, "IHDR", 4) == 0, NCC_ERR_UNREADABLE, "%s: a PNG file without a header", path);
   const int bits = head[24], colour = head[25];
-  NCC_CHECK(colour == 0, NCC_ERR_UNREADABLE, "%s: %s found, expected one grey channel", path,
-            colour == 4 ? "a grey picture with transparency" : "a picture in colours");
-  NCC_CHECK(bits == 8 || bits == 16, NCC_ERR_UNREADABLE, "%s: %d bits found, expected 8 or 16", path, bits);
+  NCC_CHECK(colour == 0 && (bits == 8 || bits == 16), NCC_ERR_UNREADABLE,
+            "%s: %s of %d bits found, expected one grey channel of 8 or 16 bits", path, colour_name(colour), bits);
   NCC_TRY(set_picture(v, &format, path, ncc_be32(head + 20), ncc_be32(head + 16), bits == 8 ? NCC_U8 : NCC_U16));
 cleanup:
   return status;

@@ -39,6 +39,19 @@ typedef struct tiff_page {
   ncc_dtype dtype;
 } tiff_page;
 
+static const char *photometric_name(int photometric) {
+  switch (photometric) {
+    case PHOTOMETRIC_MINISWHITE:
+      return "a picture whose 0 is white";
+    case PHOTOMETRIC_RGB:
+      return "an RGB picture";
+    case PHOTOMETRIC_PALETTE:
+      return "a picture with a colour palette";
+    default:
+      return "a picture in colours";
+  }
+}
+
 /** The page that a handle is at. */
 static ncc_status describe(const char *path, TIFF *tiff, tiff_page *out) {
   ncc_status status = NCC_OK;
@@ -52,7 +65,7 @@ static ncc_status describe(const char *path, TIFF *tiff, tiff_page *out) {
   TIFFGetFieldDefaulted(tiff, TIFFTAG_SAMPLEFORMAT, &format);
   TIFFGetField(tiff, TIFFTAG_PHOTOMETRIC, &photometric);
   NCC_CHECK(photometric == PHOTOMETRIC_MINISBLACK, NCC_ERR_UNREADABLE, "%s: %s found, expected grey whose 0 is black",
-            path, photometric == PHOTOMETRIC_MINISWHITE ? "a picture whose 0 is white" : "a picture in colours");
+            path, photometric_name(photometric));
   NCC_CHECK(samples == 1, NCC_ERR_UNREADABLE, "%s: %d channels found, expected one grey channel", path, samples);
   NCC_CHECK(ncc_libtiff_dtype(format, bits, &out->dtype), NCC_ERR_UNREADABLE,
             "%s: pixels of %d bits in TIFF's sample format %d found, expected 8, 16 or 32-bit integers or 16, 32 or "

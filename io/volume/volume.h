@@ -31,6 +31,21 @@ int64_t ncc_volumes_bytes_read(ncc_volumes *volumes);
  *          NCC_ERR_OUTPUT for a file that is to be written (base/target.h). */
 ncc_status ncc_volumes_look(ncc_volumes *volumes, const char *source, int64_t *rows, int64_t *cols, ncc_dtype *dtype);
 
+enum { NCC_VOLUME_RANK = 8 };
+
+/** An array that a source is a part of. */
+typedef struct ncc_source_array {
+  char *path; /**< without an index; malloc'd, the caller frees */
+  int rank;
+  int64_t shape[NCC_VOLUME_RANK]; /**< without the index, slowest first */
+  int64_t chunk_rows;             /**< along the last axis but one */
+  bool pages;                     /**< of rank 2, and its only page may be named by [0] */
+  ncc_dtype dtype;
+} ncc_source_array;
+
+/** What array a source is in. @return as ncc_volumes_look(). */
+ncc_status ncc_volumes_describe(ncc_volumes *volumes, const char *source, ncc_source_array *out);
+
 /** Reads a rectangle of a source, reaching no chunk but those that it needs.
  *  @param[in]  rows, cols, dtype  what the source was; another shape or type is an error.
  *  @param[out] pixels             [y1 - y0, x1 - x0], native byte order.
@@ -40,7 +55,5 @@ ncc_status ncc_volumes_read(ncc_volumes *volumes, const char *source, int64_t ro
 
 /** The pixel type of "uint16" or, as NumPy has it in brief, "u2". @return false where it is none of ours. */
 bool ncc_volume_dtype(const char *name, ncc_dtype *dtype);
-
-enum { NCC_VOLUME_RANK = 8 };
 
 #endif

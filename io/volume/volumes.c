@@ -422,6 +422,24 @@ ncc_status ncc_volumes_look(ncc_volumes *volumes, const char *source, int64_t *r
   return NCC_OK;
 }
 
+ncc_status ncc_volumes_describe(ncc_volumes *volumes, const char *source, ncc_source_array *out) {
+  ncc_status status = NCC_OK;
+  open_volume *slot;
+  ncc_name name = {0};
+  *out = (ncc_source_array){0};
+  NCC_TRY(ncc_name_parse(volumes->root, source, &name));
+  NCC_TRY(acquire(volumes, name.path, &slot));
+  const ncc_volume *v = slot->volume;
+  *out = (ncc_source_array){.path = name.path, .rank = v->rank, .pages = v->pages, .dtype = v->dtype};
+  name.path = NULL;
+  for (int d = 0; d < v->rank; d++) out->shape[d] = v->shape[v->axis[d]];
+  out->chunk_rows = v->chunk[v->axis[v->rank - 2]];
+  release(volumes, slot);
+cleanup:
+  ncc_name_clear(&name);
+  return status;
+}
+
 ncc_status ncc_volumes_read(ncc_volumes *volumes, const char *source, int64_t rows, int64_t cols, ncc_dtype dtype,
                             const ncc_rect *rect, void *pixels) {
   ncc_status status = NCC_OK;

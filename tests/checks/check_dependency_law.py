@@ -25,7 +25,7 @@ LAW = {
     "io/volume": ("src src/base io/base io/codec", "hdf5 tiff png jpeg jansson"),
     "io/input": ("src src/base src/filter src/plan io/base io/volume", "hdf5"),
     "io/output": ("src src/base src/match src/plan src/options io/base io/input", "hdf5"),
-    "io/import": ("src src/base src/plan io/base io/input io/volume", "hdf5 tiff png matio"),
+    "io/import": ("src src/base src/plan io/base io/input io/volume", "hdf5 matio"),
     "io/stage": ("src src/base io/base io/volume", ""),
     "io/picture": ("src src/base src/match io/base", "hdf5 cairo"),
     "mpi/rank": ("src src/base src/match src/plan src/options io/input io/output gpu", "hwloc"),

@@ -27,6 +27,9 @@ def every_type_and_byte_order():
                 assert all(same(file["images"][i], images[i]) for i in range(3)), (code, order)
                 assert same(file["templates"][1], TEMPLATES[1]) and file["pairs"][:].tolist() == PAIRS
                 assert "image_names" not in file
+    stacks(np.asfortranarray(IMAGES), TEMPLATES)
+    with imported("d") as file:
+        assert same(file["images"][:], IMAGES)
 
 
 def tables_of_every_type_and_order():
@@ -88,8 +91,6 @@ def planes_longer_than_a_block():
 
 
 def refused():
-    stacks(np.asfortranarray(IMAGES), TEMPLATES)
-    fails("d", "images.npy: Fortran order found", "ascontiguousarray")
     stacks(IMAGES[0], TEMPLATES)
     fails("d", "images.npy: 2 dimensions found, expected [n, rows, cols]")
     stacks(IMAGES[None], TEMPLATES)

@@ -72,7 +72,7 @@ def png_grey():
 def tiff_refused():
     grey = pixels(RNG, "u1", (8, 8))
     refused(lambda path: Image.fromarray(np.dstack([grey] * 3)).save(path), "RGB")
-    refused(lambda path: tiff(path, grey, pages=3), "3 pages found, expected one image a file")
+    refused(lambda path: tiff(path, grey, pages=3), "shape [3, 8, 8] found, expected an index")
     refused(lambda path: tiff(path, grey, t262=0), "0 is white")
     refused(lambda path: tiff(path, np.dstack([grey] * 2)), "2 channels")
     refused(lambda path: tiff(path, pixels(RNG, "u4", (8, 8)), t258=24), "24 bits")
@@ -101,12 +101,12 @@ def broken_files():
     refused(cut(lambda path: Image.fromarray(array).save(path, compression="tiff_lzw"), 0.9))
 
     def short_strips(path):  # the directory is whole, the pixels end early
-        tiff(path, array, strip_rows=10, t273=[8] * 20, t279=[3000] * 19 + [1 << 20])
+        tiff(path, array, strip_rows=10, t273=[8] * 19 + [1 << 20], t279=[3000] * 20)
 
     refused(short_strips)
-    refused(lambda path: write(path, "not a picture"), "neither a TIFF, a PNG nor a NumPy file")
+    refused(lambda path: write(path, "not a picture"), "none of TIFF, PNG, JPEG, NumPy, MRC and HDF5")
     refused(lambda path: write(path, ""), "empty")
-    refused(lambda path: os.mkdir(path), "Is a directory")
+    refused(lambda path: os.mkdir(path), "a folder found")
 
 
 def a_broken_file_leaves_no_space():
