@@ -42,26 +42,34 @@ from mpixcorr import _library  # noqa: E402
 
 
 class Ours:
+    """What the library is asked is laid out once a cell, as in a program that calls it: a call sets addresses."""
+
     name = "mpixcorr"
 
     def __init__(self):
-        self.matchers = {}
+        self.kind, self.matchers = None, {}
 
     def run(self, image, templates, mode):
-        search = _library.Search(min_overlap=1.0 if mode == "valid" else 0.0)
-        if search not in self.matchers:
-            self.matchers[search] = _library.Matcher(search, args.threads)
-        results, about, parts = np.zeros(len(templates), _library.RESULT), describe([image]), describe(templates)
-        self.matchers[search].match(-1, len(templates), about.ctypes.data, parts.ctypes.data, None, results.ctypes.data)
-        return results["y,x"]
+        kind = image.shape, image.dtype, len(templates), templates[0].shape, mode
+        if kind != self.kind:
+            self.kind, self.image, self.templates = kind, describe([image]), describe(templates)
+            self.results, self.group = np.zeros(len(templates), _library.RESULT), np.zeros(1, _library.GROUP)
+            self.group["image_key"], self.group["n"] = -1, len(templates)
+            for field in ("image", "templates", "results"):
+                self.group[field] = getattr(self, field).ctypes.data
+            if mode not in self.matchers:
+                search = _library.Search(min_overlap=1.0 if mode == "valid" else 0.0)
+                self.matchers[mode] = _library.Matcher(search, args.threads)
+        self.image["data"] = image.ctypes.data
+        self.templates["data"] = [template.ctypes.data for template in templates]
+        self.matchers[mode].match(self.group)
+        return self.results["y,x"]
 
 
 def describe(arrays):
     out = np.zeros(len(arrays), _library.ARRAY)
     for row, a in zip(out, arrays):
-        row["data"], row["dtype"] = a.ctypes.data, _library.PIXEL_TYPES[a.dtype]
-        row["rows,cols"] = a.shape
-        row["row_stride"] = a.shape[1]
+        row["dtype"], row["rows,cols"], row["row_stride"] = _library.PIXEL_TYPES[a.dtype], a.shape, a.shape[1]
     return out
 
 
