@@ -7,7 +7,8 @@
  *
  *  n is a count, and rounded to one. The others err by at most `unit` times the norms of their factors (cpu/peak.c).
  *  Of 8-bit pixels about an integer s and q are integers too, so that flat windows are told exactly; of others they are
- *  doubtful, which is for the judge.
+ *  doubtful, which is for the judge. Where one of the two is not masked, n and the sums of the other alone are those of
+ *  rectangles: three of the six correlations become differences of prefix sums.
  */
 #include "match/masked.h"
 
@@ -20,6 +21,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "match/fft.h"
+#include "match/formulas.h"
 
 /** What is transformed of an operand. */
 enum { MASK, VALUES, SQUARES, PLANES };
@@ -31,10 +33,17 @@ enum { N, S, Q, U, V, P, SUMS };
 #define WELL_ABOVE 1e6
 
 typedef struct operand {
-  ncc_buffer planes[PLANES];
-  double norms[PLANES];
+  ncc_buffer planes[PLANES], prefix[PLANES];  // prefix sums [height + 1][width + 1]
+  double norms[PLANES], totals[PLANES];       // totals are of absolute values
   double c;
+  int64_t height, width;
+  bool whole;            // no pixel is masked
+  unsigned transformed;  // a bit for each plane
 } operand;
+
+typedef struct plans {
+  fftw_plan forward, inverse;
+} plans;
 
 struct ncc_masked {
   const ncc_engine_context *context;
@@ -43,6 +52,7 @@ struct ncc_masked {
   int64_t serial;  // of the image whose planes are transformed; -1: none
   ncc_geometry geometry;
   int64_t rows, cols, stride;  // of the transforms; stride in doubles
+  plans plans;                 // of that size
   bool integers;
 };
 
@@ -54,11 +64,22 @@ ncc_status ncc_masked_create(const ncc_engine_context *context, ncc_masked **out
   return NCC_OK;
 }
 
+static void drop_plans(plans *p) {
+  ncc_fft_lock();
+  if (p->forward) fftw_destroy_plan(p->forward);
+  if (p->inverse) fftw_destroy_plan(p->inverse);
+  ncc_fft_unlock();
+  *p = (plans){0};
+}
+
 void ncc_masked_destroy(ncc_masked **masked) {
   if (!*masked) return;
+  drop_plans(&(*masked)->plans);
   for (int i = 0; i < PLANES; i++) {
     ncc_buffer_free(&(*masked)->image.planes[i]);
     ncc_buffer_free(&(*masked)->tmpl.planes[i]);
+    ncc_buffer_free(&(*masked)->image.prefix[i]);
+    ncc_buffer_free(&(*masked)->tmpl.prefix[i]);
   }
   for (int i = 0; i < SUMS; i++) ncc_buffer_free(&(*masked)->sums[i]);
   free(*masked);
@@ -77,18 +98,38 @@ int64_t ncc_masked_bytes(const ncc_geometry *g) {
   int64_t rows, cols;
   choose_size(g, &rows, &cols);
   const int64_t pixels = g->image_rows * g->image_cols + g->template_rows * g->template_cols;
-  return (2 * PLANES + SUMS) * 8 * rows * 2 * (cols / 2 + 1) + pixels * (int64_t)(1 + sizeof(double));
+  const int64_t sums = (g->image_rows + 1) * (g->image_cols + 1) + (g->template_rows + 1) * (g->template_cols + 1);
+  return (2 * PLANES + SUMS) * 8 * rows * 2 * (cols / 2 + 1) + pixels * (int64_t)(1 + sizeof(double)) +
+         PLANES * 8 * sums;
 }
 
-/** Fills the planes of an operand with what lies in `part`; of templates reversed, so that a product correlates. */
-static ncc_status fill(ncc_masked *m, const ncc_prepared *p, const ncc_rect *part, bool reversed, operand *o) {
+/** A pixel's value in each plane. */
+static void add_pixel(operand *o, double d, double *const planes[PLANES], int64_t at, double squares[PLANES],
+                      double run[PLANES]) {
+  const double v[PLANES] = {[MASK] = 1, [VALUES] = d, [SQUARES] = d * d};
+  for (int i = 0; i < PLANES; i++) {
+    planes[i][at] = v[i];
+    squares[i] += v[i] * v[i];
+    run[i] += v[i];
+    o->totals[i] += fabs(v[i]);
+  }
+}
+
+/** Fills the planes of an operand with what lies in `part`; of templates reversed, so that a product correlates.
+ *  @param[in] summed  prefix sums are wanted */
+static ncc_status fill(ncc_masked *m, const ncc_prepared *p, const ncc_rect *part, bool reversed, bool summed,
+                       operand *o) {
   ncc_status status = NCC_OK;
-  const int64_t height = part->y1 - part->y0, width = part->x1 - part->x0;
+  const int64_t height = o->height = part->y1 - part->y0, width = o->width = part->x1 - part->x0;
   double *planes[PLANES], squares[PLANES] = {0};
+  o->transformed = 0;
   for (int i = 0; i < PLANES; i++) {
     NCC_TRY(ncc_buffer_reserve(&o->planes[i], 8 * m->rows * m->stride, "masked pairs"));
+    if (summed) NCC_TRY(ncc_buffer_reserve(&o->prefix[i], 8 * (height + 1) * (width + 1), "masked pairs"));
     planes[i] = o->planes[i].data;
     memset(planes[i], 0, (size_t)(8 * m->rows * m->stride));
+    if (summed) memset(o->prefix[i].data, 0, (size_t)(8 * (width + 1)));
+    o->totals[i] = 0;
   }
   double *pixels = malloc((size_t)width * sizeof *pixels);
   NCC_CHECK(pixels, NCC_ERR_NOMEM, "out of memory for a row of %lld pixels", (long long)width);
@@ -96,16 +137,14 @@ static ncc_status fill(ncc_masked *m, const ncc_prepared *p, const ncc_rect *par
     ncc_prepared_row(p, part->y0 + y, part->x0, width, pixels);
     const uint8_t *valid = p->valid ? p->valid + (part->y0 + y) * p->pixels.cols + part->x0 : NULL;
     const int64_t to = (reversed ? height - 1 - y : y) * m->stride;
+    double run[PLANES] = {0};
     for (int64_t x = 0; x < width; x++) {
-      if (valid && !valid[x]) continue;
-      const int64_t at = to + (reversed ? width - 1 - x : x);
-      const double d = pixels[x] - o->c;
-      planes[MASK][at] = 1;
-      planes[VALUES][at] = d;
-      planes[SQUARES][at] = d * d;
-      squares[MASK] += 1;
-      squares[VALUES] += d * d;
-      squares[SQUARES] += d * d * (d * d);
+      if (!valid || valid[x]) add_pixel(o, pixels[x] - o->c, planes, to + (reversed ? width - 1 - x : x), squares, run);
+      for (int i = 0; summed && i < PLANES; i++) {
+        double *here = (double *)o->prefix[i].data + (y + 1) * (width + 1) + x + 1;
+        if (x == 0) here[-1] = 0;
+        *here = here[-(width + 1)] + run[i];
+      }
     }
   }
   free(pixels);
@@ -114,10 +153,6 @@ static ncc_status fill(ncc_masked *m, const ncc_prepared *p, const ncc_rect *par
 cleanup:
   return status;
 }
-
-typedef struct plans {
-  fftw_plan forward, inverse;
-} plans;
 
 static ncc_status make_plans(const ncc_masked *m, double *a, plans *p) {
   ncc_fft_lock();
@@ -128,32 +163,34 @@ static ncc_status make_plans(const ncc_masked *m, double *a, plans *p) {
   return ncc_error_set(NCC_ERR_INTERNAL, "no float64 FFT plan for %lldx%lld", (long long)m->rows, (long long)m->cols);
 }
 
-static void drop_plans(plans *p) {
-  ncc_fft_lock();
-  if (p->forward) fftw_destroy_plan(p->forward);
-  if (p->inverse) fftw_destroy_plan(p->inverse);
-  ncc_fft_unlock();
+/** A plane's transform, made when it is first asked for. */
+static const double *spectrum(const ncc_masked *m, operand *o, int plane) {
+  double *a = o->planes[plane].data;
+  if (!(o->transformed & 1u << plane)) fftw_execute_dft_r2c(m->plans.forward, a, (fftw_complex *)a);
+  o->transformed |= 1u << plane;
+  return a;
 }
 
-static void transform_operand(const plans *p, const operand *o) {
-  for (int i = 0; i < PLANES; i++) {
-    double *a = o->planes[i].data;
-    fftw_execute_dft_r2c(p->forward, a, (fftw_complex *)a);
-  }
-}
-
-static ncc_status correlate(ncc_masked *m, const plans *plan, int image_plane, int tmpl_plane, ncc_buffer *out) {
+static ncc_status correlate(ncc_masked *m, int image_plane, int tmpl_plane, ncc_buffer *out) {
   ncc_status status = ncc_buffer_reserve(out, 8 * m->rows * m->stride, "masked pairs");
   if (status != NCC_OK) return status;
   if (ncc_stop_came(m->context->config)) return ncc_error_set(NCC_ERR_STOPPED, "stopped");
-  const double *a = m->image.planes[image_plane].data, *b = m->tmpl.planes[tmpl_plane].data;
+  const double *a = spectrum(m, &m->image, image_plane), *b = spectrum(m, &m->tmpl, tmpl_plane);
   double *to = out->data;
   for (int64_t i = 0; i < m->rows * m->stride; i += 2) {
     to[i] = a[i] * b[i] - a[i + 1] * b[i + 1];
     to[i + 1] = a[i] * b[i + 1] + a[i + 1] * b[i];
   }
-  fftw_execute_dft_c2r(plan->inverse, (fftw_complex *)to, to);
+  fftw_execute_dft_c2r(m->plans.inverse, (fftw_complex *)to, to);
   return NCC_OK;
+}
+
+/** The operand whose prefix sums give a sum, and which of them; NULL: it is a correlation. */
+static const operand *summed_by(const ncc_masked *m, int sum, int *plane) {
+  static const int of_image[SUMS] = {[N] = MASK, [S] = VALUES, [Q] = SQUARES, [U] = -1, [V] = -1, [P] = -1};
+  static const int of_tmpl[SUMS] = {[N] = MASK, [S] = -1, [Q] = -1, [U] = VALUES, [V] = SQUARES, [P] = -1};
+  *plane = m->tmpl.whole ? of_image[sum] : m->image.whole ? of_tmpl[sum] : -1;
+  return *plane < 0 ? NULL : m->tmpl.whole ? &m->image : &m->tmpl;
 }
 
 /** All sums of a task, undivided by the number of points. */
@@ -161,30 +198,31 @@ static ncc_status make_sums(ncc_masked *m, const ncc_task *task) {
   static const int factors[SUMS][2] = {[N] = {MASK, MASK},   [S] = {VALUES, MASK},  [Q] = {SQUARES, MASK},
                                        [U] = {MASK, VALUES}, [V] = {MASK, SQUARES}, [P] = {VALUES, VALUES}};
   ncc_status status = NCC_OK;
-  plans plan = {0};
   const ncc_geometry *g = task->geometry;
   const bool same = m->serial == task->image_serial && ncc_geometry_equal(&m->geometry, g);
   const ncc_rect whole = {0, 0, g->template_rows, g->template_cols};
+  int64_t rows, cols;
   m->serial = -1;
   m->geometry = *g;
-  choose_size(g, &m->rows, &m->cols);
+  choose_size(g, &rows, &cols);
+  if (rows != m->rows || cols != m->cols) drop_plans(&m->plans);
+  m->rows = rows;
+  m->cols = cols;
   m->stride = 2 * (m->cols / 2 + 1);
   m->integers = task->image->narrow;
+  m->image.whole = !task->image->valid;
+  m->tmpl.whole = !task->tmpl->valid;
   m->image.c = m->integers ? nearbyint(task->image->mean) : task->image->mean;
   m->tmpl.c = task->tmpl->mean;
-  NCC_TRY(ncc_buffer_reserve(&m->sums[N], 8 * m->rows * m->stride, "masked pairs"));
-  NCC_TRY(make_plans(m, m->sums[N].data, &plan));
-  if (!same) {
-    NCC_TRY(fill(m, task->image, &g->trim, false, &m->image));
-    transform_operand(&plan, &m->image);
-  }
-  NCC_TRY(fill(m, task->tmpl, &whole, true, &m->tmpl));
-  transform_operand(&plan, &m->tmpl);
-  for (int i = 0; i < SUMS; i++) NCC_TRY(correlate(m, &plan, factors[i][0], factors[i][1], &m->sums[i]));
+  NCC_TRY(ncc_buffer_reserve(&m->sums[P], 8 * m->rows * m->stride, "masked pairs"));
+  if (!m->plans.forward) NCC_TRY(make_plans(m, m->sums[P].data, &m->plans));
+  if (!same) NCC_TRY(fill(m, task->image, &g->trim, false, !m->image.whole, &m->image));
+  NCC_TRY(fill(m, task->tmpl, &whole, true, m->image.whole, &m->tmpl));
+  for (int i = 0, plane; i < SUMS; i++)
+    if (!summed_by(m, i, &plane)) NCC_TRY(correlate(m, factors[i][0], factors[i][1], &m->sums[i]));
   m->serial = task->image_serial;
 
 cleanup:
-  drop_plans(&plan);
   return status;
 }
 
@@ -196,12 +234,18 @@ typedef struct errors {
 static errors find_errors(const ncc_masked *m) {
   const double *a = m->image.norms, *b = m->tmpl.norms;
   const double unit = (10 + log2((double)m->rows * (double)m->cols) / 2) * 0x1p-52;
-  return (errors){{[N] = unit * a[MASK] * b[MASK],
-                   [S] = unit * a[VALUES] * b[MASK],
-                   [Q] = unit * a[SQUARES] * b[MASK],
-                   [U] = unit * a[MASK] * b[VALUES],
-                   [V] = unit * a[MASK] * b[SQUARES],
-                   [P] = unit * a[VALUES] * b[VALUES]}};
+  errors e = {{[N] = unit * a[MASK] * b[MASK],
+               [S] = unit * a[VALUES] * b[MASK],
+               [Q] = unit * a[SQUARES] * b[MASK],
+               [U] = unit * a[MASK] * b[VALUES],
+               [V] = unit * a[MASK] * b[SQUARES],
+               [P] = unit * a[VALUES] * b[VALUES]}};
+  for (int i = 0, plane; i < SUMS; i++) {
+    const operand *o = summed_by(m, i, &plane);
+    // A prefix sum is one of height + width additions, of which none exceeds the total; four of them are taken.
+    if (o) e.of[i] = (double)(4 * (o->height + o->width) + 16) * 0x1p-53 * o->totals[plane];
+  }
+  return e;
 }
 
 /** ssd from a sum and squares over n pixels, and its bound. */
@@ -263,21 +307,55 @@ static void consider(const position *p, double eps, int64_t y, int64_t x, ncc_pr
 /** Is given every position that has enough valid pixels, in row-major order. */
 typedef void (*take_position)(void *context, int64_t y, int64_t x, const position *p);
 
+/** Where the sums of positions come from. */
+typedef struct sources {
+  const double *prefix[SUMS], *correlated[SUMS];  // one of them
+  int64_t width;                                  // of what prefix sums are of
+  int64_t y, x;                                   // the position at which first pixels lie on each other
+  double points;                                  // that correlations are multiplied by
+} sources;
+
+static sources find_sources(const ncc_masked *m) {
+  const ncc_geometry *g = &m->geometry;
+  sources from = {.points = (double)m->rows * (double)m->cols};
+  for (int i = 0, plane; i < SUMS; i++) {
+    const operand *o = summed_by(m, i, &plane);
+    from.prefix[i] = o ? o->prefix[plane].data : NULL;
+    from.correlated[i] = m->sums[i].data;
+    if (o) from.width = o->width;
+  }
+  from.y = g->template_rows - 1 + g->trim.y0;
+  from.x = g->template_cols - 1 + g->trim.x0;
+  return from;
+}
+
+/** The sums of a position. */
+static inline void find_sums(const ncc_masked *m, const sources *from, int64_t y, int64_t x, double sums[SUMS]) {
+  const ncc_geometry *g = &m->geometry;
+  const int64_t at = (y - g->trim.y0) * m->stride + x - g->trim.x0;
+  const int64_t dy = m->tmpl.whole ? y - from->y : 0, dx = m->tmpl.whole ? x - from->x : 0;
+  const int64_t top = ncc_overlap_first(g->template_rows, y) + dy, left = ncc_overlap_first(g->template_cols, x) + dx;
+  const int64_t bottom = ncc_overlap_end(g->image_rows, g->template_rows, y) + dy;
+  const int64_t right = ncc_overlap_end(g->image_cols, g->template_cols, x) + dx;
+  for (int i = 0; i < SUMS; i++)
+    sums[i] = from->prefix[i] ? ncc_prefix_sum(from->prefix[i], from->width, top, bottom, left, right)
+                              : from->correlated[i][at] / from->points;
+}
+
 static ncc_status walk(ncc_masked *m, const ncc_task *task, double min_overlap, take_position take, void *context) {
   ncc_status status = NCC_OK;
   const ncc_geometry *g = task->geometry;
   const double n_tmpl = (double)task->tmpl->n_valid;
   if (!task->again) NCC_TRY(make_sums(m, task));
-  const double points = (double)m->rows * (double)m->cols;
+  const sources from = find_sources(m);
   const errors e = find_errors(m);
   for (int64_t row = g->search.y0; row < g->search.y1; row++) {
     int64_t segments[NCC_SEGMENTS_MOST][2];
     const int count = ncc_geometry_segments(g, row, segments);
     for (int k = 0; k < count; k++)
       for (int64_t col = segments[k][0]; col < segments[k][1]; col++) {
-        const int64_t at = (row - g->trim.y0) * m->stride + col - g->trim.x0;
         double sums[SUMS];
-        for (int i = 0; i < SUMS; i++) sums[i] = ((const double *)m->sums[i].data)[at] / points;
+        find_sums(m, &from, row, col, sums);
         sums[N] = nearbyint(sums[N]);
         if (!ncc_masked_enough(sums[N], n_tmpl, min_overlap)) continue;
         const position p = find_position(m, &e, sums);
