@@ -42,8 +42,10 @@ typedef struct ncc_codecs {
  *  @return NCC_OK; NCC_ERR_UNREADABLE where there is none, or the chain is too long. */
 ncc_status ncc_codecs_add(ncc_codecs *codecs, ncc_codec codec);
 
-/** Two buffers that are used again. */
+/** What decoding uses again. */
 typedef struct ncc_codec_scratch {
+  void *inflater; /**< libdeflate's */
+  bool no_inflater;
   unsigned char *data[2];
   int64_t capacity[2];
 } ncc_codec_scratch;

@@ -106,7 +106,7 @@ DAMAGE = [
     (lambda f: npy(f"{f}/wide.npy", IMAGES.astype("f4")), "wide.npy[3]", "f32"),
     (lambda f: cut(f"{f}/a.png", 500), "a.png", "a.png"),
     (lambda f: change(f"{f}/a.png", 60, b"\xff" * 9), "a.png", "a.png"),
-    (lambda f: change(f"{f}/a.png", 25, b"\2"), "a.png", "RGB of 8 bits"),
+    (lambda f: change(f"{f}/a.png", 25, b"\2"), "a.png", "RGB of 16 bits"),
     (lambda f: write(f"{f}/a.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF"), "a.jpg", "a.jpg"),
     (lambda f: cut(f"{f}/z2/3.0.0", 10), "z2[3]", "no deflate"),
     (lambda f: write(f"{f}/z2/3.0.0", b""), "z2[3]", "chunk"),

@@ -37,6 +37,7 @@ class Mpixcorr(CMakePackage, CudaPackage):
     depends_on("matio", when="+import")
     depends_on("jpeg", when="+import")
     depends_on("zlib-api", when="+import")
+    depends_on("libdeflate", when="+import")
     depends_on("zstd", when="+import")
     depends_on("lz4", when="+import")
     depends_on("c-blosc", when="+import")
