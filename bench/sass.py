@@ -25,7 +25,7 @@ def tools():
 
 
 class Cost:
-    """Instructions, and bytes and numbers of global loads and stores by width, of one way through some blocks."""
+    """Instructions, and numbers of global loads and stores by width, of one way through some blocks."""
 
     def __init__(self, lines=()):
         self.instructions = len(lines)
@@ -36,11 +36,6 @@ class Cost:
                 width = next((w for name, w in WIDTHS.items() if name in access[2]), 4)
                 table = self.loads if access[1] == "LDG" else self.stores
                 table[width] = table.get(width, 0) + 1
-        self.barriers = sum("BAR.SYNC" in line for line in lines)
-
-    def bytes(self):
-        """Of all accesses of a lane."""
-        return sum(width * n for table in (self.loads, self.stores) for width, n in table.items())
 
     def __str__(self):
         accesses = [f"{n} {what} of {width}" for what, table in (("loads", self.loads), ("stores", self.stores)) for width, n in sorted(table.items())]
