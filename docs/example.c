@@ -1,6 +1,8 @@
 /** The C library in one page: where do two pieces of one tile lie on its neighbour?
  *
- *      cc example.c $(pkg-config --cflags --libs mpixcorr) -o example && ./example
+ *      export PKG_CONFIG_PATH=PREFIX/lib/pkgconfig
+ *      cc example.c $(pkg-config --cflags --libs mpixcorr) -Wl,-rpath,$(pkg-config --variable=libdir mpixcorr)
+ *      ./a.out
  *
  *  Pixels are borrowed: templates are cut by pointer and row stride, nothing is copied or written.
  */

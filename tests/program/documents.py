@@ -47,6 +47,7 @@ ELSEWHERE = {
     "ctest -L": ("tests/run.sh", "ctest --preset default"),
     "jobs/submit input.h5 peaks.h5 --nodes": ("tests/program/cluster/slurm.py", r'"submit"\)'),
     "~/mpixcorr/share/mpixcorr/jobs/submit": ("tests/program/cluster/slurm.py", r'"submit"\)'),
+    "module use PREFIX/share": ("tests/package/check_install.sh", "module use"),
     "module use ~/mpixcorr/share": ("tests/package/check_install.sh", "module use"),
     "mpirun --bind-to none": ("tests/program/placement.py", "--bind-to none"),
     "mpirun -n 1": ("tests/common/launch.py", '"-n"'),
