@@ -67,7 +67,8 @@ ncc_status ncc_input_filters_read(ncc_input_filters *f, ncc_input *input, ncc_re
                                   int64_t index, float *pixels) {
   ncc_status status = NCC_OK;
   const ncc_catalog *catalog = ncc_input_catalog(input);
-  const ncc_object object = ncc_objects_get(kind == NCC_IMAGE ? &catalog->images : &catalog->templates, index);
+  const ncc_object object = ncc_input_object(input, kind, index);
+  const ncc_rect rect = ncc_object_rect(&object);
   const bool box = object.box_image >= 0;
   const int64_t image_index = box ? object.box_image : index;
   if (kind == NCC_TEMPLATE && !box) return filter_whole(f, input, read, kind, index, &object, pixels);
@@ -78,13 +79,13 @@ ncc_status ncc_input_filters_read(ncc_input_filters *f, ncc_input *input, ncc_re
     NCC_TRY(filter_whole(f, input, read, NCC_IMAGE, image_index, &image, f->image.data));
     f->image_index = image_index;
   }
-  const int64_t first = box ? object.box_y * image.cols + object.box_x : 0;
+  const int64_t first = box ? object.box_y * image.cols + object.box_x : 0, cols = rect.x1 - rect.x0;
   const float *from = (const float *)f->image.data + first;
   const uint8_t *valid = (const uint8_t *)((const float *)f->image.data + image.rows * image.cols) + first;
-  uint8_t *to = (uint8_t *)(pixels + object.rows * object.cols);
-  for (int64_t y = 0; y < object.rows; y++) {
-    memcpy(pixels + y * object.cols, from + y * image.cols, (size_t)object.cols * sizeof *pixels);
-    if (object.masked) memcpy(to + y * object.cols, valid + y * image.cols, (size_t)object.cols);
+  uint8_t *to = (uint8_t *)(pixels + (rect.y1 - rect.y0) * cols);
+  for (int64_t y = rect.y0; y < rect.y1; y++, pixels += cols, to += cols) {
+    memcpy(pixels, from + y * image.cols + rect.x0, (size_t)cols * sizeof *pixels);
+    if (object.masked) memcpy(to, valid + y * image.cols + rect.x0, (size_t)cols);
   }
 cleanup:
   return status;

@@ -226,6 +226,11 @@ ncc_status ncc_input_read_rect(ncc_input *input, ncc_object_kind kind, int64_t i
   return status;
 }
 
+ncc_object ncc_input_object(const ncc_input *input, ncc_object_kind kind, int64_t index) {
+  return kind == NCC_TEMPLATE ? ncc_template_get(&input->catalog, index)
+                              : ncc_objects_get(ncc_input_objects(input, kind), index);
+}
+
 ncc_status ncc_input_read_part(ncc_input *input, ncc_object_kind kind, int64_t index, const ncc_rect *rect,
                                void *pixels) {
   const ncc_object object = ncc_objects_get(ncc_input_objects(input, kind), index);
@@ -237,16 +242,16 @@ ncc_status ncc_input_read_part(ncc_input *input, ncc_object_kind kind, int64_t i
 }
 
 static ncc_status read_stored(ncc_input *input, ncc_object_kind kind, int64_t index, void *pixels, uint8_t *valid) {
-  const ncc_object object = ncc_objects_get(ncc_input_objects(input, kind), index);
-  const ncc_rect whole = {0, 0, object.rows, object.cols};
+  const ncc_object object = ncc_input_object(input, kind, index);
+  const ncc_rect whole = ncc_object_rect(&object);
   const ncc_status status = ncc_input_read_rect(input, kind, index, &whole, pixels);
   return status == NCC_OK && valid ? ncc_input_read_mask(input, kind, index, &whole, pixels, valid) : status;
 }
 
 ncc_status ncc_input_read(ncc_input *input, ncc_object_kind kind, int64_t index, void *pixels) {
   if (!input->filters) {
-    const ncc_object object = ncc_objects_get(ncc_input_objects(input, kind), index);
-    const ncc_rect whole = {0, 0, object.rows, object.cols};
+    const ncc_object object = ncc_input_object(input, kind, index);
+    const ncc_rect whole = ncc_object_rect(&object);
     return ncc_input_read_part(input, kind, index, &whole, pixels);
   }
   pthread_mutex_lock(&input->filtering); /* they keep the last image, and have threads of their own */
@@ -262,6 +267,7 @@ ncc_status ncc_input_filter(ncc_input *input, const ncc_search *search, const nc
   if (!input->borrowed) ncc_catalog_choose_parts(&input->catalog, search);
   input->sources.in_parts = input->catalog.images.in_parts;
   input->catalog.images.filtered = input->catalog.templates.filtered = search->n_filters > 0;
+  ncc_catalog_choose_turn(&input->catalog, search);
   return search->n_filters > 0 ? ncc_input_filters_create(search, &input->filters) : NCC_OK;
 }
 
@@ -270,8 +276,8 @@ void ncc_input_threads(ncc_input *input, int threads) {
 }
 
 void ncc_input_hint(ncc_input *input, ncc_object_kind kind, int64_t index) {
-  ncc_object object = ncc_objects_get(ncc_input_objects(input, kind), index);
-  ncc_rect rect = {0, 0, object.rows, object.cols};
+  ncc_object object = ncc_input_object(input, kind, index);
+  ncc_rect rect = ncc_object_rect(&object);
   ncc_input_resolve_box(input, &kind, &index, &object, &rect);
   if (input->sets[kind].named.used || place_of(input, kind, index)->offset < 0) return;
   ncc_raw_rect raw = raw_rect(input, kind, index, &object, &rect);
@@ -286,6 +292,14 @@ void ncc_input_hint(ncc_input *input, ncc_object_kind kind, int64_t index) {
 /** Whether a path exists, asking for its first part first, as HDF5 wants it. */
 static bool exists(hid_t file, const char *group, const char *path) {
   return (!group || H5Lexists(file, group, H5P_DEFAULT) > 0) && H5Lexists(file, path, H5P_DEFAULT) > 0;
+}
+
+ncc_status ncc_input_expected_angles(ncc_input *input, double **angles) {
+  const ncc_catalog *catalog = &input->catalog;
+  ncc_h5_silence();
+  *angles = NULL;
+  if (!exists(input->sources.input, "/expected", "/expected/angles")) return NCC_OK;
+  return ncc_h5_read_doubles(input->sources.input, catalog->path, "/expected/angles", catalog->n_pairs, angles);
 }
 
 ncc_status ncc_input_expected(ncc_input *input, int64_t (**coords)[2], double **peaks) {

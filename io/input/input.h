@@ -79,9 +79,12 @@ void ncc_input_lend_names(ncc_input *input, ncc_input_name_of name_of, void *con
  *  -1: it has none. @param[in,out] kind  in: of the object; out: of the mask. */
 int64_t ncc_input_mask_index(const ncc_input *input, ncc_object_kind *kind, int64_t index);
 
+/** An image or a mask, or a template with what is around it where it will be turned. */
+ncc_object ncc_input_object(const ncc_input *input, ncc_object_kind kind, int64_t index);
+
 /** Thread-safe once all is planned. Reads the pixels of one object into `pixels` [rows, cols], C order, in the
- * catalog's type, native byte order; where the catalog says `masked`, the mask follows. Boxes are cut. What lies in the
- * file in one piece is read from there; HDF5 reads the rest.
+ * catalog's type, native byte order; where the catalog says `masked`, the mask follows. Boxes are cut, with what is
+ * around them where they will be turned. What lies in the file in one piece is read from there; HDF5 reads the rest.
  *  @return NCC_OK; NCC_ERR_UNREADABLE with file, object and reason. */
 ncc_status ncc_input_read(ncc_input *input, ncc_object_kind kind, int64_t index, void *pixels);
 
@@ -96,7 +99,7 @@ ncc_status ncc_input_read_rect(ncc_input *input, ncc_object_kind kind, int64_t i
 
 /** How pixels will be used. Those of these values are masked. With filters they are read as float32 [rows, cols], and
  * the catalog says so; boxes are cut from their filtered image. The catalog also says whether large images are matched
- * in parts. To be called before anything is planned by the catalog.
+ * in parts, and how far templates are turned. To be called before anything is planned by the catalog.
  *  @return NCC_OK; NCC_ERR_NOMEM. */
 ncc_status ncc_input_filter(ncc_input *input, const ncc_search *search, const ncc_mask_values *values);
 
@@ -140,6 +143,10 @@ ncc_status ncc_input_identify(ncc_input *input, ncc_input_identity *out);
 /** /expected of the file, where it exists. @param[out] coords [n_pairs][2] and peaks [n_pairs], malloc'd, caller frees;
  *  NULL where absent. */
 ncc_status ncc_input_expected(ncc_input *input, int64_t (**coords)[2], double **peaks);
+
+/** Degrees by which templates are to be turned, [n_pairs], malloc'd; NULL where the file does not say. @return
+ * likewise. */
+ncc_status ncc_input_expected_angles(ncc_input *input, double **angles);
 
 /** /image_names or /template_names, else the names of sources: malloc'd array of malloc'd strings in order of index;
  * NULL where there are none. */

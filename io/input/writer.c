@@ -333,6 +333,10 @@ ncc_status ncc_input_writer_expected_subpixel(ncc_input_writer *writer, int64_t 
   return write_table(writer, "/expected/subpixel", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, n, 2, positions);
 }
 
+ncc_status ncc_input_writer_expected_angles(ncc_input_writer *writer, int64_t n, const double *angles) {
+  return write_table(writer, "/expected/angles", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, n, 0, angles);
+}
+
 /** A string type, UTF-8. @param[in] length  H5T_VARIABLE, or bytes, filled up by zeros. */
 static hid_t make_string_type(size_t length) {
   hid_t type = H5Tcopy(H5T_C_S1);

@@ -79,6 +79,9 @@ ncc_status ncc_input_writer_expected(ncc_input_writer *writer, int64_t n, const 
  *  ncc_input_writer_expected(). */
 ncc_status ncc_input_writer_expected_subpixel(ncc_input_writer *writer, int64_t n, const double (*positions)[2]);
 
+/** Writes /expected/angles, degrees by which templates are to be turned; as ncc_input_writer_expected_subpixel(). */
+ncc_status ncc_input_writer_expected_angles(ncc_input_writer *writer, int64_t n, const double *angles);
+
 /** Writes /image_names or /template_names, UTF-8, in order of increasing id. */
 ncc_status ncc_input_writer_names(ncc_input_writer *writer, ncc_object_kind kind, int64_t n, const char *const *names);
 

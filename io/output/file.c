@@ -67,6 +67,7 @@ static hid_t make_table_type(ncc_table_id id, const void **fill) {
     case NCC_TABLE_CURVATURE:
     case NCC_TABLE_SECOND_PEAKS:
     case NCC_TABLE_TOP_PEAKS:
+    case NCC_TABLE_ANGLES:
       *fill = &not_a_number;
       return H5Tcopy(H5T_IEEE_F64LE);
     default:
@@ -101,6 +102,8 @@ static bool has_table(const ncc_search *search, int id) {
       return search->quality;
     case NCC_TABLE_PEAKS_LISTED:
       return search->peaks > 0;
+    case NCC_TABLE_TURNED:
+      return search->rotate_step > 0;
     default:
       return true;
   }

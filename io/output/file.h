@@ -17,7 +17,12 @@ enum { NCC_OUTPUT_FORMAT_VERSION = 2 };
 extern const char ncc_output_format_name[];
 
 /** Which outputs have a dataset. */
-typedef enum ncc_table_when { NCC_TABLE_ALWAYS, NCC_TABLE_QUALITY, NCC_TABLE_PEAKS_LISTED } ncc_table_when;
+typedef enum ncc_table_when {
+  NCC_TABLE_ALWAYS,
+  NCC_TABLE_QUALITY,
+  NCC_TABLE_PEAKS_LISTED,
+  NCC_TABLE_TURNED
+} ncc_table_when;
 
 /** Every dataset: enumerator, name, values a row (0: one-dimensional), C type, when. Listed peaks have as many rows of
  *  that for each pair as are asked for. */
@@ -35,7 +40,8 @@ typedef enum ncc_table_when { NCC_TABLE_ALWAYS, NCC_TABLE_QUALITY, NCC_TABLE_PEA
   X(NCC_TABLE_SECOND_COORDS, "/second_coords", 2, int64_t, NCC_TABLE_QUALITY)      \
   X(NCC_TABLE_SECOND_PEAKS, "/second_peaks", 0, double, NCC_TABLE_QUALITY)         \
   X(NCC_TABLE_TOP_COORDS, "/top_coords", 2, int64_t, NCC_TABLE_PEAKS_LISTED)       \
-  X(NCC_TABLE_TOP_PEAKS, "/top_peaks", 0, double, NCC_TABLE_PEAKS_LISTED)
+  X(NCC_TABLE_TOP_PEAKS, "/top_peaks", 0, double, NCC_TABLE_PEAKS_LISTED)          \
+  X(NCC_TABLE_ANGLES, "/angles", 0, double, NCC_TABLE_TURNED)
 typedef enum ncc_table_id {
 #define NCC_TABLE_ENUM(id, name, cols, type, quality) id,
   NCC_TABLE_LIST(NCC_TABLE_ENUM)

@@ -212,6 +212,8 @@ ncc_status ncc_output_load(const char *path, ncc_output_data *out) {
   }
   if (H5Lexists(file, "/curvature", H5P_DEFAULT) > 0)
     NCC_TRY(load_table(file, path, NCC_TABLE_CURVATURE, H5T_NATIVE_DOUBLE, n, NULL, (void **)&out->curvature));
+  if (H5Lexists(file, "/angles", H5P_DEFAULT) > 0)
+    NCC_TRY(load_table(file, path, NCC_TABLE_ANGLES, H5T_NATIVE_DOUBLE, n, NULL, (void **)&out->angles));
   if (H5Lexists(file, "/top_coords", H5P_DEFAULT) > 0) {
     int *peaks = &out->n_peaks;
     NCC_TRY(load_lists(file, path, NCC_TABLE_TOP_COORDS, H5T_NATIVE_INT64, n, peaks, NULL, (void **)&out->top_coords));
@@ -290,6 +292,7 @@ void ncc_output_data_clear(ncc_output_data *data) {
   free(data->curvature);
   free(data->second_coords);
   free(data->second_peaks);
+  free(data->angles);
   free(data->top_coords);
   free(data->top_peaks);
   free(data->input_path);

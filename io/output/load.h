@@ -18,6 +18,7 @@ typedef struct ncc_output_data {
   int n_peaks;              /**< listed for each pair; 0 without --peaks */
   int64_t (*top_coords)[2]; /**< [n_pairs * n_peaks], best first; -1 where there are fewer */
   double *top_peaks;        /**< likewise; NaN */
+  double *angles;           /**< of the templates, degrees; NULL without --rotate */
   bool complete;            /**< no row is pending and the final attributes are filled */
   int n_attributes;
   struct {

@@ -251,6 +251,7 @@ static ncc_status derive_row(const ncc_output *output, int64_t row, const ncc_re
                           .curvature = {r.curvature_y, r.curvature_x},
                           .second_coords = {r.second_y, r.second_x},
                           .second_peak = r.second_peak,
+                          .angle = r.angle,
                           .overlap = (float)r.overlap,
                           .status = r.status,
                           .at_border = r.at_border};

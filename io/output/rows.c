@@ -71,6 +71,7 @@ static const size_t fields[NCC_TABLE_COUNT] = {
     [NCC_TABLE_CURVATURE] = offsetof(ncc_output_row, curvature),
     [NCC_TABLE_SECOND_COORDS] = offsetof(ncc_output_row, second_coords),
     [NCC_TABLE_SECOND_PEAKS] = offsetof(ncc_output_row, second_peak),
+    [NCC_TABLE_ANGLES] = offsetof(ncc_output_row, angle),
 };
 
 static int compare_rows(const void *a, const void *b) {

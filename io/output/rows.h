@@ -15,7 +15,7 @@ typedef struct ncc_output_row {
   double peak;
   double subpixel[2], subpixel_offsets[2], curvature[2];
   int64_t second_coords[2];
-  double second_peak;
+  double second_peak, angle;
   float overlap;
   uint8_t status, at_border;
   int64_t peaks; /**< where its peaks begin in the writer's buffer; the writer's own */

@@ -1,6 +1,7 @@
 /** See map_file.h. */
 #include "io/picture/map_file.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ static ncc_status put_result(hid_t file, const char *path, const ncc_map *map, c
   NCC_TRY(ncc_h5_put(file, path, "coords", H5T_NATIVE_INT64, 2, coords));
   NCC_TRY(ncc_h5_put(file, path, "offset", H5T_NATIVE_INT64, 2, offset));
   NCC_TRY(ncc_h5_put(file, path, "peak", H5T_NATIVE_DOUBLE, 0, &r->peak));
+  if (!isnan(r->angle)) NCC_TRY(ncc_h5_put(file, path, "angle", H5T_NATIVE_DOUBLE, 0, &r->angle));
   NCC_TRY(ncc_h5_put(file, path, "subpixel", H5T_NATIVE_DOUBLE, 2, subpixel));
   NCC_TRY(ncc_h5_put(file, path, "subpixel_offset", H5T_NATIVE_DOUBLE, 2, between));
   NCC_TRY(ncc_h5_put(file, path, "curvature", H5T_NATIVE_DOUBLE, 2, curvature));

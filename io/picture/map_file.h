@@ -6,8 +6,8 @@
 
 /** Writes /ncc float64 [rows, cols], NaN where not searched, with the attribute `origin`: the full-correlation (y, x)
  *  of its first value. Attributes of the root group: `row`, `image`, `template` (of /pairs), `status`, `coords`,
- *  `offset`, `peak`, `subpixel`, `subpixel_offset`, `curvature`, `second_coords`, `second_peak`, `options`,
- *  `input_path`, `program_version`. With listed peaks also /top_coords and /top_peaks.
+ *  `offset`, `peak`, `angle` (where templates are turned), `subpixel`, `subpixel_offset`, `curvature`, `second_coords`,
+ * `second_peak`, `options`, `input_path`, `program_version`. With listed peaks also /top_coords and /top_peaks.
  *  @param[in] path     replaced if it exists.
  *  @param[in] peaks    [n_peaks] as ncc_matcher_peaks() has them
  *  @param[in] pair     row, image id, template id.

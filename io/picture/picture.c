@@ -82,6 +82,7 @@ static void describe(const ncc_picture_pair *pair, bool brief, char *text, size_
   const int64_t rows = pair->tmpl.rows - 1, cols = pair->tmpl.cols - 1;
   int n = snprintf(text, size, "%s   peak %.4f at offset (y %" PRId64 ", x %" PRId64 ")", name, r->peak, r->y - rows,
                    r->x - cols);
+  if (!isnan(r->angle)) n += snprintf(text + n, size - (size_t)n, ", turned by %g degrees", r->angle);
   if (!brief && !isnan(r->subpixel_y))
     n += snprintf(text + n, size - (size_t)n, ", sub-pixel (%.2f, %.2f)", r->subpixel_y - (double)rows,
                   r->subpixel_x - (double)cols);

@@ -146,7 +146,7 @@ ncc_need *ncc_batch_template(const ncc_batch *batch, int64_t pair) {
 
 int64_t ncc_need_bytes(const ncc_batch *batch, const ncc_need *need, const ncc_catalog *catalog, ncc_rect *part) {
   const ncc_object object = ncc_catalog_object(catalog, (ncc_object_kind)need->kind, need->index);
-  *part = need->piece == NCC_WHOLE ? (ncc_rect){0, 0, object.rows, object.cols} : batch->pieces[need->piece].part;
+  *part = need->piece == NCC_WHOLE ? ncc_object_rect(&object) : batch->pieces[need->piece].part;
   return ncc_object_bytes_of(&object, (part->y1 - part->y0) * (part->x1 - part->x0));
 }
 

@@ -134,7 +134,7 @@ ncc_status ncc_needs_remember(ncc_needs *had, const ncc_batch *batch);
 
 /** The object's shape and type. */
 static inline ncc_object ncc_catalog_object(const ncc_catalog *catalog, ncc_object_kind kind, int64_t index) {
-  return ncc_objects_get(kind == NCC_IMAGE ? &catalog->images : &catalog->templates, index);
+  return kind == NCC_IMAGE ? ncc_objects_get(&catalog->images, index) : ncc_template_get(catalog, index);
 }
 
 #endif

@@ -10,22 +10,31 @@
 #include "mpi/rank/stop.h"
 #include "mpi/rank/threads.h"
 
-static ncc_array make_array(const ncc_catalog *catalog, const ncc_batch *batch, const ncc_need *need) {
+/** @param[out] around  what there is around a template, whose pixels the array does not include; NULL: an image */
+static ncc_array make_array(const ncc_catalog *catalog, const ncc_batch *batch, const ncc_need *need,
+                            ncc_margins *around) {
+  const ncc_object object = ncc_catalog_object(catalog, (ncc_object_kind)need->kind, need->index);
+  const ncc_margins *a = &object.around;
   ncc_rect part;
   ncc_need_bytes(batch, need, catalog, &part);
-  return (ncc_array){.data = need->pixels ? need->pixels->data : NULL,
-                     .dtype = ncc_catalog_object(catalog, (ncc_object_kind)need->kind, need->index).dtype,
-                     .rows = part.y1 - part.y0,
-                     .cols = part.x1 - part.x0,
-                     .row_stride = part.x1 - part.x0};
+  const int64_t stride = part.x1 - part.x0;
+  const int64_t before = (a->above * stride + a->left) * (int64_t)ncc_dtype_size(object.dtype);
+  if (around) *around = *a;
+  return (ncc_array){.data = need->pixels ? need->pixels->data + before : NULL,
+                     .dtype = object.dtype,
+                     .rows = part.y1 - part.y0 - a->above - a->below,
+                     .cols = stride - a->left - a->right,
+                     .row_stride = stride};
 }
 
 /** The mask behind pixels where there may be masked ones. */
-static ncc_array make_mask(const ncc_array *pixels, const ncc_need *need) {
+static ncc_array make_mask(const ncc_array *pixels, const ncc_need *need, const ncc_margins *around) {
   ncc_array mask = *pixels;
+  const int64_t stride = pixels->row_stride, rows = around->above + pixels->rows + around->below;
   mask.dtype = NCC_U8;
   if (need->pixels)
-    mask.data = need->pixels->data + pixels->rows * pixels->cols * (int64_t)ncc_dtype_size(pixels->dtype);
+    mask.data = need->pixels->data + rows * stride * (int64_t)ncc_dtype_size(pixels->dtype) + around->above * stride +
+                around->left;
   return mask;
 }
 
@@ -54,6 +63,7 @@ typedef struct groups_at_work {
   ncc_array *images, *templates;
   ncc_array *image_masks, *template_masks; /* NULL: none are masked */
   ncc_group *groups;
+  ncc_margins *around;
 } groups_at_work;
 
 /** Pairs [at, end) of a batch as groups; pair `at` belongs to piece *piece, which ends before pair *piece_end, and on
@@ -62,26 +72,29 @@ static int64_t make_groups(const ncc_catalog *catalog, const ncc_batch *batch, i
                            int64_t *piece_end, const groups_at_work *work) {
   int64_t count = 0;
   ncc_array *tmpl = work->templates, *mask = work->template_masks;
+  ncc_margins *around = work->around;
   while (at < end) {
     const int64_t next = *piece_end < end ? *piece_end : end;
     const ncc_need *image = ncc_batch_image(batch, *piece);
-    work->images[count] = make_array(catalog, batch, image);
+    work->images[count] = make_array(catalog, batch, image, NULL);
     work->groups[count] = (ncc_group){.image_key = image->pixels && image->piece == NCC_WHOLE ? image->index : -1,
                                       .image = &work->images[count],
                                       .image_mask = work->image_masks ? &work->image_masks[count] : NULL,
                                       .n = next - at,
                                       .templates = tmpl,
                                       .template_masks = mask,
+                                      .around = catalog->templates.turn ? around : NULL,
                                       .windows = batch->windows ? batch->windows + at : NULL,
                                       .results = batch->results + at,
                                       .peaks = batch->peaks ? batch->peaks + at * batch->n_peaks : NULL};
-    if (work->image_masks) work->image_masks[count] = make_mask(&work->images[count], image);
+    if (work->image_masks) work->image_masks[count] = make_mask(&work->images[count], image, &(ncc_margins){0});
     count++;
     for (; at < next; at++) {
       const ncc_need *need = ncc_batch_template(batch, at);
-      *tmpl = make_array(catalog, batch, need);
-      if (mask) *mask++ = make_mask(tmpl, need);
+      *tmpl = make_array(catalog, batch, need, around);
+      if (mask) *mask++ = make_mask(tmpl, need, around);
       tmpl++;
+      around++;
     }
     if (at == *piece_end && ++*piece < batch->n_pieces) *piece_end += batch->pieces[*piece].count;
   }
@@ -96,10 +109,11 @@ static ncc_status compute(ncc_computer *computer, const claim *c, double *waited
   const bool masked[2] = {catalog->images.masked, catalog->templates.masked};
   groups_at_work work = {.images = malloc((size_t)c->pieces * sizeof *work.images),
                          .templates = malloc((size_t)c->pairs * sizeof *work.templates),
-                         .groups = malloc((size_t)c->pieces * sizeof *work.groups)};
+                         .groups = malloc((size_t)c->pieces * sizeof *work.groups),
+                         .around = malloc((size_t)c->pairs * sizeof *work.around)};
   if (masked[0]) work.image_masks = malloc((size_t)c->pieces * sizeof *work.image_masks);
   if (masked[1]) work.template_masks = malloc((size_t)c->pairs * sizeof *work.template_masks);
-  NCC_CHECK(work.images && work.templates && work.groups && (work.image_masks || !masked[0]) &&
+  NCC_CHECK(work.images && work.templates && work.groups && work.around && (work.image_masks || !masked[0]) &&
                 (work.template_masks || !masked[1]),
             NCC_ERR_NOMEM, "out of memory for %lld pairs", (long long)c->pairs);
   int64_t piece = c->piece, piece_end = c->first + batch->pieces[piece].count;
@@ -116,6 +130,7 @@ cleanup:
   free(work.image_masks);
   free(work.template_masks);
   free(work.groups);
+  free(work.around);
   return status;
 }
 

@@ -19,7 +19,7 @@ Path = Union[str, bytes, "os.PathLike[Any]"]
 _OUTPUT_FORMAT = 2
 
 #: Datasets that depend on what was asked.
-_OPTIONAL = ("subpixel", "subpixel_offsets", "curvature", "second_coords", "second_peaks", "top_coords", "top_peaks")
+_OPTIONAL = ("subpixel", "subpixel_offsets", "curvature", "second_coords", "second_peaks", "top_coords", "top_peaks", "angles")
 
 
 def _h5py() -> Any:

@@ -88,6 +88,8 @@ def _options(search: Search, threads: int | None, progress: bool) -> list[str]:
         options += ["--filter", search.filter]
     if search.quality:
         options += ["--quality"]
+    if search.rotate[2]:
+        options += ["--rotate=" + ":".join(_degrees(micro) for micro in search.rotate)]
     if search.peaks:
         options += ["--peaks", str(search.peaks)]
     if search.separation:
@@ -95,6 +97,12 @@ def _options(search: Search, threads: int | None, progress: bool) -> list[str]:
     if threads:
         options += ["--threads", str(threads)]
     return options
+
+
+def _degrees(micro: int) -> str:
+    """1e-6 degrees as the program takes them: -500000 is "-0.5"."""
+    sign, size = "-" * (micro < 0), abs(micro)
+    return f"{sign}{size // 10**6}.{size % 10**6:06}"
 
 
 def _run(command: list[str], stdout: Any, progress: bool) -> tuple[int, deque[str]]:

@@ -85,8 +85,8 @@ def match(
         rotate: (from, to, step) in degrees, multiples of 1e-6: turn each template by these angles, `to` included,
             counter-clockwise as displayed with y down, and keep the best: see Result.angles. A template keeps its shape and
             turns about its centre by linear interpolation, the same bytes on every machine; what is turned in from
-            beyond its rim is its mean. Not with masks,
-            masked pixels or a launcher.
+            beyond its rim is its mean. Not with masks
+            or masked pixels.
         threads: CPU threads at most; None: ``MPIXCORR_THREADS``, else ``OMP_NUM_THREADS``, else the process's cores.
         progress: show a bar (tqdm) once it takes longer than a second.
         launcher: run as a job of the program ``mpixcorr`` (found in $MPIXCORR, else on the PATH) started by these
@@ -118,8 +118,6 @@ def match(
         raise ValueError("masks and a launcher found: masked pairs are matched in this process alone")
     if masked and rotate is not None:
         raise ValueError("masks and rotate found: expected one of them")
-    if rotate is not None and launcher is not None:
-        raise ValueError("rotate and a launcher found: turned templates are matched in this process alone")
     outside = outside or ("ignore" if masked else "zero")
     question = _as_search(crop, normalize, min_overlap, outside, eps, quality, filter, peaks, separation, rotate)
     if threads is not None and threads < 1:

@@ -2,6 +2,8 @@
 
 import decimal
 import math
+import os
+import shlex
 
 import numpy as np
 import pytest
@@ -124,6 +126,18 @@ def test_what_has_no_peak():
     assert result.status.tolist() == [Status.FLAT] + [Status.NONFINITE] * 2 + [Status.UNREADABLE, Status.NONFINITE]
     assert result.angles[0] == 0 and np.isnan(result.angles[1:]).all() and result.peaks[0] == 0
     assert result.top_coords[0].tolist() == [[0, 0], [0, 11]]
+
+
+def test_a_job_turns_alike(tmp_path):
+    if "MPIXCORR" not in os.environ:
+        pytest.skip("MPIXCORR names no program")
+    image = scene((110, 100), 4)
+    templates = [turned(image, a)[20:70, 25:70].astype(np.uint8) for a in (-0.5, 1.25)]
+    options = {"rotate": (-1.5, 1.5, 0.25), "outside": "ignore", "peaks": 2}
+    here = match([image], templates, [(0, 0), (0, 1)], **options)
+    launcher = shlex.quote(os.environ.get("MPIEXEC", "mpirun")) + " -n 2"
+    job = match([image], templates, [(0, 0), (0, 1)], launcher=launcher, workdir=tmp_path, **options)
+    assert here.peaks.tobytes() == job.peaks.tobytes() and here.angles.tobytes() == job.angles.tobytes()
 
 
 def test_scipy_turns_alike():

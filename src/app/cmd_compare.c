@@ -37,6 +37,14 @@ static const ncc_option options[] = {
      .help = "coordinates that differ by no more pixels in each direction are the same",
      .min = 0,
      .max = 1e9},
+    {.name = "angle-tolerance",
+     .kind = NCC_OPTION_DOUBLE,
+     .offset = AT(angle_tolerance),
+     .argument = "DEG",
+     .initial = "0",
+     .help = "angles of turned templates that differ by no more degrees are the same",
+     .min = 0,
+     .max = 360},
     {.name = "ties",
      .kind = NCC_OPTION_FLAG,
      .offset = AT(ties),
@@ -79,6 +87,7 @@ static ncc_status load_expected(const char *path, ncc_output_data *out) {
   NCC_TRY(ncc_input_open_tables(path, &input));
   const ncc_catalog *catalog = ncc_input_catalog(input);
   NCC_TRY(ncc_input_expected(input, &out->coords, &out->peaks));
+  NCC_TRY(ncc_input_expected_angles(input, &out->angles));
   NCC_CHECK(out->coords || out->peaks, NCC_ERR_INPUT,
             "%s: an input file without /expected found, expected known answers or an output file", path);
   out->n_pairs = catalog->n_pairs;
@@ -134,7 +143,7 @@ static bool peak_known(const compare_side *s, int64_t row) {
 
 static compare_difference compare_row(const compare_side *a, const compare_side *b, int64_t row,
                                       const compare_options *tolerances) {
-  compare_difference d = {.row = row, .coords = NAN, .peak = NAN, .ncc_a = NAN, .ncc_b = NAN};
+  compare_difference d = {.row = row, .coords = NAN, .peak = NAN, .angle = NAN, .ncc_a = NAN, .ncc_b = NAN};
   const bool both_coords = coords_known(a, row) && coords_known(b, row);
   const bool both_peaks = peak_known(a, row) && peak_known(b, row);
   const bool a_fails = has_no_answer(a, row), b_fails = has_no_answer(b, row);
@@ -153,8 +162,11 @@ static compare_difference compare_row(const compare_side *a, const compare_side 
       if (isnan(d.peak)) d.peak = INFINITY;  // an answer without a number is as wrong as can be
     }
   }
+  if (!a_fails && !b_fails && a->data.angles && b->data.angles)
+    d.angle = fabs(a->data.angles[row] - b->data.angles[row]);
+  d.turned = d.angle > tolerances->angle_tolerance;
   d.elsewhere = d.coords > tolerances->coord_tolerance;
-  d.differs = d.status || d.elsewhere || d.peak > tolerances->peak_tolerance;
+  d.differs = d.status || d.elsewhere || d.turned || d.peak > tolerances->peak_tolerance;
   return d;
 }
 
@@ -191,11 +203,16 @@ static ncc_status compare_sides(const compare_side *a, const compare_side *b, co
       out->same_peaks += d.peak <= tolerances->peak_tolerance;
       out->most_peak = fmax(out->most_peak, d.peak);
     }
+    if (!isnan(d.angle)) {
+      out->n_angles++;
+      out->same_angles += !d.turned;
+      out->most_angle = fmax(out->most_angle, d.angle);
+    }
   }
   if (tolerances->ties) NCC_TRY(ncc_compare_ties(a, b, tolerances, out));
   for (int64_t i = 0; i < out->n_rows; ++i) {
     compare_difference *d = &out->rows[i];
-    if (d->tie) d->differs = d->peak > tolerances->peak_tolerance;
+    if (d->tie) d->differs = d->turned || d->peak > tolerances->peak_tolerance;
     if (d->differs) out->rows[out->n_differing++] = *d;
   }
   qsort(out->rows, (size_t)out->n_differing, sizeof *out->rows, compare_severity);
@@ -248,6 +265,9 @@ static void print_comparison(const compare_side *a, const compare_side *b, const
   if (c->no_pixels[0]) printf("  ties         not looked for: %s\n", c->no_pixels);
   printf("  peaks        %" PRId64 " of %" PRId64 " equal within %g; largest difference %.3g\n", c->same_peaks,
          c->n_peaks, tolerances->peak_tolerance, c->most_peak);
+  if (c->n_angles)
+    printf("  angles       %" PRId64 " of %" PRId64 " equal within %g degrees; largest difference %g degrees\n",
+           c->same_angles, c->n_angles, tolerances->angle_tolerance, c->most_angle);
   if (c->n_status) printf("  status       %" PRId64 " pairs differ or have no answer\n", c->n_status);
   if (c->n_failed) printf("  no answer    %" PRId64 " pairs, alike on both sides\n", c->n_failed);
   if (c->n_differing) print_worst(a, b, c);

@@ -17,6 +17,7 @@ typedef struct generate_options {
   int64_t seed;
   int dtype; /* 0: as the preset has it; else an ncc_dtype + 1 */
   double noise;
+  double turn;
   bool subpixel_shift, overwrite;
 } generate_options;
 
@@ -95,6 +96,16 @@ static const ncc_option options[] = {
      .kind = NCC_OPTION_FLAG,
      .offset = AT(subpixel_shift),
      .help = "cut templates between pixels and write the true positions to /expected/subpixel; not for sweep"},
+    {.name = "turn",
+     .kind = NCC_OPTION_DOUBLE,
+     .offset = AT(turn),
+     .argument = "DEG",
+     .initial = "0",
+     .help =
+         "turn the templates of an image by -DEG to DEG in 10 steps, one after the other, and write to "
+         "/expected/angles by how much 'run --rotate' must turn them; not for sweep; 0 to " TEXT(NCC_SYNTH_MAX_TURN),
+     .min = 0,
+     .max = NCC_SYNTH_MAX_TURN},
     {.name = "overwrite", .kind = NCC_OPTION_FLAG, .offset = AT(overwrite), .help = "replace an existing file"},
     {.name = NULL},
 };
@@ -114,7 +125,7 @@ const ncc_command ncc_generate_command = {
 typedef struct answers {
   int64_t n, unknown;
   int64_t (*pairs)[2], (*coords)[2];
-  double *peaks, (*subpixel)[2];
+  double *peaks, *angles, (*subpixel)[2];
 } answers;
 
 static ncc_status answers_create(answers *a, int64_t n) {
@@ -123,8 +134,9 @@ static ncc_status answers_create(answers *a, int64_t n) {
   a->pairs = malloc((size_t)n * sizeof *a->pairs);
   a->coords = malloc((size_t)n * sizeof *a->coords);
   a->peaks = malloc((size_t)n * sizeof *a->peaks);
+  a->angles = malloc((size_t)n * sizeof *a->angles);
   a->subpixel = malloc((size_t)n * sizeof *a->subpixel);
-  NCC_CHECK(a->pairs && a->coords && a->peaks && a->subpixel, NCC_ERR_NOMEM,
+  NCC_CHECK(a->pairs && a->coords && a->peaks && a->angles && a->subpixel, NCC_ERR_NOMEM,
             "generate: no memory for %" PRId64 " pairs", n);
 cleanup:
   return status;
@@ -134,6 +146,7 @@ static void answers_clear(answers *a) {
   free(a->pairs);
   free(a->coords);
   free(a->peaks);
+  free(a->angles);
   free(a->subpixel);
 }
 
@@ -153,9 +166,10 @@ static ncc_status write_image(ncc_synth *synth, ncc_input_writer *writer, int64_
     a->coords[row][0] = answer.y;
     a->coords[row][1] = answer.x;
     a->peaks[row] = answer.peak;
+    a->angles[row] = answer.angle;
     a->subpixel[row][0] = answer.subpixel_y;
     a->subpixel[row][1] = answer.subpixel_x;
-    a->unknown += isnan(answer.peak) != 0;
+    a->unknown += answer.y < 0;
   }
 cleanup:
   return status;
@@ -174,6 +188,7 @@ static ncc_status write_file(const generate_options *values, ncc_synth *synth, n
   NCC_TRY(ncc_input_writer_expected(writer, a->n, (const int64_t(*)[2])a->coords, a->peaks));
   if (values->subpixel_shift)
     NCC_TRY(ncc_input_writer_expected_subpixel(writer, a->n, (const double(*)[2])a->subpixel));
+  if (values->turn > 0) NCC_TRY(ncc_input_writer_expected_angles(writer, a->n, a->angles));
 cleanup:
   free(description);
   return status;
@@ -197,9 +212,12 @@ ncc_status ncc_cmd_generate(int argc, char **argv) {
                                    .dtype = values.dtype ? (ncc_dtype)(values.dtype - 1) : NCC_DTYPE_COUNT,
                                    .seed = (uint64_t)values.seed,
                                    .noise = values.noise,
-                                   .subpixel_shift = values.subpixel_shift};
+                                   .subpixel_shift = values.subpixel_shift,
+                                   .turn_deg = values.turn};
   NCC_CHECK(!values.subpixel_shift || values.preset != NCC_SYNTH_SWEEP, NCC_ERR_USAGE,
             "generate: --subpixel-shift: found with --preset sweep, expected another preset");
+  NCC_CHECK(values.turn == 0 || values.preset != NCC_SYNTH_SWEEP, NCC_ERR_USAGE,
+            "generate: --turn: found with --preset sweep, expected another preset");
   NCC_TRY(ncc_synth_create(&asked, &synth));
   const ncc_synth_shape *s = ncc_synth_get_shape(synth);
   NCC_TRY(answers_create(&a, s->images * s->templates));

@@ -135,9 +135,17 @@ static ncc_status find_match(const ncc_search *search, const ncc_rect *window, c
   with_quality.n_filters = 0; /* done when pixels were read */
   NCC_TRY(ncc_matcher_create(&with_quality, &(ncc_config){.threads = ncc_few_threads(), .fft_effort = NCC_FFT_ESTIMATE},
                              &matcher));
-  NCC_TRY(ncc_matcher_match_masked(matcher, -1, &p->image, p->image_mask.data ? &p->image_mask : NULL, 1, &p->tmpl,
-                                   p->tmpl_mask.data ? &p->tmpl_mask : NULL, window, out));
-  for (int k = 0; k < search->peaks; k++) peaks[k] = ncc_matcher_peaks(matcher)[k];
+  const ncc_group group = {.image_key = -1,
+                           .image = &p->image,
+                           .image_mask = p->image_mask.data ? &p->image_mask : NULL,
+                           .n = 1,
+                           .templates = &p->tmpl,
+                           .template_masks = p->tmpl_mask.data ? &p->tmpl_mask : NULL,
+                           .around = &p->around,
+                           .windows = window,
+                           .results = out,
+                           .peaks = peaks};
+  NCC_TRY(ncc_matcher_match_groups(matcher, 1, &group));
 
 cleanup:
   ncc_matcher_destroy(&matcher);
@@ -157,8 +165,11 @@ static ncc_status show_pair(const map_options *o, ncc_pair_source *source) {
   shown.tmpl = pixels.tmpl;
   ncc_rect predicted;
   const ncc_rect *window;
-  NCC_TRY(ncc_shown_map(&o->search, catalog, o->pair, &pixels, &predicted, &window, &map));
+  NCC_TRY(ncc_shown_window(&o->search, catalog, o->pair, &pixels, &predicted, &window));
   NCC_TRY(find_match(&o->search, window, &pixels, &shown.result, peaks));
+  NCC_TRY(ncc_pair_source_turn(source, shown.result.angle, &pixels));
+  shown.tmpl = pixels.tmpl;
+  NCC_TRY(ncc_shown_map(&o->search, catalog, o->pair, &pixels, &map));
   shown.peaks = peaks;
   shown.n_peaks = o->search.peaks;
   NCC_TRY(ncc_command_describe(&ncc_map_command, o, true, &described));
@@ -219,15 +230,12 @@ static ncc_status show_below(const map_options *o, ncc_pair_source *source, cons
     ncc_picture_pair pair = {.title = title, .result = ncc_shown_result(data, low[i].row)};
     ncc_pair_pixels pixels;
     NCC_TRY(ncc_pair_source_read(source, low[i].row, &pixels));
+    NCC_TRY(ncc_pair_source_turn(source, pair.result.angle, &pixels));
     pair.image = pixels.image;
     pair.tmpl = pixels.tmpl;
     make_title(source, low[i].row, title);
     ncc_map map = {0};
-    ncc_rect predicted;
-    const ncc_rect *window;
-    if (o->maps)
-      NCC_TRY(
-          ncc_shown_map(&o->search, ncc_pair_source_catalog(source), low[i].row, &pixels, &predicted, &window, &map));
+    if (o->maps) NCC_TRY(ncc_shown_map(&o->search, ncc_pair_source_catalog(source), low[i].row, &pixels, &map));
     status = ncc_sheet_add(sheet, &pair, o->maps ? &map : NULL);
     ncc_map_clear(&map);
     if (status != NCC_OK) goto cleanup;

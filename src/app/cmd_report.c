@@ -93,17 +93,15 @@ static ncc_status draw_row(const ncc_output_data *data, ncc_pair_source *source,
   ncc_picture_pair pair = {.title = "", .result = ncc_shown_result(data, row)};
   ncc_pair_pixels pixels;
   ncc_map map = {0};
-  ncc_rect predicted;
-  const ncc_rect *window;
   unsigned char *png = NULL;
   size_t bytes = 0, n = 0;
   *text = NULL;
   NCC_TRY(ncc_pair_source_read(source, row, &pixels));
+  NCC_TRY(ncc_pair_source_turn(source, pair.result.angle, &pixels));
   pair.image = pixels.image;
   pair.tmpl = pixels.tmpl;
   /* pixels that are NaN, or nothing to search: there is no map, but there are pictures */
-  const bool mapped =
-      ncc_shown_map(search, ncc_pair_source_catalog(source), row, &pixels, &predicted, &window, &map) == NCC_OK;
+  const bool mapped = ncc_shown_map(search, ncc_pair_source_catalog(source), row, &pixels, &map) == NCC_OK;
   NCC_TRY(ncc_picture_strip(&pair, mapped ? &map : NULL, &png, &bytes));
   *text = malloc(4 * (bytes / 3 + 1) + 1);
   NCC_CHECK(*text, NCC_ERR_NOMEM, "no memory for a picture of %zu bytes", bytes);

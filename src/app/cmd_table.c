@@ -144,6 +144,7 @@ static void print_record(const ncc_output_data *data, const ncc_pair_source *nam
     }
     ncc_record_number(r, data->second_peaks[row], 17);
   }
+  if (data->angles) ncc_record_number(r, data->angles[row], 17);
   ncc_record_end(r);
 }
 
@@ -151,7 +152,11 @@ static void print_records(const ncc_output_data *data, const ncc_pair_source *na
                           bool json) {
   static const char *const plain[] = {COLUMNS, NULL};
   static const char *const fine[] = {COLUMNS, "subpixel_y", "subpixel_x", "second_y", "second_x", "second_peak", NULL};
-  ncc_record record = {.json = json, .columns = data->subpixel ? fine : plain};
+  static const char *const turned[] = {COLUMNS, "angle", NULL};
+  static const char *const all[] = {COLUMNS,    "subpixel_y",  "subpixel_x", "second_y",
+                                    "second_x", "second_peak", "angle",      NULL};
+  const char *const *const columns[2][2] = {{plain, turned}, {fine, all}};
+  ncc_record record = {.json = json, .columns = columns[data->subpixel != NULL][data->angles != NULL]};
   ncc_record_head(&record);
   for (int64_t i = 0; i < n; i++) {
     if (json) fputs(i ? ",\n" : "[\n", stdout);
@@ -168,8 +173,8 @@ static const char *colour_of(uint8_t status) {
 }
 
 static void print_text(const ncc_output_data *data, const ncc_pair_source *names, const int64_t *rows, int64_t n) {
-  char text[2][NCC_LABEL_BYTES], second[32] = "", offset[2][32], peak[32], overlap[32];
-  const int most = ncc_label_columns(data->subpixel ? 82 : 72);
+  char text[2][NCC_LABEL_BYTES], second[32] = "", angle[32] = "", offset[2][32], peak[32], overlap[32];
+  const int most = ncc_label_columns((data->subpixel ? 82 : 72) + (data->angles ? 11 : 0));
   int width[2] = {5, 8};
   for (int64_t i = 0; i < n; i++)
     for (int kind = 0; kind < 2; kind++) {
@@ -179,8 +184,9 @@ static void print_text(const ncc_output_data *data, const ncc_pair_source *names
       if (columns > width[kind]) width[kind] = columns;
     }
   if (data->subpixel) snprintf(second, sizeof second, "  %8s", "second");
-  printf("%8s  %-*s  %-*s  %8s  %8s  %8s%s  %7s  %6s  %s\n", "row", width[0], "image", width[1], "template", "offset y",
-         "offset x", "peak", second, "overlap", "border", "status");
+  if (data->angles) snprintf(angle, sizeof angle, "  %9s", "angle");
+  printf("%8s  %-*s  %-*s  %8s  %8s  %8s%s%s  %7s  %6s  %s\n", "row", width[0], "image", width[1], "template",
+         "offset y", "offset x", "peak", second, angle, "overlap", "border", "status");
   for (int64_t i = 0; i < n; i++) {
     const int64_t row = rows[i];
     const bool answered = data->coords[row][0] != -1;
@@ -194,13 +200,14 @@ static void print_text(const ncc_output_data *data, const ncc_pair_source *names
       snprintf(value, sizeof value, has_second ? "%.5f" : "-", data->second_peaks[row]);
       snprintf(second, sizeof second, "  %8s", value);
     }
+    if (data->angles) snprintf(angle, sizeof angle, answered ? "  %9.7g" : "          -", data->angles[row]);
     printf("%8" PRId64, row);
     for (int kind = 0; kind < 2; kind++) {
       const int64_t id = data->pairs[row][kind];
       ncc_label(id, name_of(names, (ncc_object_kind)kind, id), most, text[kind]);
       ncc_print_column(text[kind], width[kind]);
     }
-    printf("  %8s  %8s  %8s%s  %7s  %6s  %s%s%s\n", offset[0], offset[1], peak, second, overlap,
+    printf("  %8s  %8s  %8s%s%s  %7s  %6s  %s%s%s\n", offset[0], offset[1], peak, second, angle, overlap,
            data->at_border[row] ? "yes" : "", colour_of(data->status[row]),
            ncc_pair_status_name((ncc_pair_status)data->status[row]), ncc_terminal_colour(stdout, NCC_COLOUR_OFF));
   }

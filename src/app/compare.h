@@ -9,7 +9,7 @@ enum { COMPARE_WORST = 10 };
 
 typedef struct compare_options {
   const char *a, *b, *input, *root, *report;
-  double peak_tolerance, coord_tolerance;
+  double peak_tolerance, coord_tolerance, angle_tolerance;
   bool ties;
 } compare_options;
 
@@ -27,6 +27,8 @@ typedef struct compare_difference {
   bool status;         /**< statuses differ, or one side has no answer */
   double coords;       /**< pixels, in the direction where it is more; NaN: not compared */
   double peak;         /**< NaN: not compared */
+  double angle;        /**< degrees; NaN: not compared */
+  bool turned;         /**< angles differ by more than the tolerance */
   bool elsewhere;      /**< coordinates differ by more than the tolerance */
   bool tie;            /**< but the NCC is the same at both places */
   double ncc_a, ncc_b; /**< float64 NCC at the places of A and B; NaN: not evaluated */
@@ -36,9 +38,10 @@ typedef struct compare_difference {
 typedef struct comparison {
   compare_difference *rows; /**< owned; the first n_differing differ, worst first */
   int64_t n_rows, n_differing;
-  int64_t n_coords, same_coords, n_peaks, same_peaks; /**< compared, and equal within tolerances */
+  int64_t n_coords, same_coords, n_peaks, same_peaks, n_angles,
+      same_angles; /**< compared, and equal within tolerances */
   int64_t n_status, n_failed, n_ties;
-  double most_coords, most_peak;
+  double most_coords, most_peak, most_angle;
   char pixels[512];    /**< file whose pixels told about ties; "" where none was needed or found */
   char no_pixels[512]; /**< why ties were not looked for; "" otherwise */
 } comparison;

@@ -38,14 +38,16 @@ ncc_status ncc_compare_report(const compare_side *a, const compare_side *b, cons
                               const comparison *c) {
   ncc_status status = NCC_OK;
   json_t *report = json_pack(
-      "{s:o, s:o, s:I, s:b, s:I, s:{s:f, s:f}, s:{s:I, s:I, s:f}, s:{s:I, s:I, s:o}, s:I, s:I, s:I, s:o, s:o}", "a",
-      ncc_json_words(a->path), "b", ncc_json_words(b->path), "pairs", (json_int_t)a->data.n_pairs, "same",
+      "{s:o, s:o, s:I, s:b, s:I, s:{s:f, s:f, s:f}, s:{s:I, s:I, s:f}, s:{s:I, s:I, s:o}, s:{s:I, s:I, s:f}, s:I, s:I, "
+      "s:I, s:o, s:o}",
+      "a", ncc_json_words(a->path), "b", ncc_json_words(b->path), "pairs", (json_int_t)a->data.n_pairs, "same",
       c->n_differing == 0, "differing", (json_int_t)c->n_differing, "tolerances", "coords_px", options->coord_tolerance,
-      "peak", options->peak_tolerance, "coords", "compared", (json_int_t)c->n_coords, "equal",
-      (json_int_t)c->same_coords, "largest_px", c->most_coords, "peaks", "compared", (json_int_t)c->n_peaks, "equal",
-      (json_int_t)c->same_peaks, "largest", number(c->most_peak), "status_differs", (json_int_t)c->n_status,
-      "no_answer_on_both", (json_int_t)c->n_failed, "ties", (json_int_t)c->n_ties, "ties_evaluated_from",
-      c->pixels[0] ? ncc_json_words(c->pixels) : json_null(), "worst", worst(a, b, c));
+      "peak", options->peak_tolerance, "angle_degrees", options->angle_tolerance, "coords", "compared",
+      (json_int_t)c->n_coords, "equal", (json_int_t)c->same_coords, "largest_px", c->most_coords, "peaks", "compared",
+      (json_int_t)c->n_peaks, "equal", (json_int_t)c->same_peaks, "largest", number(c->most_peak), "angles", "compared",
+      (json_int_t)c->n_angles, "equal", (json_int_t)c->same_angles, "largest_degrees", c->most_angle, "status_differs",
+      (json_int_t)c->n_status, "no_answer_on_both", (json_int_t)c->n_failed, "ties", (json_int_t)c->n_ties,
+      "ties_evaluated_from", c->pixels[0] ? ncc_json_words(c->pixels) : json_null(), "worst", worst(a, b, c));
   NCC_CHECK(report, NCC_ERR_NOMEM, "%s: out of memory for the report", options->report);
   NCC_TRY(ncc_report_write_json(options->report, report));
 

@@ -46,9 +46,14 @@ static bool evaluate(ncc_pair_source *source, const ncc_search *search, const co
   double values[2];
   const int64_t *p = a->data.coords[d->row], *q = b->data.coords[d->row];
   const int64_t places[2][2] = {{p[0], p[1]}, {q[0], q[1]}};
-  if (ncc_pair_source_read(source, d->row, &pixels) != NCC_OK ||
-      ncc_map_evaluate(search, &pixels, ncc_few_threads(), 2, places, values) != NCC_OK)
-    return false;
+  for (int side = 0; side < 2; side++) {
+    const ncc_output_data *own = side ? &b->data : &a->data, *other = side ? &a->data : &b->data;
+    const double *angles = own->angles ? own->angles : other->angles;
+    if (ncc_pair_source_read(source, d->row, &pixels) != NCC_OK ||
+        ncc_pair_source_turn(source, angles ? angles[d->row] : NAN, &pixels) != NCC_OK ||
+        ncc_map_evaluate(search, &pixels, ncc_few_threads(), 1, &places[side], &values[side]) != NCC_OK)
+      return false;
+  }
   d->ncc_a = values[0];
   d->ncc_b = values[1];
   return true;

@@ -1,8 +1,12 @@
 /** See pair_source.h. */
 #include "app/pair_source.h"
+#include "base/array.h"
+#include "base/buffer.h"
 #include "base/text.h"
+#include "match/turn.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +21,7 @@ struct ncc_pair_source {
   int64_t bin;
   void *pixels[2];    /**< of the objects read last */
   int64_t indices[2]; /**< which; -1: none */
+  ncc_buffer turned;
 };
 
 static const ncc_objects *objects_of(const ncc_pair_source *source, ncc_object_kind kind) {
@@ -59,6 +64,7 @@ void ncc_pair_source_close(ncc_pair_source **source_in) {
     free(source->pixels[kind]);
   }
   ncc_input_close(&source->input);
+  ncc_buffer_free(&source->turned);
   free(source);
   *source_in = NULL;
 }
@@ -99,7 +105,9 @@ const ncc_catalog *ncc_pair_source_catalog(const ncc_pair_source *source) {
 static ncc_status read_object(ncc_pair_source *source, ncc_object_kind kind, int64_t index, ncc_array *out,
                               ncc_array *mask) {
   ncc_status status = NCC_OK;
-  const ncc_object object = ncc_objects_get(objects_of(source, kind), index);
+  const ncc_object object = ncc_input_object(source->input, kind, index);
+  const ncc_margins *a = &object.around;
+  const int64_t stride = a->left + object.cols + a->right;
   if (source->indices[kind] != index) {
     source->indices[kind] = -1;
     free(source->pixels[kind]);
@@ -109,10 +117,14 @@ static ncc_status read_object(ncc_pair_source *source, ncc_object_kind kind, int
     NCC_TRY(ncc_input_read(source->input, kind, index, source->pixels[kind]));
     source->indices[kind] = index;
   }
-  *out = (ncc_array){source->pixels[kind], object.dtype, object.rows, object.cols, object.cols};
-  const size_t before = (size_t)(object.rows * object.cols) * ncc_dtype_size(object.dtype);
-  *mask = (ncc_array){NULL, NCC_U8, object.rows, object.cols, object.cols};
-  if (object.masked) mask->data = (const char *)source->pixels[kind] + before;
+  *out = (ncc_array){source->pixels[kind], object.dtype, object.rows, object.cols, stride};
+  *mask = (ncc_array){NULL, NCC_U8, object.rows, object.cols, stride};
+  const int64_t pixels = (a->above + object.rows + a->below) * stride;
+  if (object.masked) {
+    mask->data = (const char *)source->pixels[kind] + pixels * (int64_t)ncc_dtype_size(object.dtype);
+    mask->data = ncc_array_at(mask, a->above, a->left);
+  }
+  out->data = ncc_array_at(out, a->above, a->left);
 
 cleanup:
   return status;
@@ -133,6 +145,24 @@ ncc_status ncc_pair_source_read(ncc_pair_source *source, int64_t row, ncc_pair_p
             row, pair[1]);
   NCC_TRY(read_object(source, NCC_IMAGE, i, &pixels->image, &pixels->image_mask));
   NCC_TRY(read_object(source, NCC_TEMPLATE, t, &pixels->tmpl, &pixels->tmpl_mask));
+  pixels->around = ncc_input_object(source->input, NCC_TEMPLATE, t).around;
+
+cleanup:
+  return status;
+}
+
+ncc_status ncc_pair_source_turn(ncc_pair_source *source, double degrees, ncc_pair_pixels *p) {
+  ncc_status status = NCC_OK;
+  const bool masked = ncc_catalog_masked(ncc_pair_source_catalog(source));
+  const int64_t rows = p->tmpl.rows, cols = p->tmpl.cols;
+  ncc_buffer *turned = &source->turned;
+  if (isnan(degrees)) return NCC_OK;
+  NCC_TRY(ncc_buffer_reserve(turned, rows * cols * (int64_t)(sizeof(float) + 1), "a turned template"));
+  uint8_t *valid = masked ? (uint8_t *)((float *)turned->data + rows * cols) : NULL;
+  NCC_TRY(ncc_turn_array(&p->tmpl, &p->tmpl_mask, &p->around, ncc_turn_micro(degrees), turned->data, valid));
+  p->tmpl = (ncc_array){turned->data, NCC_F32, rows, cols, cols};
+  p->tmpl_mask = (ncc_array){valid, NCC_U8, rows, cols, cols};
+  p->around = (ncc_margins){0};
 
 cleanup:
   return status;

@@ -32,6 +32,12 @@ const ncc_catalog *ncc_pair_source_catalog(const ncc_pair_source *source);
  *  @return NCC_OK; NCC_ERR_INPUT for a row without a pair or with unknown ids; NCC_ERR_UNREADABLE; NCC_ERR_NOMEM. */
 ncc_status ncc_pair_source_read(ncc_pair_source *source, int64_t row, ncc_pair_pixels *pixels);
 
+/** Turns the template that was read last, and its mask, as a match has turned it.
+ *  @param[in]     degrees  ncc_result.angle; NaN: it stays as it is
+ *  @param[in,out] pixels   of ncc_pair_source_read(); valid until the next call of either
+ *  @return NCC_OK; NCC_ERR_NOMEM. */
+ncc_status ncc_pair_source_turn(ncc_pair_source *source, double degrees, ncc_pair_pixels *pixels);
+
 /** The name of an image or template; "" where it has none. Borrowed. */
 const char *ncc_pair_source_name(const ncc_pair_source *source, ncc_object_kind kind, int64_t id);
 

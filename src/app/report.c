@@ -15,7 +15,7 @@
 #include "base/terminal.h"
 #include "base/text.h"
 #include "base/version.h"
-#include "options/table.h"
+#include "options/run.h"
 
 /* ---- in words --------------------------------------------------------------------------------------------------- */
 
@@ -50,6 +50,15 @@ static void print_area(FILE *stream, const ncc_work *work) {
           "x%" PRId64 ")%s\n",
           area->y0, area->y1 - 1, area->x0, area->x1 - 1, first->image_rows + first->template_rows - 1,
           first->image_cols + first->template_cols - 1, varies ? " in the first pair; others differ" : "");
+}
+
+/** By which angles templates are turned. */
+static void print_angles(FILE *stream, const ncc_search *s) {
+  if (s->rotate_step == 0) return;
+  char text[96];
+  ncc_rotate_format(s, text, sizeof text);
+  const int64_t n = (s->rotate_to - s->rotate_from) / s->rotate_step + 1;
+  fprintf(stream, "rotate   each template by %" PRId64 " angle%s, %s degrees\n", n, n == 1 ? "" : "s", text);
 }
 
 /** Begins a line that warns: in the report, or on stderr where that is not shown. @return where it goes on. */
@@ -88,6 +97,7 @@ void ncc_report_header(FILE *stream, const ncc_job_header *header) {
   if (work->n_bad) fprintf(stream, "; %" PRId64 " bad pair%s skipped", work->n_bad, ncc_plural(work->n_bad));
   fputc('\n', stream);
   if (work->n_kinds > 0) print_area(stream, work);
+  print_angles(stream, &header->options->search);
   fprintf(stream, "reading  by %s%s%s\n",
           header->ranks == 1             ? "the one rank"
           : header->read == NCC_READ_ALL ? "every rank"

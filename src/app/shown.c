@@ -54,6 +54,7 @@ ncc_result ncc_shown_result(const ncc_output_data *data, int64_t row) {
   r.peak = data->peaks[row];
   r.overlap = (double)data->overlap[row];
   r.at_border = data->at_border[row];
+  if (data->angles) r.angle = data->angles[row];
   if (!data->subpixel) return r;
   r.subpixel_y = data->subpixel[row][0];
   r.subpixel_x = data->subpixel[row][1];
@@ -67,16 +68,26 @@ ncc_result ncc_shown_result(const ncc_output_data *data, int64_t row) {
   return r;
 }
 
-ncc_status ncc_shown_map(const ncc_search *search, const ncc_catalog *catalog, int64_t row,
-                         const ncc_pair_pixels *pixels, ncc_rect *predicted, const ncc_rect **window, ncc_map *out) {
+ncc_status ncc_shown_window(const ncc_search *search, const ncc_catalog *catalog, int64_t row,
+                            const ncc_pair_pixels *pixels, ncc_rect *predicted, const ncc_rect **window) {
   ncc_status status = NCC_OK;
   const ncc_array *image = &pixels->image, *tmpl = &pixels->tmpl;
   *window = catalog->near ? predicted : catalog->windows ? &catalog->windows[row] : NULL;
   if (catalog->near)
     NCC_TRY(ncc_geometry_near(search, catalog->near[row], image->rows, image->cols, tmpl->rows, tmpl->cols, predicted));
-  NCC_TRY(ncc_map_create(search, *window, pixels, ncc_few_threads(), out));
 
 cleanup:
+  if (status != NCC_OK) ncc_error_prefix("%s: pair %" PRId64, catalog->path, row);
+  return status;
+}
+
+ncc_status ncc_shown_map(const ncc_search *search, const ncc_catalog *catalog, int64_t row,
+                         const ncc_pair_pixels *pixels, ncc_map *out) {
+  ncc_rect predicted;
+  const ncc_rect *window;
+  ncc_status status = ncc_shown_window(search, catalog, row, pixels, &predicted, &window);
+  if (status != NCC_OK) return status;
+  status = ncc_map_create(search, window, pixels, ncc_few_threads(), out);
   if (status != NCC_OK) ncc_error_prefix("%s: pair %" PRId64, catalog->path, row);
   return status;
 }

@@ -14,6 +14,7 @@ typedef struct ncc_map {
 /** A pair's pixels, filtered already. Borrowed; `data` of masks NULL: nothing is masked, of pixels: never NULL. */
 typedef struct ncc_pair_pixels {
   ncc_array image, tmpl, image_mask, tmpl_mask;
+  ncc_margins around; /**< of template and mask, for turning */
 } ncc_pair_pixels;
 
 /** Computes the NCC at every searched position.
@@ -22,7 +23,7 @@ typedef struct ncc_pair_pixels {
  *  uncertain by more than 1e-9, the judge evaluates it directly (slow, but only pixels some 10^8 times above the rest
  *  bring that about in more than a few places). So every value agrees with the judge's within 1e-9, in practice 1e-14.
  *  Collective: no.  Deterministic.
- *  @param[in]  search   what is searched; `quality` and filters are not looked at: pixels are as given.
+ *  @param[in]  search   what is searched; `quality`, filters and angles are not looked at: pixels are as given.
  *  @param[in]  window   the pair's search window, or NULL.
  *  @param[in]  threads  that compute, at least 1.
  *  @param[out] out      freed by ncc_map_clear().

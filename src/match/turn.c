@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "filter/exact.h"
 #include "match/kernels/kernels.h"
+#include "match/kernels/turn.h"
 #include "match/prepare.h"
 
 enum { MICRO = 1000000, ROWS_PER_ITEM = 32 };
@@ -104,44 +105,74 @@ typedef struct turn_job {
   uint8_t *valid;
 } turn_job;
 
-/** a[0] and its neighbour, of weight f; of weight 0 it is not read. */
-static inline double between(const double *a, double f) {
-  return f == 0 ? a[0] : a[0] + f * (a[1] - a[0]);
-}
-
 /** Whether the neighbours that count are valid. */
 static bool all_valid(const uint8_t *at, int64_t width, double fy, double fx) {
   return at[0] && (fx == 0 || at[1]) && (fy == 0 || (at[width] && (fx == 0 || at[width + 1])));
 }
 
-static void turn_row(const turn_job *job, int64_t y) {
-  const ncc_turner *t = job->turner;
-  const double cosine = job->turn->cos, sine = job->turn->sin;
-  const double cy = (double)(t->rows - 1) / 2, cx = (double)(t->cols - 1) / 2, dy = (double)y - cy;
-  const double y_part = cy + dy * cosine, x_part = dy * sine;
-  const int64_t height = t->around.above + t->rows + t->around.below,
-                width = t->around.left + t->cols + t->around.right;
-  const double above = (double)t->around.above, left = (double)t->around.left;
-  const double last_y = (double)(height - 1), last_x = (double)(width - 1);
-  const double *pixels = t->pixels.data;
-  float *out = job->out + y * t->cols;
-  uint8_t *valid = job->valid ? job->valid + y * t->cols : NULL;
-  for (int64_t x = 0; x < t->cols; x++) {
-    const double dx = (double)x - cx, sy = y_part + dx * sine, sx = (cx + dx * cosine) - x_part;
-    // Never below the array by much more than its own size, so that the integers are those of floor().
-    const double row = floor(sy), col = floor(sx), fy = sy - row, fx = sx - col;
-    const double top = row + above, first = col + left;
+/** Pixels [from, end) of a row, whatever there is beside them. */
+static void turn_carefully(const ncc_turner *t, const ncc_turn_line *line, int64_t from, int64_t end, float *out,
+                           uint8_t *valid) {
+  const int64_t height = t->around.above + t->rows + t->around.below;
+  const double last_y = (double)(height - 1), last_x = (double)(line->width - 1);
+  for (int64_t x = from; x < end; x++) {
+    const double dx = (double)x - line->cx;
+    const double sy = line->y_part + dx * line->sine, sx = (line->cx + dx * line->cosine) - line->x_part;
+    const double row = ncc_turn_floor(sy), col = ncc_turn_floor(sx), fy = sy - row, fx = sx - col;
+    const double top = row + line->above, first = col + line->left;
     bool there = top >= 0 && first >= 0 && (fy > 0 ? top + 1 : top) <= last_y && (fx > 0 ? first + 1 : first) <= last_x;
-    const int64_t at = there ? (int64_t)top * width + (int64_t)first : 0;
-    if (there && t->has_mask) there = all_valid((const uint8_t *)t->valid.data + at, width, fy, fx);
-    if (there) {
-      const double upper = between(pixels + at, fx);
-      out[x] = (float)(fy == 0 ? upper : upper + fy * (between(pixels + at + width, fx) - upper));
+    const int64_t at = there ? (int64_t)top * line->width + (int64_t)first : 0;
+    if (there && t->has_mask) there = all_valid((const uint8_t *)t->valid.data + at, line->width, fy, fx);
+    if (there) {  // what does not count may lie beyond the array
+      const double *a = line->pixels + at, *b = fy > 0 ? a + line->width : a;
+      const double upper = ncc_turn_between(a[0], a[fx > 0], fx), lower = ncc_turn_between(b[0], b[fx > 0], fx);
+      out[x] = (float)ncc_turn_between(upper, lower, fy);
     } else {
       out[x] = t->mean;
     }
     if (valid) valid[x] = there;
   }
+}
+
+/** Narrows [*from, *end) to where base + x slope surely lies in [lo, hi]. */
+static void keep_within(double base, double slope, double lo, double hi, int64_t *from, int64_t *end) {
+  const double surely = 1e-3;
+  lo += surely;
+  hi -= surely;
+  if (slope == 0) {
+    if (!(base >= lo && base <= hi)) *end = *from;
+    return;
+  }
+  const double p = (lo - base) / slope, q = (hi - base) / slope, most = (double)*end;
+  const double first = ceil(fmin(p, q)), last = floor(fmax(p, q));
+  *from = first > (double)*from ? (int64_t)fmin(first, most) : *from;
+  *end = last + 1 < most ? (int64_t)fmax(last + 1, (double)*from) : *end;
+}
+
+static void turn_row(const turn_job *job, int64_t y) {
+  const ncc_turner *t = job->turner;
+  const ncc_margins *around = &t->around;
+  const double cy = (double)(t->rows - 1) / 2, cx = (double)(t->cols - 1) / 2, dy = (double)y - cy;
+  const int64_t height = around->above + t->rows + around->below;
+  const ncc_turn_line line = {.pixels = t->pixels.data,
+                              .width = around->left + t->cols + around->right,
+                              .above = (double)around->above,
+                              .left = (double)around->left,
+                              .cosine = job->turn->cos,
+                              .sine = job->turn->sin,
+                              .cx = cx,
+                              .y_part = cy + dy * job->turn->cos,
+                              .x_part = dy * job->turn->sin};
+  float *out = job->out + y * t->cols;
+  uint8_t *valid = job->valid ? job->valid + y * t->cols : NULL;
+  int64_t from = 0, end = t->has_mask || height * line.width > INT32_MAX ? 0 : t->cols;
+  keep_within(line.y_part - cx * line.sine, line.sine, -line.above, (double)(height - 1) - line.above, &from, &end);
+  keep_within(cx - cx * line.cosine - line.x_part, line.cosine, -line.left, (double)(line.width - 1) - line.left, &from,
+              &end);
+  turn_carefully(t, &line, 0, from, out, valid);
+  if (from < end) ncc_kernels_get()->turn->turn(&line, from, end, out);
+  for (int64_t x = from; valid && x < end; x++) valid[x] = 1;
+  turn_carefully(t, &line, end > from ? end : from, t->cols, out, valid);
 }
 
 static void turn_item(void *context, int64_t item, int thread) {
@@ -156,17 +187,17 @@ void ncc_turner_turn(const ncc_turner *turner, ncc_pool *pool, const ncc_turn *t
   ncc_pool_run(pool, ncc_ceil_div(turner->rows, ROWS_PER_ITEM), turn_item, &job);
 }
 
-ncc_status ncc_turn_array(const ncc_array *tmpl, const ncc_margins *around, int64_t micro, float *out) {
+ncc_status ncc_turn_array(const ncc_array *tmpl, const ncc_array *mask, const ncc_margins *around, int64_t micro,
+                          float *out, uint8_t *valid) {
   ncc_status status = NCC_OK;
-  const ncc_margins nothing = {0};
   const ncc_turn turn = ncc_turn_of(micro);
   ncc_turner turner = {0};
   ncc_prepared prepared = {0};
   ncc_pool *pool = NULL;
   NCC_TRY(ncc_pool_create(1, &pool));
-  NCC_TRY(ncc_prepared_create(pool, tmpl, false, &prepared));
-  NCC_TRY(ncc_turner_take(&turner, tmpl, around ? around : &nothing, false, NULL, ncc_prepared_mean_f32(&prepared)));
-  ncc_turner_turn(&turner, pool, &turn, out, NULL);
+  NCC_TRY(ncc_prepared_create_masked(pool, tmpl, mask, false, &prepared));
+  NCC_TRY(ncc_turner_take(&turner, tmpl, around, valid != NULL, mask, ncc_prepared_mean_f32(&prepared)));
+  ncc_turner_turn(&turner, pool, &turn, out, valid);
 
 cleanup:
   ncc_prepared_clear(&prepared);

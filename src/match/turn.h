@@ -65,10 +65,12 @@ void ncc_turner_clear(ncc_turner *turner);
  *  @param[out] valid  [rows][cols] bytes, 0 there; NULL: not wanted */
 void ncc_turner_turn(const ncc_turner *turner, ncc_pool *pool, const ncc_turn *turn, float *out, uint8_t *valid);
 
-/** A template without masks turned by one angle, as the matcher does it, for looking at.
- *  @param[in]  around  NULL: nothing
- *  @param[out] out     [rows][cols], the caller's
+/** A template turned by one angle, as the matcher does it, for looking at.
+ *  @param[in]  mask   data NULL: all is valid
+ *  @param[out] out    [rows][cols], the caller's
+ *  @param[out] valid  likewise, its mask; NULL: masks are not given
  *  @return NCC_OK; NCC_ERR_NOMEM. */
-ncc_status ncc_turn_array(const ncc_array *tmpl, const ncc_margins *around, int64_t micro, float *out);
+ncc_status ncc_turn_array(const ncc_array *tmpl, const ncc_array *mask, const ncc_margins *around, int64_t micro,
+                          float *out, uint8_t *valid);
 
 #endif

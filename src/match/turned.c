@@ -57,8 +57,8 @@ cleanup:
 
 /** The angle that wins. @param[out] kind  what the pair's status is */
 static int64_t choose_turn(const ncc_turning *t, uint8_t *kind) {
-  static const ncc_pair_status before[] = {NCC_PAIR_INVALID, NCC_PAIR_NONFINITE, NCC_PAIR_UNCERTAIN,
-                                           NCC_PAIR_OK,      NCC_PAIR_FLAT,      NCC_PAIR_MASKED};
+  static const ncc_pair_status before[] = {NCC_PAIR_NONFINITE, NCC_PAIR_UNCERTAIN, NCC_PAIR_OK,
+                                           NCC_PAIR_FLAT,      NCC_PAIR_MASKED,    NCC_PAIR_INVALID};
   int64_t best = -1;
   bool found = false;
   for (size_t i = 0; i < sizeof before / sizeof before[0] && !found; i++)

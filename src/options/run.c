@@ -94,7 +94,7 @@ ncc_status ncc_search_settle(ncc_search *search, bool masked) {
 
 bool ncc_search_is_default(const ncc_search *s) {
   return !s->crop_half && !s->crop_x && !s->crop_y && !s->normalize && s->eps == 0 && s->min_overlap <= 0 &&
-         s->outside == OUTSIDE_UNDECIDED && s->n_filters == 0 && !s->peaks && !s->separation;
+         s->outside == OUTSIDE_UNDECIDED && s->n_filters == 0 && s->rotate_step == 0 && !s->peaks && !s->separation;
 }
 
 bool ncc_mask_values_parse(const char *text, void *target) {
@@ -130,6 +130,60 @@ bool ncc_filter_option_parse(const char *text, void *target) {
 void ncc_filter_option_format(const void *target, char *text, size_t text_bytes) {
   const ncc_search *search = target;
   ncc_filter_format(search->filters, search->n_filters, text, text_bytes);
+}
+
+/** Degrees with up to six decimals, as 1e-6 degree, within a turn. */
+static bool parse_degrees(const char **text, int64_t *out) {
+  enum { DECIMALS = 6, TURN = 360000000 };
+  const bool negative = **text == '-';
+  int64_t value = 0;
+  int digits = 0, decimals = -1;
+  if (negative || **text == '+') ++*text;
+  for (; isdigit((unsigned char)**text) || (**text == '.' && decimals < 0); ++*text) {
+    if (**text == '.') {
+      decimals = 0;
+      continue;
+    }
+    value = value * 10 + (**text - '0');
+    digits++;
+    decimals += decimals >= 0;
+    if (value > TURN || decimals > DECIMALS) return false;
+  }
+  for (int i = decimals < 0 ? 0 : decimals; i < DECIMALS; i++) value *= 10;
+  *out = negative ? -value : value;
+  return digits > 0 && value <= TURN;
+}
+
+bool ncc_rotate_parse(const char *text, void *target) {
+  ncc_search *search = target;
+  int64_t from, to, step;
+  if (!parse_degrees(&text, &from) || *text++ != ':' || !parse_degrees(&text, &to) || *text++ != ':' ||
+      !parse_degrees(&text, &step) || *text || from > to || step <= 0 || (to - from) % step != 0 ||
+      (to - from) / step >= NCC_ANGLES_MOST)
+    return false;
+  search->rotate_from = from;
+  search->rotate_to = to;
+  search->rotate_step = step;
+  return true;
+}
+
+/** "-0.5" of -500000. */
+static void print_degrees(int64_t micro, char text[24]) {
+  const int64_t size = micro < 0 ? -micro : micro;
+  int n = snprintf(text, 24, "%s%" PRId64 ".%06" PRId64, micro < 0 ? "-" : "", size / 1000000, size % 1000000);
+  while (text[n - 1] == '0') text[--n] = '\0';
+  if (text[n - 1] == '.') text[n - 1] = '\0';
+}
+
+void ncc_rotate_format(const void *target, char *text, size_t text_bytes) {
+  const ncc_search *search = target;
+  char from[24], to[24], step[24];
+  text[0] = '\0';
+  if (search->rotate_step == 0) return;
+  print_degrees(search->rotate_from, from);
+  print_degrees(search->rotate_to, to);
+  print_degrees(search->rotate_step, step);
+  snprintf(text, text_bytes, "%s:%s:%s", from, to, step);
 }
 
 static bool parse_on_bad_pair(const char *text, void *target) {

@@ -67,6 +67,12 @@ void ncc_min_overlap_format(const void *target, char *text, size_t text_bytes);
 bool ncc_outside_parse(const char *text, void *target);
 void ncc_outside_format(const void *target, char *text, size_t text_bytes);
 
+/** "-6:6:0.5" into the angles of an ncc_search, and back. */
+#define NCC_ROTATE_EXPECTED \
+  "degrees FROM:TO:STEP, within a turn, with up to 6 decimals, TO whole steps after FROM, up to 100000 angles"
+bool ncc_rotate_parse(const char *text, void *target);
+void ncc_rotate_format(const void *target, char *text, size_t text_bytes);
+
 /** Decides what the command line has left open, once the input is known; to be called by every command that searches.
  *  Called again it changes nothing. @param[in] masked  there may be masked pixels
  *  @return NCC_OK; NCC_ERR_USAGE for zeros outside where pixels are masked. */
@@ -160,6 +166,18 @@ void ncc_mask_values_format(const void *target, char *text, size_t text_bytes);
            "the response is 0 where sqrt(ssd(window) * ssd(template)) <= E, in pixel units; made for unit-energy "   \
            "float images (1e-6 there), without effect on 8-bit tiles",                                               \
        .changes_results = true},                                                                                     \
+      {.name = "rotate",                                                                                             \
+       .kind = NCC_OPTION_CUSTOM,                                                                                    \
+       .offset = offsetof(type, member),                                                                             \
+       .argument = "FROM:TO:STEP",                                                                                   \
+       .default_words = "none",                                                                                      \
+       .expected = NCC_ROTATE_EXPECTED,                                                                              \
+       .help =                                                                                                       \
+           "turn each template by these angles (degrees, multiples of 1e-6, TO included; counter-clockwise as "      \
+           "displayed with y down) and keep the best",                                                               \
+       .changes_results = true,                                                                                      \
+       .parse = ncc_rotate_parse,                                                                                    \
+       .format = ncc_rotate_format},                                                                                 \
       {.name = "peaks",                                                                                              \
        .kind = NCC_OPTION_INT,                                                                                       \
        .offset = offsetof(type, member.peaks),                                                                       \

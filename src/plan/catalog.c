@@ -3,7 +3,9 @@
 
 #include <stdlib.h>
 
+#include "base/arithmetic.h"
 #include "base/error.h"
+#include "match/turn.h"
 
 ncc_status ncc_objects_reserve(ncc_objects *objects, int64_t capacity) {
   objects->items = malloc((size_t)(capacity ? capacity : 1) * sizeof *objects->items);
@@ -53,12 +55,35 @@ ncc_search ncc_catalog_search(const ncc_catalog *catalog, const ncc_search *sear
   return out;
 }
 
+void ncc_catalog_choose_turn(ncc_catalog *catalog, const ncc_search *search) {
+  catalog->templates.turn = ncc_turns_most(search);
+}
+
+ncc_object ncc_template_get(const ncc_catalog *catalog, int64_t index) {
+  ncc_object tmpl = ncc_objects_get(&catalog->templates, index);
+  int64_t y, x;
+  if (tmpl.box_image < 0 || catalog->templates.turn == 0) return tmpl;
+  const ncc_object image = ncc_objects_get(&catalog->images, tmpl.box_image);
+  ncc_turns_margin(catalog->templates.turn, tmpl.rows, tmpl.cols, &y, &x);
+  tmpl.around.above = ncc_min(y, tmpl.box_y);
+  tmpl.around.left = ncc_min(x, tmpl.box_x);
+  tmpl.around.below = ncc_min(y, image.rows - tmpl.box_y - tmpl.rows);
+  tmpl.around.right = ncc_min(x, image.cols - tmpl.box_x - tmpl.cols);
+  return tmpl;
+}
+
+ncc_rect ncc_object_rect(const ncc_object *object) {
+  const ncc_margins *a = &object->around;
+  return (ncc_rect){-a->above, -a->left, object->rows + a->below, object->cols + a->right};
+}
+
 int64_t ncc_object_bytes_of(const ncc_object *object, int64_t pixels) {
   return pixels * ((int64_t)ncc_dtype_size(object->dtype) + object->masked);
 }
 
 int64_t ncc_object_bytes(const ncc_object *object) {
-  return ncc_object_bytes_of(object, object->rows * object->cols);
+  const ncc_rect r = ncc_object_rect(object);
+  return ncc_object_bytes_of(object, (r.y1 - r.y0) * (r.x1 - r.x0));
 }
 
 int64_t ncc_objects_find(const ncc_objects *objects, int64_t id) {

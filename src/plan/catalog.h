@@ -16,6 +16,7 @@ typedef struct ncc_object {
   int64_t box_image;    /**< for a template that is a box of an image: that image's index; else -1 */
   int64_t box_y, box_x; /**< the box's top-left pixel in that image */
   bool masked;          /**< its pixels are followed by a mask, a byte each: 1 valid, 0 masked */
+  ncc_margins around; /**< of a box that is turned: pixels of the image that are read with it; see ncc_template_get() */
 } ncc_object;
 
 /** The same as it is kept: there may be 10^7 on every rank. Sides are at most 2^29. */
@@ -40,6 +41,7 @@ typedef struct ncc_objects {
   int64_t *ids;     /**< [count], owned; NULL where they are 0 .. count-1 */
   ncc_object stack; /**< shared by all where items is NULL */
   bool filtered;    /**< pixels are filtered as they are read */
+  int64_t turn;     /**< largest absolute angle that they are turned by, 1e-6 degree */
   bool in_parts;    /**< of images with more than NCC_WHOLE_IMAGE_PX only what windows reach is read (parts.h) */
   bool masked;      /**< pixels are followed by their mask */
   int64_t n_lost;
@@ -66,12 +68,21 @@ ncc_status ncc_objects_add(ncc_objects *objects, const ncc_object *object);
 /** The object at an index (0 .. count-1), by value. */
 ncc_object ncc_objects_get(const ncc_objects *objects, int64_t index);
 
+/** Sets `turn` of a catalog's templates. To be called before anything is planned by the catalog. */
+void ncc_catalog_choose_turn(ncc_catalog *catalog, const ncc_search *search);
+
+/** The template at an index, with what is around it where it is a box of an image and will be turned. */
+ncc_object ncc_template_get(const ncc_catalog *catalog, int64_t index);
+
+/** An object with what is around it, in its own coordinates. */
+ncc_rect ncc_object_rect(const ncc_object *object);
+
 /** Whether there may be masked pixels. */
 static inline bool ncc_catalog_masked(const ncc_catalog *catalog) {
   return catalog->images.masked || catalog->templates.masked;
 }
 
-/** Bytes of an object's pixels, and of the mask behind them. */
+/** Bytes of an object's pixels, those around it included, and of the mask behind them. */
 int64_t ncc_object_bytes(const ncc_object *object);
 
 /** The same of so many of its pixels. */

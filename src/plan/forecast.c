@@ -65,7 +65,7 @@ static ncc_status count_reading(const ncc_work *work, const uint8_t *done, int r
     count_object(out, reached[i] < bytes ? reached[i] : bytes, reached[i] > 0, ranks);
   }
   for (int64_t i = 0; i < n_templates; i++) {
-    ncc_object object = ncc_objects_get(&catalog->templates, i);
+    ncc_object object = ncc_template_get(catalog, i);
     count_object(out, ncc_object_bytes(&object), uses[i], ranks);
   }
   out->root.rank_bytes = out->root.total_bytes;

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "match/fft.h"
+#include "match/turn.h"
 #include "plan/parts.h"
 
 /** What makes a kind. */
@@ -76,6 +77,13 @@ static int64_t size_class(int64_t length) {
   return length >> below << below;
 }
 
+/** At every angle a template costs what it costs. */
+static ncc_cost predict(const ncc_search *search, const ncc_geometry *g, bool masked) {
+  ncc_cost cost = ncc_cost_predict(g, masked);
+  cost.pair_s *= (double)ncc_turns_count(search);
+  return cost;
+}
+
 /** The kind of a pair, which is made where it is new. @return NCC_ERR_SHAPE for shapes that do not fit. */
 static ncc_status find_kind(kind_table *table, const ncc_search *search, const ncc_object *image,
                             const ncc_object *tmpl, const ncc_rect *window, int32_t *index) {
@@ -120,7 +128,7 @@ static ncc_status find_kind(kind_table *table, const ncc_search *search, const n
                                                    .template_bytes = ncc_object_bytes(tmpl),
                                                    .fft_rows = fft.rows,
                                                    .fft_cols = fft.cols,
-                                                   .cost = ncc_cost_predict(&matched, masked)};
+                                                   .cost = predict(search, &matched, masked)};
       table->keys[work->n_kinds] = key;
       *find_slot(table, &key) = known = ++work->n_kinds;
     }
@@ -167,7 +175,7 @@ static ncc_status resolve_row(kind_table *table, const ncc_search *search, int64
   NCC_TRY(find_id(catalog, &catalog->images, "image", row, pair[0], &out->image));
   NCC_TRY(find_id(catalog, &catalog->templates, "template", row, pair[1], &out->tmpl));
   const ncc_object image = ncc_objects_get(&catalog->images, out->image);
-  const ncc_object tmpl = ncc_objects_get(&catalog->templates, out->tmpl);
+  const ncc_object tmpl = ncc_template_get(catalog, out->tmpl);
   if (catalog->near)
     status = ncc_geometry_near(search, catalog->near[row], image.rows, image.cols, tmpl.rows, tmpl.cols,
                                &table->work->predicted[row]);

@@ -38,6 +38,7 @@ struct ncc_synth {
   double scale;
   float noise;
   bool subpixel;
+  double turn_deg;
   int64_t current; /* image */
   ncc_scene *scene;
   place *places;       /* [shape.templates] */
@@ -241,6 +242,11 @@ ncc_status ncc_synth_create(const ncc_synth_options *options, ncc_synth **out) {
   NCC_CHECK(!options->subpixel_shift || options->preset != NCC_SYNTH_SWEEP, NCC_ERR_USAGE,
             "synthetic data: found sub-pixel shifts for preset sweep, expected them for another preset");
 
+  NCC_CHECK(options->turn_deg >= 0 && options->turn_deg <= NCC_SYNTH_MAX_TURN &&
+                (options->turn_deg == 0 || options->preset != NCC_SYNTH_SWEEP),
+            NCC_ERR_USAGE, "synthetic data: found a turn of %g degrees, expected 0 .. %d, and 0 for preset sweep",
+            options->turn_deg, NCC_SYNTH_MAX_TURN);
+
   synth = calloc(1, sizeof *synth);
   NCC_CHECK(synth, NCC_ERR_NOMEM, "no memory for synthetic data");
   synth->preset = options->preset;
@@ -248,6 +254,7 @@ ncc_status ncc_synth_create(const ncc_synth_options *options, ncc_synth **out) {
   synth->scale = chosen->scale;
   synth->noise = (float)options->noise;
   synth->subpixel = options->subpixel_shift;
+  synth->turn_deg = options->turn_deg;
   ncc_synth_shape *s = &synth->shape;
   *s = (ncc_synth_shape){.images = options->images ? options->images : chosen->images,
                          .image_rows = chosen->image_rows,
@@ -370,6 +377,15 @@ static void rotate(double degrees, ncc_scene_grid *grid) {
   grid->sine = 2 * t / (1 + t * t);
 }
 
+/** The same of angles up to 45 degrees, to 1e-6 degree: tan(angle / 4), doubled once. */
+static void rotate_far(double degrees, ncc_scene_grid *grid) {
+  const double x = degrees * (3.14159265358979323846 / 720), q = x * x;
+  const double quarter = x * (1 + q * (1.0 / 3 + q * (2.0 / 15 + q * (17.0 / 315 + q * (62.0 / 2835)))));
+  const double t = 2 * quarter / (1 - quarter * quarter);
+  grid->cosine = (1 - t * t) / (1 + t * t);
+  grid->sine = 2 * t / (1 + t * t);
+}
+
 /** Does pixel (i, j) of a rotated template lie between pixels of the patch that was rotated, so that it has a value? */
 static bool is_covered(const ncc_scene_grid *grid, int64_t i, int64_t j) {
   double y, x;
@@ -394,6 +410,8 @@ void ncc_synth_template(ncc_synth *synth, int64_t index, ncc_array *pixels, ncc_
                          .cosine = 1};
   const int64_t turn = synth->preset == NCC_SYNTH_SWEEP ? index % NCC_SYNTH_ANGLES - NCC_SYNTH_ANGLES / 2 : 0;
   if (turn) rotate((double)turn * NCC_SYNTH_STEP_DEG, &grid);
+  answer->angle = synth->turn_deg * (double)(index % NCC_SYNTH_TURNS - NCC_SYNTH_TURNS / 2) / (NCC_SYNTH_TURNS / 2);
+  if (synth->turn_deg > 0) rotate_far(answer->angle, &grid);
   ncc_scene_render(synth->scene, &grid, synth->grey);
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t j = 0; j < cols; ++j) {
@@ -404,11 +422,14 @@ void ncc_synth_template(ncc_synth *synth, int64_t index, ncc_array *pixels, ncc_
     }
   *pixels = (ncc_array){synth->templ, s->dtype, rows, cols, cols};
 
+  const bool turned = synth->turn_deg > 0;
   const double squares = centre_template(synth);
   answer->subpixel_y = (double)at.y + shift_y + (double)(rows - 1);
   answer->subpixel_x = (double)at.x + shift_x + (double)(cols - 1);
-  answer->peak = turn || synth->subpixel ? climb(synth, squares, &at) : evaluate(synth, squares, at.y, at.x);
-  const bool known = !isnan(answer->peak);
+  answer->peak = turned                    ? NAN
+                 : turn || synth->subpixel ? climb(synth, squares, &at)
+                                           : evaluate(synth, squares, at.y, at.x);
+  const bool known = turned || !isnan(answer->peak);
   answer->y = known ? at.y + rows - 1 : -1;
   answer->x = known ? at.x + cols - 1 : -1;
 }

@@ -27,6 +27,10 @@ typedef enum ncc_synth_preset {
       NCC_SYNTH_PRESET_COUNT
 } ncc_synth_preset;
 
+/** Templates that are turned: angles of an image's templates, and the largest. */
+#define NCC_SYNTH_TURNS 11
+#define NCC_SYNTH_MAX_TURN 45
+
 /** Templates of a sweep come in rows of this many angles, NCC_SYNTH_STEP_DEG apart and symmetric around 0; each row of
  *  angles has a place of its own. */
 #define NCC_SYNTH_ANGLES 21
@@ -45,6 +49,8 @@ typedef struct ncc_synth_options {
   uint64_t seed;
   double noise;        /**< 0 .. NCC_SYNTH_MAX_NOISE */
   bool subpixel_shift; /**< cut templates at positions between pixels; not for sweeps */
+  double turn_deg;     /**< turn the templates of an image by -turn_deg to turn_deg in NCC_SYNTH_TURNS steps, one after
+                            the other; at most NCC_SYNTH_MAX_TURN; 0: not, and in sweeps */
 } ncc_synth_options;
 
 /** What the options come to. */
@@ -63,7 +69,9 @@ typedef struct ncc_synth_shape {
  * than a few pixels away, the answer is unknown: y and x are -1, the peak is NaN. */
 typedef struct ncc_synth_answer {
   int64_t y, x;
-  double peak;                   /**< the NCC there, by direct float64 sums over the pixels as stored */
+  double peak;  /**< the NCC there, by direct float64 sums over the pixels as stored */
+  double angle; /**< degrees by which the template is to be turned to fit, as ncc_result.angle; there is
+                     no peak then: it is that of the turned template */
   double subpixel_y, subpixel_x; /**< where the template was cut, as a real number, in the frame of y and x */
 } ncc_synth_answer;
 

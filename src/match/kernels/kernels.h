@@ -55,6 +55,7 @@ typedef struct ncc_kernels {
                     bool reversed, ncc_c32 *out);
   const struct ncc_spectrum_kernels *spectra; /**< see kernels/spectra.h */
   const struct ncc_filter_kernels *filter;    /**< see kernels/filter.h */
+  const struct ncc_turn_kernels *turn;        /**< see kernels/turn.h */
   const struct ncc_cut_kernels *cut;          /**< see kernels/cut.h */
   const struct ncc_window_kernels *windows;   /**< see kernels/windows.h */
   const struct ncc_rim_kernels *rim;          /**< see kernels/rim.h */

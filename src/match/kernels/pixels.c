@@ -6,6 +6,7 @@
 #include "match/kernels/filter.h"
 #include "match/kernels/rim.h"
 #include "match/kernels/spectra.h"
+#include "match/kernels/turn.h"
 #include "match/kernels/vec.h"
 #include "match/kernels/windows.h"
 
@@ -146,6 +147,7 @@ static void pack_rows(ncc_dtype dtype, const void *a, const void *b, int64_t n, 
 
 extern const ncc_spectrum_kernels NCC_CAT(ncc_spectrum_kernels_, NCC_ISA);
 extern const ncc_filter_kernels NCC_CAT(ncc_filter_kernels_, NCC_ISA);
+extern const ncc_turn_kernels NCC_CAT(ncc_turn_kernels_, NCC_ISA);
 extern const ncc_cut_kernels NCC_CAT(ncc_cut_kernels_, NCC_ISA);
 extern const ncc_window_kernels NCC_CAT(ncc_window_kernels_, NCC_ISA);
 extern const ncc_rim_kernels NCC_CAT(ncc_rim_kernels_, NCC_ISA);
@@ -159,6 +161,7 @@ const ncc_kernels NCC_CAT(ncc_kernels_, NCC_ISA) = {
     .pack_rows = pack_rows,
     .spectra = &NCC_CAT(ncc_spectrum_kernels_, NCC_ISA),
     .filter = &NCC_CAT(ncc_filter_kernels_, NCC_ISA),
+    .turn = &NCC_CAT(ncc_turn_kernels_, NCC_ISA),
     .cut = &NCC_CAT(ncc_cut_kernels_, NCC_ISA),
     .windows = &NCC_CAT(ncc_window_kernels_, NCC_ISA),
     .rim = &NCC_CAT(ncc_rim_kernels_, NCC_ISA),

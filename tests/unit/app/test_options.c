@@ -117,18 +117,22 @@ static void test_last_one_wins(void) {
 
 static void test_echo_parses_to_the_same(void) {
   char line[] =
-      "a b --crop half --eps 0.1 --min-overlap 0.3333333333333333 --no-group --threads 5 --report x --overwrite";
+      "a b --crop half --eps 0.1 --min-overlap 0.3333333333333333 --no-group --threads 5 --report x --overwrite "
+      "--rotate -0.5:6.25:0.125";
   ncc_run_options options, again;
   bool help;
   char *first, *second;
   EXPECT(parse(line, &options, &help) == NCC_OK);
   EXPECT(ncc_run_options_describe(&options, &first) == NCC_OK);
   EXPECT(strstr(first, "--crop=half ") && strstr(first, "--eps=0.1 ") && strstr(first, "--group=off"));
+  EXPECT(strstr(first, "--rotate=-0.5:6.25:0.125 "));
   char typed[1024];
   snprintf(typed, sizeof typed, "a b %s", first);
   EXPECT(parse(typed, &again, &help) == NCC_OK);
   EXPECT(ncc_run_options_describe(&again, &second) == NCC_OK);
   EXPECT(strcmp(first, second) == 0);
+  EXPECT(again.search.rotate_from == -500000 && again.search.rotate_to == 6250000 &&
+         again.search.rotate_step == 125000);
   EXPECT(again.search.eps == options.search.eps && again.search.min_overlap == options.search.min_overlap);
   free(first);
   free(second);
