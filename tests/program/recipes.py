@@ -73,7 +73,18 @@ def raw_tiles(folder):
             assert list(file["status"]) == [1, 1, 1, 1, 7], (name, file["status"][:])
 
 
-for recipe in (match_or_chance, raw_tiles):
+def turned_sections(folder):
+    """Templates whose angles are known."""
+    path = os.path.join(folder, "sections.h5")
+    subprocess.run([MPIXCORR, "generate", path, "--preset", "tiny", "--images", "1", "--templates", "11", "--turn", "5"],
+                   check=True, stdout=subprocess.DEVNULL)
+    said = cook(folder, "Sections that are turned by a few degrees")
+    assert "rotate   each template by 25 angles, -6:6:0.5 degrees" in said[0] and "ok" in said[0], said[0]
+    with h5py.File(os.path.join(folder, "peaks.h5")) as file:
+        assert abs(file["angles"][:] - np.arange(-5, 6)).max() <= 2, file["angles"][:]
+
+
+for recipe in (match_or_chance, raw_tiles, turned_sections):
     with tempfile.TemporaryDirectory() as place:
         recipe(place)
     print(f"{recipe.__name__}: passed")
