@@ -55,3 +55,10 @@ touch "$folder/prefix/bin/of_others"
 echo "== removed"
 cmake --build build --target uninstall >/dev/null
 [[ $(cd "$folder/prefix" && find . | sort | tr '\n' ' ') == ". ./bin ./bin/of_others " ]] || { find "$folder/prefix"; exit 1; }
+
+echo "== in the system's folders"
+export DESTDIR=$folder/system
+cmake --install build --prefix /usr/local >/dev/null
+cmake --build build --target uninstall >/dev/null
+[[ $(cd "$DESTDIR/usr/local" && find . -mindepth 1 | sort | tr '\n' ' ') == "./bin ./include ./lib ./share ./share/man " ]] ||
+  { find "$DESTDIR"; exit 1; }
