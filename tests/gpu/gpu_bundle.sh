@@ -1,22 +1,31 @@
 #!/usr/bin/env bash
-# The bundle for a bare machine, on the stand-in for CUDA: made, and run to its end in a root that holds nothing but a shell,
-# coreutils, libc and libstdc++; the digest by the library alone is the published one: gpu_bundle.sh SOURCE_DIR
+# The bundle for a bare machine, on the stand-in for CUDA: made from a copy of what is under version control, and run to its
+# end in a root that holds nothing but a shell, coreutils, libc and libstdc++: gpu_bundle.sh SOURCE_DIR
+# Of the conformance programs only one, as all are tests of their own; the digest is the published one.
 set -euo pipefail
-[[ "$(id -u)" == 0 ]] || { echo "skipped: chroot wants root"; exit 77; }
+enter=(chroot)
+[[ "$(id -u)" == 0 ]] || enter=(unshare --user --map-root-user chroot)
+"${enter[@]}" / true 2>/dev/null || { echo "skipped: neither chroot nor user namespaces are allowed"; exit 77; }
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-"$1/bench/gpu.sh" --bundle "$folder/bundle" --stand-in
-root=$folder/root
+mkdir "$folder/source"
+git -C "$1" ls-files -z 2>/dev/null >"$folder/files" || { echo "skipped: the sources are not under version control"; exit 77; }
+# What has been deleted but not yet committed is listed too.
+(cd "$1" && tar --ignore-failed-read -c --null -T "$folder/files") 2>/dev/null | tar -x -C "$folder/source"
+bundle=$folder/source/bundle root=$folder/root
+export CCACHE_BASEDIR=$folder/source CCACHE_NOHASHDIR=1 # what has been compiled elsewhere is known again, with ccache
+"$folder/source/bench/gpu.sh" --bundle "$bundle" --stand-in
 mkdir -p "$root"/{bin,tmp,dev,lib64}
 cp "$(command -v dash)" "$root/bin/sh"
 for tool in timeout date mkdir rm tee cat dirname env; do cp "$(command -v $tool)" "$root/bin/"; done
-mapfile -t libraries < <(ldd "$root"/bin/* "$folder"/bundle/bin/* | grep -oE '/[^ ]+\.so[^ ]*' | grep -v fftw | sort -u)
+mapfile -t libraries < <(ldd "$root"/bin/* "$bundle"/bin/* | grep -oE '/[^ ]+\.so[^ ]*' | grep -v fftw | sort -u)
 cp -L --parents "${libraries[@]}" "$root"
 mknod -m 666 "$root/dev/null" c 1 3 2>/dev/null || : >"$root/dev/null"
-cp -r "$folder/bundle" "$root/bundle"
+cp -r "$bundle" "$root/bundle"
 
 cd "$root"
-env -i PATH=/bin PROBE_MIB=1 "$(command -v chroot)" "$root" /bundle/run.sh --seconds 8 --presets tiny --patience 400
+env -i PATH=/bin PROBE_MIB=1 "$(command -v "${enter[0]}")" "${enter[@]:1}" "$root" /bundle/run.sh --seconds 8 --presets tiny \
+  --behaviours proposals --patience 400
 cd "$root/bundle/results"
 [[ $(find . -type f | wc -l) -le 8 ]] || { echo "more than 8 files"; exit 1; }
 grep -q '^the end$' summary.txt || { echo "it did not come to its end"; exit 1; }
