@@ -87,11 +87,11 @@ def predictions_that_do_not_fit():
 
 
 def strangers_are_named():
-    write(image_masks=np.ones((4, ROWS, COLS), "u1"))
+    write(image_weights=np.ones((4, ROWS, COLS), "u1"))
     done = run("in.h5")
-    assert done.code == 0 and "/image_masks: not known to this version" in done.out + done.err, done.words
-    assert "/image_masks" in command("info", "in.h5").stdout
-    retable("in.h5", image_masks=None)
+    assert done.code == 0 and "/image_weights: not known to this version" in done.out + done.err, done.words
+    assert "/image_weights" in command("info", "in.h5").stdout
+    retable("in.h5", image_weights=None)
     assert "not known" not in run("in.h5").words
 
 
