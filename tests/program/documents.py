@@ -114,7 +114,7 @@ class Place:
             os.makedirs(os.path.join(self.folder, place))
             os.symlink(MPIXCORR, os.path.join(self.folder, place, "mpixcorr"))
         self.shell("mpixcorr generate input.h5 --preset tiny --images 4 && mpixcorr run input.h5 peaks.h5 --quality --peaks 5 --progress none && "
-                   "cp input.h5 tiles.h5 && cp peaks.h5 other.h5")
+                   "cp input.h5 tiles.h5 && cp input.h5 sections.h5 && cp peaks.h5 other.h5")
         picture, folder = scene(620, 660), os.path.join(self.folder, "tiles")
         names = cut_tiles(self.folder, picture, [(0, 0), (3, 210), (230, 2), (228, 203)], 380, 400)
         write_stage(os.path.join(self.folder, "stage.csv"), names, [(0, 0), (0, 200), (220, 0), (220, 200)])
