@@ -83,7 +83,8 @@ requeue() {
   fi
   case $batch in
     SLURM)
-      if scontrol requeue "$job"; then say "requeued"; else say "SLURM refuses to requeue: submit it again to go on"; fi
+      say "requeued, unless SLURM refuses" # said first, as SLURM may end this script before scontrol returns
+      scontrol requeue "$job" || say "SLURM refuses to requeue: submit it again to go on"
       ;;
     PBS)
       # Most sites keep qrerun for operators; then the job submits its successor.
