@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "mpi/rank/gather.h"
 #include "mpi/rank/message.h"
 #include "mpi/rank/stop.h"
 #include "mpi/rank/supply.h"
@@ -31,6 +32,7 @@ typedef struct dispatcher {
   ncc_outbox outbox;
   ncc_inbox inbox;
   ncc_supply supply;
+  ncc_gatherer gatherer;
   peer *peers;         /* [ranks] */
   int64_t outstanding; /* batches of all peers */
   bool held_back;      /* a rank got nothing because the disk is behind */
@@ -217,25 +219,60 @@ cleanup:
   return status;
 }
 
+/** Passes a result of a piece on: of angles that ranks share the row's, once all are there.
+ *  @param[in] i  in the piece. @param[out] final  it is a row's */
+static ncc_status gather(dispatcher *d, const ncc_piece *piece, int64_t i, int64_t row, ncc_result *result,
+                         bool *final) {
+  ncc_status status = NCC_OK;
+  ncc_gathering what = NCC_GATHER_DONE;
+  int64_t turn = piece->turn - 1 + i;
+  if (piece->tried)
+    NCC_TRY(ncc_gatherer_take(&d->gatherer, row, &turn, result, &what));
+  else if (piece->turn > 0)
+    ncc_gatherer_answered(&d->gatherer, row, result);
+  if (what == NCC_GATHER_AGAIN) NCC_TRY(ncc_supply_again(&d->supply, row, turn));
+  *final = what == NCC_GATHER_DONE;
+cleanup:
+  return status;
+}
+
+/** Puts the rows that a batch has brought to its begin. @param[out] n  of them. @param[out] missing  results */
+static ncc_status collect(dispatcher *d, const ncc_supplied *done, int64_t *n, int64_t *missing) {
+  ncc_status status = NCC_OK;
+  const ncc_batch *batch = done->batch;
+  const ncc_piece *piece = batch->pieces;
+  *n = *missing = 0;
+  for (int64_t i = 0, first = 0; i < batch->n_pairs; i++) {
+    ncc_result *result = &batch->results[i];
+    bool final = result->status != NCC_PAIR_PENDING;
+    if (i == first + piece->count) {
+      first = i;
+      piece++;
+    }
+    *missing += !final;
+    if (final) NCC_TRY(gather(d, piece, i - first, done->rows[i], result, &final));
+    if (!final) continue;
+    d->failed += result->status == NCC_PAIR_NONFINITE || result->status == NCC_PAIR_UNREADABLE ||
+                 result->status == NCC_PAIR_UNCERTAIN;
+    done->rows[*n] = done->rows[i];
+    if (batch->peaks)
+      memmove(batch->peaks + *n * batch->n_peaks, batch->peaks + i * batch->n_peaks,
+              (size_t)batch->n_peaks * sizeof *batch->peaks);
+    batch->results[(*n)++] = *result;
+  }
+cleanup:
+  return status;
+}
+
 /** Writes what a batch has brought; after a stop some of it may be pending still. */
 static ncc_status write_results(dispatcher *d, const ncc_supplied *done) {
   double started_s = ncc_clock_s();
   const ncc_batch *batch = done->batch;
-  int64_t n = 0;
-  for (int64_t i = 0; i < batch->n_pairs; i++) {
-    const uint8_t found = batch->results[i].status;
-    if (found == NCC_PAIR_PENDING) continue;
-    d->failed += found == NCC_PAIR_NONFINITE || found == NCC_PAIR_UNREADABLE || found == NCC_PAIR_UNCERTAIN;
-    done->rows[n] = done->rows[i];
-    if (batch->peaks)
-      memmove(batch->peaks + n * batch->n_peaks, batch->peaks + i * batch->n_peaks,
-              (size_t)batch->n_peaks * sizeof *batch->peaks);
-    batch->results[n++] = batch->results[i];
-  }
-  ncc_status status = NCC_OK;
-  if (n < batch->n_pairs && !d->stopping)
-    status = ncc_error_set(NCC_ERR_INTERNAL, "%lld of %lld results of a hand-out are missing",
-                           (long long)(batch->n_pairs - n), (long long)batch->n_pairs);
+  int64_t n, missing;
+  ncc_status status = collect(d, done, &n, &missing);
+  if (status == NCC_OK && missing > 0 && !d->stopping)
+    status = ncc_error_set(NCC_ERR_INTERNAL, "%lld of %lld results of a hand-out are missing", (long long)missing,
+                           (long long)batch->n_pairs);
   if (status == NCC_OK && n > 0) status = ncc_output_write(d->o.output, n, done->rows, batch->results, batch->peaks);
   if (status == NCC_OK) d->totals->pairs += n;
   d->write_s += ncc_clock_s() - started_s;
@@ -253,6 +290,7 @@ static ncc_status finish(dispatcher *d, int rank, int slot) {
   for (bool given = true; given;) NCC_TRY(give(d, rank, &given));
   NCC_TRY(note_unreadable(d, batch));
   NCC_TRY(write_results(d, &done));
+  for (bool given = d->supply.n_again > 0; given;) NCC_TRY(give(d, rank, &given));
 cleanup:
   ncc_supplied_clear(&done);
   return status;
@@ -424,6 +462,7 @@ ncc_status ncc_dispatcher_run(const ncc_dispatcher_options *options, ncc_rank_st
   NCC_TRY(ncc_inbox_create(&d.inbox, INBOX_LETTERS));
   NCC_TRY(ncc_supply_create(options->work, options->schedule, options->search, options->ship ? NULL : options->input,
                             &d.supply));
+  d.gatherer = (ncc_gatherer){.search = options->search, .turns = options->work->turns};
   NCC_TRY(check_limits(&d));
   double first_s = ncc_clock_s();
   for (int round = 0; round < NCC_SCHEDULE_AHEAD; round++)
@@ -443,6 +482,7 @@ ncc_status ncc_dispatcher_run(const ncc_dispatcher_options *options, ncc_rank_st
 cleanup:
   free(d.peers); /* after a failure batches are left to the threads that still use them: the process is to end */
   ncc_supply_clear(&d.supply);
+  ncc_gatherer_clear(&d.gatherer);
   for (int kind = 0; kind < 2; kind++) free(d.told[kind]);
   ncc_inbox_clear(&d.inbox);
   ncc_outbox_clear(&d.outbox);

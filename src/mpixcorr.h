@@ -307,6 +307,8 @@ ncc_status ncc_matcher_match_masked(ncc_matcher *matcher, int64_t image_key, con
  *          is 0, where nothing was matched yet, or for NULL. */
 const ncc_peak *ncc_matcher_peaks(const ncc_matcher *matcher);
 
+struct ncc_turned;
+
 /** What ncc_matcher_match_masked() is asked: templates to be sought on one image, its parameters as fields. */
 typedef struct ncc_group {
   int64_t image_key;
@@ -318,6 +320,8 @@ typedef struct ncc_group {
   const ncc_rect *windows;
   ncc_result *results;
   ncc_peak *peaks; /**< [n][search.peaks], as ncc_matcher_peaks() has them; NULL: not wanted */
+  const struct ncc_turned
+      *turned; /**< the library's own, by which ranks and threads share the angles of a pair; NULL */
 } ncc_group;
 
 /** Matches n groups, as one ncc_matcher_match() after the other would. Where the matcher has several threads and pairs

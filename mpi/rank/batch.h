@@ -12,10 +12,12 @@
 
 enum { NCC_MESSAGE_TEXT = 512 };
 
-/** Consecutive pairs of a batch, all of one image. */
+/** Consecutive pairs of a batch, all of one image; or angles of one pair, each of which counts as a pair. */
 typedef struct ncc_piece {
   int64_t image; /**< index */
   int64_t count; /**< pairs, at least 1 */
+  int64_t turn;  /**< from 1 on: the first of the angles at which they are tried, or are answered; 0: at all angles */
+  int64_t tried; /**< 1: one pair at `count` angles in a row, of which rank 0 will choose; 0: each pair is answered */
   ncc_rect part; /**< of the image, which is all that is read of it for them, and in whose frame their windows are;
                     empty: the whole image */
 } ncc_piece;

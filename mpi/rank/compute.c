@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "match/turn.h"
 #include "mpi/rank/stop.h"
 #include "mpi/rank/threads.h"
 
@@ -64,7 +65,20 @@ typedef struct groups_at_work {
   ncc_array *image_masks, *template_masks; /* NULL: none are masked */
   ncc_group *groups;
   ncc_margins *around;
+  ncc_turned *turned;
+  _Atomic double *best; /* for each group */
 } groups_at_work;
+
+/** At which angles the pairs of a piece are matched. @param[in] at  the first of them, in the piece
+ *  @return NULL: at all. */
+static const ncc_turned *make_turned(const ncc_piece *piece, int64_t at, int64_t n, ncc_turned *turned,
+                                     _Atomic double *best) {
+  if (piece->turn == 0) return NULL;
+  *best = -2;
+  for (int64_t i = 0; i < n; i++)
+    turned[i] = piece->tried ? (ncc_turned){piece->turn - 1 + at + i, 0, best} : (ncc_turned){piece->turn - 1, i, NULL};
+  return turned;
+}
 
 /** Pairs [at, end) of a batch as groups; pair `at` belongs to piece *piece, which ends before pair *piece_end, and on
  *  return pair `end` does. @return how many groups */
@@ -73,20 +87,24 @@ static int64_t make_groups(const ncc_catalog *catalog, const ncc_batch *batch, i
   int64_t count = 0;
   ncc_array *tmpl = work->templates, *mask = work->template_masks;
   ncc_margins *around = work->around;
+  ncc_turned *turned = work->turned;
   while (at < end) {
-    const int64_t next = *piece_end < end ? *piece_end : end;
+    const int64_t next = *piece_end < end ? *piece_end : end, piece_start = *piece_end - batch->pieces[*piece].count;
     const ncc_need *image = ncc_batch_image(batch, *piece);
     work->images[count] = make_array(catalog, batch, image, NULL);
-    work->groups[count] = (ncc_group){.image_key = image->pixels && image->piece == NCC_WHOLE ? image->index : -1,
-                                      .image = &work->images[count],
-                                      .image_mask = work->image_masks ? &work->image_masks[count] : NULL,
-                                      .n = next - at,
-                                      .templates = tmpl,
-                                      .template_masks = mask,
-                                      .around = catalog->templates.turn ? around : NULL,
-                                      .windows = batch->windows ? batch->windows + at : NULL,
-                                      .results = batch->results + at,
-                                      .peaks = batch->peaks ? batch->peaks + at * batch->n_peaks : NULL};
+    work->groups[count] = (ncc_group){
+        .image_key = image->pixels && image->piece == NCC_WHOLE ? image->index : -1,
+        .image = &work->images[count],
+        .image_mask = work->image_masks ? &work->image_masks[count] : NULL,
+        .n = next - at,
+        .templates = tmpl,
+        .template_masks = mask,
+        .around = catalog->templates.turn ? around : NULL,
+        .windows = batch->windows ? batch->windows + at : NULL,
+        .results = batch->results + at,
+        .peaks = batch->peaks ? batch->peaks + at * batch->n_peaks : NULL,
+        .turned = make_turned(&batch->pieces[*piece], at - piece_start, next - at, turned, &work->best[count])};
+    turned += next - at;
     if (work->image_masks) work->image_masks[count] = make_mask(&work->images[count], image, &(ncc_margins){0});
     count++;
     for (; at < next; at++) {
@@ -110,11 +128,13 @@ static ncc_status compute(ncc_computer *computer, const claim *c, double *waited
   groups_at_work work = {.images = malloc((size_t)c->pieces * sizeof *work.images),
                          .templates = malloc((size_t)c->pairs * sizeof *work.templates),
                          .groups = malloc((size_t)c->pieces * sizeof *work.groups),
-                         .around = malloc((size_t)c->pairs * sizeof *work.around)};
+                         .around = malloc((size_t)c->pairs * sizeof *work.around),
+                         .turned = malloc((size_t)c->pairs * sizeof *work.turned),
+                         .best = malloc((size_t)c->pieces * sizeof *work.best)};
   if (masked[0]) work.image_masks = malloc((size_t)c->pieces * sizeof *work.image_masks);
   if (masked[1]) work.template_masks = malloc((size_t)c->pairs * sizeof *work.template_masks);
-  NCC_CHECK(work.images && work.templates && work.groups && work.around && (work.image_masks || !masked[0]) &&
-                (work.template_masks || !masked[1]),
+  NCC_CHECK(work.images && work.templates && work.groups && work.around && work.turned && work.best &&
+                (work.image_masks || !masked[0]) && (work.template_masks || !masked[1]),
             NCC_ERR_NOMEM, "out of memory for %lld pairs", (long long)c->pairs);
   int64_t piece = c->piece, piece_end = c->first + batch->pieces[piece].count;
   for (int64_t at = c->first, end = c->first + c->pairs; at < end;) {
@@ -131,6 +151,8 @@ cleanup:
   free(work.template_masks);
   free(work.groups);
   free(work.around);
+  free(work.turned);
+  free(work.best);
   return status;
 }
 

@@ -189,6 +189,9 @@ static ncc_status check_work(const ncc_batch *batch, const ncc_catalog *catalog)
                   piece->count <= batch->n_pairs - sum,
               NCC_ERR_COMM, "a batch names image %lld with %lld pairs, expected one of %lld images",
               (long long)piece->image, (long long)piece->count, (long long)catalog->images.count);
+    NCC_CHECK(piece->turn >= 0 && piece->turn <= NCC_ANGLES_MOST && piece->tried >= 0 && piece->tried <= 1 &&
+                  (piece->turn > 0 || !piece->tried),
+              NCC_ERR_COMM, "a batch names angle %lld, expected 0 to %d", (long long)piece->turn, NCC_ANGLES_MOST);
     const ncc_object image = ncc_objects_get(&catalog->images, piece->image);
     const ncc_rect *p = &piece->part;
     NCC_CHECK(

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arithmetic.h"
 #include "base/error.h"
 #include "plan/parts.h"
 
@@ -33,6 +34,7 @@ cleanup:
 
 void ncc_supply_clear(ncc_supply *supply) {
   ncc_assignment_clear(&supply->assignment);
+  free(supply->again);
   for (int kind = 0; kind < 2; kind++) free(supply->uses[kind]);
   *supply = (ncc_supply){0};
 }
@@ -43,32 +45,46 @@ void ncc_supplied_clear(ncc_supplied *supplied) {
   supplied->rows = NULL;
 }
 
-/** Counts a batch's pairs as handed out, and marks what others will need again. */
-static void take_uses(ncc_supply *supply, ncc_supplied *supplied) {
-  const ncc_batch *batch = supplied->batch;
-  for (int64_t i = 0; i < batch->n_pairs; i++) {
+/** Counts a chunk's pairs as handed out, of a pair whose angles are shared the last of them. */
+static void take_uses(ncc_supply *supply, const ncc_chunk *chunk) {
+  if (chunk->turns > 0 && chunk->turn + chunk->turns < supply->work->turns) return;
+  for (int64_t i = 0; i < chunk->count; i++) {
     uint32_t *counts[2];
-    counts_of(supply, supplied->rows[i], counts);
+    counts_of(supply, ncc_schedule_row(supply->schedule, chunk->first + i), counts);
     for (int kind = 0; kind < 2; kind++) *counts[kind] -= *counts[kind] < UINT32_MAX;
   }
+}
+
+/** Works out what a batch needs, and marks what others will need again. */
+static ncc_status find_needs(ncc_supply *supply, int rank, ncc_supplied *supplied) {
+  ncc_status status = NCC_OK;
+  ncc_batch *batch = supplied->batch;
+  NCC_TRY(ncc_batch_find_needs(batch));
+  if (supply->named && rank > 0) NCC_TRY(ncc_batch_find_names(batch, supply->named));
   for (int64_t i = 0; i < batch->needs.n; i++) {
     ncc_need *need = &batch->needs.items[i];
     ncc_rect part;
     need->again = need->piece == NCC_WHOLE && supply->uses[need->kind][need->index] > 0;
     supplied->pixel_bytes += ncc_need_bytes(batch, need, supply->work->catalog, &part);
   }
+  batch->id = supply->n_batches++;
+cleanup:
+  return status;
 }
 
 /** Adds the pair of a row to the end of a batch that has room for it, to the piece at its end where that needs the same
- *  of its image. */
-static ncc_status add_pair(const ncc_supply *supply, int64_t row, bool new_piece, ncc_batch *batch) {
+ *  of its image. @param[in] kind  of a new piece, its turn and whether it is tried */
+static ncc_status add_pair(const ncc_supply *supply, int64_t row, bool new_piece, const ncc_piece *kind,
+                           ncc_supplied *supplied) {
   ncc_status status = NCC_OK;
+  ncc_batch *batch = supplied->batch;
   const ncc_work *work = supply->work;
   const ncc_catalog *catalog = work->catalog;
   const ncc_work_row *r = &work->rows[row];
   ncc_piece *last = new_piece ? NULL : &batch->pieces[batch->n_pieces - 1];
   const int64_t at = batch->n_pairs++;
   ncc_rect pixels = {0};
+  supplied->rows[at] = row;
   batch->templates[at] = r->tmpl;
   if (batch->windows) batch->windows[at] = work->windows[row];
   if (catalog->images.in_parts) {
@@ -85,9 +101,62 @@ static ncc_status add_pair(const ncc_supply *supply, int64_t row, bool new_piece
   }
   if (!last) {
     last = &batch->pieces[batch->n_pieces++];
-    *last = (ncc_piece){.image = r->image, .part = pixels};
+    *last = (ncc_piece){.image = r->image, .turn = kind->turn, .tried = kind->tried, .part = pixels};
   }
   last->count++;
+cleanup:
+  return status;
+}
+
+/** Makes an empty batch that has room. */
+static ncc_status make_room(const ncc_supply *supply, int64_t n_pieces, int64_t n_pairs, ncc_supplied *out) {
+  ncc_status status = NCC_OK;
+  NCC_TRY(ncc_batch_create(n_pieces, n_pairs, supply->work->windows != NULL, supply->search->peaks, &out->batch));
+  out->batch->n_pieces = out->batch->n_pairs = 0;
+  out->rows = malloc((size_t)n_pairs * sizeof *out->rows);
+  NCC_CHECK(out->rows, NCC_ERR_NOMEM, "out of memory for a batch of %lld pairs", (long long)n_pairs);
+cleanup:
+  return status;
+}
+
+ncc_status ncc_supply_again(ncc_supply *supply, int64_t row, int64_t turn) {
+  ncc_status status = NCC_OK;
+  if (supply->n_again == supply->again_capacity) {
+    const int64_t capacity = ncc_max(8, 2 * supply->again_capacity);
+    ncc_supply_row *again = realloc(supply->again, (size_t)capacity * sizeof *again);
+    NCC_CHECK(again, NCC_ERR_NOMEM, "out of memory for %lld rows", (long long)capacity);
+    supply->again = again;
+    supply->again_capacity = capacity;
+  }
+  supply->again[supply->n_again++] = (ncc_supply_row){row, turn};
+cleanup:
+  return status;
+}
+
+static ncc_status take_again(ncc_supply *supply, int rank, ncc_supplied *out) {
+  ncc_status status = NCC_OK;
+  const ncc_work *work = supply->work;
+  const ncc_supply_row again = supply->again[--supply->n_again];
+  const ncc_cost *cost = &work->kinds[work->rows[again.row].kind].cost;
+  const double pair_s = cost->pair_s / (double)(again.turn > 0 ? work->turns : 1);
+  out->cost =
+      (ncc_schedule_cost){.seconds = cost->image_s + pair_s, .image_s = cost->image_s, .pairs_s = pair_s, .kind = -1};
+  NCC_TRY(make_room(supply, 1, 1, out));
+  NCC_TRY(add_pair(supply, again.row, true, &(ncc_piece){.turn = again.turn}, out));
+  NCC_TRY(find_needs(supply, rank, out));
+cleanup:
+  if (status != NCC_OK) ncc_supplied_clear(out);
+  return status;
+}
+
+/** Adds a chunk's pairs, or the angles of its one pair. */
+static ncc_status add_chunk(const ncc_supply *supply, const ncc_chunk *chunk, ncc_supplied *out) {
+  ncc_status status = NCC_OK;
+  const ncc_piece kind = {.turn = chunk->turns > 0 ? chunk->turn + 1 : 0, .tried = chunk->turns > 0};
+  for (int64_t k = 0; k < ncc_max(chunk->count, chunk->turns); k++) {
+    const int64_t row = ncc_schedule_row(supply->schedule, chunk->first + (kind.tried ? 0 : k));
+    NCC_TRY(add_pair(supply, row, k == 0, &kind, out));
+  }
 cleanup:
   return status;
 }
@@ -96,29 +165,18 @@ ncc_status ncc_supply_next(ncc_supply *supply, int rank, int64_t n_given, ncc_su
   ncc_status status = NCC_OK;
   const ncc_work *work = supply->work;
   ncc_assignment *assignment = &supply->assignment;
-  ncc_batch *batch = NULL;
   *out = (ncc_supplied){0};
+  if (supply->n_again > 0) return take_again(supply, rank, out);
   NCC_TRY(ncc_schedule_take(supply->schedule, rank, n_given, assignment));
   if (assignment->n_chunks == 0) return NCC_OK;
   const int64_t n_pairs = assignment->n_pairs;
-  const int64_t n_pieces = work->catalog->images.in_parts ? n_pairs : assignment->n_chunks;
-  NCC_TRY(ncc_batch_create(n_pieces, n_pairs, work->windows != NULL, supply->search->peaks, &batch));
-  out->batch = batch;
-  batch->n_pieces = batch->n_pairs = 0;
+  NCC_TRY(make_room(supply, work->catalog->images.in_parts ? n_pairs : assignment->n_chunks, n_pairs, out));
   out->cost = assignment->cost;
-  out->rows = malloc((size_t)n_pairs * sizeof *out->rows);
-  NCC_CHECK(out->rows, NCC_ERR_NOMEM, "out of memory for a batch of %lld pairs", (long long)n_pairs);
   for (int64_t i = 0; i < assignment->n_chunks; i++) {
-    const ncc_chunk *chunk = &assignment->chunks[i];
-    for (int64_t k = 0; k < chunk->count; k++) {
-      const int64_t row = out->rows[batch->n_pairs] = ncc_schedule_row(supply->schedule, chunk->first + k);
-      NCC_TRY(add_pair(supply, row, k == 0, batch));
-    }
+    NCC_TRY(add_chunk(supply, &assignment->chunks[i], out));
+    take_uses(supply, &assignment->chunks[i]);
   }
-  NCC_TRY(ncc_batch_find_needs(batch));
-  if (supply->named && rank > 0) NCC_TRY(ncc_batch_find_names(batch, supply->named));
-  take_uses(supply, out);
-  batch->id = supply->n_batches++;
+  NCC_TRY(find_needs(supply, rank, out));
   supply->n_chunks += assignment->n_chunks;
 cleanup:
   if (status != NCC_OK) ncc_supplied_clear(out);

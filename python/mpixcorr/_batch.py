@@ -173,7 +173,7 @@ class _Batch:
                 window = windows and windows + (self._first - start) * RECT.itemsize
                 self.misleading = matcher.why_misleading(self._image_ids[start], image, shape, window)
             image_mask, template_masks = (m.ctypes.data for m in masks[start]) if masks.get(start) else (0, 0)
-            table.append((group.key, image, image_mask, n, templates, template_masks, 0, windows, results, peaks))
+            table.append((group.key, image, image_mask, n, templates, template_masks, 0, windows, results, peaks, 0))
         matcher.match(np.array(table, GROUP))
 
     def _mask_tables(

@@ -166,6 +166,7 @@ GROUP = _struct(
         "windows": np.uintp,
         "results": np.uintp,
         "peaks": np.uintp,
+        "turned": np.uintp,
     },
 )
 _CONFIG = _struct("ncc_config", {"threads": np.int32})

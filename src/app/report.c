@@ -172,12 +172,12 @@ static json_t *spread(const ncc_job_spread *seconds) {
 
 static json_t *counters(const ncc_job_header *header, const ncc_job_totals *totals) {
   const ncc_counters *c = &totals->counters;
-  double pairs = c->pairs > 0 ? (double)c->pairs : 1;
+  const double pairs = totals->pairs > 0 ? (double)totals->pairs : 1;
   /* seconds of the matchers' calling threads, while all threads of a rank work */
   double engine_s =
       (c->image_s + c->template_s + c->columns_s + c->peak_s) * (double)header->threads_total / header->ranks;
   return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}, s:f}", "pairs",
-                   (json_int_t)c->pairs, "images_prepared", (json_int_t)c->images, "candidates",
+                   (json_int_t)totals->pairs, "images_prepared", (json_int_t)c->images, "candidates",
                    (json_int_t)c->candidates, "candidate_px", (json_int_t)c->candidate_px, "second_tier",
                    (json_int_t)c->second_tier, "cpu_fallback", (json_int_t)c->cpu_fallback, "candidates_per_pair",
                    (double)c->candidates / pairs, "candidate_px_per_pair", (double)c->candidate_px / pairs, "stages_s",

@@ -77,6 +77,7 @@ static const struct {
     FIELD(ncc_group, windows),
     FIELD(ncc_group, results),
     FIELD(ncc_group, peaks),
+    FIELD(ncc_group, turned),
     STRUCT(ncc_config),
     FIELD(ncc_config, engine),
     FIELD(ncc_config, threads),

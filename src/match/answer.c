@@ -12,7 +12,7 @@
 ncc_status ncc_answerer_create(const ncc_engine_context *context, const ncc_search *search, ncc_answerer *out) {
   ncc_status status = NCC_OK;
   const size_t most = (size_t)search->peaks + 2;  // the best and, with `quality`, the second in any case
-  *out = (ncc_answerer){.search = search, .counters = context->counters, .floor = -2};
+  *out = (ncc_answerer){.search = search, .counters = context->counters};
   out->found = malloc(most * sizeof *out->found);
   out->exclude = malloc(most * sizeof *out->exclude);
   NCC_CHECK(out->found && out->exclude, NCC_ERR_NOMEM, "out of memory for %d peaks", search->peaks);
@@ -46,7 +46,7 @@ ncc_status ncc_answer_decide(ncc_answerer *a, const ncc_task *task, ncc_proposal
                 a->search->min_overlap,
                 ncc_certify_limit(task->geometry, 1),
                 a->counters,
-                a->floor};
+                ncc_task_floor(task)};
   double t0 = ncc_clock_s();
   bool holds = ncc_certify(&c, proposal, result);
   double t1 = ncc_clock_s();

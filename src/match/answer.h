@@ -17,7 +17,6 @@ typedef struct ncc_answerer {
   ncc_masked *masked;
   const ncc_engine_ops *engine; /**< the one at work, and its state: set by the caller, whenever they change */
   void *state;
-  double floor;      /**< see ncc_case; set by the caller while angles are tried, else -2 */
   ncc_peak *found;   /**< of the pair at work */
   ncc_rect *exclude; /**< around them */
 } ncc_answerer;

@@ -9,6 +9,7 @@
 #include "base/arithmetic.h"
 #include "base/error.h"
 #include "match/memory.h"
+#include "match/turn.h"
 
 /** Pairs that take less are hardly faster in stages on any number of threads. */
 #define TINY_BYTES ((int64_t)8 << 20)
@@ -80,6 +81,20 @@ void ncc_crew_dismiss(ncc_crew *crew) {
     crew->counted[i] = (ncc_counters){0};
   }
   crew->bytes = 0;
+}
+
+ncc_group ncc_group_part(const ncc_group *g, int64_t from, int64_t to, int peaks) {
+  return (ncc_group){.image_key = g->image_key,
+                     .image = g->image,
+                     .image_mask = g->image_mask,
+                     .n = to - from,
+                     .templates = g->templates + from,
+                     .template_masks = g->template_masks ? g->template_masks + from : NULL,
+                     .around = g->around ? g->around + from : NULL,
+                     .windows = g->windows ? g->windows + from : NULL,
+                     .results = g->results + from,
+                     .peaks = g->peaks ? g->peaks + from * peaks : NULL,
+                     .turned = g->turned ? g->turned + from : NULL};
 }
 
 // ---- Who does what
@@ -174,16 +189,8 @@ static void crew_item(void *context, int64_t item, int thread) {
   const crew_job *job = &run->jobs[item];
   const ncc_group *g = job->group;
   if (has_failed(run)) return;
-  const ncc_group part = {.image_key = job->serial,
-                          .image = g->image,
-                          .image_mask = g->image_mask,
-                          .n = job->to - job->from,
-                          .templates = g->templates + job->from,
-                          .template_masks = g->template_masks ? g->template_masks + job->from : NULL,
-                          .around = g->around ? g->around + job->from : NULL,
-                          .windows = g->windows ? g->windows + job->from : NULL,
-                          .results = g->results + job->from,
-                          .peaks = g->peaks ? g->peaks + job->from * run->crew->search.peaks : NULL};
+  ncc_group part = ncc_group_part(g, job->from, job->to, run->crew->search.peaks);
+  part.image_key = job->serial;
   const ncc_status status = ncc_matcher_match_groups(run->crew->matchers[thread], 1, &part);
   if (status != NCC_OK) fail(run, status);
 }

@@ -11,6 +11,9 @@
 
 typedef struct ncc_crew ncc_crew;
 
+/** Templates [from, to) of a group. @param[in] peaks  listed for each */
+ncc_group ncc_group_part(const ncc_group *group, int64_t from, int64_t to, int peaks);
+
 /** A crew of as many as the pool has threads; its matchers are made when they are needed.
  *  @param[in] config  of whom the crew belongs to. @return NCC_OK; NCC_ERR_NOMEM. */
 ncc_status ncc_crew_create(const ncc_search *search, const ncc_config *config, ncc_pool *pool, ncc_crew **out);

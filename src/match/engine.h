@@ -37,8 +37,15 @@ typedef struct ncc_task {
   bool image_stays;     /**< more templates are expected on this image */
   const ncc_prepared *tmpl;
   const ncc_geometry *geometry;
-  bool again; /**< same image and template as the task last proposed: only geometry->exclude differs */
+  bool again;                 /**< same image and template as the task last proposed: only geometry->exclude differs */
+  const _Atomic double *best; /**< what surely lies below it need not be proposed, but one position in any case, by
+                                 which the product is judged; others may raise it meanwhile. NULL: all is asked for */
 } ncc_task;
+
+/** What lies below is not asked for; -2: all is. */
+static inline double ncc_task_floor(const ncc_task *task) {
+  return task->best ? atomic_load_explicit(task->best, memory_order_relaxed) : -2;
+}
 
 struct ncc_engine_ops {
   const char *name;

@@ -53,27 +53,30 @@ static ncc_peak *peaks_of(const ncc_matcher *m, int64_t index) {
   return m->lists ? m->lists + index * m->search.peaks : NULL;
 }
 
-void ncc_matcher_finish(ncc_matcher *m, const ncc_geometry *g, ncc_result *result) {
-  result->at_border = result->y >= 0 && ncc_geometry_at_border(g, result->y, result->x);
-  m->counters.pairs++;
+/** Where the greatest peak is noted of the angles of a pair that are tried; NULL where an entry is a pair. */
+static _Atomic double *best_of(const ncc_matcher *m, int64_t index) {
+  return m->turned ? m->turned[index].best : NULL;
 }
 
-/** A pair has all that is asked for, or an angle of it is tried. */
-static void conclude(ncc_matcher *m, const ncc_prepared *tmpl, const ncc_geometry *g, ncc_result *result) {
+void ncc_matcher_conclude(ncc_matcher *m, const ncc_prepared *tmpl, const ncc_geometry *g, int64_t index) {
+  ncc_result *result = &m->results[index];
+  _Atomic double *best = best_of(m, index);
   result->overlap = result->y >= 0 ? ncc_valid_overlap(&m->image, tmpl, result->y, result->x) : NAN;
-  if (m->turning.trying)
-    ncc_turning_note(m, result);
-  else
-    ncc_matcher_finish(m, g, result);
+  result->at_border = result->y >= 0 && ncc_geometry_at_border(g, result->y, result->x);
+  if (m->turned && ncc_result_has_peak(result->status))
+    result->angle = ncc_turn_degrees(m->turning.turns[m->turned[index].turn].micro);
+  if (best && result->status == NCC_PAIR_OK) ncc_best_raise(best, result->peak);
+  m->counters.pairs += !best;
 }
 
-/** A pair is decided: finds what else is asked for. Of an angle that is tried nothing else is. */
+/** An entry is decided: finds what else is asked for. Of an angle that is tried nothing else is. */
 static ncc_status complete(ncc_matcher *m, const ncc_task *task, ncc_proposal *proposal, int64_t index,
                            ncc_result *result) {
   ncc_status status = NCC_OK;
-  if (!m->turning.trying && ncc_result_has_peak(result->status))
+  if (!best_of(m, index) && ncc_result_has_peak(result->status))
     NCC_TRY(ncc_answer_more(&m->answerer, task, proposal, result, peaks_of(m, index)));
-  conclude(m, task->tmpl, task->geometry, result);
+  m->results[index] = *result;
+  ncc_matcher_conclude(m, task->tmpl, task->geometry, index);
 
 cleanup:
   return status;
@@ -86,7 +89,6 @@ ncc_status ncc_matcher_decide(void *user, int64_t i) {
   ncc_result result = ncc_result_none(NCC_PAIR_PENDING);
   NCC_TRY(ncc_answer_decide(&m->answerer, &m->tasks[at], &m->proposals[at], &result));
   NCC_TRY(complete(m, &m->tasks[at], &m->proposals[at], m->indices[at], &result));
-  m->results[m->indices[at]] = result;
 
 cleanup:
   return status;
@@ -130,7 +132,7 @@ cleanup:
   return status;
 }
 
-ncc_status ncc_matcher_run_batch(ncc_matcher *m, int n) {
+static ncc_status run_batch(ncc_matcher *m, int n) {
   for (int i = 0; i < n; i++) ncc_proposal_reset(&m->proposals[i]);
   m->first = 0;
   const ncc_engine_ops *engine = m->answerer.engine;
@@ -253,7 +255,8 @@ static ncc_status match_masked_pair(ncc_matcher *m, const ncc_run *r, int64_t in
   const ncc_geometry *g = &r->without_overlap;
   const ncc_engine_ops *engine = m->answerer.engine;
   ncc_result *result = &m->results[index];
-  const ncc_task task = {.image = &m->image, .image_serial = m->image_serial, .tmpl = tmpl, .geometry = g};
+  const ncc_task task = {
+      .image = &m->image, .image_serial = m->image_serial, .tmpl = tmpl, .geometry = g, .best = best_of(m, index)};
   const bool settled = ncc_matcher_settle(m, tmpl, g, result);
   if (!settled && engine->match) {
     NCC_TRY(engine->match(m->answerer.state, &m->search, g, &m->image_pixels, m->image_mask, pixels, mask, result,
@@ -269,7 +272,7 @@ static ncc_status match_masked_pair(ncc_matcher *m, const ncc_run *r, int64_t in
     NCC_TRY(complete(m, &task, proposal, index, result));
     return NCC_OK;
   }
-  conclude(m, tmpl, g, result);
+  ncc_matcher_conclude(m, tmpl, g, index);
 
 cleanup:
   return status;
@@ -286,16 +289,16 @@ ncc_status ncc_matcher_add(ncc_matcher *m, const ncc_run *r, int64_t index, cons
   NCC_TRY(ncc_prepared_create_masked(m->pool, pixels, mask, m->search.normalize, tmpl));
   m->counters.template_s += ncc_clock_s() - t0;
   if (is_masked(&m->image, tmpl)) return match_masked_pair(m, r, index, pixels, mask, tmpl, &m->proposals[*filled]);
-  const ncc_task task = {&m->image, m->image_serial, r->image_stays, tmpl, &r->geometry, false};
+  const ncc_task task = {&m->image, m->image_serial, r->image_stays, tmpl, &r->geometry, false, best_of(m, index)};
   if (r->nothing_left) {
     *result = ncc_result_none(NCC_PAIR_INVALID);
-    conclude(m, tmpl, &r->geometry, result);
+    ncc_matcher_conclude(m, tmpl, &r->geometry, index);
   } else if (ncc_matcher_settle(m, tmpl, &r->geometry, result)) {
     NCC_TRY(complete(m, &task, NULL, index, result));
   } else if (engine->match) {
     NCC_TRY(engine->match(m->answerer.state, &m->search, &r->geometry, &m->image_pixels, NULL, pixels, NULL, result,
                           peaks_of(m, index)));
-    conclude(m, tmpl, &r->geometry, result);
+    ncc_matcher_conclude(m, tmpl, &r->geometry, index);
   } else {
     m->indices[*filled] = index;
     m->tasks[*filled] = task;
@@ -314,6 +317,10 @@ static ncc_status fill_batch(ncc_matcher *m, ncc_run *r, const ncc_array *templa
     const ncc_array *mask = m->template_masks ? &m->template_masks[index] : NULL;
     ncc_array pixels;
     if (ncc_stop_came(&m->config)) return NCC_ERR_STOPPED;
+    if (m->turned) {
+      NCC_TRY(ncc_turning_add(m, r, index, &templates[index], filled));
+      continue;
+    }
     const double t0 = ncc_clock_s();
     NCC_TRY(ncc_matcher_filter(m, &templates[index], mask, &m->filtered[*filled], &pixels));
     m->counters.template_s += ncc_clock_s() - t0;
@@ -331,14 +338,10 @@ static ncc_status match_run(ncc_matcher *m, ncc_run *r, const ncc_array *templat
   const ncc_engine_ops *engine = m->answerer.engine;
   const int batch = engine->batch ? engine->batch(m->answerer.state, &r->geometry) : 1;
   NCC_TRY(reserve_batch(m, batch));
-  for (; m->turning.turns && r->done < r->count; r->done++) {
-    const int64_t index = r->items[r->done].index;
-    NCC_TRY(ncc_turning_match(m, r, &templates[index], index, batch));
-  }
   while (r->done < r->count) {
     int filled;
     NCC_TRY(fill_batch(m, r, templates, batch, &filled));
-    if (filled > 0) NCC_TRY(ncc_matcher_run_batch(m, filled));
+    if (filled > 0) NCC_TRY(run_batch(m, filled));
   }
 
 cleanup:
@@ -356,6 +359,8 @@ ncc_status ncc_matcher_match_together(ncc_matcher *m, const ncc_group *group) {
   m->image_mask = group->image_mask;
   m->template_masks = group->template_masks;
   m->around = group->around;
+  m->turned = group->turned;
+  m->turning.pair = -1;
   m->lists = m->search.peaks > 0 ? group->peaks : NULL;
   NCC_TRY(ncc_matcher_check_key(m, group->image_key, image));
   NCC_TRY(take_image(m, group->image_key, image));
@@ -369,7 +374,7 @@ ncc_status ncc_matcher_match_together(ncc_matcher *m, const ncc_group *group) {
     for (end = i + 1; end < n && order[end].rows == first->rows && order[end].cols == first->cols &&
                       memcmp(&order[end].window, &first->window, sizeof(ncc_rect)) == 0;)
       end++;
-    ncc_run r = {.items = first, .count = end - i, .image_stays = seen || end - i > 1 || m->turning.n > 1};
+    ncc_run r = {.items = first, .count = end - i, .image_stays = seen || end - i > 1};
     const ncc_rect *window = windows ? &first->window : NULL;
     bool some = ncc_geometry_create(&m->search, window, image->rows, image->cols, first->rows, first->cols,
                                     &r.geometry) == NCC_OK;
@@ -385,8 +390,10 @@ ncc_status ncc_matcher_match_together(ncc_matcher *m, const ncc_group *group) {
       NCC_TRY(match_run(m, &r, templates));
       continue;
     }
-    for (int64_t k = i; k < end; k++) m->results[order[k].index] = ncc_result_none(NCC_PAIR_INVALID);
-    m->counters.pairs += end - i;
+    for (int64_t k = i; k < end; k++) {
+      m->results[order[k].index] = ncc_result_none(NCC_PAIR_INVALID);
+      m->counters.pairs += !best_of(m, order[k].index);
+    }
   }
 
 cleanup:

@@ -43,8 +43,6 @@ ncc_status ncc_matcher_create(const ncc_search *search, const ncc_config *config
   if (ncc_search_turns(search)) {
     m->turning.n = ncc_turns_count(search);
     NCC_TRY(ncc_turns_list(search, &m->turning.turns));
-    m->turning.results = malloc((size_t)m->turning.n * sizeof *m->turning.results);
-    NCC_CHECK(m->turning.results, NCC_ERR_NOMEM, "out of memory for %lld angles", (long long)m->turning.n);
   }
   NCC_TRY(ncc_answerer_create(&m->context, &m->search, &m->answerer));
   m->answerer.engine = m->config.engine ? m->config.engine : ncc_engine_cpu();
@@ -75,7 +73,7 @@ void ncc_matcher_destroy(ncc_matcher **matcher) {
   free(m->indices);
   free(m->peaks);
   free(m->turning.turns);
-  free(m->turning.results);
+  ncc_prepared_clear(&m->turning.prepared);
   ncc_turner_clear(&m->turning.turner);
   ncc_buffer_free(&m->turning.upright);
   ncc_buffer_free(&m->turning.mask);
@@ -106,25 +104,45 @@ cleanup:
   return status;
 }
 
-static ncc_status match_groups(ncc_matcher *m, int64_t n, const ncc_group *groups) {
+ncc_status ncc_matcher_run(ncc_matcher *m, int64_t n, const ncc_group *groups) {
   ncc_status status = NCC_OK;
   int64_t left = 0;
   const ncc_group **in_work = malloc((size_t)n * sizeof *in_work);
   NCC_CHECK(in_work, NCC_ERR_NOMEM, "out of memory for %lld groups", (long long)n);
   for (int64_t i = 0; i < n; i++)
-    if (groups[i].n > 0) NCC_TRY(ncc_matcher_check_key(m, groups[i].image_key, groups[i].image));
-  for (int64_t i = 0; i < n; i++) {
-    const ncc_group *g = &groups[i];
-    for (int64_t k = 0; k < g->n; k++) g->results[k] = ncc_result_none(NCC_PAIR_PENDING);
-    for (int64_t k = 0; g->peaks && k < g->n * m->search.peaks; k++) g->peaks[k] = ncc_peak_none();
-    if (g->n > 0) in_work[left++] = g;
-  }
+    if (groups[i].n > 0) in_work[left++] = &groups[i];
   const int64_t limit = m->config.memory_bytes, room = limit > 0 ? ncc_max(limit - m->together_bytes, 1) : 0;
   if (m->crew && left > 0) NCC_TRY(ncc_crew_match(m->crew, room, &left, in_work, &m->counters));
   for (int64_t i = 0; i < left; i++) NCC_TRY(ncc_matcher_match_together(m, in_work[i]));
 
 cleanup:
   free(in_work);
+  return status;
+}
+
+static bool at_all_angles(const ncc_matcher *m, const ncc_group *g) {
+  return m->turning.turns && !g->turned;
+}
+
+static ncc_status match_groups(ncc_matcher *m, int64_t n, const ncc_group *groups) {
+  ncc_status status = NCC_OK;
+  for (int64_t i = 0; i < n; i++)
+    if (groups[i].n > 0) NCC_TRY(ncc_matcher_check_key(m, groups[i].image_key, groups[i].image));
+  for (int64_t i = 0; i < n; i++) {
+    const ncc_group *g = &groups[i];
+    for (int64_t k = 0; k < g->n; k++) g->results[k] = ncc_result_none(NCC_PAIR_PENDING);
+    for (int64_t k = 0; g->peaks && k < g->n * m->search.peaks; k++) g->peaks[k] = ncc_peak_none();
+    for (int64_t k = 0; g->turned && k < g->n; k++)
+      NCC_CHECK(g->turned[k].turn >= 0 && g->turned[k].turn < m->turning.n, NCC_ERR_USAGE,
+                "angle %lld found, expected one of %lld", (long long)g->turned[k].turn, (long long)m->turning.n);
+  }
+  for (int64_t i = 0, end; i < n; i = end) {  // those that are shared apart are as they should be
+    const bool all = at_all_angles(m, &groups[i]);
+    for (end = i + 1; end < n && at_all_angles(m, &groups[end]) == all;) end++;
+    NCC_TRY(all ? ncc_turning_match(m, end - i, &groups[i]) : ncc_matcher_run(m, end - i, &groups[i]));
+  }
+
+cleanup:
   return status;
 }
 

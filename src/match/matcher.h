@@ -1,5 +1,5 @@
-/** What a matcher consists of. matcher.c has its life and what callers ask of it, group.c matches a group, turned.c a
- * template at all angles.
+/** What a matcher consists of. matcher.c has its life and what callers ask of it, group.c matches a group, turned.c
+ * makes pairs into pairs at each angle, and turns templates.
  *
  *  Private to both: others use mpixcorr.h and engine.h.
  */
@@ -18,11 +18,11 @@
 typedef struct ncc_turning {
   ncc_turn *turns; /**< [n], those that win ties first; NULL: templates are as they are */
   int64_t n;
-  ncc_turner turner;   /**< the template at work */
-  ncc_buffer upright;  /**< its pixels, filtered */
-  ncc_buffer mask;     /**< of it, turned */
-  ncc_result *results; /**< [n] of it */
-  bool trying;         /**< results at work are those of angles, and not final */
+  int64_t pair;          /**< whose template is at work; -1: none */
+  ncc_turner turner;     /**< the template at work */
+  ncc_prepared prepared; /**< likewise */
+  ncc_buffer upright;    /**< its pixels, filtered */
+  ncc_buffer mask;       /**< of it, turned */
 } ncc_turning;
 
 struct ncc_matcher {
@@ -45,6 +45,7 @@ struct ncc_matcher {
   ncc_dtype image_dtype;                         // as given
   const ncc_array *image_mask, *template_masks;  // of the call at work; NULL: none
   const ncc_margins *around;                     // likewise
+  const ncc_turned *turned;                      // likewise; not NULL where turning.turns is not
   ncc_turning turning;
   ncc_filter_scratch filter_scratch;
   ncc_buffer filtered_image;
@@ -89,23 +90,23 @@ ncc_status ncc_matcher_filter(ncc_matcher *m, const ncc_array *in, const ncc_arr
 /** Answers what needs no engine. @return true if `result` is final. */
 bool ncc_matcher_settle(const ncc_matcher *m, const ncc_prepared *tmpl, const ncc_geometry *g, ncc_result *result);
 
+/** An entry has all that is asked for. */
+void ncc_matcher_conclude(ncc_matcher *m, const ncc_prepared *tmpl, const ncc_geometry *g, int64_t index);
+
 /** Makes pixels and mask, which stay where they are, the next task of the batch, or answers that pair at once.
  *  @param[in]     index   of the result
  *  @param[in,out] filled  tasks of the batch */
 ncc_status ncc_matcher_add(ncc_matcher *m, const ncc_run *run, int64_t index, const ncc_array *pixels,
                            const ncc_array *mask, int *filled);
 
-/** Proposes for and decides n tasks of one geometry. */
-ncc_status ncc_matcher_run_batch(ncc_matcher *m, int n);
+/** As ncc_matcher_add(), of a template turned as its entry says. */
+ncc_status ncc_turning_add(ncc_matcher *m, const ncc_run *run, int64_t index, const ncc_array *tmpl, int *filled);
 
-/** A result has all that is asked for. */
-void ncc_matcher_finish(ncc_matcher *m, const ncc_geometry *g, ncc_result *result);
+/** Matches groups, checked, as they are: small pairs side by side, the stages of large ones by all threads together. */
+ncc_status ncc_matcher_run(ncc_matcher *m, int64_t n, const ncc_group *groups);
 
-/** Takes note of an angle's result: the best peak so far spares the judge what cannot win. */
-void ncc_turning_note(ncc_matcher *m, const ncc_result *result);
-
-/** Matches a template of a run at all angles. @param[in] batch  tasks at once */
-ncc_status ncc_turning_match(ncc_matcher *m, const ncc_run *run, const ncc_array *tmpl, int64_t index, int batch);
+/** Matches the templates of groups at all angles, and answers each pair at its best. */
+ncc_status ncc_turning_match(ncc_matcher *m, int64_t n, const ncc_group *groups);
 
 /** Matches the templates of a group by runs of one geometry, all threads together. */
 ncc_status ncc_matcher_match_together(ncc_matcher *m, const ncc_group *group);

@@ -23,7 +23,7 @@ int64_t ncc_pair_bytes(const ncc_search *search, const ncc_engine_ops *engine, i
     int64_t y, x;
     ncc_turns_margin(ncc_turns_most(search), g->template_rows, g->template_cols, &y, &x);
     bytes += 8 * (g->template_rows + 2 * y) * (g->template_cols + 2 * x) + 4 * g->template_rows * g->template_cols;
-    bytes += ncc_turns_count(search) * (int64_t)(sizeof(ncc_turn) + sizeof(ncc_result));
+    bytes += ncc_turns_count(search) * (int64_t)(sizeof(ncc_turn) + NCC_TURNED_ENTRY_BYTES);
   }
   if (search->normalize) bytes += 8 * (g->image_rows * g->image_cols + g->template_rows * g->template_cols);
   if (masked && engine->propose) bytes += ncc_masked_bytes(g);

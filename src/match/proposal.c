@@ -104,13 +104,6 @@ static void make_room(ncc_proposal *p) {
   p->cut_x = p->items[p->count].x;
 }
 
-static void raise_shared(_Atomic double *shared, double value) {
-  double seen = atomic_load_explicit(shared, memory_order_relaxed);
-  while (value > seen &&
-         !atomic_compare_exchange_weak_explicit(shared, &seen, value, memory_order_relaxed, memory_order_relaxed)) {
-  }
-}
-
 /** Adds a position with its bounds, if it may win. */
 static void keep(ncc_proposal *p, const ncc_candidate *candidate, _Atomic double *shared) {
   double best = atomic_load_explicit(shared, memory_order_relaxed);
@@ -131,7 +124,7 @@ static double value_of(const ncc_bounds *b, double numerator, double ssd, double
 static void raise_best(ncc_proposal *p, double lower, _Atomic double *shared) {
   if (lower <= p->best) return;
   p->best = lower;
-  raise_shared(shared, lower);
+  ncc_best_raise(shared, lower);
 }
 
 void ncc_proposal_consider(ncc_proposal *p, const ncc_bounds *b, int64_t y, int64_t x, double numerator, double ssd,

@@ -13,9 +13,8 @@
 #include "match/bounds.h"
 #include "match/geometry.h"
 #include "match/prepare.h"
+#include "match/result.h"
 
-/** Values within this of the maximum count as ties. */
-#define NCC_TIE 1e-12
 /** Proposals reach further than ties, so that every engine proposes all that can decide which tie comes first. */
 #define NCC_MARGIN 4e-12
 
@@ -47,6 +46,14 @@ typedef struct ncc_bounds {
   double zero_lo, zero_hi; /**< ssd(W) below zero_lo is surely below --eps, above zero_hi surely not; 0, 0: no eps */
   double to_evaluation;    /**< numerator times this is in units of ncc_evaluation */
 } ncc_bounds;
+
+/** Raises what threads have in common. */
+static inline void ncc_best_raise(_Atomic double *best, double value) {
+  double seen = atomic_load_explicit(best, memory_order_relaxed);
+  while (value > seen &&
+         !atomic_compare_exchange_weak_explicit(best, &seen, value, memory_order_relaxed, memory_order_relaxed)) {
+  }
+}
 
 ncc_status ncc_proposal_create(int64_t capacity, ncc_proposal *out);
 void ncc_proposal_clear(ncc_proposal *proposal);

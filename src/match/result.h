@@ -6,6 +6,9 @@
 
 #include "mpixcorr.h"
 
+/** Values within this of the maximum count as ties. */
+#define NCC_TIE 1e-12
+
 /** The result of a pair without a position and a peak: pending, nonfinite, unreadable or invalid. */
 static inline ncc_result ncc_result_none(ncc_pair_status status) {
   return (ncc_result){.y = -1,

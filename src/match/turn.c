@@ -11,6 +11,7 @@
 #include "match/kernels/kernels.h"
 #include "match/kernels/turn.h"
 #include "match/prepare.h"
+#include "match/result.h"
 
 enum { MICRO = 1000000, ROWS_PER_ITEM = 32 };
 
@@ -43,6 +44,28 @@ ncc_status ncc_turns_list(const ncc_search *search, ncc_turn **out) {
   for (int64_t i = 0; i < n; i++) (*out)[i] = ncc_turn_of(search->rotate_from + i * search->rotate_step);
   qsort(*out, (size_t)n, sizeof **out, compare_turns);
   return NCC_OK;
+}
+
+int64_t ncc_turns_choose(int64_t n, const ncc_result *results, uint8_t *kind) {
+  static const ncc_pair_status before[] = {NCC_PAIR_NONFINITE, NCC_PAIR_UNREADABLE, NCC_PAIR_UNCERTAIN, NCC_PAIR_OK,
+                                           NCC_PAIR_FLAT,      NCC_PAIR_MASKED,     NCC_PAIR_INVALID};
+  int64_t best = -1;
+  bool found = false;
+  for (size_t i = 0; i < sizeof before / sizeof before[0] && !found; i++)
+    for (int64_t k = 0; k < n && !found; k++) {
+      *kind = results[k].status;
+      found = *kind == before[i];
+      best = k;
+    }
+  if (!ncc_result_has_peak(*kind)) return best;
+  double greatest = -INFINITY;
+  for (int64_t k = 0; k < n; k++) greatest = fmax(greatest, results[k].peak);  // NaN where there is none
+  for (best = 0; !(results[best].peak >= greatest - NCC_TIE);) best++;
+  return best;
+}
+
+bool ncc_turns_want_answer(const ncc_search *search, uint8_t kind) {
+  return (search->quality || search->peaks > 0) && (kind == NCC_PAIR_OK || kind == NCC_PAIR_FLAT);
 }
 
 int64_t ncc_turns_most(const ncc_search *search) {

@@ -2,6 +2,8 @@
 #ifndef NCC_TURN_H
 #define NCC_TURN_H
 
+#include <stdatomic.h>
+
 #include "base/buffer.h"
 #include "base/pool.h"
 #include "mpixcorr.h"
@@ -10,6 +12,21 @@ typedef struct ncc_turn {
   int64_t micro; /**< 1e-6 degree */
   double cos, sin;
 } ncc_turn;
+
+/** The angle of an entry of a group, [n] of it. Where the angles of a pair are shared they are entries of their own,
+ * which are tried; the pair is then answered at the best of them. */
+struct ncc_turned {
+  int64_t turn; /**< index of ncc_turns_list() */
+  int64_t pair; /**< neighbours of one number are one template */
+  _Atomic double
+      *best; /**< the greatest peak of all that are tried together, -2 before any: what cannot reach it need
+                  not be looked at, and its result then is some position below. NULL: to be answered in full */
+};
+typedef struct ncc_turned ncc_turned;
+
+/** Of an angle that is an entry. */
+#define NCC_TURNED_ENTRY_BYTES \
+  (2 * sizeof(ncc_array) + sizeof(ncc_margins) + sizeof(ncc_rect) + sizeof(ncc_turned) + sizeof(ncc_result))
 
 static inline bool ncc_search_turns(const ncc_search *search) {
   return search->rotate_step > 0;
@@ -28,6 +45,14 @@ int64_t ncc_turn_micro(double degrees);
  *  @param[out] out  [ncc_turns_count()], malloc'd, the caller frees it
  *  @return NCC_OK; NCC_ERR_NOMEM. */
 ncc_status ncc_turns_list(const ncc_search *search, ncc_turn **out);
+
+/** The angle that wins, of results by each of them.
+ *  @param[in]  results  [n] in the order of ncc_turns_list(). @param[out] kind  what the pair's status is */
+int64_t ncc_turns_choose(int64_t n, const ncc_result *results, uint8_t *kind);
+
+/** Whether a pair that was tried at all its angles is to be answered once more, at the best of them.
+ *  @param[in] kind  of ncc_turns_choose() */
+bool ncc_turns_want_answer(const ncc_search *search, uint8_t kind);
 
 /** The largest absolute angle of a search, in 1e-6 degree; 0 where templates are not turned. */
 int64_t ncc_turns_most(const ncc_search *search);

@@ -31,6 +31,7 @@ typedef struct kind {
 /** Consecutive entries of the order with one image. */
 typedef struct group {
   int64_t next, end; /* of the order; what is left to hand out */
+  int64_t turn;      /* of pair `next`, so many angles are handed out */
   int32_t kind;
 } group;
 
@@ -42,9 +43,9 @@ typedef struct shared_group {
 
 struct ncc_schedule {
   ncc_schedule_options options;
-  int64_t *order; /* [pairs] rows of /pairs */
-  int64_t pairs;
-  group *groups; /* [n_groups], in the order in which they are started */
+  int64_t *order;       /* [pairs] rows of /pairs */
+  int64_t pairs, turns; /* angles of each */
+  group *groups;        /* [n_groups], in the order in which they are started */
   int64_t n_groups;
   kind *kinds; /* [n_kinds]: those of the work, then those of mixed groups */
   int64_t n_kinds, kind_capacity;
@@ -180,8 +181,12 @@ cleanup:
   return status;
 }
 
+static double pairs_left(const ncc_schedule *schedule, const group *g) {
+  return (double)(g->end - g->next) - (double)g->turn / (double)schedule->turns;
+}
+
 static double pairs_left_s(const ncc_schedule *schedule, const group *g) {
-  return (double)(g->end - g->next) * schedule->kinds[g->kind].pair_s;
+  return pairs_left(schedule, g) * schedule->kinds[g->kind].pair_s;
 }
 
 static int compare_groups(const void *left, const void *right, void *context) {
@@ -235,6 +240,7 @@ ncc_status ncc_schedule_create(const ncc_work *work, const uint8_t *done, const 
   ncc_schedule *schedule = calloc(1, sizeof *schedule);
   NCC_CHECK(schedule, NCC_ERR_NOMEM, "out of memory for the schedule");
   schedule->options = *options;
+  schedule->turns = work->turns;
   schedule->n_shared = -1;
   schedule->scale = 1;
   schedule->current = malloc((size_t)options->ranks * sizeof *schedule->current);
@@ -283,12 +289,20 @@ int64_t ncc_schedule_row(const ncc_schedule *schedule, int64_t position) {
 
 /* ---- handing out ------------------------------------------------------------------------------------------------ */
 
+/** Below this, messages cost more than balance gains. */
+static double least_share(const ncc_schedule *schedule) {
+  return schedule->options.threads * fmax(SHARE_MIN_S, SHARE_MIN_RANK_S * schedule->options.ranks);
+}
+
+/** What keeps ranks in balance. */
+static double balanced_share(const ncc_schedule *schedule) {
+  const double share = schedule->left_s * schedule->scale / (SHARE_DIVISOR * schedule->options.ranks);
+  return fmax(share, least_share(schedule));
+}
+
 double ncc_schedule_share(const ncc_schedule *schedule) {
-  double threads = schedule->options.threads;
-  double least = threads * fmax(SHARE_MIN_S, SHARE_MIN_RANK_S * schedule->options.ranks);
-  double most = fmax(threads * SHARE_MAX_S, least);
-  double share = schedule->left_s * schedule->scale / (SHARE_DIVISOR * schedule->options.ranks);
-  return fmin(fmax(share, least), most);
+  const double most = fmax(schedule->options.threads * SHARE_MAX_S, least_share(schedule));
+  return fmin(balanced_share(schedule), most);
 }
 
 /** What things cost on this machine. */
@@ -329,7 +343,7 @@ static int64_t richest_group(ncc_schedule *schedule) {
     double left_s = pairs_left_s(schedule, g);
     if (left_s > 0 && left_s >= heap->left_s) {
       const kind *k = &schedule->kinds[g->kind];
-      return (double)(g->end - g->next) * real_pair_s(schedule, k) > real_image_s(schedule, k) ? heap->index : -1;
+      return pairs_left(schedule, g) * real_pair_s(schedule, k) > real_image_s(schedule, k) ? heap->index : -1;
     }
     heap->left_s = left_s;
     if (left_s <= 0) heap[0] = heap[--schedule->n_shared];
@@ -340,6 +354,17 @@ static int64_t richest_group(ncc_schedule *schedule) {
 
 static bool exhausted(const ncc_schedule *schedule, int64_t g) {
   return g < 0 || schedule->groups[g].next >= schedule->groups[g].end;
+}
+
+/** So many angles of a group's next pair are handed out by themselves; 0: none are. The best peak so far spares a rank
+ *  work at the other angles, so that pairs stay whole as long as that keeps ranks in balance. */
+static int64_t turns_apart(const ncc_schedule *schedule, const group *g, double pair_s, double budget_s) {
+  const int64_t left = schedule->turns - g->turn;
+  if (g->turn == 0 && (left == 1 || schedule->options.ranks == 1 || balanced_share(schedule) >= pair_s)) return 0;
+  int64_t count = ncc_max(1, (int64_t)ceil(budget_s / pair_s * (double)schedule->turns));
+  if (schedule->options.max_pairs > 0) count = ncc_min(count, schedule->options.max_pairs);
+  if (left - count < count / 4) count = left; /* no crumbs */
+  return count < schedule->turns ? ncc_min(count, left) : 0;
 }
 
 bool ncc_schedule_next(ncc_schedule *schedule, int rank, double limit_s, ncc_chunk *chunk) {
@@ -356,15 +381,20 @@ bool ncc_schedule_next(ncc_schedule *schedule, int rank, double limit_s, ncc_chu
   const double image_s = real_image_s(schedule, k), pair_s = real_pair_s(schedule, k);
   int64_t left = g->end - g->next;
   double budget_s = prepare ? fmax(limit_s - image_s, image_s) : limit_s; /* half of it at least is not setup */
+  const int64_t turns = turns_apart(schedule, g, pair_s, budget_s);
   int64_t count = budget_s >= (double)left * pair_s ? left : ncc_max(1, (int64_t)(budget_s / pair_s));
   if (left - count < count / 4) count = left; /* no crumbs */
-  count = ncc_min(count, k->max_count);
-  *chunk = (ncc_chunk){.id = schedule->next_id++, .first = g->next, .count = count};
-  chunk->cost = (ncc_schedule_cost){.seconds = (double)count * pair_s + (prepare ? image_s : 0),
+  count = turns > 0 ? 1 : ncc_min(count, k->max_count);
+  const double pairs = turns > 0 ? (double)turns / (double)schedule->turns : (double)count;
+  *chunk = (ncc_chunk){.id = schedule->next_id++, .first = g->next, .count = count, .turn = g->turn, .turns = turns};
+  chunk->cost = (ncc_schedule_cost){.seconds = pairs * pair_s + (prepare ? image_s : 0),
                                     .image_s = prepare ? k->image_s : 0,
-                                    .pairs_s = (double)count * k->pair_s,
+                                    .pairs_s = pairs * k->pair_s,
                                     .kind = g->kind};
   schedule->left_s -= chunk->cost.pairs_s + (started ? k->image_s : 0);
+  g->turn += turns;
+  if (turns > 0 && g->turn < schedule->turns) return true;
+  g->turn = 0;
   g->next += count;
   return true;
 }
@@ -390,7 +420,7 @@ ncc_status ncc_schedule_take(ncc_schedule *schedule, int rank, int64_t n_given, 
     const kind *k = &schedule->kinds[chunk->cost.kind];
     out->cost.kind = out->n_chunks == 0 || out->cost.kind == chunk->cost.kind ? chunk->cost.kind : -1;
     out->n_chunks++;
-    out->n_pairs += chunk->count;
+    out->n_pairs += ncc_max(chunk->count, chunk->turns);
     out->cost.seconds += chunk->cost.seconds;
     out->cost.image_s += chunk->cost.image_s;
     out->cost.pairs_s += chunk->cost.pairs_s;

@@ -6,8 +6,9 @@
  *  Costliest groups go first; a rank stays with its group until that is exhausted, so that an image is prepared once;
  *  when every group has been started, a rank without one joins the group that has most left, where that pays for
  *  preparing the image again. Chunks shrink as the work runs out (guided self-scheduling): each is a fixed fraction of
- *  a rank's fair share of what is left. Other schemes were weighed: a static split cannot follow uneven ranks, work
- *  stealing needs every rank to talk to every other.
+ *  a rank's fair share of what is left. The angles of a pair are
+ *  handed out apart only where the pair is more than a share. Other schemes were weighed: a static split cannot follow
+ * uneven ranks, work stealing needs every rank to talk to every other.
  */
 #ifndef NCC_SCHEDULE_H
 #define NCC_SCHEDULE_H
@@ -30,14 +31,16 @@ typedef struct ncc_chunk {
   int64_t id;    /**< 0, 1, ... in the order of handing out */
   int64_t first; /**< index into the order */
   int64_t count; /**< pairs, at least 1 */
+  int64_t turn;  /**< the first angle of those that are handed out of the one pair, */
+  int64_t turns; /**< and how many; 0: all, of all pairs */
   ncc_schedule_cost cost;
 } ncc_chunk;
 
 /** Chunks that a rank gets at once. Zero-initialised; cleared by ncc_assignment_clear(). */
 typedef struct ncc_assignment {
-  ncc_chunk *chunks; /**< [n_chunks], owned */
-  int64_t n_chunks, n_pairs, capacity;
-  int64_t bytes; /**< pixels, what several pairs need counted each time */
+  ncc_chunk *chunks;                   /**< [n_chunks], owned */
+  int64_t n_chunks, n_pairs, capacity; /**< a pair counts once, or once for each of its angles */
+  int64_t bytes;                       /**< pixels, what several pairs need counted each time */
   ncc_schedule_cost cost;
 } ncc_assignment;
 

@@ -194,7 +194,7 @@ ncc_status ncc_work_create(const ncc_catalog *catalog, const ncc_search *search,
   const ncc_objects *sets[] = {&catalog->images, &catalog->templates};
   kind_table table = {.work = out, .last = -1};
   const ncc_search asked = ncc_catalog_search(catalog, search);
-  *out = (ncc_work){.catalog = catalog};
+  *out = (ncc_work){.catalog = catalog, .turns = ncc_turns_count(search)};
   for (int i = 0; i < 2; i++)
     NCC_CHECK(sets[i]->count <= INT32_MAX, NCC_ERR_INPUT, "%s: %" PRId64 " %s found, expected at most %d",
               catalog->path, sets[i]->count, i ? "templates" : "images", INT32_MAX);

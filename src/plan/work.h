@@ -35,6 +35,7 @@ typedef struct ncc_work {
   ncc_work_row *rows;         /**< [catalog->n_pairs], owned */
   ncc_work_kind *kinds;       /**< [n_kinds] in order of appearance, so that the first one's pair is the first; owned */
   int32_t n_kinds;
+  int64_t turns;           /**< angles of each pair; 1: templates are as they are */
   const ncc_rect *windows; /**< [catalog->n_pairs] search windows, the catalog's or `predicted`; or NULL */
   ncc_rect *predicted;     /**< what the catalog's predictions leave to search, or NULL; owned */
   int64_t n_none, n_bad;   /**< rows that hold no pair; bad pairs */

@@ -137,6 +137,12 @@ def with_masks():
     with h5py.File("map.h5") as file:
         ncc = next(file[key][()] for key in file if file[key].ndim == 2)
         assert abs(np.nanmax(ncc) - found["peaks"][1]) < 1e-9
+    for out, words in (("one.png", ("--pair", "1")), ("sheet.png", ("--below", "2", "--maps"))):
+        done = launch([MPIXCORR, "map", "in.h5", out, *words, "--results", "found.h5"])
+        if "draws no pictures" in done.stderr:
+            continue
+        assert done.returncode == 0 and os.path.getsize(out) > 10000, done
+        assert words[0] != "--pair" or f"pair 1, ok, peak {found['peaks'][1]:.6f}" in done.stdout, done
     assert found.pop("angles").tolist() == [ANGLES[k] for k in best], best
     for name, values in found.items():
         expected = np.array([answers[k][name][row] for row, k in enumerate(best)], values.dtype)
@@ -166,6 +172,36 @@ def same_bytes():
     assert results("a.h5")["peaks"].tobytes() == results("b.h5")["peaks"].tobytes() != truth["peaks"].tobytes()
 
 
+def shared_angles():
+    """Few pairs and many angles: ranks share the angles of a pair, of which each way to do so has the same bytes."""
+    random = np.random.default_rng(11)
+    images = np.kron(random.normal(size=(2, 80, 80)), np.ones((5, 5))) * 30 + 120
+    images = (images + 4 * random.normal(size=images.shape)).clip(0, 255).astype("u1")
+    images[1, :, :390] = 77  # nearly all flat
+    places = [(0, 100, 120, 110, 130), (0, 5, 260, 110, 130), (1, 10, 10, 60, 60)]
+    with h5py.File("in.h5", "w") as file:
+        file["images"], file["templates"] = images, np.array(places, "i4")
+        file["pairs"] = [(0, 0), (0, 1), (1, 2), (1, 0)]
+    for options in (*OPTIONS, "--rotate=-30:30:1"), ("--rotate=-30:30:1", "--outside", "ignore"):
+        run("in.h5", "one.h5", *options, "--threads", "1")
+        truth = results("one.h5")
+        for ranks, read, threads in (1, "root", 2), (2, "root", 1), (3, "all", 2), (5, "root", 1):
+            run("in.h5", "again.h5", *options, "--read", read, "--threads", threads, "--report", "r.json", ranks=ranks)
+            again = results("again.h5")
+            for name in truth:
+                assert again[name].tobytes() == truth[name].tobytes(), (options, ranks, name, again[name], truth[name])
+            with open("r.json", encoding="utf-8") as file:
+                report = json.load(file)
+            assert ranks == 1 or (report["handouts"] > 8 and report["seconds"]["computing"]["min"] > 0), report
+        # what a stop leaves undone of a pair is done again
+        said = launch([*on_ranks(2), MPIXCORR, "run", "in.h5", "again.h5", "--overwrite", "--progress", "none", *options,
+                       "--threads", "1", "--time-limit", "0.15"])
+        assert said.returncode in (0, 75), said
+        program("run", "in.h5", "again.h5", "--resume", "--progress", "none", *options, "--threads", "1", ranks=3)
+        again = results("again.h5")
+        assert all(again[name].tobytes() == truth[name].tobytes() for name in truth), "resumed"
+
+
 def looked_at():
     program("generate", "in.h5", "--preset", "tiny", "--templates", "11", "--images", "1", "--turn", "20")
     assert "rotate   each template by 11 angles, -20:20:4 degrees" in run("in.h5", "out.h5", "--rotate=-20:20:4")
@@ -191,4 +227,4 @@ def looked_at():
 
 
 if __name__ == "__main__":
-    main(against_numpy, with_masks, same_bytes, looked_at)
+    main(against_numpy, with_masks, same_bytes, shared_angles, looked_at)

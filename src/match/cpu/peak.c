@@ -101,6 +101,24 @@ static void look_at_row(ncc_cpu *e, ncc_proposal *found, int64_t y, const float 
   }
 }
 
+/** First full row of a strip of the product. */
+static int64_t first_row(const ncc_cpu_layout *l, int64_t strip) {
+  return l->geometry.trim.y0 + l->first_row + strip * NCC_ROW_BATCH;
+}
+
+/** Numerators of a strip, to packed rows in s->rows. @return how many rows it has */
+static int take_strip(const ncc_cpu *e, ncc_cpu_scratch *s, int64_t strip) {
+  const ncc_cpu_layout *l = &e->layout;
+  const int64_t left = l->product_rows - strip * NCC_ROW_BATCH, y0 = first_row(l, strip);
+  const int rows = left < NCC_ROW_BATCH ? (int)left : NCC_ROW_BATCH;
+  ncc_cpu_rows_inverse(e, s, (const ncc_c32 *)e->strips.data + strip * l->strip_stride, (rows + 1) / 2);
+  if (e->image.centring.centre != 0 || l->geometry.ignores_outside)
+    for (int r = 0; r < rows; r++)
+      if (y0 + r >= l->geometry.search.y0)
+        ncc_cpu_product_add_overhang(e, y0 + r, (float *)(s->rows + r / 2 * l->shape.row_stride) + r % 2);
+  return rows;
+}
+
 static void strip_item(void *context, int64_t turn, int thread) {
   ncc_cpu *e = context;
   if (ncc_cpu_stopped(e)) return;
@@ -111,15 +129,9 @@ static void strip_item(void *context, int64_t turn, int thread) {
   ncc_cpu_reach *reach = &e->search.reach[turn];
   const double threshold = threshold_now(&e->search);
   if (threshold > 0 && reach->most < threshold) return;
-  const int64_t strip = reach->strip;
-  const int64_t first = strip * NCC_ROW_BATCH, left = l->product_rows - first, y0 = trim->y0 + l->first_row + first;
-  const int64_t stride = l->shape.row_stride, blocks = stats->stride / NCC_BLOCK_COLS;
-  const int rows = left < NCC_ROW_BATCH ? (int)left : NCC_ROW_BATCH, packed = (rows + 1) / 2;
-  ncc_cpu_rows_inverse(e, s, (const ncc_c32 *)e->strips.data + strip * l->strip_stride, packed);
-  if (e->image.centring.centre != 0 || l->geometry.ignores_outside)
-    for (int r = 0; r < rows; r++)
-      if (y0 + r >= l->geometry.search.y0)
-        ncc_cpu_product_add_overhang(e, y0 + r, (float *)(s->rows + r / 2 * stride) + r % 2);
+  const int64_t y0 = first_row(l, reach->strip), stride = l->shape.row_stride;
+  const int64_t blocks = stats->stride / NCC_BLOCK_COLS;
+  const int rows = take_strip(e, s, reach->strip), packed = (rows + 1) / 2;
   e->kernels->spectra->block_max((const ncc_c32 *)s->rows + (stats->x0 - trim->x0), stride, packed, stats->stride,
                                  s->maxima);
 
@@ -161,7 +173,7 @@ cleanup:
 
 static ncc_status search(ncc_cpu *e, ncc_proposal *out) {
   ncc_status status = NCC_OK;
-  e->search.best = -2;
+  e->search.best = ncc_task_floor(e->task);
   NCC_TRY(order_strips(e));
   for (int t = 0; t < e->threads; t++) ncc_proposal_reset(&e->scratch[t].found);
   ncc_pool_run(e->context->pool, ncc_cpu_strips(e->layout.product_rows), strip_item, e);
@@ -215,6 +227,21 @@ cleanup:
   return status;
 }
 
+/** Where nothing can reach what is asked for: a position in the middle, by which the judge sees whether the product is
+ *  what it is taken for. */
+static void propose_any(ncc_cpu *e, ncc_proposal *p) {
+  const ncc_cpu_layout *l = &e->layout;
+  ncc_cpu_scratch *s = &e->scratch[0];
+  int64_t x0, x1;
+  const int64_t y = (l->geometry.search.y0 + l->geometry.search.y1) / 2;
+  ncc_geometry_span(&l->geometry, y, &x0, &x1);
+  const int64_t x = (x0 + x1) / 2;
+  const int64_t strip = (y - first_row(l, 0)) / NCC_ROW_BATCH, r = y - first_row(l, strip);
+  take_strip(e, s, strip);
+  const float *row = (const float *)(s->rows + r / 2 * l->shape.row_stride - l->geometry.trim.x0) + r % 2;
+  p->items[p->count++] = (ncc_candidate){y, x, (double)row[2 * x] * e->search.bounds.to_evaluation, -1, 1};
+}
+
 ncc_status ncc_cpu_search_run(ncc_cpu *e, ncc_proposal *out) {
   ncc_status status = NCC_OK;
   const ncc_task *task = e->task;
@@ -231,6 +258,7 @@ ncc_status ncc_cpu_search_run(ncc_cpu *e, ncc_proposal *out) {
     NCC_TRY(ncc_cpu_windows_give_bounds_up(e));
   NCC_TRY(search(e, out));
   if (e->windows.known == NCC_CPU_BY_CELLS) NCC_TRY(settle(e, out));
+  if (out->count == 0 && task->best) propose_any(e, out);
   out->error = error;
   out->rounding = rounding;
   e->context->counters->peak_s += ncc_clock_s() - t0;

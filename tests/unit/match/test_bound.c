@@ -82,7 +82,7 @@ static double worst_ratio(int which, int64_t rows, int64_t cols, int64_t m, int6
     ncc_rect window = {y, x, y + 2, x + 2};
     ncc_geometry g;
     CHECK_(ncc_geometry_create(&(ncc_search){0}, windowed ? &window : NULL, rows, cols, m, n, &g) == NCC_OK);
-    ncc_task task = {&image, trial, true, &tmpl, &g, false};
+    ncc_task task = {&image, trial, true, &tmpl, &g, false, NULL};
     ncc_proposal_reset(&proposal);
     CHECK_(ops->propose(engine, 1, &task, &proposal) == NCC_OK);
     int64_t looked = proposal.count < 200 ? proposal.count : 200;

@@ -191,7 +191,8 @@ static void choices(void) {
     const ncc_result expected = best_of(&s, &search, &config, &image, of_image);
     ncc_result result;
     ncc_matcher *matcher = NULL;
-    const ncc_group group = {-1, &image, of_image, 1, &tmpl, s.masked ? &mask : NULL, &s.around, NULL, &result, NULL};
+    const ncc_group group = {-1,        &image, of_image, 1,    &tmpl, s.masked ? &mask : NULL,
+                             &s.around, NULL,   &result,  NULL, NULL};
     CHECK(ncc_matcher_create(&search, &config, &matcher) == NCC_OK, "%s", ncc_error_message());
     CHECK(ncc_matcher_match_groups(matcher, 1, &group) == NCC_OK, "%s", ncc_error_message());
     CHECK(ncc_matcher_counters(matcher)->pairs == 1, "one pair is counted once");
@@ -203,6 +204,34 @@ static void choices(void) {
     settled += result.status == NCC_PAIR_OK;
   }
   CHECK(settled > 60, "%d pairs with a peak", settled);
+}
+
+/** A lone pair's angles are done side by side by threads that each prepare the image, with the same answer. */
+static void shared_by_threads(void) {
+  enum { BIG = 160, CUT = 48 };
+  static float pixels[BIG * BIG];
+  for (int i = 0; i < BIG * BIG; i++) pixels[i] = (float)(random_below(1000) + 40 * (i / 3 % 11));
+  const ncc_array image = {pixels, NCC_F32, BIG, BIG, BIG}, tmpl = {pixels + 50 * BIG + 60, NCC_F32, CUT, CUT, BIG};
+  const ncc_search search = {.rotate_from = -90000000, .rotate_to = 90000000, .rotate_step = 1000000};
+  ncc_result alone, result;
+  int64_t images = 0;
+  for (int threads = 1; threads <= 2; threads++) {
+    const ncc_config config = {.threads = threads, .fft_effort = NCC_FFT_ESTIMATE};
+    ncc_matcher *matcher = NULL;
+    CHECK(ncc_matcher_create(&search, &config, &matcher) == NCC_OK, "%s", ncc_error_message());
+    // A thread that is long in waking may find all done.
+    for (int tries = 0; tries < 200 && images < threads; tries++) {
+      const int64_t before = ncc_matcher_counters(matcher)->images;
+      CHECK(ncc_matcher_match(matcher, tries, &image, 1, &tmpl, NULL, &result) == NCC_OK, "%s", ncc_error_message());
+      images = ncc_matcher_counters(matcher)->images - before;
+      if (threads == 1) alone = result;
+      CHECK(same(&result, &alone) && result.angle == 0 && result.peak > 1 - 1e-12, "%d threads: %.17g at %g", threads,
+            result.peak, result.angle);
+      CHECK(ncc_matcher_counters(matcher)->pairs == tries + 1, "one pair is counted once");
+    }
+    CHECK(images == threads, "%d threads: %lld images prepared", threads, (long long)images);
+    ncc_matcher_destroy(&matcher);
+  }
 }
 
 static void refused(void) {
@@ -224,7 +253,7 @@ static void refused(void) {
   ncc_matcher *matcher = NULL;
   CHECK(ncc_matcher_create(&search, NULL, &matcher) == NCC_OK, "%s", ncc_error_message());
   for (int i = 0; i < 2; i++) {
-    const ncc_group group = {-1, &image, NULL, 1, &tmpl, NULL, i ? &wide : &negative, NULL, &result, NULL};
+    const ncc_group group = {-1, &image, NULL, 1, &tmpl, NULL, i ? &wide : &negative, NULL, &result, NULL, NULL};
     CHECK(ncc_matcher_match_groups(matcher, 1, &group) == NCC_ERR_USAGE, "margins are checked");
   }
   ncc_matcher_destroy(&matcher);
@@ -234,6 +263,7 @@ int main(void) {
   sines();
   pixels();
   choices();
+  shared_by_threads();
   refused();
   return 0;
 }

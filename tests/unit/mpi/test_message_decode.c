@@ -11,7 +11,7 @@ static ncc_batch *make_batch(bool windows) { /* with windows, it has lists of pe
   ncc_batch *batch = NULL;
   CHECK(ncc_batch_create(3, 12, windows, windows ? 2 : 0, &batch) == NCC_OK, "%s", ncc_error_message());
   batch->id = 77;
-  for (int i = 0; i < 3; i++) batch->pieces[i] = (ncc_piece){.image = 2 * i, .count = 2 + 2 * i};
+  for (int i = 0; i < 3; i++) batch->pieces[i] = (ncc_piece){.image = 2 * i, .count = 2 + 2 * i, .turn = i};
   for (int i = 0; i < 12; i++) {
     batch->templates[i] = i * 5 % 7;
     batch->results[i] = (ncc_result){.y = i, .x = -i, .peak = 0.5 * i, .status = (uint8_t)(i % NCC_PAIR_STATUS_COUNT)};
@@ -189,6 +189,9 @@ static void check_refusals(void) {
   refuses(read_work, bytes, n_bytes, BODY_AT + 8, 1, 8, "has pieces for 11");
   refuses(read_work, bytes, n_bytes, TEMPLATES_AT + 8 * (PAIRS - 1), 7, 8, "names template 7");
   refuses(read_work, bytes, n_bytes, TEMPLATES_AT + 8 * (PAIRS - 1), -1, 8, "names template -1");
+  refuses(read_work, bytes, n_bytes, BODY_AT + 16, -1, 8, "names angle -1");
+  refuses(read_work, bytes, n_bytes, BODY_AT + 16, NCC_ANGLES_MOST + 1, 8, "names angle 100001");
+  refuses(read_work, bytes, n_bytes, BODY_AT + 24, 1, 8, "names angle 0");
   refuses(read_work, bytes, n_bytes, BODY_AT, 2, 8, "its pairs need 9"); /* what another piece has */
   refuses(read_work, bytes, n_bytes, n_bytes - 1, NCC_NEED_STATE_COUNT, 1, "has state 4");
   free(bytes);
