@@ -104,13 +104,14 @@ class Masks:
 
     def __init__(self, given: Any, what: str) -> None:
         shape = getattr(given, "shape", None)
+        #: One for all, or None.
         self._all = np.asarray(given) if shape is not None and len(shape) == 2 else None
         self._given = None if self._all is not None else given
         self._what = what
 
     def of(self, i: int, array: Any) -> tuple[Any, np.ndarray | None]:
-        """Pixels without a mask of their own, and bytes [rows, cols], 1 valid and 0 not; None where all are valid."""
-        mask = self._all if self._all is not None else None if self._given is None else self._given_for(i)
+        """Pixels without a mask of their own, and bytes [rows, cols], 1 valid and 0 not; None where there is no mask."""
+        mask = self._given_for(i)
         valid = None if mask is None else np.asarray(mask) != 0
         if array is not None and valid is not None and valid.shape != np.shape(array):
             raise ValueError(f"{self._what} {i} has shape {list(valid.shape)}, its pixels {list(np.shape(array))}")
@@ -118,12 +119,25 @@ class Masks:
             own = ~np.ma.getmaskarray(array)
             valid = own if valid is None else valid & own
             array = array.data
-        if array is None or valid is None or valid.all():
+        if array is None or valid is None:
             return array, None
         return array, np.ascontiguousarray(valid, np.uint8)
 
+    def given(self, arrays: Arrays, ids: Iterable[int]) -> bool:
+        """Whether any of these arrays has a mask."""
+        return any(self._given_for(i) is not None for i in ids) or _some_masked(arrays, ids)
+
     def _given_for(self, i: int) -> Any:
+        if self._all is not None or self._given is None:
+            return self._all
         return self._given.get(i) if isinstance(self._given, Mapping) else self._given[i]
+
+
+def _some_masked(arrays: Arrays, ids: Iterable[int]) -> bool:
+    """Whether any of these is one of NumPy's masked arrays."""
+    if getattr(arrays, "dtype", object) != object:  # what is read as it is asked for is none of these
+        return isinstance(arrays, np.ma.MaskedArray)
+    return any(isinstance(arrays[i], np.ma.MaskedArray) for i in ids)
 
 
 def _is_plain(array: np.ndarray) -> bool:
@@ -139,7 +153,7 @@ def as_pixels(array: Any, what: str) -> np.ndarray | None:
     lazy = not isinstance(array, np.ndarray) and hasattr(array, "dtype") and hasattr(array, "shape")
     pixels = np.asarray(array[(slice(None),) * len(array.shape)] if lazy and len(array.shape) else array)
     if pixels is not array and np.ma.is_masked(array):
-        raise ValueError(f"{what} has masked pixels, which would take part in the match: say outside='ignore', without rotate, to leave them out")
+        raise ValueError(f"{what} has masked pixels, which would take part in the match: say outside='ignore' to leave them out")
     if pixels.ndim != 2 or pixels.size == 0:
         colour = pixels.ndim == 3 and pixels.shape[2] in _CHANNELS
         grey = ", in grey" if colour else ""

@@ -78,6 +78,11 @@ class _Batch:
         self._search, self._pairs = search, pairs
         self._peaks = np.empty((n, search.peaks), PEAK) if search.peaks else None
         self._images, self._templates, self._masks = images, templates, masks
+        #: What is turned in from beyond a template is masked, and no mean.
+        self._rims_masked = bool(masks and search.rotate[2]) and any(
+            m.given(arrays, set(pairs[:, kind].tolist()) - {-1})
+            for kind, (m, arrays) in enumerate(zip(masks or (), (images, templates)))
+        )
         ids = pairs[:, 0]
         order: Any = slice(None)
         self._place: Any = order  # of the pairs, in the order in which they were given
@@ -179,9 +184,9 @@ class _Batch:
     def _mask_tables(
         self, group: _Group, of_templates: dict[int, np.ndarray | None]
     ) -> tuple[np.ndarray, np.ndarray] | None:
-        """The mask of a group's image and those of its templates; None where all pixels are valid."""
+        """The mask of a group's image and those of its templates; None where nothing is masked."""
         masks = [of_templates[i] for i in self._template_ids[group.start : group.end]]
-        if group.mask is None and all(mask is None for mask in masks):
+        if group.mask is None and all(mask is None for mask in masks) and not self._rims_masked:
             return None
         return np.array([describe(group.mask)], ARRAY), np.array([describe(mask) for mask in masks], ARRAY)
 

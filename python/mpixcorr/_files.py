@@ -10,7 +10,18 @@ from typing import Any, Union
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Arrays, as_arrays, as_integers, as_pairs, as_pixels, as_where, check_ids, known_ids, pixel_type
+from ._arrays import (
+    Arrays,
+    Masks,
+    as_arrays,
+    as_integers,
+    as_pairs,
+    as_pixels,
+    as_where,
+    check_ids,
+    known_ids,
+    pixel_type,
+)
 from ._result import Result
 
 Path = Union[str, bytes, "os.PathLike[Any]"]
@@ -38,6 +49,8 @@ def write_input(
     *,
     search: npt.ArrayLike | None = None,
     near: npt.ArrayLike | None = None,
+    image_masks: Arrays | None = None,
+    template_masks: Arrays | None = None,
     image_names: Sequence[Path] | None = None,
     template_names: Sequence[Path] | None = None,
     expected: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
@@ -51,26 +64,21 @@ def write_input(
             the job marks them ``invalid``.
         search: [n, 4] integers (y0, x0, y1, x1), half-open, in coordinates of the full correlation.
         near: [n, 4] integers (y, x, radius_y, radius_x), as for match().
+        image_masks, template_masks: as for match(); then the masks of NumPy's masked arrays count, too.
         image_names, template_names: for people, in the order of the ids; bytes that are no UTF-8 are kept.
         expected: known answers for ``mpixcorr compare``: coords [n, 2] integers (y, x) and peaks [n].
     """
     images, templates = as_arrays(images, "images"), as_arrays(templates, "templates")
-    rows = as_pairs(pairs).copy()
+    rows = as_pairs(pairs)
     where = as_where(search, near, len(rows))
     check_ids(rows, images, templates)
     if expected is not None:
         coords = as_integers(expected[0], "expected", f"integers [{len(rows)}, 2] (y, x), and peaks", (len(rows), 2))
         peaks = np.asarray(expected[1], np.float64).reshape(len(rows))
-    with _new_file(path) as file:
-        there = [
-            _write_arrays(file, name, arrays, set(np.unique(rows[:, column]).tolist()))
-            for column, (name, arrays) in enumerate((("images", images), ("templates", templates)))
-        ]
-        missing = ~(np.isin(rows[:, 0], there[0]) & np.isin(rows[:, 1], there[1]))
-        rows[missing] = -1
-        file["pairs"] = rows
-        for name, values in where.items():
-            file[name] = values
+    both = Masks(image_masks, "image mask"), Masks(template_masks, "template mask")
+    masks = None if image_masks is None and template_masks is None else both
+    with new_file(path) as file:
+        write_pairs(file, images, templates, rows, where, masks)
         for name, names in (("image_names", image_names), ("template_names", template_names)):
             if names is not None:
                 _write_names(file, name, names)
@@ -78,8 +86,27 @@ def write_input(
             file["expected/coords"], file["expected/peaks"] = coords, peaks
 
 
+def write_pairs(
+    file: Any,
+    images: Arrays,
+    templates: Arrays,
+    pairs: np.ndarray,
+    where: dict[str, np.ndarray],
+    masks: tuple[Masks, Masks] | None,
+) -> None:
+    """Writes what is to be matched, and where, of as_where(); masks None: pixels that are masked are refused."""
+    rows = pairs.copy()
+    for column, (kind, arrays) in enumerate((("image", images), ("template", templates))):
+        wanted = set(np.unique(rows[:, column]).tolist()) - {-1}
+        there = _write_arrays(file, kind, arrays, wanted, masks and masks[column])
+        rows[~np.isin(pairs[:, column], there)] = -1
+    file["pairs"] = rows
+    for name, values in where.items():
+        file[name] = values
+
+
 @contextlib.contextmanager
-def _new_file(path: Path) -> Iterator[Any]:
+def new_file(path: Path) -> Iterator[Any]:
     """A new HDF5 file, which takes the place of what was there only where nothing failed; a symbolic link is followed."""
     target = os.path.realpath(os.fsdecode(path))
     if os.path.exists(target) and not os.path.isfile(target):
@@ -95,19 +122,22 @@ def _new_file(path: Path) -> Iterator[Any]:
         raise
 
 
-def _write_arrays(file: Any, name: str, arrays: Arrays, wanted: set[int]) -> list[int]:
-    """Writes the arrays that pairs name, and answers which these are: not those that are None."""
-    if isinstance(arrays, np.ndarray) and arrays.ndim == 3:
-        stack = file.create_dataset(name, arrays.shape, pixel_type(arrays.dtype, name))
-        for i, array in enumerate(arrays):
-            stack[i] = as_pixels(array, f"{name}[{i}]")
-        return list(range(len(arrays)))
-    group, written = file.create_group(name), []
-    for i in sorted(known_ids(arrays)):
-        pixels = as_pixels(arrays[i], f"{name}[{i}]") if i in wanted else None
-        if pixels is not None:
-            group[str(i)] = pixels
-            written.append(int(i))
+def _write_arrays(file: Any, kind: str, arrays: Arrays, wanted: set[int], masks: Masks | None) -> list[int]:
+    """Writes the arrays that pairs name, and their masks; answers which these are: not those that are None."""
+    name, written = f"{kind}s", []
+    is_stack = isinstance(arrays, np.ndarray) and arrays.ndim == 3
+    out = file.create_dataset(name, arrays.shape, pixel_type(arrays.dtype, name)) if is_stack else file.create_group(name)
+    for i in known_ids(arrays) if is_stack else sorted(wanted):
+        array, valid = arrays[i], None
+        if masks is not None and (i in wanted or isinstance(array, np.ma.MaskedArray)):
+            array, valid = masks.of(i, array)
+        pixels = as_pixels(array, f"{name}[{i}]")
+        if pixels is None:
+            continue
+        out[i if is_stack else str(i)] = pixels
+        if valid is not None and i in wanted:
+            file.create_dataset(f"{kind}_masks/{i}", data=valid, compression="gzip", compression_opts=1)
+        written.append(int(i))
     return written
 
 

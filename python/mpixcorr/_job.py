@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from ._arrays import Arrays
-from ._files import Path, read_output, write_input
+from ._arrays import Arrays, Masks
+from ._files import Path, new_file, read_output, write_pairs
 from ._library import MpixcorrError, Search
 from ._result import Result, Status, warn
 
@@ -39,23 +39,22 @@ def run_job(
     launcher: str | Sequence[Path],
     workdir: Path | None,
     job_options: Sequence[str],
-    images: Arrays,
-    templates: Arrays,
-    pairs: np.ndarray,
-    where: dict[str, np.ndarray],
+    files: tuple[Arrays, Arrays, np.ndarray, dict[str, np.ndarray], tuple[Masks, Masks] | None],
     search: Search,
     threads: int | None,
     progress: bool,
 ) -> Result:
     """Writes an input file, runs the job and reads its output; the folder is removed, whatever happens.
 
-    `where` is of as_where(). What the program warns of is a warning here.
+    `files` are images, templates, pairs, what as_where() says and masks. What the program warns of is a warning here.
     """
     words = shlex.split(launcher) if isinstance(launcher, str) else [os.fsdecode(word) for word in launcher]
     command = [*words, find_program(), "run"]
+    images, templates, pairs, where, masks = files
     with tempfile.TemporaryDirectory(prefix="mpixcorr-", dir=os.fsdecode(workdir or os.getcwd())) as folder:
         input_file, output_file = os.path.join(folder, "input.h5"), os.path.join(folder, "output.h5")
-        write_input(input_file, images, templates, pairs, **where)
+        with new_file(input_file) as file:
+            write_pairs(file, images, templates, pairs, where, masks)
         arguments = [input_file, output_file, *_options(search, threads, progress), *job_options]
         with open(os.path.join(folder, "said"), "wb") as said:
             code, errors = _run([*command, *arguments], said, progress)

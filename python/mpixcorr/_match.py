@@ -72,7 +72,7 @@ def match(
         image_masks, template_masks: which pixels are valid: not zero. Laid out as images and templates, or one 2-D
             array for all; None, also within them: all are. All sums then go over pixels that are valid in both, and
             min_overlap is the fraction of the template's valid pixels that meet valid ones. With outside="ignore"
-            the masks of NumPy's masked arrays count, too, in which True means masked. Not with a launcher.
+            the masks of NumPy's masked arrays count, too, in which True means masked.
             A pair with masked pixels takes 18 to 27 times as long as one without.
         filter: applied to images and templates before all else, in this order, for example "median:3,log:1.5":
             median:N, gauss:S, log:S as scipy.ndimage; dog:S1,S2 is gauss S1 minus gauss S2, highpass:S the input minus
@@ -85,8 +85,7 @@ def match(
         rotate: (from, to, step) in degrees, multiples of 1e-6: turn each template by these angles, `to` included,
             counter-clockwise as displayed with y down, and keep the best: see Result.angles. A template keeps its shape and
             turns about its centre by linear interpolation, the same bytes on every machine; what is turned in from
-            beyond its rim is its mean. Not with masks
-            or masked pixels.
+            beyond its rim, or beside masked pixels, is masked where any image or template has a mask, else its mean.
         threads: CPU threads at most; None: ``MPIXCORR_THREADS``, else ``OMP_NUM_THREADS``, else the process's cores.
         progress: show a bar (tqdm) once it takes longer than a second.
         launcher: run as a job of the program ``mpixcorr`` (found in $MPIXCORR, else on the PATH) started by these
@@ -114,19 +113,16 @@ def match(
     masked = image_masks is not None or template_masks is not None
     if masked and outside == "zero":
         raise ValueError("masks and outside='zero' found: expected 'ignore', as masked pixels are no zeros")
-    if masked and launcher is not None:
-        raise ValueError("masks and a launcher found: masked pairs are matched in this process alone")
-    if masked and rotate is not None:
-        raise ValueError("masks and rotate found: expected one of them")
     outside = outside or ("ignore" if masked else "zero")
     question = _as_search(crop, normalize, min_overlap, outside, eps, quality, filter, peaks, separation, rotate)
     if threads is not None and threads < 1:
         raise ValueError(f"threads is {threads}: expected 1 or more")
-    if launcher is not None:
-        result = run_job(launcher, workdir, job_options, images, templates, rows, where, question, threads, progress)
-        return replace(result, pairs=rows, input_path=None)  # files of a job are gone by now
     both = (Masks(image_masks, "image mask"), Masks(template_masks, "template mask"))
-    masks = both if outside == "ignore" and rotate is None else None
+    masks = both if outside == "ignore" else None
+    if launcher is not None:
+        files = (images, templates, rows, where, masks)
+        result = run_job(launcher, workdir, job_options, files, question, threads, progress)
+        return replace(result, pairs=rows, input_path=None)  # files of a job are gone by now
     return match_here(images, templates, rows, where, question, threads, progress, masks)
 
 

@@ -1,10 +1,15 @@
 """Masked pixels: of masks, of one for all, of masked arrays; against direct sums."""
 
+import os
+import shlex
+
 import numpy as np
 import pytest
 
-from mpixcorr import Status, match
+from mpixcorr import Status, match, write_input
 
+FIELDS = ("coords", "peaks", "status", "offsets", "overlap", "at_border", "angles", "top_coords", "top_peaks", "subpixel",
+          "curvature", "second_coords", "second_peaks")
 RNG = np.random.default_rng(16)
 SCENE = RNG.integers(0, 200, (90, 110)).astype(np.uint8)
 
@@ -120,5 +125,32 @@ def test_refused():
         match([SCENE], [template], image_masks=SCENE, outside="zero")
     with pytest.raises(ValueError, match="image mask 0 has shape"):
         match([SCENE], [template], image_masks=[SCENE[1:]])
-    with pytest.raises(ValueError, match="launcher"):
-        match([SCENE], [template], image_masks=SCENE, launcher="true")
+
+
+@pytest.mark.skipif("MPIXCORR" not in os.environ, reason="MPIXCORR names no program")
+def test_a_job_has_the_same_masks(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    image, valid = spoilt()
+    other = np.ma.masked_array(image, ~valid)
+    images, templates, pairs = [image, other, None], [SCENE[40:70, 50:90], SCENE[2:22, 5:35]], [[0, 0], [1, 1], [2, 0], [0, 1]]
+    some = RNG.random(templates[1].shape) < 0.8
+    kinds = {
+        "by id": {"image_masks": {0: valid}, "template_masks": [None, some]},
+        "one for all": {"image_masks": valid},
+        "masked arrays": {"outside": "ignore", "peaks": 2},
+        "turned": {"image_masks": [valid, None, None], "rotate": (-2, 2, 2), "quality": True},
+    }
+    launcher = shlex.quote(os.environ.get("MPIEXEC", "mpirun")) + " -n 2"
+    for kind, options in kinds.items():
+        here = match(images, templates, pairs, **options)
+        job = match(images, templates, pairs, launcher=launcher, workdir=tmp_path, **options)
+        for name in FIELDS:
+            mine, theirs = getattr(here, name), getattr(job, name)
+            assert (mine is None and theirs is None) or mine.tobytes() == theirs.tobytes(), (kind, name)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ValueError, match="outside='ignore'"):
+        match(images, templates, pairs, launcher=launcher, workdir=tmp_path)
+    write_input(tmp_path / "in.h5", np.ma.stack([other, other]), templates, [[1, 0]], template_masks={1: some})
+    with h5py.File(tmp_path / "in.h5") as file:
+        assert list(file["image_masks"]) == ["1"] and "template_masks" not in file and file["images"].shape == (2, 90, 110)
+        assert (file["image_masks/1"][:] == valid).all()

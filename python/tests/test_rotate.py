@@ -154,9 +154,50 @@ def test_refused(rotate):
         match([scene((40, 40), 1)], [scene((20, 20), 1)], rotate=rotate)
 
 
-def test_not_with_masks():
-    image = scene((40, 40), 1)
-    with pytest.raises(ValueError, match="masks and rotate"):
-        match([image], [image[:20, :20]], rotate=(-1, 1, 1), image_masks=image)
-    with pytest.raises(ValueError, match="without rotate"):
-        match([np.ma.masked_less(image, 50)], [image[:20, :20]], rotate=(-1, 1, 1), outside="ignore")
+def turned_mask(mask, degrees):
+    """Which pixels of a turned template have all the neighbours that count, and these valid."""
+    spoilt = np.where(mask, 0.0, np.nan)
+    with np.errstate(invalid="ignore"):
+        sums = turned_of_nan(spoilt, degrees)
+    return np.isfinite(sums)
+
+
+def turned_of_nan(t, degrees):
+    """As turned(), with NaN beyond the rim; neighbours of weight 0 are not read."""
+    (rows, cols), cosine, s = t.shape, sine(degrees + 90), sine(degrees)
+    cy, cx = (rows - 1) / 2, (cols - 1) / 2
+    dy, dx = np.arange(rows)[:, None] - cy, np.arange(cols)[None, :] - cx
+    y, x = cy + dy * cosine + dx * s, cx + dx * cosine - dy * s
+    row, col = np.floor(y).astype(int), np.floor(x).astype(int)
+    fy, fx = y - row, x - col
+    wide = np.pad(t, 60, constant_values=np.nan)
+    at = lambda a, b: np.where((a == 0) | (fy > 0), np.where((b == 0) | (fx > 0), wide[row + a + 60, col + b + 60], 0), 0)
+    return at(0, 0) + at(0, 1) + at(1, 0) + at(1, 1)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("by_arrays", [False, True])
+def test_with_masks(threads, by_arrays):
+    """What is turned in from beyond a template, or beside masked pixels, is masked, once any pixel is."""
+    image = scene((120, 110), 6)
+    templates = [turned(image, a)[30:71, 35:85].astype(np.uint8) for a in (1.5, -3)]
+    valid, own = np.ones(image.shape, bool), np.ones(templates[0].shape, bool)
+    valid[:50, 20:60] = own[5:20, 40:] = False
+    angles, pairs = [-3, -1.5, 0, 1.5, 3], [(0, 0), (0, 1), (1, 1)]
+    options = {"quality": True, "peaks": 2, "outside": "ignore"}
+    if by_arrays:
+        given, masks = [np.ma.masked_array(image, ~valid), image], {}
+        sought = [np.ma.masked_array(templates[0], ~own), templates[1]]
+    else:
+        given, sought, masks = [image, image], templates, {"image_masks": {0: valid}, "template_masks": [own, None]}
+    found = match(given, sought, pairs, rotate=(-3, 3, 1.5), threads=threads, **masks, **options)
+    for row, (i, t) in enumerate(pairs):
+        mask = own if t == 0 else np.ones_like(own)
+        answers = {a: match([image], [turned(templates[t], a)], image_masks=valid if i == 0 else None, threads=1,
+                            template_masks=[turned_mask(mask, a)], **options) for a in angles}
+        greatest = max(r.peaks[0] for r in answers.values())
+        angle = min((a for a, r in answers.items() if r.peaks[0] >= greatest - 1e-12), key=lambda a: (abs(a), a))
+        assert found.angles[row] == angle and found.status[row] == Status.OK
+        for field in FIELDS:
+            mine, theirs = getattr(found, field)[row], getattr(answers[angle], field)[0]
+            assert mine.tobytes() == theirs.tobytes(), (row, field)
