@@ -109,6 +109,14 @@ static void look_at_border(ncc_root *root) {
   free(pixels);
 }
 
+static ncc_schedule_options schedule_options(const ncc_root *root, const ncc_memory *memory) {
+  return (ncc_schedule_options){.ranks = root->header.ranks,
+                                .threads = root->header.threads_max,
+                                .group = root->options->group,
+                                .max_bytes = memory->handout_bytes,
+                                .max_pairs = memory->handout_pairs};
+}
+
 ncc_status ncc_root_start(ncc_root *root, int ranks, const ncc_reading *reading, const ncc_memory *memory) {
   ncc_status status = NCC_OK;
   const ncc_run_options *options = root->options;
@@ -131,11 +139,7 @@ ncc_status ncc_root_start(ncc_root *root, int ranks, const ncc_reading *reading,
   look_at_border(root);
   NCC_TRY(create_output(root));
   double started_s = ncc_clock_s();
-  ncc_schedule_options how = {.ranks = ranks,
-                              .threads = header->threads_max,
-                              .group = options->group,
-                              .max_bytes = memory->handout_bytes,
-                              .max_pairs = memory->handout_pairs};
+  const ncc_schedule_options how = schedule_options(root, memory);
   NCC_TRY(ncc_schedule_create(&root->work, statuses(root), &how, &root->schedule));
   root->plan_s += ncc_clock_s() - started_s;
   header->pairs = ncc_schedule_pairs(root->schedule);
@@ -143,6 +147,30 @@ ncc_status ncc_root_start(ncc_root *root, int ranks, const ncc_reading *reading,
   header->predicted_s = ncc_schedule_total_s(root->schedule);
 cleanup:
   return status;
+}
+
+/** What an object lies in, for the forecast. */
+static ncc_status see_chunk(void *walk, const ncc_source_chunk *chunk) {
+  return ncc_rereads_see(walk, &(ncc_reached_chunk){chunk->array, chunk->number, chunk->bytes, chunk->all});
+}
+
+static ncc_status reach(void *context, bool tmpl, int64_t index, const ncc_rect *part, ncc_rereads_walk *walk) {
+  return ncc_input_reach(context, tmpl ? NCC_TEMPLATE : NCC_IMAGE, index, part, see_chunk, walk);
+}
+
+static ncc_status count_rereads(ncc_root *root, const ncc_memory *memory, ncc_rereads *out) {
+  const ncc_job_header *header = &root->header;
+  const bool root_reads = header->read == NCC_READ_ROOT || header->ranks == 1;
+  const ncc_rereads_how how = {.work = &root->work,
+                               .search = &root->options->search,
+                               .schedule = schedule_options(root, &memory[NCC_MEMORY_ROOT]),
+                               .readers = root_reads ? 1 : header->ranks,
+                               .kept_bytes = memory[root_reads ? NCC_MEMORY_ROOT : NCC_MEMORY_OTHER].chunk_bytes,
+                               .reach = reach,
+                               .context = root->input};
+  if (!ncc_input_has_sources(root->input, NCC_IMAGE) && !ncc_input_has_sources(root->input, NCC_TEMPLATE))
+    return NCC_OK;
+  return ncc_rereads_count(&how, statuses(root), out);
 }
 
 ncc_status ncc_root_forecast(ncc_root *root, const ncc_memory_use *use, const ncc_memory *memory) {
@@ -158,6 +186,7 @@ ncc_status ncc_root_forecast(ncc_root *root, const ncc_memory_use *use, const nc
   ncc_memory_use largest = *use;
   largest.threads = header->threads_max;
   NCC_TRY(ncc_memory_forecast(root->options, header->ranks, &largest, memory, &forecast));
+  NCC_TRY(count_rereads(root, memory, &forecast.rereads));
   if (root->observer && root->observer->planned)
     NCC_TRY(root->observer->planned(root->observer->context, header, &forecast));
 cleanup:

@@ -3,6 +3,7 @@
 
 #ifdef NCC_HAVE_TIFF
 #include <stdio.h>
+#include <string.h>
 
 #include "lazy_tiff.h"
 
@@ -14,18 +15,28 @@ static void keep_reason(const char *module, const char *format, va_list argument
   if (reason[0] == '\0') vsnprintf(reason, sizeof reason, format, arguments);
 }
 
+/** Most warnings are of tags that are nothing to us; these decoders go on with pixels that they made up. */
+static void keep_damage(const char *module, const char *format, va_list arguments) {
+  if (module && (strcmp(module, "JPEGLib") == 0 || strcmp(module, "PackBitsDecode") == 0))
+    keep_reason(module, format, arguments);
+}
+
 ncc_status ncc_libtiff_begin(void) {
   ncc_status status = NCC_OK;
   ncc_libtiff_forget();
   NCC_TRY(ncc_tiff_load());
   TIFFSetErrorHandler(keep_reason);
-  TIFFSetWarningHandler(NULL);
+  TIFFSetWarningHandler(keep_damage);
 cleanup:
   return status;
 }
 
 void ncc_libtiff_forget(void) {
   reason[0] = '\0';
+}
+
+bool ncc_libtiff_complained(void) {
+  return reason[0] != '\0';
 }
 
 const char *ncc_libtiff_reason(void) {

@@ -12,6 +12,10 @@ ncc_status ncc_libtiff_begin(void);
 /** Forgets what went wrong before. */
 void ncc_libtiff_forget(void);
 
+/** Whether there was any reason to since ncc_libtiff_forget(): also where pixels came out, made up where a strip was
+ *  damaged. */
+bool ncc_libtiff_complained(void);
+
 /** Why libtiff failed in this thread: the first reason since ncc_libtiff_forget(). */
 const char *ncc_libtiff_reason(void);
 

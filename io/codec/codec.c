@@ -256,7 +256,7 @@ static unsigned char *reserve(ncc_codec_scratch *scratch, int which, int64_t byt
 }
 
 void ncc_codec_scratch_free(ncc_codec_scratch *scratch) {
-  for (int i = 0; i < 2; i++) free(scratch->data[i]);
+  for (int i = 0; i < 3; i++) free(scratch->data[i]);
 #ifdef NCC_HAVE_LIBDEFLATE
   if (scratch->inflater) libdeflate_free_decompressor(scratch->inflater);
 #endif
@@ -265,8 +265,7 @@ void ncc_codec_scratch_free(ncc_codec_scratch *scratch) {
 
 static int64_t decode_one(const ncc_codec *codec, ncc_codec_scratch *scratch, const unsigned char *in, int64_t n,
                           unsigned char *out, int64_t most) {
-  int64_t got = -1;
-  unsigned char *block = NULL;
+  unsigned char *block;
   switch (codec->kind) {
 #ifdef NCC_HAVE_ZLIB
     case NCC_CODEC_DEFLATE:
@@ -297,10 +296,8 @@ static int64_t decode_one(const ncc_codec *codec, ncc_codec_scratch *scratch, co
     case NCC_CODEC_BITSHUFFLE:
     case NCC_CODEC_BITSHUFFLE_LZ4:
     case NCC_CODEC_BITSHUFFLE_ZSTD:
-      block = malloc((size_t)most + 1);
-      if (block) got = bitshuffle_all(codec, in, n, block, out, most);
-      free(block);
-      return got;
+      block = reserve(scratch, 2, most + 1);
+      return block ? bitshuffle_all(codec, in, n, block, out, most) : -1;
     case NCC_CODEC_CRC32C:
       if (n < 4 || n - 4 > most || ncc_crc32c(in, n - 4) != ncc_le32(in + n - 4)) return -1;
       memcpy(out, in, (size_t)n - 4);

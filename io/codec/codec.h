@@ -46,8 +46,8 @@ ncc_status ncc_codecs_add(ncc_codecs *codecs, ncc_codec codec);
 typedef struct ncc_codec_scratch {
   void *inflater; /**< libdeflate's */
   bool no_inflater;
-  unsigned char *data[2];
-  int64_t capacity[2];
+  unsigned char *data[3]; /**< two between steps, one within a step */
+  int64_t capacity[3];
 } ncc_codec_scratch;
 
 void ncc_codec_scratch_free(ncc_codec_scratch *scratch);

@@ -226,6 +226,17 @@ ncc_status ncc_input_read_rect(ncc_input *input, ncc_object_kind kind, int64_t i
   return status;
 }
 
+ncc_status ncc_input_reach(ncc_input *input, ncc_object_kind kind, int64_t index, const ncc_rect *rect_in,
+                           ncc_source_chunk_seen seen, void *context) {
+  ncc_object object = ncc_objects_get(ncc_input_objects(input, kind), index);
+  ncc_rect rect = *rect_in;
+  ncc_input_resolve_box(input, &kind, &index, &object, &rect);
+  if (!input->sets[kind].named.used) return NCC_OK;
+  const ncc_status status =
+      ncc_volumes_reach(input->sets[kind].named.volumes, source_of(input, kind, index), &rect, seen, context);
+  return status == NCC_ERR_UNREADABLE || status == NCC_ERR_OUTPUT ? NCC_OK : status;
+}
+
 ncc_object ncc_input_object(const ncc_input *input, ncc_object_kind kind, int64_t index) {
   return kind == NCC_TEMPLATE ? ncc_template_get(&input->catalog, index)
                               : ncc_objects_get(ncc_input_objects(input, kind), index);

@@ -6,6 +6,7 @@
 #define NCC_INPUT_H
 
 #include "filter/masking.h"
+#include "io/volume/volume.h"
 #include "plan/catalog.h"
 
 typedef struct ncc_input ncc_input;
@@ -96,6 +97,11 @@ ncc_status ncc_input_read_part(ncc_input *input, ncc_object_kind kind, int64_t i
  *  that it meets are read. */
 ncc_status ncc_input_read_rect(ncc_input *input, ncc_object_kind kind, int64_t index, const ncc_rect *rect,
                                void *pixels);
+
+/** Tells which chunks of a source the same reading would load; of what is no source, of what cannot be opened and of
+ *  what lies in one piece, none. @return what `seen` returned. */
+ncc_status ncc_input_reach(ncc_input *input, ncc_object_kind kind, int64_t index, const ncc_rect *rect,
+                           ncc_source_chunk_seen seen, void *context);
 
 /** How pixels will be used. Those of these values are masked. With filters they are read as float32 [rows, cols], and
  * the catalog says so; boxes are cut from their filtered image. The catalog also says whether large images are matched

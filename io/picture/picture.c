@@ -38,7 +38,7 @@ static bool has_match(const ncc_picture_pair *pair) {
 
 /** The image, and the template's box where it overhangs. */
 static ncc_view image_view(const ncc_picture_pair *pair) {
-  ncc_view view = array_view(0, 0, pair->image.rows, pair->image.cols);
+  ncc_view view = array_view(pair->image_y0, pair->image_x0, pair->image.rows, pair->image.cols);
   if (!has_match(pair)) return view;
   const ncc_view box = match_view(pair);
   return (ncc_view){fmin(view.y0, box.y0), fmin(view.x0, box.x0), fmax(view.y1, box.y1), fmax(view.x1, box.x1)};
@@ -56,11 +56,16 @@ cleanup:
   return status;
 }
 
+static ncc_status show_image(const ncc_panel *panel, const ncc_picture_pair *pair) {
+  return show_grey(panel, &pair->image, (double)pair->image_y0, (double)pair->image_x0);
+}
+
 /** Shows the image and the template laid over it; the panel's view is the match. */
 static ncc_status show_overlay(const ncc_panel *panel, const ncc_picture_pair *pair) {
   ncc_status status = NCC_OK;
   ncc_samples image = {0}, tmpl = {0};
-  NCC_TRY(ncc_samples_create(panel, &pair->image, 0, 0, NCC_SAMPLE_MEAN, &image));
+  NCC_TRY(
+      ncc_samples_create(panel, &pair->image, (double)pair->image_y0, (double)pair->image_x0, NCC_SAMPLE_MEAN, &image));
   NCC_TRY(ncc_samples_create(panel, &pair->tmpl, panel->view.y0 + 0.5, panel->view.x0 + 0.5, NCC_SAMPLE_MEAN, &tmpl));
   ncc_samples_match(&image, &tmpl);
   NCC_TRY(ncc_panel_show_both(panel, &image, &tmpl));
@@ -102,9 +107,9 @@ static ncc_status draw_image(cairo_t *cr, const ncc_picture_pair *pair) {
   ncc_status status = NCC_OK;
   char title[160];
   const ncc_panel panel = ncc_panel_create(cr, MARGIN, UPPER, 690, UPPER_HEIGHT, image_view(pair));
-  NCC_TRY(show_grey(&panel, &pair->image, 0, 0));
-  snprintf(title, sizeof title, "Image, %" PRId64 " x %" PRId64 " px; box: the template at the peak", pair->image.rows,
-           pair->image.cols);
+  NCC_TRY(show_image(&panel, pair));
+  snprintf(title, sizeof title, "%s, %" PRId64 " x %" PRId64 " px; box: the template at the peak",
+           pair->image_y0 || pair->image_x0 ? "Part of the image" : "Image", pair->image.rows, pair->image.cols);
   ncc_panel_axes(&panel, title, "x (px)", "y (px)");
   if (has_match(pair)) ncc_panel_outline(&panel, match_view(pair), PEAK, 2.5);
 
@@ -188,7 +193,7 @@ static ncc_status draw_lower(cairo_t *cr, const ncc_picture_pair *pair, const nc
   if (!has_match(pair)) return NCC_OK;
 
   panel = ncc_panel_create(cr, MARGIN + LOWER_PITCH, LOWER, LOWER_SIDE, LOWER_SIDE, match_view(pair));
-  NCC_TRY(show_grey(&panel, &pair->image, 0, 0));
+  NCC_TRY(show_image(&panel, pair));
   ncc_panel_axes(&panel, "The image there", "x in the image (px)", NULL);
 
   panel = ncc_panel_create(cr, MARGIN + 2 * LOWER_PITCH, LOWER, LOWER_SIDE, LOWER_SIDE, match_view(pair));
@@ -280,13 +285,13 @@ static ncc_status draw_strip(cairo_t *cr, double left, double top, const ncc_pic
   ncc_status status = NCC_OK;
   const ncc_array *t = &pair->tmpl;
   ncc_panel panel = strip_panel(cr, left, top, 0, image_view(pair));
-  NCC_TRY(show_grey(&panel, &pair->image, 0, 0));
+  NCC_TRY(show_image(&panel, pair));
   if (has_match(pair)) ncc_panel_outline(&panel, match_view(pair), PEAK, 2);
   panel = strip_panel(cr, left, top, 1, array_view(0, 0, t->rows, t->cols));
   NCC_TRY(show_grey(&panel, t, 0, 0));
   if (has_match(pair)) {
     panel = strip_panel(cr, left, top, 2, match_view(pair));
-    NCC_TRY(show_grey(&panel, &pair->image, 0, 0));
+    NCC_TRY(show_image(&panel, pair));
     panel = strip_panel(cr, left, top, 3, match_view(pair));
     NCC_TRY(show_overlay(&panel, pair));
   }

@@ -13,10 +13,11 @@ bool ncc_picture_available(void);
 
 /** A pair to be shown. */
 typedef struct ncc_picture_pair {
-  const char *title;     /**< what it is: row, ids, names; UTF-8, borrowed */
-  ncc_array image, tmpl; /**< borrowed */
-  ncc_result result;     /**< with quality where known: NaN and -1 where not; y = -1: there is no match to show */
-  const ncc_peak *peaks; /**< [n_peaks] as ncc_matcher_peaks() has them, or NULL; borrowed */
+  const char *title;          /**< what it is: row, ids, names; UTF-8, borrowed */
+  ncc_array image, tmpl;      /**< borrowed */
+  int64_t image_y0, image_x0; /**< where `image` begins, of which it may be a part */
+  ncc_result result;          /**< with quality where known: NaN and -1 where not; y = -1: there is no match to show */
+  const ncc_peak *peaks;      /**< [n_peaks] as ncc_matcher_peaks() has them, or NULL; borrowed */
   int n_peaks;
 } ncc_picture_pair;
 

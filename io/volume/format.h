@@ -48,7 +48,8 @@ struct ncc_volume {
   unsigned char fill[8];
   ncc_codecs codecs;
   atomic_llong bytes_read;
-  int head_fd; /**< of the file whose first bytes were looked at, until somebody takes it; else -1 */
+  char *description; /**< file that describes an array whose chunks may be absent; owned; else NULL */
+  int head_fd;       /**< of the file whose first bytes were looked at, until somebody takes it; else -1 */
   int64_t head_bytes;
   void *own; /**< the format's */
 };
@@ -74,9 +75,12 @@ ncc_status ncc_volume_work_in(ncc_volume_work *work, int64_t bytes);
 ncc_status ncc_volume_decode(const ncc_volume *volume, ncc_volume_work *work, ncc_volume_chunk *chunk);
 
 /** Opens a file of pixels that is read without a library, without waiting, and only if it is a regular file.
- *  @param[out] fd  to be closed; -1 where it is not there and `may_lack` is set.
+ *  @param[in]  witness  NULL: the file must be there. Else it may be absent if this one is there, in the same folder or
+ *                       above, and no link on the way leads nowhere: where a file system went away, or files were not
+ *                       fetched, nothing is absent.
+ *  @param[out] fd       to be closed; -1 where the file is absent.
  *  @return NCC_OK; NCC_ERR_UNREADABLE; NCC_ERR_OUTPUT. */
-ncc_status ncc_volume_file_open(const char *path, bool may_lack, int *fd, int64_t *size_bytes);
+ncc_status ncc_volume_file_open(const char *path, const char *witness, int *fd, int64_t *size_bytes);
 
 /** The same of the file that a format is opened by, which is open already; a network's file system is asked once.
  *  @param[out] fd  to be closed. */

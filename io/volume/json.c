@@ -18,7 +18,7 @@ ncc_status ncc_json_load(const char *folder, const char *name, json_t **out) {
   json_error_t error;
   *out = NULL;
   NCC_CHECK(asprintf(&path, "%s/%s", folder, name) >= 0, NCC_ERR_NOMEM, "%s: no memory", folder);
-  NCC_TRY(ncc_volume_file_open(path, true, &fd, &size_bytes));
+  NCC_TRY(ncc_volume_file_open(path, folder, &fd, &size_bytes));
   if (fd < 0) goto cleanup;
   NCC_CHECK(size_bytes <= MOST_JSON, NCC_ERR_UNREADABLE, "%s: %" PRId64 " bytes of JSON found, expected at most %d",
             path, size_bytes, MOST_JSON);
@@ -76,7 +76,7 @@ ncc_status ncc_chunk_file(ncc_volume *volume, const char *path, ncc_volume_work 
   int fd = -1;
   int64_t size_bytes = 0;
   NCC_CHECK(path, NCC_ERR_NOMEM, "%s: no memory", volume->path);
-  NCC_TRY(ncc_volume_file_open(path, true, &fd, &size_bytes));
+  NCC_TRY(ncc_volume_file_open(path, volume->description, &fd, &size_bytes));
   *absent = fd < 0;
   if (*absent) goto cleanup;
   NCC_TRY(ncc_volume_work_in(work, size_bytes));

@@ -76,7 +76,8 @@ ncc_status ncc_n5_volume(ncc_volume *v, const char *folder) {
     NCC_TRY(ncc_volume_add_codec(v, (ncc_codec){.kind = NCC_CODEC_LZ4_STREAM}));
   else if (strcmp(type, "raw") != 0)
     NCC_TRY(ncc_codecs_add_named(v, type));
-  NCC_CHECK(v->own = strdup(folder), NCC_ERR_NOMEM, "%s: no memory", folder);
+  NCC_CHECK((v->own = strdup(folder)) && asprintf(&v->description, "%s/attributes.json", folder) >= 0, NCC_ERR_NOMEM,
+            "%s: no memory", folder);
 cleanup:
   json_decref(meta);
   return status;

@@ -11,6 +11,8 @@
 
 /* ---- taking apart ------------------------------------------------------------------------------------------------ */
 
+static const int64_t most_index = (int64_t)1 << 62; /* a little may be added */
+
 /** A number, or nothing before one of `ends`. @return where it ends, NULL where it is neither. */
 static const char *take_number(const char *at, const char *ends, int64_t *out) {
   char *end;
@@ -19,7 +21,7 @@ static const char *take_number(const char *at, const char *ends, int64_t *out) {
   if (*at && strchr(ends, *at)) return at;
   errno = 0;
   const long long number = strtoll(at, &end, 10);
-  if (end == at || errno || number == INT64_MIN) return NULL;
+  if (end == at || errno || number <= -most_index || number >= most_index) return NULL;
   *out = number;
   end += strspn(end, " ");
   return *end && strchr(ends, *end) ? end : NULL;

@@ -20,11 +20,27 @@ static const int64_t most_chunk_bytes = (int64_t)1 << 31;
 /* ---- for formats ---------------------------------------------------------------------------------------------------
  */
 
-ncc_status ncc_volume_file_open(const char *path, bool may_lack, int *fd, int64_t *size_bytes) {
+/** Of what was not found: whether nothing is there indeed. */
+static ncc_status check_absence(const char *path, const char *witness) {
+  ncc_status status = NCC_OK;
+  struct stat info;
+  char *at = strdup(path), *slash;
+  NCC_CHECK(at, NCC_ERR_NOMEM, "%s: no memory", path);
+  NCC_CHECK(stat(witness, &info) == 0, NCC_ERR_UNREADABLE, "%s: cannot be opened, and %s: %s", path, witness,
+            strerror(errno));
+  while (lstat(at, &info) != 0 && (slash = strrchr(at, '/')) && slash > at) *slash = '\0';
+  NCC_CHECK(stat(at, &info) == 0, NCC_ERR_UNREADABLE, "%s: a link that leads nowhere found, expected a file or none",
+            at);
+cleanup:
+  free(at);
+  return status;
+}
+
+ncc_status ncc_volume_file_open(const char *path, const char *witness, int *fd, int64_t *size_bytes) {
   ncc_status status = NCC_OK;
   struct stat info;
   *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would wait for a writer */
-  if (*fd < 0 && may_lack && errno == ENOENT) return NCC_OK;
+  if (*fd < 0 && witness && errno == ENOENT) return check_absence(path, witness);
   NCC_CHECK(*fd >= 0, NCC_ERR_UNREADABLE, "%s: cannot be opened: %s", path, strerror(errno));
   NCC_CHECK(fstat(*fd, &info) == 0, NCC_ERR_UNREADABLE, "%s: cannot be inspected: %s", path, strerror(errno));
   NCC_CHECK(S_ISREG(info.st_mode), NCC_ERR_UNREADABLE, "%s: %s found, expected a file", path,
@@ -40,7 +56,7 @@ cleanup:
 }
 
 ncc_status ncc_volume_file_take(ncc_volume *volume, const char *path, int *fd, int64_t *size_bytes) {
-  if (volume->head_fd < 0) return ncc_volume_file_open(path, false, fd, size_bytes); /* by several threads */
+  if (volume->head_fd < 0) return ncc_volume_file_open(path, NULL, fd, size_bytes); /* by several threads */
   *fd = volume->head_fd;
   *size_bytes = volume->head_bytes;
   volume->head_fd = -1;
@@ -133,7 +149,7 @@ static bool ends_with_one_of(const char *path, const char *ends) {
 static ncc_status open_file(ncc_volume *v, const char *path, const char *inner) {
   ncc_status status = NCC_OK;
   unsigned char head[HEAD_BYTES] = {0};
-  NCC_TRY(ncc_volume_file_open(path, false, &v->head_fd, &v->head_bytes));
+  NCC_TRY(ncc_volume_file_open(path, NULL, &v->head_fd, &v->head_bytes));
   NCC_CHECK(v->head_bytes > 0, NCC_ERR_UNREADABLE, "%s: the file is empty", path);
   const ssize_t n = pread(v->head_fd, head, sizeof head, 0);
   NCC_CHECK(n >= 0, NCC_ERR_UNREADABLE, "%s: %s", path, strerror(errno));
@@ -230,6 +246,7 @@ void ncc_volume_close(ncc_volume **out) {
   ncc_volume *v = *out;
   if (!v) return;
   if (v->format) v->format->close(v);
+  free(v->description);
   free(v->path);
   free(v);
   *out = NULL;

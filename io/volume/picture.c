@@ -28,7 +28,7 @@ static ncc_status read_whole(ncc_volume *v, ncc_volume_work *work) {
   ncc_status status = NCC_OK;
   int fd = -1;
   int64_t size_bytes;
-  NCC_TRY(ncc_volume_file_open(v->own, false, &fd, &size_bytes));
+  NCC_TRY(ncc_volume_file_open(v->own, NULL, &fd, &size_bytes));
   NCC_TRY(ncc_volume_work_in(work, size_bytes));
   NCC_TRY(ncc_volume_file_read(v, v->own, fd, 0, size_bytes, work->in));
 cleanup:

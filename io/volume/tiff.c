@@ -3,8 +3,10 @@
  *  A handle serves one thread at a time: each thread takes one that is idle, or opens one. Pages are those of the
  *  chain of directories, but for reduced copies, as pyramids have them.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "io/volume/format.h"
@@ -28,6 +30,7 @@ typedef struct tiff_file {
   uint64_t *pages; /**< offsets of directories */
   int64_t n_pages, capacity;
   bool tiled;
+  struct stat info; /**< of the file as it was opened first */
   pthread_mutex_t mutex;
   idle_handle *idle;
 } tiff_file;
@@ -139,6 +142,19 @@ cleanup:
   return status;
 }
 
+/** Pages are where they were when the file was opened first. */
+static ncc_status check_same(tiff_file *file, int fd) {
+  ncc_status status = NCC_OK;
+  struct stat info;
+  NCC_CHECK(fstat(fd, &info) == 0, NCC_ERR_UNREADABLE, "%s: %s", file->path, strerror(errno));
+  if (file->n_pages == 0) file->info = info;
+  NCC_CHECK(info.st_ino == file->info.st_ino && info.st_size == file->info.st_size &&
+                info.st_mtim.tv_sec == file->info.st_mtim.tv_sec && info.st_mtim.tv_nsec == file->info.st_mtim.tv_nsec,
+            NCC_ERR_UNREADABLE, "%s: has changed since it was opened", file->path);
+cleanup:
+  return status;
+}
+
 static ncc_status take_handle(ncc_volume *v, idle_handle **out) {
   ncc_status status = NCC_OK;
   tiff_file *file = v->own;
@@ -153,6 +169,7 @@ static ncc_status take_handle(ncc_volume *v, idle_handle **out) {
   handle = calloc(1, sizeof *handle);
   NCC_CHECK(handle, NCC_ERR_NOMEM, "%s: no memory", file->path);
   NCC_TRY(ncc_volume_file_take(v, file->path, &fd, &size_bytes));
+  NCC_TRY(check_same(file, fd));
   handle->tiff = TIFFFdOpen(fd, file->path, "rm"); /* m: not mapped */
   NCC_CHECK(handle->tiff, NCC_ERR_UNREADABLE, "%s: %s", file->path, ncc_libtiff_reason());
   fd = -1;
@@ -186,9 +203,13 @@ static ncc_status tiff_load(ncc_volume *v, const int64_t *at, ncc_volume_work *w
   const uint32_t index = (uint32_t)(at[row] * (file->tiled ? across : 1) + at[col]);
   if (!file->tiled && at[row] == down - 1) chunk->n[row] = v->shape[row] - at[row] * v->chunk[row];
   int64_t bytes = (int64_t)ncc_dtype_size(v->dtype) * chunk->n[row] * chunk->n[col], got = -1;
-  if (TIFFCurrentDirOffset(tiff) == file->pages[page] || TIFFSetSubDirectory(tiff, file->pages[page]))
+  const bool there = TIFFCurrentDirOffset(tiff) == file->pages[page] || TIFFSetSubDirectory(tiff, file->pages[page]);
+  if (there) {
+    ncc_libtiff_forget();
     got = file->tiled ? TIFFReadEncodedTile(tiff, index, chunk->data, bytes)
                       : TIFFReadEncodedStrip(tiff, index, chunk->data, bytes);
+    if (ncc_libtiff_complained()) got = -1;
+  }
   if (got >= 0) v->bytes_read += (int64_t)TIFFRawStripSize64(tiff, index);
   give_handle(file, handle);
   NCC_CHECK(got == bytes, NCC_ERR_UNREADABLE, "%s: page %" PRId64 ", %s %u: %s", file->path, page,

@@ -53,6 +53,21 @@ ncc_status ncc_volumes_describe(ncc_volumes *volumes, const char *source, ncc_so
 ncc_status ncc_volumes_read(ncc_volumes *volumes, const char *source, int64_t rows, int64_t cols, ncc_dtype dtype,
                             const ncc_rect *rect, void *pixels);
 
+/** A chunk that a rectangle of a source meets. */
+typedef struct ncc_source_chunk {
+  uint64_t array; /**< a hash of the array's path; not 0 */
+  int64_t number; /**< of the chunk in its array, along stored axes */
+  int64_t bytes;  /**< decoded */
+  bool all;       /**< the rectangle has all of it */
+} ncc_source_chunk;
+
+typedef ncc_status (*ncc_source_chunk_seen)(void *context, const ncc_source_chunk *chunk);
+
+/** Tells which chunks ncc_volumes_read() would load, and reads none; what it reads straight from a file has none.
+ *  @return as ncc_volumes_look(), or what `seen` returned. */
+ncc_status ncc_volumes_reach(ncc_volumes *volumes, const char *source, const ncc_rect *rect, ncc_source_chunk_seen seen,
+                             void *context);
+
 /** The pixel type of "uint16" or, as NumPy has it in brief, "u2". @return false where it is none of ours. */
 bool ncc_volume_dtype(const char *name, ncc_dtype *dtype);
 

@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "base/arithmetic.h"
-#include "io/volume/format.h"
+#include "io/volume/cache.h"
 #include "io/volume/name.h"
 #include "io/volume/open.h"
 
-enum { MOST_OPEN = 64, BUCKETS = 4096 };
+enum { MOST_OPEN = 64 };
 static const int64_t default_chunk_bytes = 256 << 20;
 
 /** A volume that is open, being opened or waited for. */
@@ -21,26 +21,13 @@ typedef struct open_volume {
   int64_t used;
 } open_volume;
 
-/** A chunk that is kept. */
-typedef struct kept {
-  ncc_volume *volume;
-  int64_t at[NCC_VOLUME_RANK];
-  ncc_volume_chunk chunk;
-  int64_t bytes;
-  int users;
-  bool loading;
-  struct kept *next;          /* of its bucket */
-  struct kept *older, *newer; /* by use */
-} kept;
-
 struct ncc_volumes {
   char *root;
   pthread_mutex_t mutex;
   pthread_cond_t changed;
   open_volume open[MOST_OPEN];
-  kept *buckets[BUCKETS];
-  kept *oldest, *newest;
-  int64_t kept_bytes, limit_bytes, clock, bytes_read;
+  ncc_chunk_cache *cache;
+  int64_t clock, bytes_read;
   int64_t largest_bytes; /* of a chunk of what was open so far */
   ncc_volume_work *spare;
 };
@@ -50,108 +37,25 @@ ncc_status ncc_volumes_create(const char *root, ncc_volumes **out) {
   *out = NULL;
   ncc_volumes *volumes = calloc(1, sizeof *volumes);
   NCC_CHECK(volumes && (volumes->root = strdup(root)), NCC_ERR_NOMEM, "no memory for sources");
+  NCC_TRY(ncc_chunk_cache_create(default_chunk_bytes, &volumes->cache));
   pthread_mutex_init(&volumes->mutex, NULL);
   pthread_cond_init(&volumes->changed, NULL);
-  volumes->limit_bytes = default_chunk_bytes;
   *out = volumes;
   volumes = NULL;
 cleanup:
+  if (volumes) free(volumes->root);
   free(volumes);
   return status;
 }
 
-/* ---- chunks that are kept ---------------------------------------------------------------------------------------- */
-
-static kept **bucket_of(ncc_volumes *volumes, const ncc_volume *volume, const int64_t *at) {
-  uint64_t hash = (uint64_t)(uintptr_t)volume;
-  for (int d = 0; d < volume->rank; d++) hash = (hash ^ (uint64_t)at[d]) * 0x9E3779B97F4A7C15U;
-  return &volumes->buckets[hash >> 52];
-}
-
-static void unlink_use(ncc_volumes *volumes, kept *k) {
-  *(k->older ? &k->older->newer : &volumes->oldest) = k->newer;
-  *(k->newer ? &k->newer->older : &volumes->newest) = k->older;
-}
-
-static void link_newest(ncc_volumes *volumes, kept *k) {
-  k->older = volumes->newest;
-  k->newer = NULL;
-  *(volumes->newest ? &volumes->newest->newer : &volumes->oldest) = k;
-  volumes->newest = k;
-}
-
-static void drop(ncc_volumes *volumes, kept *k) {
-  kept **at = bucket_of(volumes, k->volume, k->at);
-  while (*at != k) at = &(*at)->next;
-  *at = k->next;
-  unlink_use(volumes, k);
-  volumes->kept_bytes -= k->bytes;
-  free(k->chunk.data);
-  free(k);
-}
-
-/** Gives up what nobody uses, the least recently used first, until so many bytes more fit. */
-static void make_room(ncc_volumes *volumes, int64_t bytes) {
-  for (kept *k = volumes->oldest; k && volumes->kept_bytes + bytes > volumes->limit_bytes;) {
-    kept *next = k->newer;
-    if (k->users == 0) drop(volumes, k);
-    k = next;
-  }
-}
-
 void ncc_volumes_limit(ncc_volumes *volumes, int64_t chunk_bytes) {
-  pthread_mutex_lock(&volumes->mutex);
-  volumes->limit_bytes = ncc_min(volumes->limit_bytes, chunk_bytes);
-  make_room(volumes, 0);
-  pthread_mutex_unlock(&volumes->mutex);
-}
-
-/** The chunk where it is kept, or a new entry that the caller is to load; waits for whoever loads it. The mutex is
- *  held. @return NULL where it cannot be kept. */
-static kept *find_kept(ncc_volumes *volumes, ncc_volume *volume, const int64_t *at, int64_t bytes, bool *is_new) {
-  const size_t at_bytes = (size_t)volume->rank * sizeof *at;
-  *is_new = false;
-  for (kept *k = *bucket_of(volumes, volume, at); k;) {
-    if (k->volume != volume || memcmp(k->at, at, at_bytes) != 0) {
-      k = k->next;
-    } else if (k->loading) {
-      pthread_cond_wait(&volumes->changed, &volumes->mutex);
-      k = *bucket_of(volumes, volume, at); /* it may have failed, and be gone */
-    } else {
-      unlink_use(volumes, k);
-      link_newest(volumes, k);
-      k->users++;
-      return k;
-    }
-  }
-  make_room(volumes, bytes);
-  if (volumes->kept_bytes + bytes > volumes->limit_bytes) return NULL;
-  kept *k = calloc(1, sizeof *k);
-  if (k && !(k->chunk.data = malloc((size_t)bytes))) {
-    free(k);
-    k = NULL;
-  }
-  if (!k) return NULL;
-  k->volume = volume;
-  memcpy(k->at, at, at_bytes);
-  k->bytes = bytes;
-  k->users = 1;
-  k->loading = *is_new = true;
-  kept **bucket = bucket_of(volumes, volume, at);
-  k->next = *bucket;
-  *bucket = k;
-  link_newest(volumes, k);
-  volumes->kept_bytes += bytes;
-  return k;
+  ncc_chunk_cache_limit(volumes->cache, chunk_bytes);
 }
 
 /* ---- volumes that are open --------------------------------------------------------------------------------------- */
 
 static void close_slot(ncc_volumes *volumes, open_volume *slot) {
-  for (kept *k = volumes->oldest, *next; k; k = next) {
-    next = k->newer;
-    if (k->volume == slot->volume) drop(volumes, k);
-  }
+  if (slot->volume) ncc_chunk_cache_forget(volumes->cache, slot->volume);
   if (slot->volume) volumes->bytes_read += slot->volume->bytes_read;
   ncc_volume_close(&slot->volume);
   free(slot->path);
@@ -169,6 +73,7 @@ void ncc_volumes_destroy(ncc_volumes **out) {
     ncc_codec_scratch_free(&work->scratch);
     free(work);
   }
+  ncc_chunk_cache_destroy(&volumes->cache);
   pthread_cond_destroy(&volumes->changed);
   pthread_mutex_destroy(&volumes->mutex);
   free(volumes->root);
@@ -256,6 +161,8 @@ typedef struct reading {
   int64_t at[NCC_VOLUME_RANK]; /* along stored axes, the first pixel's */
   int64_t rows, cols;
   unsigned char *out;
+  ncc_source_chunk_seen seen; /* instead of reading */
+  void *context;
 } reading;
 
 static void copy_pixels(size_t size, const unsigned char *from, int64_t step, unsigned char *to, int64_t n) {
@@ -323,44 +230,62 @@ static bool used_up(const reading *r, const int64_t *chunk_at, const meeting *m)
   return true;
 }
 
-static ncc_status read_chunk(reading *r, const int64_t *chunk_at) {
+/** Where a chunk's pixels stand in the rectangle as they do in the chunk, and nobody else wants any: the place. */
+static unsigned char *place_itself(const reading *r, const meeting *m) {
+  const ncc_volume *v = r->volume;
+  for (int d = 0; d < v->rank - 2; d++)
+    if (v->chunk[d] != 1) return NULL;
+  if (r->row != v->rank - 2 || r->col != v->rank - 1 || m->rows != v->chunk[r->row] || m->cols != v->chunk[r->col] ||
+      m->cols != r->cols)
+    return NULL;
+  return r->out + (size_t)(m->y * r->cols) * ncc_dtype_size(v->dtype);
+}
+
+/** Reads what of a chunk nobody else wants, or what cannot be kept. */
+static ncc_status read_unkept(reading *r, const int64_t *chunk_at, const meeting *m) {
   ncc_status status = NCC_OK;
-  const meeting m = meet(r, chunk_at);
   const int64_t bytes = ncc_volume_chunk_bytes(r->volume);
-  ncc_volumes *volumes = r->volumes;
-  if (!used_up(r, chunk_at, &m)) {
-    bool is_new;
-    pthread_mutex_lock(&volumes->mutex);
-    kept *k = find_kept(volumes, r->volume, chunk_at, bytes, &is_new);
-    pthread_mutex_unlock(&volumes->mutex);
-    if (k) {
-      if (is_new) status = load(r, chunk_at, &k->chunk);
-      if (status == NCC_OK) status = place(r, chunk_at, &m, &k->chunk);
-      pthread_mutex_lock(&volumes->mutex);
-      k->users--;
-      if (is_new) {
-        k->loading = false;
-        if (status != NCC_OK) drop(volumes, k);
-        pthread_cond_broadcast(&volumes->changed);
-      }
-      pthread_mutex_unlock(&volumes->mutex);
-      return status;
-    }
-  }
-  if (r->work->out_capacity < bytes) {
+  ncc_volume_chunk chunk = {.data = place_itself(r, m)};
+  const bool itself = chunk.data != NULL;
+  if (!itself && r->work->out_capacity < bytes) {
     free(r->work->out);
     r->work->out = malloc((size_t)bytes);
     r->work->out_capacity = r->work->out ? bytes : 0;
   }
-  NCC_CHECK(r->work->out, NCC_ERR_NOMEM, "%s: no memory for a chunk of %" PRId64 " bytes", r->volume->path, bytes);
-  ncc_volume_chunk chunk = {.data = r->work->out};
+  if (!itself) chunk.data = r->work->out;
+  NCC_CHECK(chunk.data, NCC_ERR_NOMEM, "%s: no memory for a chunk of %" PRId64 " bytes", r->volume->path, bytes);
   NCC_TRY(load(r, chunk_at, &chunk));
-  NCC_TRY(place(r, chunk_at, &m, &chunk));
+  if (itself && !chunk.absent && memcmp(chunk.n, r->volume->chunk, sizeof chunk.n) == 0) goto cleanup;
+  NCC_TRY(place(r, chunk_at, m, &chunk));
 cleanup:
   return status;
 }
 
-static ncc_status read_chunks(reading *r) {
+static ncc_status read_chunk(reading *r, const int64_t *chunk_at) {
+  const meeting m = meet(r, chunk_at);
+  const int64_t bytes = ncc_volume_chunk_bytes(r->volume);
+  bool is_new;
+  ncc_volume_chunk *kept =
+      used_up(r, chunk_at, &m) ? NULL : ncc_chunk_cache_take(r->volumes->cache, r->volume, chunk_at, bytes, &is_new);
+  if (!kept) return read_unkept(r, chunk_at, &m);
+  ncc_status status = is_new ? load(r, chunk_at, kept) : NCC_OK;
+  const bool good = status == NCC_OK;
+  if (good) status = place(r, chunk_at, &m, kept);
+  ncc_chunk_cache_give(r->volumes->cache, kept, is_new, good);
+  return status;
+}
+
+static ncc_status tell_chunk(reading *r, const int64_t *chunk_at) {
+  const meeting m = meet(r, chunk_at);
+  const ncc_volume *v = r->volume;
+  ncc_source_chunk chunk = {.bytes = ncc_volume_chunk_bytes(v), .all = used_up(r, chunk_at, &m)};
+  for (int d = 0; d < v->rank; d++) chunk.number = chunk.number * ncc_ceil_div(v->shape[d], v->chunk[d]) + chunk_at[d];
+  for (const char *at = v->path; *at; at++) chunk.array = (chunk.array ^ (unsigned char)*at) * 0x100000001B3U;
+  chunk.array |= 2; /* it is some array's */
+  return r->seen(r->context, &chunk);
+}
+
+static ncc_status walk_chunks(reading *r, ncc_status (*visit)(reading *, const int64_t *)) {
   ncc_status status = NCC_OK;
   const ncc_volume *v = r->volume;
   int64_t at[NCC_VOLUME_RANK] = {0};
@@ -368,7 +293,7 @@ static ncc_status read_chunks(reading *r) {
   const int64_t first_col = at[r->col], end_row = ncc_ceil_div(r->at[r->row] + r->rows, v->chunk[r->row]);
   const int64_t end_col = ncc_ceil_div(r->at[r->col] + r->cols, v->chunk[r->col]);
   for (; at[r->row] < end_row; at[r->row]++)
-    for (at[r->col] = first_col; at[r->col] < end_col; at[r->col]++) NCC_TRY(read_chunk(r, at));
+    for (at[r->col] = first_col; at[r->col] < end_col; at[r->col]++) NCC_TRY(visit(r, at));
 cleanup:
   return status;
 }
@@ -440,29 +365,55 @@ cleanup:
   return status;
 }
 
+/** Puts a rectangle of a source's part in the order of stored axes. */
+static void begin(reading *r, const open_volume *slot, const ncc_name_part *part, const ncc_rect *rect) {
+  const ncc_volume *v = r->volume = slot->volume;
+  for (int d = 0; d < v->rank; d++) r->at[v->axis[d]] = part->at[d];
+  r->row = v->axis[part->row_axis];
+  r->col = v->axis[part->col_axis];
+  r->at[r->row] += rect->y0;
+  r->at[r->col] += rect->x0;
+  r->rows = rect->y1 - rect->y0;
+  r->cols = rect->x1 - rect->x0;
+}
+
+/** Whether it lies in the file as it is wanted. */
+static bool is_plain(const reading *r) {
+  return r->volume->format->read && r->col == r->volume->rank - 1;
+}
+
+ncc_status ncc_volumes_reach(ncc_volumes *volumes, const char *source, const ncc_rect *rect, ncc_source_chunk_seen seen,
+                             void *context) {
+  open_volume *slot;
+  ncc_name_part part;
+  reading r = {.volumes = volumes, .seen = seen, .context = context};
+  ncc_status status = resolve(volumes, source, &slot, &part);
+  if (status != NCC_OK) return status;
+  begin(&r, slot, &part, rect);
+  if (!is_plain(&r)) status = walk_chunks(&r, tell_chunk);
+  release(volumes, slot);
+  return status;
+}
+
 ncc_status ncc_volumes_read(ncc_volumes *volumes, const char *source, int64_t rows, int64_t cols, ncc_dtype dtype,
                             const ncc_rect *rect, void *pixels) {
   ncc_status status = NCC_OK;
   open_volume *slot = NULL;
   ncc_name_part part;
-  reading r = {.volumes = volumes, .rows = rect->y1 - rect->y0, .cols = rect->x1 - rect->x0, .out = pixels};
+  reading r = {.volumes = volumes, .out = pixels};
   NCC_TRY(resolve(volumes, source, &slot, &part));
-  ncc_volume *v = r.volume = slot->volume;
+  const ncc_volume *v = slot->volume;
   NCC_CHECK(part.n[part.row_axis] == rows && part.n[part.col_axis] == cols && v->dtype == dtype, NCC_ERR_UNREADABLE,
             "%s: %" PRId64 " x %" PRId64 " pixels of %s found, expected %" PRId64 " x %" PRId64 " of %s", source,
             part.n[part.row_axis], part.n[part.col_axis], ncc_dtype_name(v->dtype), rows, cols, ncc_dtype_name(dtype));
-  part.at[part.row_axis] += rect->y0;
-  part.at[part.col_axis] += rect->x0;
-  for (int d = 0; d < v->rank; d++) r.at[v->axis[d]] = part.at[d];
-  r.row = v->axis[part.row_axis];
-  r.col = v->axis[part.col_axis];
-  if (v->format->read && r.col == v->rank - 1) {
-    NCC_TRY(v->format->read(v, r.at, r.row, r.rows, r.cols, pixels));
+  begin(&r, slot, &part, rect);
+  if (is_plain(&r)) {
+    NCC_TRY(v->format->read(slot->volume, r.at, r.row, r.rows, r.cols, pixels));
     goto cleanup;
   }
   r.work = take_work(volumes);
   NCC_CHECK(r.work, NCC_ERR_NOMEM, "%s: no memory", source);
-  NCC_TRY(read_chunks(&r));
+  NCC_TRY(walk_chunks(&r, read_chunk));
 cleanup:
   give_work(volumes, r.work);
   if (slot) release(volumes, slot);

@@ -117,7 +117,7 @@ static ncc_status read_from_shard(ncc_volume *v, const int64_t *logical, ncc_vol
   }
   path = ncc_chunk_path(z->folder, z->prefix, z->mark, v->rank, false, outer);
   NCC_CHECK(path, NCC_ERR_NOMEM, "%s: no memory", v->path);
-  NCC_TRY(ncc_volume_file_open(path, true, &fd, &size_bytes));
+  NCC_TRY(ncc_volume_file_open(path, v->description, &fd, &size_bytes));
   *absent = fd < 0;
   if (*absent) goto cleanup;
   NCC_TRY(find_in_shard(v, path, fd, size_bytes, number, entry, &offset, &bytes));
@@ -154,7 +154,7 @@ cleanup:
 /* ---- what both formats have
  * ------------------------------------------------------------------------------------------ */
 
-static ncc_status zarr_new(ncc_volume *v, const char *folder, zarr_array **out) {
+static ncc_status zarr_new(ncc_volume *v, const char *folder, const char *description, zarr_array **out) {
   static const ncc_volume_format format = {zarr_load, NULL, zarr_close};
   ncc_status status = NCC_OK;
   v->format = &format;
@@ -162,7 +162,8 @@ static ncc_status zarr_new(ncc_volume *v, const char *folder, zarr_array **out) 
   NCC_CHECK(z, NCC_ERR_NOMEM, "%s: no memory", folder);
   pthread_mutex_init(&z->mutex, NULL);
   for (int i = 0; i < KEPT_SHARDS; i++) z->shards[i].number = -1;
-  NCC_CHECK(z->folder = strdup(folder), NCC_ERR_NOMEM, "%s: no memory", folder);
+  NCC_CHECK((z->folder = strdup(folder)) && asprintf(&v->description, "%s/%s", folder, description) >= 0, NCC_ERR_NOMEM,
+            "%s: no memory", folder);
   z->prefix = "";
   z->mark = '.';
 cleanup:
@@ -211,7 +212,7 @@ static ncc_status open_v2(ncc_volume *v, const char *folder, const json_t *meta)
   ncc_status status = NCC_OK;
   zarr_array *z;
   int64_t shape[NCC_VOLUME_RANK], chunk[NCC_VOLUME_RANK];
-  NCC_TRY(zarr_new(v, folder, &z));
+  NCC_TRY(zarr_new(v, folder, ".zarray", &z));
   const char *dtype = ncc_json_string(meta, "dtype"), *order = ncc_json_string(meta, "order"),
              *mark = ncc_json_string(meta, "dimension_separator");
   NCC_CHECK(parse_typestr(dtype, v), NCC_ERR_UNREADABLE,
@@ -363,7 +364,7 @@ static ncc_status open_v3(ncc_volume *v, const char *folder, const json_t *meta)
   ncc_status status = NCC_OK;
   zarr_array *z;
   int64_t shape[NCC_VOLUME_RANK], chunk[NCC_VOLUME_RANK];
-  NCC_TRY(zarr_new(v, folder, &z));
+  NCC_TRY(zarr_new(v, folder, "zarr.json", &z));
   const char *dtype = ncc_json_string(meta, "data_type");
   const json_t *grid = json_object_get(meta, "chunk_grid");
   const char *grid_name = ncc_json_string(grid, "name");

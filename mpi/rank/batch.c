@@ -150,29 +150,14 @@ int64_t ncc_need_bytes(const ncc_batch *batch, const ncc_need *need, const ncc_c
   return ncc_object_bytes_of(&object, (part->y1 - part->y0) * (part->x1 - part->x0));
 }
 
-static void move(ncc_result *result, int64_t dy, int64_t dx) {
-  if (result->y < 0 || !ncc_result_has_peak(result->status)) return;
-  result->y += dy;
-  result->x += dx;
-  result->subpixel_y += (double)dy; /* NaN stays what it is */
-  result->subpixel_x += (double)dx;
-  if (result->second_y < 0) return;
-  result->second_y += dy;
-  result->second_x += dx;
-}
-
 void ncc_batch_move_results(ncc_batch *batch) {
   for (int64_t i = 0, pair = 0; i < batch->n_pieces; pair += batch->pieces[i++].count) {
     const ncc_rect *part = &batch->pieces[i].part;
     if (part->y0 == 0 && part->x0 == 0) continue;
     for (int64_t k = pair; k < pair + batch->pieces[i].count; k++) {
-      move(&batch->results[k], part->y0, part->x0);
-      for (ncc_peak *p = batch->peaks ? batch->peaks + k * batch->n_peaks : NULL, *end = p + batch->n_peaks;
-           p && p < end; p++) {
-        if (p->y < 0 || batch->results[k].status == NCC_PAIR_PENDING) continue;
-        p->y += part->y0;
-        p->x += part->x0;
-      }
+      ncc_result_move(&batch->results[k], part->y0, part->x0);
+      if (batch->peaks && batch->results[k].status != NCC_PAIR_PENDING)
+        ncc_peaks_move(batch->peaks + k * batch->n_peaks, batch->n_peaks, part->y0, part->x0);
     }
   }
 }

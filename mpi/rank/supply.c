@@ -88,15 +88,11 @@ static ncc_status add_pair(const ncc_supply *supply, int64_t row, bool new_piece
   batch->templates[at] = r->tmpl;
   if (batch->windows) batch->windows[at] = work->windows[row];
   if (catalog->images.in_parts) {
-    ncc_geometry g;
+    ncc_image_part part;
     const ncc_object image = ncc_objects_get(&catalog->images, r->image);
-    const ncc_object tmpl = ncc_objects_get(&catalog->templates, r->tmpl);
-    const bool in_parts = ncc_object_in_parts(&catalog->images, &image);
-    const ncc_search search = ncc_catalog_search(catalog, supply->search);
-    NCC_TRY(ncc_geometry_create(&search, &work->windows[row], image.rows, image.cols, tmpl.rows, tmpl.cols, &g));
-    const ncc_image_part part = ncc_image_part_of(&g, in_parts);
+    NCC_TRY(ncc_work_part(work, supply->search, row, &part));
     batch->windows[at] = part.window;
-    if (in_parts) pixels = part.pixels;
+    if (ncc_object_in_parts(&catalog->images, &image)) pixels = part.pixels;
     if (last && memcmp(&last->part, &pixels, sizeof pixels) != 0) last = NULL;
   }
   if (!last) {

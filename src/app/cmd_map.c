@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "app/commands.h"
-#include "app/pair_source.h"
 #include "app/shown.h"
 #include "base/target.h"
 #include "base/text.h"
@@ -125,12 +124,12 @@ static void make_title(const ncc_pair_source *source, int64_t row, char text[TIT
            *image ? " (" : "", image, *image ? ")" : "", pair[1], *tmpl ? " (" : "", tmpl, *tmpl ? ")" : "");
 }
 
-/** The certified answer for a pair, sub-pixel position and second peak included. @param[out] peaks  [search->peaks] */
-static ncc_status find_match(const ncc_search *search, const ncc_rect *window, const ncc_pair_pixels *p,
-                             ncc_result *out, ncc_peak *peaks) {
+/** The certified answer for a pair, sub-pixel position and second peak included. @param[out] peaks
+ * [place->search.peaks] */
+static ncc_status find_match(const ncc_pair_place *place, const ncc_pair_pixels *p, ncc_result *out, ncc_peak *peaks) {
   ncc_status status = NCC_OK;
   ncc_matcher *matcher = NULL;
-  ncc_search with_quality = *search;
+  ncc_search with_quality = place->search;
   with_quality.quality = true;
   with_quality.n_filters = 0; /* done when pixels were read */
   NCC_TRY(ncc_matcher_create(&with_quality, &(ncc_config){.threads = ncc_few_threads(), .fft_effort = NCC_FFT_ESTIMATE},
@@ -142,10 +141,12 @@ static ncc_status find_match(const ncc_search *search, const ncc_rect *window, c
                            .templates = &p->tmpl,
                            .template_masks = p->tmpl_mask.data ? &p->tmpl_mask : NULL,
                            .around = &p->around,
-                           .windows = window,
+                           .windows = place->windowed ? &place->window : NULL,
                            .results = out,
                            .peaks = peaks};
   NCC_TRY(ncc_matcher_match_groups(matcher, 1, &group));
+  ncc_result_move(out, place->y0, place->x0);
+  ncc_peaks_move(peaks, place->search.peaks, place->y0, place->x0);
 
 cleanup:
   ncc_matcher_destroy(&matcher);
@@ -160,16 +161,15 @@ static ncc_status show_pair(const map_options *o, ncc_pair_source *source) {
   ncc_peak peaks[NCC_PEAKS_MOST];
   const ncc_catalog *catalog = ncc_pair_source_catalog(source);
   ncc_pair_pixels pixels;
-  NCC_TRY(ncc_pair_source_read(source, o->pair, &pixels));
+  ncc_pair_place place;
+  NCC_TRY(ncc_pair_source_read_reached(source, &o->search, o->pair, &pixels, &place));
   shown.image = pixels.image;
-  shown.tmpl = pixels.tmpl;
-  ncc_rect predicted;
-  const ncc_rect *window;
-  NCC_TRY(ncc_shown_window(&o->search, catalog, o->pair, &pixels, &predicted, &window));
-  NCC_TRY(find_match(&o->search, window, &pixels, &shown.result, peaks));
+  shown.image_y0 = place.y0;
+  shown.image_x0 = place.x0;
+  NCC_TRY(find_match(&place, &pixels, &shown.result, peaks));
   NCC_TRY(ncc_pair_source_turn(source, shown.result.angle, &pixels));
   shown.tmpl = pixels.tmpl;
-  NCC_TRY(ncc_shown_map(&o->search, catalog, o->pair, &pixels, &map));
+  NCC_TRY(ncc_shown_map(&place, catalog, o->pair, &pixels, &map));
   shown.peaks = peaks;
   shown.n_peaks = o->search.peaks;
   NCC_TRY(ncc_command_describe(&ncc_map_command, o, true, &described));
@@ -229,13 +229,16 @@ static ncc_status show_below(const map_options *o, ncc_pair_source *source, cons
   for (int i = 0; i < shown; i++) {
     ncc_picture_pair pair = {.title = title, .result = ncc_shown_result(data, low[i].row)};
     ncc_pair_pixels pixels;
-    NCC_TRY(ncc_pair_source_read(source, low[i].row, &pixels));
+    ncc_pair_place place;
+    NCC_TRY(ncc_pair_source_read_reached(source, &o->search, low[i].row, &pixels, &place));
     NCC_TRY(ncc_pair_source_turn(source, pair.result.angle, &pixels));
     pair.image = pixels.image;
+    pair.image_y0 = place.y0;
+    pair.image_x0 = place.x0;
     pair.tmpl = pixels.tmpl;
     make_title(source, low[i].row, title);
     ncc_map map = {0};
-    if (o->maps) NCC_TRY(ncc_shown_map(&o->search, ncc_pair_source_catalog(source), low[i].row, &pixels, &map));
+    if (o->maps) NCC_TRY(ncc_shown_map(&place, ncc_pair_source_catalog(source), low[i].row, &pixels, &map));
     status = ncc_sheet_add(sheet, &pair, o->maps ? &map : NULL);
     ncc_map_clear(&map);
     if (status != NCC_OK) goto cleanup;

@@ -92,16 +92,21 @@ static ncc_status draw_row(const ncc_output_data *data, ncc_pair_source *source,
   ncc_status status = NCC_OK;
   ncc_picture_pair pair = {.title = "", .result = ncc_shown_result(data, row)};
   ncc_pair_pixels pixels;
+  ncc_pair_place place;
   ncc_map map = {0};
   unsigned char *png = NULL;
   size_t bytes = 0, n = 0;
   *text = NULL;
-  NCC_TRY(ncc_pair_source_read(source, row, &pixels));
+  /* pixels that are NaN, or nothing to search: there is no map, but there are pictures */
+  status = ncc_pair_source_read_reached(source, search, row, &pixels, &place);
+  bool mapped = status == NCC_OK;
+  if (!mapped && (status != NCC_ERR_SHAPE || !pixels.image.data)) return status;
   NCC_TRY(ncc_pair_source_turn(source, pair.result.angle, &pixels));
   pair.image = pixels.image;
+  pair.image_y0 = place.y0;
+  pair.image_x0 = place.x0;
   pair.tmpl = pixels.tmpl;
-  /* pixels that are NaN, or nothing to search: there is no map, but there are pictures */
-  const bool mapped = ncc_shown_map(search, ncc_pair_source_catalog(source), row, &pixels, &map) == NCC_OK;
+  mapped = mapped && ncc_shown_map(&place, ncc_pair_source_catalog(source), row, &pixels, &map) == NCC_OK;
   NCC_TRY(ncc_picture_strip(&pair, mapped ? &map : NULL, &png, &bytes));
   *text = malloc(4 * (bytes / 3 + 1) + 1);
   NCC_CHECK(*text, NCC_ERR_NOMEM, "no memory for a picture of %zu bytes", bytes);

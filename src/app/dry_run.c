@@ -9,6 +9,7 @@
 #include "app/progress.h"
 #include "app/report.h"
 #include "app/words.h"
+#include "base/arithmetic.h"
 #include "base/files.h"
 #include "base/text.h"
 #include "base/version.h"
@@ -102,6 +103,36 @@ static void print_kinds(FILE *stream, const ncc_forecast *forecast) {
     fprintf(stream, "         %" PRId64 " pairs of %d other geometries\n", others, forecast->n_kinds - SHOWN);
 }
 
+/** How often chunks of sources are read, and what would make it less. */
+static void print_rereads(FILE *stream, const ncc_forecast *forecast, const ncc_catalog *catalog) {
+  const ncc_rereads *r = &forecast->rereads;
+  const ncc_reread_counts *now = &r->planned, *then = &r->by_chunk;
+  if (r->chunks == 0) return;
+  fprintf(stream, "chunks   %" PRId64 " of sources are reached, %s once decoded", r->chunks,
+          ncc_size_words((double)r->chunk_bytes));
+  if (r->pairs < forecast->pairs) fprintf(stream, " (by the first %" PRId64 " pairs)", r->pairs);
+  if (now->reads == r->chunks) {
+    fputs("; each is read once\n", stream);
+    return;
+  }
+  fprintf(stream, "; each is read %.3g times, at most %" PRId64 ", %s in all\n", (double)now->reads / (double)r->chunks,
+          now->most, ncc_size_words((double)now->read_bytes));
+  if (then->reads < now->reads) {
+    fprintf(stream, "         in the order of the chunks in which images begin (");
+    for (int64_t i = 0; i < ncc_min(r->n_images, 4); i++)
+      fprintf(stream, "%s%" PRId64, i ? ", " : "images ", ncc_objects_get(&catalog->images, r->images[i]).id);
+    fprintf(stream, "%s) ", r->n_images > 4 ? ", ..." : "");
+    if (then->reads == r->chunks)
+      fputs("once each: number images so, or give their pairs in that order with --no-group\n", stream);
+    else
+      fprintf(stream, "%.3g times each\n", (double)then->reads / (double)r->chunks);
+  }
+  if (then->reads > r->chunks && r->object_bytes > r->kept_bytes)
+    fprintf(stream,
+            "         the chunks of one image take %s, and %s of them are kept: more --memory, or fewer ranks\n",
+            ncc_size_words((double)r->object_bytes), ncc_size_words((double)r->kept_bytes));
+}
+
 void ncc_dry_run_print(FILE *stream, const ncc_job_header *header, const ncc_forecast *forecast) {
   const ncc_forecast_memory *m = &forecast->memory;
   char words[64];
@@ -122,6 +153,7 @@ void ncc_dry_run_print(FILE *stream, const ncc_job_header *header, const ncc_for
     fprintf(stream, "         --read all: %s in all, %s a rank\n", ncc_size_words((double)forecast->all.total_bytes),
             ncc_size_words((double)forecast->all.rank_bytes));
   }
+  print_rereads(stream, forecast, header->work->catalog);
   ncc_duration_words(words, sizeof words, forecast->estimated_s);
   fprintf(stream,
           "time     about %s (%.3g s) of computing for %d rank%s, %" PRId64 " thread%s in all, as measured on %s\n",
@@ -164,6 +196,22 @@ static json_t *kinds(const ncc_forecast *forecast) {
 static json_t *reading(const ncc_forecast_reading *r) {
   return json_pack("{s:I, s:I, s:I}", "total_bytes", (json_int_t)r->total_bytes, "rank_bytes",
                    (json_int_t)r->rank_bytes, "shipped_bytes", (json_int_t)r->shipped_bytes);
+}
+
+static json_t *reads(const ncc_reread_counts *counts) {
+  return json_pack("{s:I, s:I, s:I}", "reads", (json_int_t)counts->reads, "read_bytes", (json_int_t)counts->read_bytes,
+                   "most", (json_int_t)counts->most);
+}
+
+static json_t *rereads(const ncc_forecast *forecast, const ncc_catalog *catalog) {
+  const ncc_rereads *r = &forecast->rereads;
+  json_t *images = json_array();
+  for (int64_t i = 0; images && i < r->n_images; i++)
+    json_array_append_new(images, json_integer(ncc_objects_get(&catalog->images, r->images[i]).id));
+  return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "pairs", (json_int_t)r->pairs, "chunks",
+                   (json_int_t)r->chunks, "chunk_bytes", (json_int_t)r->chunk_bytes, "object_bytes",
+                   (json_int_t)r->object_bytes, "kept_bytes", (json_int_t)r->kept_bytes, "planned", reads(&r->planned),
+                   "by_chunk", reads(&r->by_chunk), "images_by_chunk", images);
 }
 
 static json_t *warnings(const ncc_job_header *header) {
@@ -213,6 +261,7 @@ static json_t *make_report(const ncc_job_header *header, const ncc_forecast *for
   SET("bytes_to_read", json_integer(root_reads ? forecast->root.total_bytes : forecast->all.total_bytes));
   SET("bytes_needed", json_integer(forecast->distinct_bytes));
   SET("reading", json_pack("{s:o, s:o}", "root", reading(&forecast->root), "all", reading(&forecast->all)));
+  if (forecast->rereads.chunks > 0) SET("chunks", rereads(forecast, header->work->catalog));
   SET("geometries", kinds(forecast));
   SET("lustre", json_pack("{s:i, s:I, s:s}", "stripe_count", forecast->stripes.count, "stripe_size_bytes",
                           (json_int_t)forecast->stripes.size_bytes, "setstripe", stripes));

@@ -4,6 +4,7 @@
 #include "base/buffer.h"
 #include "base/text.h"
 #include "match/turn.h"
+#include "plan/parts.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -102,10 +103,16 @@ const ncc_catalog *ncc_pair_source_catalog(const ncc_pair_source *source) {
   return ncc_input_catalog(source->input);
 }
 
-static ncc_status read_object(ncc_pair_source *source, ncc_object_kind kind, int64_t index, ncc_array *out,
-                              ncc_array *mask) {
+/** @param[in] part  of an image, which is read anew; NULL: all of the object */
+static ncc_status read_object(ncc_pair_source *source, ncc_object_kind kind, int64_t index, const ncc_rect *part,
+                              ncc_array *out, ncc_array *mask) {
   ncc_status status = NCC_OK;
-  const ncc_object object = ncc_input_object(source->input, kind, index);
+  ncc_object object = ncc_input_object(source->input, kind, index);
+  if (part) {
+    object.rows = part->y1 - part->y0;
+    object.cols = part->x1 - part->x0;
+    source->indices[kind] = -1;
+  }
   const ncc_margins *a = &object.around;
   const int64_t stride = a->left + object.cols + a->right;
   if (source->indices[kind] != index) {
@@ -114,8 +121,9 @@ static ncc_status read_object(ncc_pair_source *source, ncc_object_kind kind, int
     source->pixels[kind] = malloc((size_t)ncc_object_bytes(&object));
     NCC_CHECK(source->pixels[kind], NCC_ERR_NOMEM, "no memory for %" PRId64 "x%" PRId64 " pixels", object.rows,
               object.cols);
-    NCC_TRY(ncc_input_read(source->input, kind, index, source->pixels[kind]));
-    source->indices[kind] = index;
+    NCC_TRY(part ? ncc_input_read_part(source->input, kind, index, part, source->pixels[kind])
+                 : ncc_input_read(source->input, kind, index, source->pixels[kind]));
+    source->indices[kind] = part ? -1 : index;
   }
   *out = (ncc_array){source->pixels[kind], object.dtype, object.rows, object.cols, stride};
   *mask = (ncc_array){NULL, NCC_U8, object.rows, object.cols, stride};
@@ -130,7 +138,8 @@ cleanup:
   return status;
 }
 
-ncc_status ncc_pair_source_read(ncc_pair_source *source, int64_t row, ncc_pair_pixels *pixels) {
+/** Indices of a row's image and template. */
+static ncc_status find_pair(const ncc_pair_source *source, int64_t row, int64_t *image, int64_t *tmpl) {
   ncc_status status = NCC_OK;
   const ncc_catalog *catalog = ncc_input_catalog(source->input);
   NCC_CHECK(row >= 0 && row < catalog->n_pairs, NCC_ERR_INPUT, "%s: pair %" PRId64 " asked for, expected 0 to %" PRId64,
@@ -138,16 +147,71 @@ ncc_status ncc_pair_source_read(ncc_pair_source *source, int64_t row, ncc_pair_p
   const int64_t *pair = catalog->pairs[row];
   NCC_CHECK(pair[0] != -1 && pair[1] != -1, NCC_ERR_INPUT, "%s: /pairs row %" PRId64 " holds no pair", catalog->path,
             row);
-  const int64_t i = ncc_objects_find(&catalog->images, pair[0]), t = ncc_objects_find(&catalog->templates, pair[1]);
-  NCC_CHECK(i >= 0, NCC_ERR_INPUT, "%s: /pairs row %" PRId64 ": image %" PRId64 " does not exist", catalog->path, row,
-            pair[0]);
-  NCC_CHECK(t >= 0, NCC_ERR_INPUT, "%s: /pairs row %" PRId64 ": template %" PRId64 " does not exist", catalog->path,
+  *image = ncc_objects_find(&catalog->images, pair[0]);
+  *tmpl = ncc_objects_find(&catalog->templates, pair[1]);
+  NCC_CHECK(*image >= 0, NCC_ERR_INPUT, "%s: /pairs row %" PRId64 ": image %" PRId64 " does not exist", catalog->path,
+            row, pair[0]);
+  NCC_CHECK(*tmpl >= 0, NCC_ERR_INPUT, "%s: /pairs row %" PRId64 ": template %" PRId64 " does not exist", catalog->path,
             row, pair[1]);
-  NCC_TRY(read_object(source, NCC_IMAGE, i, &pixels->image, &pixels->image_mask));
-  NCC_TRY(read_object(source, NCC_TEMPLATE, t, &pixels->tmpl, &pixels->tmpl_mask));
-  pixels->around = ncc_input_object(source->input, NCC_TEMPLATE, t).around;
 
 cleanup:
+  return status;
+}
+
+static ncc_status read_pair(ncc_pair_source *source, int64_t image, int64_t tmpl, const ncc_rect *part,
+                            ncc_pair_pixels *pixels) {
+  ncc_status status = NCC_OK;
+  NCC_TRY(read_object(source, NCC_IMAGE, image, part, &pixels->image, &pixels->image_mask));
+  NCC_TRY(read_object(source, NCC_TEMPLATE, tmpl, NULL, &pixels->tmpl, &pixels->tmpl_mask));
+  pixels->around = ncc_input_object(source->input, NCC_TEMPLATE, tmpl).around;
+
+cleanup:
+  return status;
+}
+
+ncc_status ncc_pair_source_read(ncc_pair_source *source, int64_t row, ncc_pair_pixels *pixels) {
+  int64_t image = -1, tmpl = -1;
+  ncc_status status = find_pair(source, row, &image, &tmpl);
+  return status == NCC_OK ? read_pair(source, image, tmpl, NULL, pixels) : status;
+}
+
+/** Where a row is searched in its whole image. */
+static ncc_status find_window(const ncc_catalog *catalog, const ncc_object *image, const ncc_object *tmpl, int64_t row,
+                              ncc_pair_place *place) {
+  place->windowed = catalog->near || catalog->windows;
+  if (catalog->windows) place->window = catalog->windows[row];
+  if (!catalog->near) return NCC_OK;
+  return ncc_geometry_near(&place->search, catalog->near[row], image->rows, image->cols, tmpl->rows, tmpl->cols,
+                           &place->window);
+}
+
+ncc_status ncc_pair_source_read_reached(ncc_pair_source *source, const ncc_search *search, int64_t row,
+                                        ncc_pair_pixels *pixels, ncc_pair_place *place) {
+  ncc_status status = NCC_OK;
+  const ncc_catalog *catalog = ncc_input_catalog(source->input);
+  int64_t i = -1, t = -1;
+  *place = (ncc_pair_place){.search = *search};
+  *pixels = (ncc_pair_pixels){0};
+  NCC_TRY(find_pair(source, row, &i, &t));
+  const ncc_object image = ncc_input_object(source->input, NCC_IMAGE, i);
+  const ncc_object tmpl = ncc_input_object(source->input, NCC_TEMPLATE, t);
+  const bool part = ncc_object_in_parts(&catalog->images, &image);
+  if (!part) NCC_TRY(read_pair(source, i, t, NULL, pixels));
+  status = find_window(catalog, &image, &tmpl, row, place);
+  if (status == NCC_OK && part) {
+    const ncc_search areas = ncc_catalog_search(catalog, search);
+    ncc_geometry whole;
+    NCC_TRY(ncc_geometry_create(&areas, &place->window, image.rows, image.cols, tmpl.rows, tmpl.cols, &whole));
+    const ncc_image_part reached = ncc_image_part_of(&whole, true);
+    place->search = ncc_parts_search(search);
+    place->window = reached.window;
+    place->y0 = reached.pixels.y0;
+    place->x0 = reached.pixels.x0;
+    NCC_TRY(read_pair(source, i, t, &reached.pixels, pixels));
+  }
+
+cleanup:
+  if (status == NCC_ERR_SHAPE) ncc_error_prefix("%s: pair %" PRId64, catalog->path, row);
   return status;
 }
 

@@ -8,6 +8,14 @@
 
 typedef struct ncc_pair_source ncc_pair_source;
 
+/** How a row is searched in the pixels that were read for it. */
+typedef struct ncc_pair_place {
+  ncc_search search; /**< without the crop where the window has it */
+  bool windowed;
+  ncc_rect window; /**< in the full correlation of these pixels */
+  int64_t y0, x0;  /**< where in the image its pixels begin: not at 0 where a part of it was read */
+} ncc_pair_place;
+
 /** Opens an input file. @param[in] root  where names of sources start; NULL: as the file says. @param[out] out  freed
  * by ncc_pair_source_close(); NULL on failure.
  *  @return NCC_OK; NCC_ERR_INPUT; NCC_ERR_NOMEM. */
@@ -31,6 +39,13 @@ const ncc_catalog *ncc_pair_source_catalog(const ncc_pair_source *source);
  *  @param[out] pixels  with masks where there are some; valid until the next call.
  *  @return NCC_OK; NCC_ERR_INPUT for a row without a pair or with unknown ids; NCC_ERR_UNREADABLE; NCC_ERR_NOMEM. */
 ncc_status ncc_pair_source_read(ncc_pair_source *source, int64_t row, ncc_pair_pixels *pixels);
+
+/** The same for searching: of a huge image only what the row's window reaches is read (plan/parts.h), as `run` does it.
+ *  To be called after ncc_pair_source_filter(), with the same search.
+ *  @return likewise; NCC_ERR_SHAPE, with file and row, where nothing is left to search: pixels are valid then, but for
+ *          a huge image, where `data` is NULL. */
+ncc_status ncc_pair_source_read_reached(ncc_pair_source *source, const ncc_search *search, int64_t row,
+                                        ncc_pair_pixels *pixels, ncc_pair_place *place);
 
 /** Turns the template that was read last, and its mask, as a match has turned it.
  *  @param[in]     degrees  ncc_result.angle; NaN: it stays as it is

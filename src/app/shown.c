@@ -5,8 +5,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "app/pair_source.h"
-#include "match/geometry.h"
 #include "match/result.h"
 
 int ncc_shown_rank(uint8_t status) {
@@ -68,26 +66,18 @@ ncc_result ncc_shown_result(const ncc_output_data *data, int64_t row) {
   return r;
 }
 
-ncc_status ncc_shown_window(const ncc_search *search, const ncc_catalog *catalog, int64_t row,
-                            const ncc_pair_pixels *pixels, ncc_rect *predicted, const ncc_rect **window) {
-  ncc_status status = NCC_OK;
-  const ncc_array *image = &pixels->image, *tmpl = &pixels->tmpl;
-  *window = catalog->near ? predicted : catalog->windows ? &catalog->windows[row] : NULL;
-  if (catalog->near)
-    NCC_TRY(ncc_geometry_near(search, catalog->near[row], image->rows, image->cols, tmpl->rows, tmpl->cols, predicted));
-
-cleanup:
-  if (status != NCC_OK) ncc_error_prefix("%s: pair %" PRId64, catalog->path, row);
-  return status;
-}
-
-ncc_status ncc_shown_map(const ncc_search *search, const ncc_catalog *catalog, int64_t row,
+ncc_status ncc_shown_map(const ncc_pair_place *place, const ncc_catalog *catalog, int64_t row,
                          const ncc_pair_pixels *pixels, ncc_map *out) {
-  ncc_rect predicted;
-  const ncc_rect *window;
-  ncc_status status = ncc_shown_window(search, catalog, row, pixels, &predicted, &window);
-  if (status != NCC_OK) return status;
-  status = ncc_map_create(search, window, pixels, ncc_few_threads(), out);
-  if (status != NCC_OK) ncc_error_prefix("%s: pair %" PRId64, catalog->path, row);
+  const ncc_status status =
+      ncc_map_create(&place->search, place->windowed ? &place->window : NULL, pixels, ncc_few_threads(), out);
+  if (status != NCC_OK) {
+    ncc_error_prefix("%s: pair %" PRId64, catalog->path, row);
+    return status;
+  }
+  ncc_rect *search = &out->geometry.search;
+  search->y0 += place->y0;
+  search->y1 += place->y0;
+  search->x0 += place->x0;
+  search->x1 += place->x0;
   return status;
 }

@@ -40,4 +40,25 @@ static inline bool ncc_result_has_peak(uint8_t status) {
   return status == NCC_PAIR_OK || status == NCC_PAIR_FLAT || status == NCC_PAIR_UNCERTAIN;
 }
 
+/** From the frame of a part of an image, which begins at (dy, dx), to the image's. */
+static inline void ncc_result_move(ncc_result *result, int64_t dy, int64_t dx) {
+  if (result->y < 0 || !ncc_result_has_peak(result->status)) return;
+  result->y += dy;
+  result->x += dx;
+  result->subpixel_y += (double)dy; /* NaN stays what it is */
+  result->subpixel_x += (double)dx;
+  if (result->second_y < 0) return;
+  result->second_y += dy;
+  result->second_x += dx;
+}
+
+/** The same of peaks, of which there may be fewer than n. */
+static inline void ncc_peaks_move(ncc_peak *peaks, int64_t n, int64_t dy, int64_t dx) {
+  for (ncc_peak *p = peaks; p < peaks + n; p++) {
+    if (p->y < 0) continue;
+    p->y += dy;
+    p->x += dx;
+  }
+}
+
 #endif

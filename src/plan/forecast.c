@@ -117,6 +117,7 @@ cleanup:
 
 void ncc_forecast_clear(ncc_forecast *forecast) {
   free(forecast->kinds);
+  ncc_rereads_clear(&forecast->rereads);
   memset(forecast, 0, sizeof *forecast);
 }
 

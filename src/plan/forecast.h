@@ -6,7 +6,7 @@
 #ifndef NCC_FORECAST_H
 #define NCC_FORECAST_H
 
-#include "plan/schedule.h"
+#include "plan/rereads.h"
 #include "plan/simulate.h"
 
 /** A kind of pairs, and how many are left to do. */
@@ -47,7 +47,8 @@ typedef struct ncc_forecast {
   ncc_forecast_reading root, all;
   ncc_forecast_memory memory;
   ncc_forecast_stripes stripes;
-  double estimated_s; /**< handing out and computing, on these ranks and threads */
+  ncc_rereads rereads; /**< the caller's to count, of inputs with sources */
+  double estimated_s;  /**< handing out and computing, on these ranks and threads */
   int64_t n_handouts;
 } ncc_forecast;
 
@@ -63,7 +64,8 @@ typedef struct ncc_forecast_options {
 /** Looks through all pairs with work that are not done. Time: linear in pairs.
  *  @param[in] done  as for ncc_schedule_create().
  *  @param[in,out] schedule  nothing is left of it.
- *  @param[out] out  cleared by ncc_forecast_clear(), also after a failure; `memory` is the caller's to fill.
+ *  @param[out] out  cleared by ncc_forecast_clear(), also after a failure; `memory` and `rereads` are the caller's to
+ * fill.
  *  @return NCC_OK; NCC_ERR_NOMEM. */
 ncc_status ncc_forecast_create(const ncc_work *work, const uint8_t *done, ncc_schedule *schedule,
                                const ncc_forecast_options *options, ncc_forecast *out);

@@ -226,3 +226,16 @@ void ncc_work_clear(ncc_work *work) {
   free(work->predicted);
   *work = (ncc_work){0};
 }
+
+ncc_status ncc_work_part(const ncc_work *work, const ncc_search *search, int64_t row, ncc_image_part *out) {
+  ncc_status status = NCC_OK;
+  const ncc_catalog *catalog = work->catalog;
+  const ncc_object image = ncc_objects_get(&catalog->images, work->rows[row].image);
+  const ncc_object tmpl = ncc_objects_get(&catalog->templates, work->rows[row].tmpl);
+  const ncc_search areas = ncc_catalog_search(catalog, search);
+  ncc_geometry g;
+  NCC_TRY(ncc_geometry_create(&areas, &work->windows[row], image.rows, image.cols, tmpl.rows, tmpl.cols, &g));
+  *out = ncc_image_part_of(&g, ncc_object_in_parts(&catalog->images, &image));
+cleanup:
+  return status;
+}

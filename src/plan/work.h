@@ -8,6 +8,7 @@
 
 #include "plan/catalog.h"
 #include "plan/cost.h"
+#include "plan/parts.h"
 
 /** What stands for `kind` in rows without work; both are below 0. */
 enum { NCC_WORK_NONE = -1 /**< the row holds no pair */, NCC_WORK_BAD = -2 /**< a bad pair that is left out */ };
@@ -57,6 +58,9 @@ static inline int64_t ncc_work_bytes(int64_t rows, int64_t kinds) {
 
 /** Frees what the work owns and zeroes it. */
 void ncc_work_clear(ncc_work *work);
+
+/** What a row that has a window reaches of its image: all of it where that is matched whole, with what is searched. */
+ncc_status ncc_work_part(const ncc_work *work, const ncc_search *search, int64_t row, ncc_image_part *out);
 
 /** A row's search window, or NULL. */
 static inline const ncc_rect *ncc_work_window(const ncc_work *work, int64_t row) {

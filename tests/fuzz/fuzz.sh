@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Fuzzes option parsing, messages, validation and planning of decoded tables, sources, input files, and partial outputs:
 # tests/fuzz/fuzz.sh [RUNS a target] [TARGET...]
+# The target source is run once for each of its parsers; source/png is one of them alone. Their files are in memory, so
+# that 10^6 executions take minutes.
 # Builds with clang and libFuzzer into build-fuzz/, under the sanitizers in FUZZ_SANITIZERS. New inputs are kept in
 # build-fuzz/corpus/; what crashes a target is left in build-fuzz/crashes/. Exit 77 where there is no clang.
 #
@@ -14,6 +16,11 @@ runs=${1:-1000000}
 shift || true
 targets=("$@")
 [[ ${#targets[@]} -gt 0 ]] || targets=(message options catalog source input resume)
+parsers=(tiff png jpeg npy mrc zarr2 zarr3 n5 ome name shapes codec)
+units=()
+for target in "${targets[@]}"; do
+  if [[ $target == source ]]; then units+=("${parsers[@]/#/source/}"); else units+=("$target"); fi
+done
 sanitizers=${FUZZ_SANITIZERS:-address,undefined}
 program=${MPIXCORR:-build/mpixcorr}
 command -v clang >/dev/null || { echo "skipped: no clang"; exit 77; }
@@ -23,9 +30,11 @@ build="build-fuzz"
 
 CC=clang cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g" -DMPIXCORR_FUZZ=ON \
   -DMPIXCORR_FUZZ_SANITIZERS="$sanitizers" -DBUILD_TESTING=OFF >/dev/null
-cmake --build "$build" --target "${targets[@]/#/fuzz_}" >"$build/build.log" || { tail -40 "$build/build.log"; exit 1; }
+mapfile -t binaries < <(printf 'fuzz_%s\n' "${units[@]%%/*}" | sort -u)
+cmake --build "$build" --target "${binaries[@]}" >"$build/build.log" || { tail -40 "$build/build.log"; exit 1; }
 # HDF5 1.10 reads beyond its buffers, by functions that are checked in its stead, and leaks on damaged files.
-export ASAN_OPTIONS=detect_leaks=0:replace_str=0:replace_intrin=0:intercept_strlen=0:allocator_may_return_null=1:max_allocation_size_mb=1024
+hdf5=detect_leaks=0:replace_str=0:replace_intrin=0:intercept_strlen=0:allocator_may_return_null=1:max_allocation_size_mb=1024
+sources=allocator_may_return_null=1:max_allocation_size_mb=32:quarantine_size_mb=16
 
 FUZZ_FOLDER=$(mktemp -d /dev/shm/fuzz.XXXXXX) # for the targets' files; those that crash leave theirs behind
 export FUZZ_FOLDER
@@ -49,21 +58,26 @@ contained() { # TARGET CRASHING INPUT: the program ends in order where the targe
   rm -r "$folder"
 }
 
-for target in "${targets[@]}"; do
-  log=$build/$target.log crashes=$build/crashes/$target how=()
-  mkdir -p "build-fuzz/corpus/$target" "$crashes"
+for unit in "${units[@]}"; do
+  target=${unit%%/*} log=$build/${unit/\//_}.log crashes=$build/crashes/$unit how=()
+  export FUZZ_PARSER=${unit#*/} ASAN_OPTIONS=$hdf5
+  mkdir -p "build-fuzz/corpus/$unit" "$crashes"
   rm -f "$crashes"/*
-  [[ $target != input && $target != resume ]] || how=(-fork=1 -ignore_crashes=1 -ignore_timeouts=1 -ignore_ooms=1)
-  echo "== $target, $runs executions"
+  case $target in
+    input | resume) how=(-fork=1 -ignore_crashes=1 -ignore_timeouts=1 -ignore_ooms=1) ;;
+    source) ASAN_OPTIONS=$sources how=(-dict=tests/fuzz/source.dict) ;;
+  esac
+  echo "== $unit, $runs executions"
   nice "$build/tests/fuzz/fuzz_$target" "${how[@]}" -runs="$runs" -seed="${SEED:-1}" -max_len=2048 -timeout=20 \
-    -print_final_stats=1 -rss_limit_mb=4096 -artifact_prefix="$crashes/" "build-fuzz/corpus/$target" \
-    "tests/fuzz/corpus/$target" >"$log" 2>&1 || [[ ${#how[@]} -gt 0 ]] || { # forked ones end with 1 after a crash
+    -print_final_stats=1 -rss_limit_mb=4096 -artifact_prefix="$crashes/" "build-fuzz/corpus/$unit" \
+    "tests/fuzz/corpus/$unit" >"$log" 2>&1 || [[ ${how[0]:-} == -fork=1 ]] || { # forked ones end with 1 after a crash
     tail -40 "$log"
-    echo "$target: a crash, see $crashes"
+    echo "$unit: a crash, see $crashes"
     exit 1
   }
   grep -aE '^stat::(number_of_executed_units|average_exec_per_sec)' "$log" || grep -aE '^#[0-9]+: cov' "$log" | tail -1
   rm -rf "${FUZZ_FOLDER:?}"/*
+  [[ ${how[0]:-} == -fork=1 ]] || continue
   mapfile -t greedy < <(find "$crashes" -type f ! -name 'crash-*') # oom-*, timeout-*, slow-unit-*
   for file in "${greedy[@]}"; do contained "$target" "$file" || exit 1; done
   [[ ${#greedy[@]} -eq 0 ]] || echo "${#greedy[@]} took 10 s or more than 4 GiB; the program ends in order on them"

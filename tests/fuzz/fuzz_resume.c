@@ -1,4 +1,5 @@
-/** Fuzz target: partial outputs to be resumed. What is accepted can be gone on with to the end. */
+/** Fuzz target: partial outputs to be resumed, and complete ones of which rows are to be done again (where the first
+ * byte has its highest bit). What is accepted can be gone on with to the end. */
 #include "io/output/output.h"
 #include "patched_file.h"
 
@@ -19,17 +20,21 @@ static ncc_status open_output(ncc_output_mode mode, ncc_output **out) {
   return ncc_output_create(path, mode, &work, &identity, &search, &info, out);
 }
 
-static file_bytes make_good(void) {
+/** Of the first rows some, one of them unreadable. */
+static file_bytes make_good(int64_t rows) {
   ncc_output *output;
+  const ncc_run_timings timings = {0};
   if (open_output(NCC_OUTPUT_OVERWRITE, &output) != NCC_OK) abort();
-  const int64_t row = 1;
-  const ncc_result result = {.y = 3, .x = 4, .peak = 0.5, .status = NCC_PAIR_OK};
-  if (ncc_output_write(output, 1, &row, &result, NULL) != NCC_OK || ncc_output_close(&output, NULL) != NCC_OK) abort();
-  return file_load(part);
+  for (int64_t row = 0; row < rows; row++) {
+    const ncc_result result = {.y = 3, .x = 4, .peak = 0.5, .status = row ? NCC_PAIR_OK : NCC_PAIR_UNREADABLE};
+    if (row != 3 && ncc_output_write(output, 1, &row, &result, NULL) != NCC_OK) abort();
+  }
+  if (ncc_output_close(&output, rows == PAIRS ? &timings : NULL) != NCC_OK) abort();
+  return file_load(rows == PAIRS ? path : part);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  static file_bytes good;
+  static file_bytes good, complete;
   const ncc_run_timings timings = {0};
   ncc_output *output = NULL;
   if (!good.data) {
@@ -42,10 +47,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                             .pairs = pairs};
     const ncc_search search = {0};
     if (ncc_work_create(&catalog, &search, false, &work) != NCC_OK) abort();
-    good = make_good();
+    good = make_good(2);
+    complete = make_good(PAIRS);
     if (!freopen("/dev/null", "w", stdout)) abort();
   }
-  file_store(part, &good, data, size);
+  const bool finished = size > 0 && data[0] >= 0x80;
+  file_store(finished ? path : part, finished ? &complete : &good, data, size);
   if (open_output(NCC_OUTPUT_RESUME, &output) == NCC_OK) {
     const ncc_result result = {.y = 3, .x = 4, .peak = 0.5, .status = NCC_PAIR_OK};
     for (int64_t row = 0; row < PAIRS; row++)

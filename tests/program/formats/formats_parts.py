@@ -104,16 +104,60 @@ def compare(what, got, expected, rows):
         assert same, f"{what}: {name} differs in rows {np.flatnonzero([np.any(u != v) for u, v in zip(a, b)])}"
 
 
+def shown(folder, input, got):
+    """map reads only what a window reaches, too: a chunk elsewhere cannot be read. It searches as run does."""
+    place, rows = os.path.join(folder, "map.h5"), np.flatnonzero(got["status"] == 1)
+    for row in (rows[0], rows[-1]):
+        done = launch([MPIXCORR, "map", input, place, "--overwrite", "--pair", str(row)] + OPTIONS[1:])
+        assert done.returncode == 0, done.stderr
+        with h5py.File(place, "r") as file:
+            ncc, origin = file["ncc"][()], file["ncc"].attrs["origin"]
+            y, x = file.attrs["coords"] - origin
+            assert np.array_equal(file.attrs["coords"], got["coords"][row]) and file.attrs["peak"] == got["peaks"][row]
+            assert np.array_equal(file["top_coords"][()], got["top_coords"][row]), row
+            assert abs(ncc[y, x] - got["peaks"][row]) < 1e-9 and np.nanmax(ncc) <= got["peaks"][row] + 1e-9, row
+    sheet = ["map", input, place[:-2] + "png", "--results", f"{folder}/out.h5", "--below", "2", "--most", "3", "--maps"]
+    done = launch([MPIXCORR, *sheet])
+    assert done.returncode == 0 or "draws no pictures" in done.stderr, done.stderr
+
+
 def meets(windows, boxes, chunk):
     spans = [reach(w, b)[0] for w, b in zip(windows, boxes)]
     y, x = np.array(chunk) * CHUNK
     return np.array([s[0] < y + CHUNK and s[2] > y and s[1] < x + CHUNK and s[3] > x for s in spans])
 
 
+def chunk_order(folder):
+    """The dry run tells how often chunks are read, and in which order of pairs it would be once: slices that go to and
+    fro between two layers of chunks, of which one is kept."""
+    input, report = os.path.join(folder, "slices.h5"), os.path.join(folder, "plan.json")
+    layer, kept = 16 * 128 * 128, 0  # bytes of a slice
+    for deep in (2, None):
+        deep = deep or kept // layer
+        meta = {"zarr_format": 2, "shape": (2 * deep, 512, 512), "chunks": (deep, 128, 128), "dtype": "|u1", "order": "C",
+                "fill_value": 1, "filters": None, "compressor": None}
+        write(f"{folder}/v/.zarray", json.dumps(meta).encode())
+        n = 2 * deep
+        named_input(input, [f"v[{i // 2 + i % 2 * deep}]" for i in range(n)], [(i, 100, 100, 32, 32) for i in range(n)],
+                    [(i, i) for i in range(n)])
+        done = launch([MPIXCORR, "run", input, "--dry-run", "--memory", "768MiB", "--report", report])
+        assert done.returncode == 0, done.stderr
+        with open(report, encoding="utf-8") as file:
+            told = json.load(file)["chunks"]
+        kept = told["kept_bytes"]
+        assert told["chunks"] == 32 and told["chunk_bytes"] == n * layer and told["object_bytes"] == deep * layer, told
+        if n * layer <= kept:
+            assert told["planned"]["reads"] == 32 and "each is read once" in done.stdout, done.stdout
+    assert told["planned"] == {"reads": 32 * deep, "read_bytes": 32 * deep * told["chunk_bytes"] // 32, "most": deep}, told
+    assert told["by_chunk"]["reads"] == 32 and "(images 0, 2, 4, 6, ...) once each" in done.stdout, done.stdout
+    assert told["images_by_chunk"] == list(range(0, n, 2)) + list(range(1, n, 2))
+
+
 def main():
     boxes, windows = make_pairs()
     pairs = np.array([(0, i) for i in range(len(boxes))])
     with tempfile.TemporaryDirectory() as folder:
+        chunk_order(folder)
         image = make_image(folder)
         expected = one_by_one(folder, image, boxes, windows)
         lost = meets(windows, boxes, LOST) | np.array([b[1] // CHUNK <= LOST[0] <= (b[1] + b[3] - 1) // CHUNK and
@@ -139,6 +183,8 @@ def main():
                 compare(what, got, expected, ~unreadable)
                 with open(report, encoding="utf-8") as file:
                     taken = json.load(file)["bytes_read"]
+                if name == "z" and ranks == 1:
+                    shown(folder, input, got)
                 assert taken < (0.5 if name == "z" else 0.7) * ranks * image.nbytes, f"{what}: {taken} bytes were read"
         done = launch([MPIXCORR, "run", input, "--dry-run"])
         assert "in parts of" in done.stdout, done.stdout
