@@ -1,5 +1,6 @@
-/** What cuFFT makes of the transforms that the GPU engine asks for: milliseconds and bytes a second of rows and of
- * columns, by length. Lengths near each other tell which of them are worth padding to. */
+/** What cuFFT makes of the transforms that the GPU engine asks for: milliseconds and bytes a second of rows, of columns
+ * as a whole and of columns as four interleaved ones, by length. Lengths near each other tell which of them are worth
+ * padding to, and columns which of them take more than a pass over memory. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -53,6 +54,8 @@ static ncc_status run(probe *p, int64_t megabytes) {
     const ncc_gpu_transform along = {CUFFT_R2C, n, 1, half, rows}, down = {CUFFT_C2C, n, columns, 1, columns};
     NCC_TRY(measure(p, "rows", &along, 8 * half * rows));
     NCC_TRY(measure(p, "columns", &down, 8 * n * columns));
+    const ncc_gpu_transform quarters = {CUFFT_C2C, n / 4, 4 * columns, 1, 4 * columns};
+    if (n % 4 == 0) NCC_TRY(measure(p, "quarters", &quarters, 8 * n * columns));
     ncc_gpu_plans_clear(&p->plans);
   }
 cleanup:
@@ -60,7 +63,7 @@ cleanup:
 }
 
 int main(int argc, char **argv) {
-  probe p = {.place = {.name = "probed"}, .seconds = argc > 1 ? atof(argv[1]) / (2 * LENGTHS) : 1};
+  probe p = {.place = {.name = "probed"}, .seconds = argc > 1 ? atof(argv[1]) / (3 * LENGTHS) : 1};
   char reason[160];
   if (ncc_gpu_count(reason, sizeof reason) == 0) {
     fprintf(stderr, "cufft_probe: %s\n", reason);

@@ -13,7 +13,7 @@ cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DMPIXCORR_LIBRARY_ON
 cmake --build "$build" --target gpu_bundle >/dev/null
 rm -rf "$bundle"
 mkdir -p "$bundle/bin" "$bundle/lib"
-cp "$build"/mpixcorr-selftest "$build"/bench/{bench_gpu,cufft_probe,test_conformance_*} "$bundle/bin/"
+cp "$build"/mpixcorr-selftest "$build"/bench/{bench_gpu,cufft_probe,test_kernels,test_conformance_*} "$bundle/bin/"
 for library in $(ldd "$bundle"/bin/* | awk '/libfftw/ {print $3}' | sort -u); do cp -L "$library" "$bundle/lib/"; done
 cp bench/gpu_bundle_run.sh "$bundle/run.sh"
 bytes=$(du -sb "$bundle" | cut -f1)

@@ -54,7 +54,8 @@ if have nvidia-smi; then
     --format=csv
 fi
 
-# Are the bytes right? What the engine proposes comes first: the judge would set right what is wrong.
+# Are the bytes right? Kernels and what the engine proposes come first: the judge would set right what is wrong.
+step bytes 10 "the kernels" bin/test_kernels gpu
 for behaviour in $behaviours; do
   step bytes 20 "conformance: $behaviour" "bin/test_conformance_$behaviour" gpu
 done

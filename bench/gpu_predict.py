@@ -37,12 +37,13 @@ class Preset:
     def __init__(self, name, image, template, templates, pixel, half, runs, *options):
         self.name, self.templates, self.pixel, self.runs, self.options = name, templates, pixel, runs, options
         (self.rows, self.cols), (self.m, self.n) = image, template
-        self.search, lengths = [], []
+        self.search, least = [], []
         for size, t in zip(image, template):
             first, last = ((t // 2, size + t - 2 - t // 2) if half else (0, size + t - 2))
             self.search.append(last - first + 1)
-            lengths.append(smooth(max(size + t - 1 - first, last + 1, size)))
-        self.length, self.half = lengths[0], -(-(lengths[1] // 2 + 1) // 8) * 8
+            least.append(max(size + t - 1 - first, last + 1, size))
+        self.radix = 4 if least[0] > 2048 else 2 if least[0] > 1024 else 1
+        self.length, self.half = smooth(least[0], max(2, self.radix)), -(-(smooth(least[1], 2) // 2 + 1) // 8) * 8
         self.spectrum = 8 * self.length * self.half  # bytes
         self.batch = 64
         while self.batch > 1 and self.batch * self.spectrum > 1 << 30:
@@ -56,9 +57,9 @@ class Preset:
             left -= self.batches[-1]
 
 
-def smooth(least):
-    """The shortest even length of factors 2, 3, 5 and 7."""
-    n = least + least % 2
+def smooth(least, unit):
+    """The shortest multiple of it of factors 2, 3, 5 and 7."""
+    n = -(-least // unit) * unit
     while True:
         rest = n
         for factor in (2, 3, 5, 7):
@@ -66,7 +67,7 @@ def smooth(least):
                 rest //= factor
         if rest == 1:
             return n
-        n += 2
+        n += unit
 
 
 PRESETS = [Preset("stitch2d", (681, 782), (340, 391), 5, 1, False, (20, 200), "--matchers", "4"),
@@ -106,9 +107,9 @@ def warps(n):
     return 4 * math.ceil(n / 128)  # of blocks of 128 threads
 
 
-def transforms(p, rows, count, columns_twice):
-    """Rows of one direction, and columns of one; each read and written once, columns twice where cuFFT takes two passes."""
-    return Stage("rows", 16 * rows * p.half * count), Stage("columns", 2 * p.spectrum * count * (2 if columns_twice else 1))
+def transforms(p, rows, count):
+    """Rows of one direction, and columns of one; each read and written once."""
+    return Stage("rows", 16 * rows * p.half * count), Stage("columns", 2 * p.spectrum * count)
 
 
 def pack(p, kernels, rows, cols, count):
@@ -117,7 +118,7 @@ def pack(p, kernels, rows, cols, count):
     return Stage("pack", (p.pixel * cols + 8 * p.half) * rows * count, n * (kernels["pack_kernel"].whole.cost.instructions + cost.instructions))
 
 
-def image_stages(p, kernels, twice):
+def image_stages(p, kernels):
     """Of an image, for all of its templates."""
     search_rows, search_cols = p.search
     width, block = search_cols + p.n - 1, max(64, min(256, p.m))
@@ -128,7 +129,7 @@ def image_stages(p, kernels, twice):
     ssd = writing(kernels["ssd_kernel"], 4)
     turns = block + p.m
     of_thread = p.m / fill.loads[p.pixel] * fill.instructions + block / down.stores[16] * down.instructions
-    rows, columns = transforms(p, p.rows, 1, twice)
+    rows, columns = transforms(p, p.rows, 1)
     stages = [Stage("upload", p.pixel * p.rows * p.cols), pack(p, kernels, p.rows, p.cols, 1),
               Stage("zero rows", 8 * p.half * (p.length - p.rows)), rows, columns,
               Stage("column sums", (2 * turns / block * p.pixel + 16) * area, warps(width) * blocks * of_thread,
@@ -139,30 +140,31 @@ def image_stages(p, kernels, twice):
     return stages  # and passes that look for flat windows, which return at once
 
 
-def batch_stages(p, kernels, count, twice):
+def batch_stages(p, kernels, count):
     """Of a batch of templates."""
     search_rows, search_cols = p.search
-    multiply, template, tile = kernels["multiply_kernel"], *sass.bounds(kernels)
+    multiply, template, tile = kernels[sass.MULTIPLY[p.radix]], *sass.bounds(kernels)
     row = max((loop.cost for loop in multiply.whole.inner), key=lambda cost: cost.instructions)
     point = max((loop.cost for outer in multiply.whole.inner for loop in outer.inner), key=lambda cost: cost.instructions)
     tiles, groups = math.ceil(search_rows / 32) * math.ceil((search_cols + 3) / 32), math.ceil(count / 8)
     listed = kernels["list_kernel"]
     a_tile = sum(32 * loop.cost.instructions for outer in listed.whole.inner for loop in outer.inner[:1])
-    forward, columns = transforms(p, p.m, count, twice)
-    back, again = transforms(p, search_rows, count, twice)
+    forward, columns = transforms(p, p.m, count)
+    back, again = transforms(p, search_rows, count)
     return [Stage("upload", p.pixel * p.m * p.n * count), pack(p, kernels, p.m, p.n, count),
             Stage("zero rows", 8 * p.half * (p.length - p.m) * count), Stage("rows forward", forward.bytes), Stage("columns forward", columns.bytes),
             Stage("multiply", p.spectrum * (2 * count + 1),
-                  warps(p.half / 2) * p.length * (multiply.whole.cost.instructions + row.instructions + count * point.instructions / (len_stores(point)))),
+                  warps(p.half / 2) * p.length / p.radix *
+                  (multiply.whole.cost.instructions + row.instructions + count * point.instructions / templates_of(point, p.radix))),
             Stage("columns inverse", again.bytes), Stage("rows inverse", back.bytes),
             Stage("bounds", tiles * (4096 * (count + groups) + 4 * count),
                   tiles * (groups * tile.instructions + count * template.instructions)),
             Stage("list", 4 * tiles * count, count * (math.ceil(tiles / 32) * listed.whole.cost.instructions + a_tile))]
 
 
-def len_stores(cost):
-    """Templates of a turn: each is stored once, or twice where spectra are kept; predictions are of templates seen once."""
-    return 4 if cost.stores[16] >= 4 else 1
+def templates_of(cost, radix):
+    """Templates of a turn: of each so many points are read, and where its spectrum is kept."""
+    return cost.loads[16] / (radix + 1)
 
 
 def sum_of(stages, what):
@@ -224,10 +226,10 @@ def tell_counts(counts, before):
 # ---- rates ---------------------------------------------------------------------------------------------------------
 
 
-def limits(p, kernels, count, twice):
+def limits(p, kernels, count):
     """Pairs a second that each of these allows by itself."""
-    image = image_stages(p, kernels, twice)
-    batches = [stage for n in p.batches for stage in batch_stages(p, kernels, n, twice)]
+    image = image_stages(p, kernels)
+    batches = [stage for n in p.batches for stage in batch_stages(p, kernels, n)]
     stages = image + batches
     # Column sums wait for memory most of the time: beside other images' work only their bytes and instructions count.
     alone_s = sum(stage.seconds() for stage in stages) / p.templates
@@ -241,7 +243,7 @@ def limits(p, kernels, count, twice):
     cycle_s = ((prepare_s + copy_s + JUDGE_S[p.name]) / threads + upload_s + alone_s + steps * STEP_S + count["calls"] * CALL_S +
                count["cudaEventSynchronize"] * WAIT_S)
     return {"the GPU's memory and schedulers": 1 / beside_s, "PCIe": 1 / upload_s, f"{CORES} cores": CORES / host_s,
-            f"{MATCHERS} matchers, each in turn": MATCHERS / cycle_s, "calls of one context": 1 / (count["calls"] * CALL_S)}, sum_of(stages, "bytes") / p.templates
+            f"{MATCHERS} matchers, each in turn": MATCHERS / cycle_s, "calls of one context": 1 / (count["calls"] * CALL_S)}
 
 
 def tell_stages(kernels):
@@ -249,7 +251,7 @@ def tell_stages(kernels):
     print("\n| | " + " | ".join(f"`{p.name}`" for p in PRESETS) + " |\n|---" + "|---" * len(PRESETS) + "|")
     print("| spectrum, searched, batch | " + " | ".join(f"{p.length} x {p.half}, {p.search[0]} x {p.search[1]}, {p.batches[0]}" for p in PRESETS) + " |")
     for words, of in (("**an image**", image_stages), ("**a batch**", batch_stages)):
-        tables = [of(p, kernels, *([p.batches[0]] if of is batch_stages else []), False) for p in PRESETS]
+        tables = [of(p, kernels, *([p.batches[0]] if of is batch_stages else [])) for p in PRESETS]
         for stages in zip(*tables):
             print(f"| {stages[0].name} | " + " | ".join(map(str, stages)) + " |")
         print(f"| {words} | " + " | ".join(f"**{sum_of(stages, 'bytes') / 1e6:,.0f} MB, {sum_of(stages, 'instructions') / 1e6:,.1f} M, "
@@ -258,11 +260,10 @@ def tell_stages(kernels):
 
 def tell_rates(kernels, counts):
     print("\n| pairs/s | " + " | ".join(f"`{p.name}`" for p in PRESETS) + " |\n|---" + "|---" * len(PRESETS) + "|")
-    once, twice = ([limits(p, kernels, counts[p.name], two)[0] for p in PRESETS] for two in (False, True))
-    for name in once[0]:
-        print(f"| {name} | " + " | ".join(f"{limit[name]:,.0f}" for limit in once) + " |")
-    for words, all_limits in (("columns in one pass", once), ("columns in two", twice)):
-        print(f"| **predicted**, {words} | " + " | ".join(f"**{min(limit.values()):,.0f}** ({min(limit, key=limit.get)})" for limit in all_limits) + " |")
+    found = [limits(p, kernels, counts[p.name]) for p in PRESETS]
+    for name in found[0]:
+        print(f"| {name} | " + " | ".join(f"{limit[name]:,.0f}" for limit in found) + " |")
+    print("| **predicted** | " + " | ".join(f"**{min(limit.values()):,.0f}** ({min(limit, key=limit.get)})" for limit in found) + " |")
 
 
 def main():

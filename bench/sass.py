@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+MULTIPLY = {1: "multiply_kernel", 2: "multiply_2_kernel", 4: "multiply_4_kernel"}  # by radix
 WIDTHS = {".128": 16, ".64": 8, ".U8": 1, ".S8": 1, ".U16": 2, ".S16": 2}
 
 

@@ -30,7 +30,7 @@ static uint64_t hash_pixels(const ncc_prepared *tmpl) {
 }
 
 static bool same_lengths(const ncc_gpu_lengths *a, const ncc_gpu_lengths *b) {
-  return a->rows == b->rows && a->cols == b->cols && a->half == b->half;
+  return a->rows == b->rows && a->cols == b->cols && a->half == b->half && a->radix == b->radix;
 }
 
 /** The kept spectrum of a template, made by a batch that is done; NULL: none. A wrong one (equal hashes) would be found

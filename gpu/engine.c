@@ -50,7 +50,7 @@ static ncc_status gpu_create(const ncc_engine_context *context, void **state) {
   e->streams = context->config->streams > 0 ? context->config->streams : DEFAULT_STREAMS;
   if (e->streams > NCC_GPU_MOST_STREAMS) e->streams = NCC_GPU_MOST_STREAMS;
   NCC_TRY(make_event(e, &e->image.ready, &e->image.has_ready));
-  e->image.host_spans.pinned = true;
+  e->image.host_task.pinned = e->image.host_tables.pinned = true;
   for (int i = 0; i < 2; i++) {
     e->image.chunks[i].pinned = true;
     NCC_TRY(make_event(e, &e->image.chunk_free[i], &e->image.has_chunk_free[i]));

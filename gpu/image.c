@@ -1,5 +1,6 @@
 /** The image's state on the device: spectrum, window statistics, searched columns of each row. It stays for the group.
  */
+#include <math.h>
 #include <string.h>
 
 #include "base/arithmetic.h"
@@ -7,7 +8,9 @@
 #include "base/clock.h"
 #include "gpu/state.h"
 
-enum { COPY_BYTES = 8 << 20, SPAN_BYTES = 2 * sizeof(int64_t) };
+enum { COPY_BYTES = 8 << 20 };
+
+#define PI 3.14159265358979323846
 
 static int64_t trim_rows(const ncc_geometry *g) {
   return g->trim.y1 - g->trim.y0;
@@ -29,13 +32,17 @@ static void choose_bands(const ncc_geometry *g, int64_t sums_bytes, ncc_gpu_stat
   s->band_rows = ncc_min(s->band_rows, ncc_round_up(rows, s->block_rows));
 }
 
+static int64_t turns_bytes(const ncc_gpu_lengths *lengths) {
+  return 2 * (int64_t)sizeof(float) * lengths->rows;
+}
+
 int64_t ncc_gpu_image_bytes(const ncc_geometry *g, const ncc_gpu_lengths *lengths, ncc_dtype dtype,
                             int64_t sums_bytes) {
   ncc_gpu_stats s = {.shape = ncc_gpu_shape_of(g)};
   choose_bands(g, sums_bytes, &s);
   return 8 * lengths->rows * lengths->half + (int64_t)ncc_dtype_size(dtype) * trim_rows(g) * trim_cols(g) +
-         4 * (g->search.y1 - g->search.y0) * ssd_stride(g) + 8 * ncc_gpu_stats_scratch(&s) +
-         SPAN_BYTES * (g->search.y1 - g->search.y0);
+         4 * (g->search.y1 - g->search.y0) * ssd_stride(g) + 8 * ncc_gpu_stats_scratch(&s) + ncc_gpu_spans_bytes(g) +
+         turns_bytes(lengths);
 }
 
 /** Rows [first, first + rows) of the trimmed image to pinned memory, by all threads. */
@@ -89,7 +96,7 @@ static ncc_status transform(ncc_gpu_engine *e, const ncc_prepared *image) {
   ncc_gpu_slot *slot = &e->slots[0];
   const int64_t rows = trim_rows(&e->geometry), stride = 2 * e->lengths.half;
   double *planning_s = &e->context->counters->planning_s;
-  ncc_gpu_task *task = e->image.host_spans.data;  // before the spans in pinned memory
+  ncc_gpu_task *task = e->image.host_task.data;
   *task = (ncc_gpu_task){.dtype = image->pixels.dtype,
                          .scale = image->scale,
                          .c = e->image.centring.centre,
@@ -108,22 +115,39 @@ cleanup:
   return status;
 }
 
+/** What depends on the geometry alone: searched columns of each row, and turns of products. */
+static ncc_status make_tables(ncc_gpu_engine *e) {
+  ncc_status status = NCC_OK;
+  const ncc_geometry *g = &e->geometry;
+  const ncc_gpu_lengths *l = &e->lengths;
+  if (e->image.has_tables) return NCC_OK;
+  const int64_t bytes = ncc_gpu_spans_bytes(g) + turns_bytes(l);
+  int64_t *spans = e->image.host_tables.data;
+  for (int64_t y = g->search.y0; y < g->search.y1; y++) {
+    int64_t x0, x1;
+    ncc_geometry_span(g, y, &x0, &x1);
+    *spans++ = x0 - g->search.x0;
+    *spans++ = x1 - g->search.x0;
+  }
+  float *turns = (float *)spans;
+  for (int64_t i = 0; i < l->rows; i++) {
+    const double angle = -2 * PI * (double)(i / l->radix * (i % l->radix)) / (double)l->rows;
+    *turns++ = (float)cos(angle);
+    *turns++ = (float)sin(angle);
+  }
+  NCC_TRY_CUDA(&e->place, cudaMemcpyAsync(e->image.tables.data, e->image.host_tables.data, (size_t)bytes,
+                                          cudaMemcpyHostToDevice, e->slots[0].stream));
+  e->image.has_tables = true;
+
+cleanup:
+  return status;
+}
+
 static ncc_status survey(ncc_gpu_engine *e, const ncc_prepared *image) {
   ncc_status status = NCC_OK;
   const ncc_gpu_place *place = &e->place;
   const ncc_geometry *g = &e->geometry;
   cudaStream_t stream = e->slots[0].stream;
-  const int64_t rows = g->search.y1 - g->search.y0;
-  int64_t *spans = (int64_t *)((char *)e->image.host_spans.data + sizeof(ncc_gpu_task));
-  for (int64_t r = 0; r < rows; r++) {
-    int64_t x0, x1;
-    ncc_geometry_span(g, g->search.y0 + r, &x0, &x1);
-    spans[2 * r] = x0 - g->search.x0;
-    spans[2 * r + 1] = x1 - g->search.x0;
-  }
-  NCC_TRY_CUDA(
-      place, cudaMemcpyAsync(e->image.spans.data, spans, (size_t)(SPAN_BYTES * rows), cudaMemcpyHostToDevice, stream));
-
   ncc_gpu_stats s = {.shape = ncc_gpu_shape_of(g),
                      .pixels = e->image.pixels.data,
                      .dtype = image->pixels.dtype,
@@ -161,22 +185,24 @@ static ncc_status reserve(ncc_gpu_engine *e, ncc_dtype dtype) {
   NCC_TRY(ncc_gpu_reserve(place, &e->image.pixels, (int64_t)ncc_dtype_size(dtype) * trim_rows(g) * trim_cols(g)));
   NCC_TRY(ncc_gpu_reserve(place, &e->image.spectrum, 8 * e->lengths.rows * e->lengths.half));
   NCC_TRY(ncc_gpu_reserve(place, &e->image.ssd, 4 * rows * e->image.ssd_stride));
-  NCC_TRY(ncc_gpu_reserve(place, &e->image.spans, SPAN_BYTES * rows));
+  NCC_TRY(ncc_gpu_reserve(place, &e->image.tables, ncc_gpu_spans_bytes(g) + turns_bytes(&e->lengths)));
   NCC_TRY(ncc_gpu_reserve(place, &e->image.sums, 8 * ncc_gpu_stats_scratch(&s)));
   NCC_TRY(ncc_gpu_reserve(place, &e->image.unknown, sizeof(unsigned)));
   NCC_TRY(ncc_gpu_reserve(place, &e->image.task, sizeof(ncc_gpu_task)));
-  NCC_TRY(ncc_gpu_reserve(place, &e->image.host_spans, (int64_t)sizeof(ncc_gpu_task) + SPAN_BYTES * rows));
+  NCC_TRY(ncc_gpu_reserve(place, &e->image.host_task, sizeof(ncc_gpu_task)));
+  NCC_TRY(ncc_gpu_reserve(place, &e->image.host_tables, ncc_gpu_spans_bytes(g) + turns_bytes(&e->lengths)));
 
 cleanup:
   return status;
 }
 
 void ncc_gpu_image_release(ncc_gpu_image *image) {
-  ncc_gpu_buffer *buffers[] = {&image->chunks[0], &image->chunks[1], &image->host_spans, &image->pixels,
-                               &image->spectrum,  &image->ssd,       &image->spans,      &image->sums,
-                               &image->unknown,   &image->task};
+  ncc_gpu_buffer *buffers[] = {&image->chunks[0], &image->chunks[1], &image->host_task, &image->host_tables,
+                               &image->pixels,    &image->spectrum,  &image->ssd,       &image->tables,
+                               &image->sums,      &image->unknown,   &image->task};
   for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) ncc_gpu_release(buffers[i]);
   image->serial = -1;
+  image->has_tables = false;
 }
 
 ncc_status ncc_gpu_prepare_image(ncc_gpu_engine *e, const ncc_task *task) {
@@ -187,6 +213,7 @@ ncc_status ncc_gpu_prepare_image(ncc_gpu_engine *e, const ncc_task *task) {
   e->image.centring = ncc_centring_choose(task->image, false);
   NCC_TRY(reserve(e, task->image->pixels.dtype));
   NCC_TRY(upload(e, task->image));
+  NCC_TRY(make_tables(e));
   NCC_TRY(transform(e, task->image));
   NCC_TRY(survey(e, task->image));
   NCC_TRY_CUDA(&e->place, cudaEventRecord(e->image.ready, e->slots[0].stream));

@@ -52,39 +52,126 @@ cudaError_t ncc_gpu_pack(cudaStream_t stream, const ncc_gpu_task *tasks, const v
   return cudaGetLastError();
 }
 
+/* ---- products: of two neighbouring columns, so that each access has 16 bytes; a row has a multiple of eight -------
+ */
+
+__device__ __forceinline__ float4 plus(float4 a, float4 b) {
+  a.x += b.x, a.y += b.y, a.z += b.z, a.w += b.w;
+  return a;
+}
+__device__ __forceinline__ float4 minus(float4 a, float4 b) {
+  a.x -= b.x, a.y -= b.y, a.z -= b.z, a.w -= b.w;
+  return a;
+}
+__device__ __forceinline__ float4 times(float4 a, float4 b) {
+  float4 p;
+  p.x = a.x * b.x - a.y * b.y;
+  p.y = a.x * b.y + a.y * b.x;
+  p.z = a.z * b.z - a.w * b.w;
+  p.w = a.z * b.w + a.w * b.z;
+  return p;
+}
+
+/** Sums of x[n] w^(n k) over n, for w = exp(sign 2 pi i / RADIX). */
+template <int RADIX>
+__device__ __forceinline__ void transform(float4 (&x)[RADIX], float sign) {
+  if constexpr (RADIX == 1) return;
+  if constexpr (RADIX == 2) {
+    const float4 a = x[0];
+    x[0] = plus(a, x[1]);
+    x[1] = minus(a, x[1]);
+  }
+  if constexpr (RADIX == 4) {
+    const float4 even = plus(x[0], x[2]), odd = plus(x[1], x[3]), a = minus(x[0], x[2]), b = minus(x[1], x[3]);
+    float4 turned;  // b by a right angle
+    turned.x = -sign * b.y, turned.y = sign * b.x, turned.z = -sign * b.w, turned.w = sign * b.z;
+    x[0] = plus(even, odd);
+    x[1] = plus(a, turned);
+    x[2] = minus(even, odd);
+    x[3] = minus(a, turned);
+  }
+}
+
+/** x[n] times the nth turn, or, with sign 1, times its conjugate. */
+template <int RADIX>
+__device__ __forceinline__ void turn(float4 (&x)[RADIX], const float4 *turns, float sign) {
+  NCC_UNROLLED
+  for (int n = 1; n < RADIX; n++) {
+    float4 w = turns[n / 2];
+    w.x = n % 2 ? w.z : w.x;
+    w.y = -sign * (n % 2 ? w.w : w.y);
+    w.z = w.x;
+    w.w = w.y;
+    x[n] = times(x[n], w);
+  }
+}
+
 /** Reads 8 L half bytes of the template's spectrum and writes as many (twice as many where it is kept); the image's 8 L
- *  half are read once a batch. 6 L half float32 operations. A thread does two neighbouring points, so that each access
- *  has 16 bytes: a row has a multiple of eight. */
-__global__ void multiply_kernel(const ncc_gpu_task *tasks, const float4 *__restrict__ image, int count, int64_t rows,
-                                int pairs, float4 *product) {
+ *  half are read once a batch. 6 to 22 L half float32 operations. */
+template <int RADIX>
+__device__ __forceinline__ void multiply(const ncc_gpu_task *tasks, const float4 *__restrict__ image,
+                                         const float4 *__restrict__ turns, int count, int64_t groups, int pairs,
+                                         float4 *product) {
   const int k = (int)(blockIdx.x * blockDim.x + threadIdx.x);
   if (k >= pairs) return;
   NCC_ROLLED
-  for (int64_t row = blockIdx.y; row < rows; row += gridDim.y) {
-    const float4 b = image[row * pairs + k];
+  for (int64_t group = blockIdx.y; group < groups; group += gridDim.y) {
+    float4 w[(RADIX + 1) / 2], b[RADIX];
+    NCC_UNROLLED
+    for (int n = 0; n < RADIX / 2; n++) w[n] = turns[group * (RADIX / 2) + n];
+    NCC_UNROLLED
+    for (int n = 0; n < RADIX; n++) b[n] = image[(group * RADIX + n) * pairs + k];
+    turn<RADIX>(b, w, -1);
+    transform<RADIX>(b, -1);
     for (int t = 0; t < count; t++) {
-      float4 *at = product + (row * count + t) * pairs + k;
+      float4 *at = product + (group * RADIX * count + t) * pairs + k;
+      const int64_t row = (int64_t)count * pairs;
       const ncc_gpu_kept kept = tasks[t].kept;
       const float4 *cached = (const float4 *)kept.cached;
-      float4 *keep = (float4 *)kept.keep;
-      const float4 a = cached ? cached[row * pairs + k] : *at;
-      if (keep) keep[row * pairs + k] = a;
-      float4 p;
-      p.x = a.x * b.x - a.y * b.y;
-      p.y = a.x * b.y + a.y * b.x;
-      p.z = a.z * b.z - a.w * b.w;
-      p.w = a.z * b.w + a.w * b.z;
-      *at = p;
+      float4 *keep = (float4 *)kept.keep, a[RADIX];
+      NCC_UNROLLED
+      for (int n = 0; n < RADIX; n++) a[n] = cached ? cached[(group * RADIX + n) * pairs + k] : at[n * row];
+      NCC_UNROLLED
+      for (int n = 0; n < RADIX; n++)
+        if (keep) keep[(group * RADIX + n) * pairs + k] = a[n];
+      turn<RADIX>(a, w, -1);
+      transform<RADIX>(a, -1);
+      NCC_UNROLLED
+      for (int n = 0; n < RADIX; n++) a[n] = times(a[n], b[n]);
+      transform<RADIX>(a, 1);
+      turn<RADIX>(a, w, 1);
+      NCC_UNROLLED
+      for (int n = 0; n < RADIX; n++) at[n * row] = a[n];
     }
   }
 }
 
-cudaError_t ncc_gpu_multiply(cudaStream_t stream, const ncc_gpu_task *tasks, const float *image, int count,
-                             int64_t rows, int64_t half, float *product) {
+__global__ void multiply_kernel(const ncc_gpu_task *tasks, const float4 *image, const float4 *turns, int count,
+                                int64_t groups, int pairs, float4 *product) {
+  multiply<1>(tasks, image, turns, count, groups, pairs, product);
+}
+__global__ void multiply_2_kernel(const ncc_gpu_task *tasks, const float4 *image, const float4 *turns, int count,
+                                  int64_t groups, int pairs, float4 *product) {
+  multiply<2>(tasks, image, turns, count, groups, pairs, product);
+}
+__global__ void multiply_4_kernel(const ncc_gpu_task *tasks, const float4 *image, const float4 *turns, int count,
+                                  int64_t groups, int pairs, float4 *product) {
+  multiply<4>(tasks, image, turns, count, groups, pairs, product);
+}
+
+cudaError_t ncc_gpu_multiply(cudaStream_t stream, const ncc_gpu_task *tasks, const float *image, const float *turns,
+                             int radix, int count, int64_t rows, int64_t half, float *product) {
   const int pairs = (int)(half / 2);
-  dim3 grid(ncc_blocks(pairs, 128), ncc_strided(rows)), block(128);
-  NCC_LAUNCH_PLAIN(multiply_kernel, grid, block, stream, tasks, (const float4 *)image, count, rows, pairs,
-                   (float4 *)product);
+  const int64_t groups = rows / radix;
+  const dim3 grid(ncc_blocks(pairs, 128), ncc_strided(groups)), block(128);
+  const float4 *b = (const float4 *)image, *w = (const float4 *)turns;
+  float4 *p = (float4 *)product;
+  if (radix == 1)
+    NCC_LAUNCH_PLAIN(multiply_kernel, grid, block, stream, tasks, b, w, count, groups, pairs, p);
+  else if (radix == 2)
+    NCC_LAUNCH_PLAIN(multiply_2_kernel, grid, block, stream, tasks, b, w, count, groups, pairs, p);
+  else
+    NCC_LAUNCH_PLAIN(multiply_4_kernel, grid, block, stream, tasks, b, w, count, groups, pairs, p);
   return cudaGetLastError();
 }
 

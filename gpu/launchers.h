@@ -60,10 +60,20 @@ typedef struct ncc_gpu_shape {
 cudaError_t ncc_gpu_pack(cudaStream_t stream, const ncc_gpu_task *tasks, const void *pixels, int count, int64_t rows,
                          int64_t cols, int reversed, int64_t stride, float *out);
 
-/** product[r][t][k] *= image[r][k], complex; templates whose task has a cached spectrum are taken from there, and those
- *  whose task says so are put there first. */
-cudaError_t ncc_gpu_multiply(cudaStream_t stream, const ncc_gpu_task *tasks, const float *image, int count,
-                             int64_t rows, int64_t half, float *product);
+/** Product of the spectra of image and templates, [rows][half] complex. Columns have not been transformed as a whole,
+ * but their points n1, n1 + radix, n1 + 2 radix, ... each by themselves, for n1 below radix, in place: short transforms
+ * need one pass over memory. What is left of the transform of all `rows` points, the product and the first step back
+ * are done here, where they cost no bytes. With P = rows / radix, w = exp(-2 pi i / rows), k2 < P and sums over n1 and
+ * k1:
+ *
+ *      T[k2 + P k1] = sum w^(n1 k2) w^(P n1 k1) t[radix k2 + n1], and likewise of the image
+ *      t[radix k2 + n1] = w^(-n1 k2) sum w^(-P n1 k1) T[k2 + P k1] I[k2 + P k1]
+ *
+ *  Templates whose task has a cached spectrum are taken from there, and those whose task says so are put there first,
+ * as they were.
+ *  @param[in] turns  [P][radix] complex: w^(n1 k2)  @param[in] radix  1, 2 or 4, of which rows is a multiple */
+cudaError_t ncc_gpu_multiply(cudaStream_t stream, const ncc_gpu_task *tasks, const float *image, const float *turns,
+                             int radix, int count, int64_t rows, int64_t half, float *product);
 
 /** Prefix sums of T' in both directions, float64: [count][tmpl_rows + 1][tmpl_cols + 1]. */
 cudaError_t ncc_gpu_prefix(cudaStream_t stream, const ncc_gpu_task *tasks, const void *pixels, int count, int64_t rows,

@@ -6,6 +6,10 @@
 #define MOST_SUMS_BYTES ((int64_t)256 << 20) /* window sums: 4000 x 4000 windows at once, which fill the device */
 #define LEAST_SUMS_BYTES ((int64_t)16 << 20)
 
+/** Columns are read and written four neighbouring ones at a time at least, 32 bytes: of so many points that is 32 KiB,
+ *  which any multiprocessor holds of several blocks. Of more points cuFFT may need to pass over memory twice. */
+enum { ONE_PASS = 1024 };
+
 ncc_gpu_shape ncc_gpu_shape_of(const ncc_geometry *g) {
   return (ncc_gpu_shape){.image_rows = g->image_rows,
                          .image_cols = g->image_cols,
@@ -23,7 +27,8 @@ ncc_gpu_transform ncc_gpu_rows(const ncc_gpu_engine *e, cufftType type, int64_t 
 }
 
 ncc_gpu_transform ncc_gpu_columns(const ncc_gpu_engine *e, int64_t count) {
-  return (ncc_gpu_transform){CUFFT_C2C, e->lengths.rows, count * e->lengths.half, 1, count * e->lengths.half};
+  const int64_t together = e->lengths.radix * count * e->lengths.half;
+  return (ncc_gpu_transform){CUFFT_C2C, e->lengths.rows / e->lengths.radix, together, 1, together};
 }
 
 void ncc_gpu_drain(ncc_gpu_engine *e) {
@@ -47,8 +52,8 @@ static int64_t template_bytes(const ncc_geometry *g, const ncc_gpu_lengths *l) {
 
 /** Bytes of the device that this matcher holds. */
 static int64_t held(const ncc_gpu_engine *e) {
-  int64_t bytes =
-      e->image.pixels.bytes + e->image.spectrum.bytes + e->image.ssd.bytes + e->image.spans.bytes + e->image.sums.bytes;
+  int64_t bytes = e->image.pixels.bytes + e->image.spectrum.bytes + e->image.ssd.bytes + e->image.tables.bytes +
+                  e->image.sums.bytes;
   for (int i = 0; i < e->streams; i++) {
     const ncc_gpu_slot *s = &e->slots[i];
     bytes +=
@@ -76,14 +81,18 @@ ncc_status ncc_gpu_configure(ncc_gpu_engine *e, const ncc_geometry *geometry, nc
   if (e->configured && ncc_geometry_equal(&e->geometry, geometry)) return NCC_OK;
   e->configured = false;
   e->image.serial = -1;
+  e->image.has_tables = false;
   ncc_geometry g = *geometry;
   g.n_exclude = 0;
   const ncc_rect *trim = &g.trim, *search = &g.search;
   ncc_gpu_lengths l;
-  l.rows = ncc_gpu_fft_length(ncc_max(
-      2, ncc_geometry_min_fft(trim->y1 - trim->y0, g.template_rows, search->y0 - trim->y0, search->y1 - 1 - trim->y0)));
-  l.cols = ncc_gpu_fft_length(ncc_max(
-      2, ncc_geometry_min_fft(trim->x1 - trim->x0, g.template_cols, search->x0 - trim->x0, search->x1 - 1 - trim->x0)));
+  const int64_t rows =
+      ncc_geometry_min_fft(trim->y1 - trim->y0, g.template_rows, search->y0 - trim->y0, search->y1 - 1 - trim->y0);
+  const int64_t cols =
+      ncc_geometry_min_fft(trim->x1 - trim->x0, g.template_cols, search->x0 - trim->x0, search->x1 - 1 - trim->x0);
+  l.radix = rows > 2 * ONE_PASS ? 4 : rows > ONE_PASS ? 2 : 1;
+  l.rows = ncc_gpu_fft_length(ncc_max(2, rows), ncc_max(2, l.radix));
+  l.cols = ncc_gpu_fft_length(ncc_max(2, cols), 2);
   l.half = ncc_round_up(l.cols / 2 + 1, 8);
   const int64_t each = template_bytes(&g, &l);
   int64_t image, budget = 0;

@@ -1,9 +1,10 @@
 /** cuFFT plans: 1-D, batched, in place, with a work area that they share. */
+#include "base/arithmetic.h"
 #include "base/clock.h"
 #include "gpu/state.h"
 
-int64_t ncc_gpu_fft_length(int64_t least) {
-  for (int64_t length = least + (least & 1);; length += 2) {
+int64_t ncc_gpu_fft_length(int64_t least, int64_t unit) {
+  for (int64_t length = ncc_round_up(least, unit);; length += unit) {
     int64_t rest = length;
     for (int64_t prime = 2; prime <= 7; prime += prime == 2 ? 1 : 2)
       while (rest % prime == 0) rest /= prime;

@@ -124,7 +124,7 @@ static ncc_status find_peaks(ncc_gpu_engine *e, ncc_gpu_slot *slot, int64_t firs
       .stride = stride,
       .ssd = (const float *)e->image.ssd.data + shape.lead,
       .ssd_stride = e->image.ssd_stride,
-      .spans = e->image.spans.data,
+      .spans = e->image.tables.data,
       .excluded = slot->excluded.data,
       .n_excluded = excluded,
       .prefix = e->image.centring.centre != 0 ? slot->prefix.data : NULL,
@@ -198,6 +198,7 @@ ncc_status ncc_gpu_submit(ncc_gpu_engine *e, ncc_gpu_slot *slot, const ncc_task 
   const ncc_gpu_transform along = ncc_gpu_rows(e, CUFFT_R2C, count, rows), columns = ncc_gpu_columns(e, count);
   const ncc_gpu_transform back = ncc_gpu_rows(e, CUFFT_C2R, count, search_rows(g));
   float *spectra = slot->spectra.data;
+  const float *turns = (const float *)((const char *)e->image.tables.data + ncc_gpu_spans_bytes(g));
   if (!cached) {
     NCC_TRY_CUDA(place, ncc_gpu_pack(slot->stream, slot->staged.data, slot->staged.data, (int)count, rows,
                                      g->template_cols, 1, stride, spectra));
@@ -208,8 +209,8 @@ ncc_status ncc_gpu_submit(ncc_gpu_engine *e, ncc_gpu_slot *slot, const ncc_task 
     NCC_TRY(ncc_gpu_execute(place, slot->stream, &slot->plans, &columns, CUFFT_FORWARD, spectra, planning_s));
   }
   NCC_TRY_CUDA(place, cudaStreamWaitEvent(slot->stream, e->image.ready, 0));
-  NCC_TRY_CUDA(place, ncc_gpu_multiply(slot->stream, slot->staged.data, e->image.spectrum.data, (int)count,
-                                       e->lengths.rows, e->lengths.half, spectra));
+  NCC_TRY_CUDA(place, ncc_gpu_multiply(slot->stream, slot->staged.data, e->image.spectrum.data, turns, e->lengths.radix,
+                                       (int)count, e->lengths.rows, e->lengths.half, spectra));
   NCC_TRY(ncc_gpu_execute(place, slot->stream, &slot->plans, &columns, CUFFT_INVERSE, spectra, planning_s));
   NCC_TRY(ncc_gpu_execute(place, slot->stream, &slot->plans, &back, 0, spectra + row * count * stride, planning_s));
   if (e->image.centring.centre != 0) {

@@ -43,8 +43,8 @@ typedef struct ncc_gpu_plans {
   ncc_gpu_buffer work;
 } ncc_gpu_plans;
 
-/** The shortest even length >= least with no other prime factors than 2, 3, 5 and 7. */
-int64_t ncc_gpu_fft_length(int64_t least);
+/** The shortest multiple of `unit` (1, 2 or 4) that is >= least and has no other prime factors than 2, 3, 5 and 7. */
+int64_t ncc_gpu_fft_length(int64_t least, int64_t unit);
 
 /** Makes the plan, if need be, and room for its work. @param[in,out] planning_s  seconds are added */
 ncc_status ncc_gpu_plan(const ncc_gpu_place *place, cudaStream_t stream, ncc_gpu_plans *plans,
@@ -72,6 +72,7 @@ enum {
 typedef struct ncc_gpu_lengths {
   int64_t rows, cols; /**< of column and row transforms */
   int64_t half;       /**< columns of the half spectrum, cols / 2 + 1 rounded up to whole 64 bytes */
+  int radix;          /**< columns are transformed as so many interleaved ones: see ncc_gpu_multiply() */
 } ncc_gpu_lengths;
 
 /** A batch in flight, on a stream of its own. */
@@ -115,8 +116,9 @@ typedef struct ncc_gpu_image {
   ncc_gpu_buffer chunks[2]; /**< pinned: an image goes through them, a large one by turns */
   cudaEvent_t chunk_free[2];
   bool has_chunk_free[2];
-  ncc_gpu_buffer host_spans; /**< pinned */
-  ncc_gpu_buffer pixels, spectrum, ssd, spans, sums, unknown, task;
+  ncc_gpu_buffer host_task, host_tables; /**< pinned */
+  bool has_tables;                       /**< of this geometry, on the device: spans, then turns */
+  ncc_gpu_buffer pixels, spectrum, ssd, tables, sums, unknown, task;
 } ncc_gpu_image;
 
 typedef struct ncc_gpu_engine {
@@ -157,6 +159,10 @@ ncc_gpu_transform ncc_gpu_rows(const ncc_gpu_engine *e, cufftType type, int64_t 
 ncc_gpu_transform ncc_gpu_columns(const ncc_gpu_engine *e, int64_t count);
 
 ncc_gpu_shape ncc_gpu_shape_of(const ncc_geometry *g);
+
+static inline int64_t ncc_gpu_spans_bytes(const ncc_geometry *g) {
+  return (g->search.y1 - g->search.y0) * 2 * (int64_t)sizeof(int64_t);
+}
 
 /* ---- image.c */
 

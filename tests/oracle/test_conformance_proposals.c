@@ -79,9 +79,16 @@ static void a_large_image(void) {
   check(NCC_F64, 0, 1, 1500, 1500, 24, 20, 1, 1, &half);
 }
 
+/** Columns so long that the GPU engine makes two and four interleaved ones of them. */
+static void long_columns(void) {
+  const ncc_search whole = {0}, half = {.crop_half = true};
+  check(NCC_U8, 60, 20, 1100, 40, 30, 20, 3, 3, &half);
+  check(NCC_F32, 10, 1, 2500, 44, 40, 20, 3, 3, &whole);
+}
+
 int main(int argc, char **argv) {
   static const conf_test tests[] = {CONF_TEST(every_pixel_type), CONF_TEST(templates_in_batches_on_all_streams),
-                                    CONF_TEST(far_from_zero), CONF_TEST(streams_wait_for_each_other),
-                                    CONF_TEST(a_large_image)};
+                                    CONF_TEST(far_from_zero),    CONF_TEST(streams_wait_for_each_other),
+                                    CONF_TEST(a_large_image),    CONF_TEST(long_columns)};
   return conf_main(argc, argv, tests, sizeof tests / sizeof tests[0]);
 }
