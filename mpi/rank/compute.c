@@ -157,12 +157,15 @@ cleanup:
 }
 
 /** Results are the same, but the rank is slower than it should be: says why, once for each kind of reason, which ends
- * at a colon. The mutex is held. */
+ * at a colon. Matchers may have different ones. The mutex is held. */
 static void tell_device_trouble(const ncc_computer *computer) {
   ncc_pipeline *pipeline = computer->pipeline;
   const char *why = ncc_matcher_device_trouble(computer->matcher);
-  if (!why || strncmp(why, pipeline->told_trouble, strcspn(why, ":")) == 0) return;
-  snprintf(pipeline->told_trouble, sizeof pipeline->told_trouble, "%s", why);
+  char kind[128], *told = pipeline->told_trouble;
+  if (!why) return;
+  snprintf(kind, sizeof kind, "%.*s;", (int)strcspn(why, ":"), why);
+  if (strstr(told, kind)) return;
+  snprintf(told + strlen(told), sizeof pipeline->told_trouble - strlen(told), "%s", kind);
   fprintf(stderr, "mpixcorr: warning: rank %d: %s; the CPU engine does it\n", pipeline->options.rank, why);
 }
 

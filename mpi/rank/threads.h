@@ -74,7 +74,7 @@ struct ncc_pipeline {
   bool ending;
 
   ncc_needs *had;         /* [ranks] what each other rank has from its previous batch; the reader's alone */
-  char told_trouble[640]; /* of the device; guarded */
+  char told_trouble[640]; /* kinds of the device's; guarded */
 };
 
 void ncc_batch_queue_init(ncc_batch_queue *queue);
