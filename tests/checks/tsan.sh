@@ -45,4 +45,7 @@ device=gpu
 CUDA_HOST_COUNT=counts checked 0 1 images.h5 --overwrite --streams 4
 # Several images were under way, so that there was something to see.
 awk '{n[$1] = $2} END {exit !(n["under_way"] > 1.5 * n["computed"])}' counts || { cat counts; echo "one image at a time"; exit 1; }
+# What one matcher meets, others may meet at the same time: a device that is lost, and too little memory.
+CUDA_HOST_LOST=40 checked 0 1 images.h5 --overwrite --streams 4
+CUDA_HOST_OOM=300000 checked 0 1 images.h5 --overwrite --streams 4
 echo "no race"
