@@ -47,7 +47,7 @@ static bool parse_shape(const char *text, ncc_npy_header *out) {
 static bool parse_type(const char *text, ncc_npy_header *out) {
   static const char *const words[] = {"uint", "int", "float"};
   const bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
-  if (!text || !strchr("'\"", *text)) return false;
+  if (!text || !*text || !strchr("'\"", *text)) return false;
   const char quote = *text++, order = *text && strchr("<>|=", *text) ? *text++ : '=';
   char *end;
   out->swapped = (order == '<' && !little) || (order == '>' && little);

@@ -305,7 +305,7 @@ static ncc_status take_shards(ncc_volume *v, const json_t *configuration, int64_
   z->index_first = place && *place == 's';
   z->entries = 1;
   for (int d = 0; d < v->rank; d++) {
-    NCC_CHECK(inner[d] > 0 && chunk[d] % inner[d] == 0, NCC_ERR_UNREADABLE,
+    NCC_CHECK(inner[d] > 0 && chunk[d] > 0 && chunk[d] % inner[d] == 0, NCC_ERR_UNREADABLE,
               "%s: shards of %" PRId64 " along axis %d with chunks of %" PRId64 ", expected a multiple", v->path,
               chunk[d], d, inner[d]);
     z->inner[d] = chunk[d] / inner[d];
