@@ -7,12 +7,16 @@ MPI_Init to MPI_Finalize, reading and writing included; a peer's time is that of
 File cache and planning cache are warm: a job runs once before it is measured, and its input is read through each time.
 """
 import argparse
+import contextlib
 import datetime
+import importlib.metadata
+import importlib.util
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import time
 
 START = time.perf_counter()
@@ -23,6 +27,8 @@ WORKLOADS = ["stitch2d", "align3d", "sweep"]
 parser = argparse.ArgumentParser(prog="bench/run.sh", description=__doc__,
                                  formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--quick", action="store_true", help="about 5 minutes with its builds: fewer pairs, one round, small sizes")
+parser.add_argument("--trial", action="store_true", help="seconds: does the benchmark work? With build/ (MPIXCORR_BUILD) and the peers that "
+                    "are installed, on small inputs; the figures say nothing, and nothing is kept")
 parser.add_argument("--only", action="append", choices=[*WORKLOADS, "sizes", "count", "accuracy"],
                     help="only this part; may be repeated")
 parser.add_argument("--rounds", type=int, help="default: 3; with --quick 1")
@@ -44,18 +50,28 @@ class Input:
 
 
 class Bench:
-    def __init__(self, options):
+    def __init__(self, options, work):
         import h5py
         import numpy
 
         self.h5py, self.np = h5py, numpy
-        self.quick = options.quick
-        self.rounds = options.rounds or (1 if options.quick else 3)
-        self.work = ROOT / "_work" / "bench"
+        self.quick, self.trial = options.quick or options.trial, options.trial
+        self.rounds = options.rounds or (1 if self.quick else 3)
+        self.builds = {"fftw": ROOT / "build-bench", "mkl": ROOT / "build-bench-mkl"}
+        if self.trial:
+            self.builds = {"fftw": pathlib.Path(os.environ["MPIXCORR_BUILD"])}
+        self.work = work
         (self.work / "inputs").mkdir(parents=True, exist_ok=True)
-        self.cores = len(os.sched_getaffinity(0))
+        self.cores = min(len(os.sched_getaffinity(0)), 2 if self.trial else 1 << 20)
         self.environment = dict(os.environ, XDG_CACHE_HOME=str(self.work / "cache"))
         self.warmed = set()
+
+    def have(self, program):
+        """Whether it is at hand; a trial does without."""
+        if program == "mpixcorr MKL":
+            return "mkl" in self.builds
+        needs = {"OpenCV": "cv2", "scikit-image": "skimage", "scipy MKL": "mkl_fft"}.get(program.partition(",")[0])
+        return not self.trial or needs is None or importlib.util.find_spec(needs) is not None
 
     # ---- inputs -----------------------------------------------------------------------------------------------------
 
@@ -63,8 +79,7 @@ class Bench:
         words = [f"--{key}={value}" for key, value in options.items()]
         path = self.work / "inputs" / ("-".join([preset, *(word.strip("-").replace("=", "") for word in words)]) + ".h5")
         if not path.exists():
-            program = ROOT / "build-bench" / "mpixcorr"
-            return path, subprocess.Popen([program, "generate", path, "--preset", preset, *words],
+            return path, subprocess.Popen([self.builds["fftw"] / "mpixcorr", "generate", path, "--preset", preset, *words],
                                           stdout=subprocess.DEVNULL)
         return path, None
 
@@ -74,7 +89,9 @@ class Bench:
                   "sweep": {"templates": 21 if self.quick else 168}}
         shapes = {"stitch2d": (681, 782, 340, 391), "align3d": (3600, 3600, 442, 442), "sweep": (3600, 3600, 442, 442)}
         shared = {"stitch2d": 5, "align3d": 1, "sweep": counts["sweep"]["templates"]}
-        made = {name: self.generate(name, **counts[name]) for name in names}
+        if self.trial:
+            shapes, shared = dict.fromkeys(shapes, (96, 112, 31, 37)), dict.fromkeys(shapes, 5)
+        made = {name: self.generate("tiny") if self.trial else self.generate(name, **counts[name]) for name in names}
         inputs = {}
         for name, (path, process) in made.items():
             if process and process.wait() != 0:
@@ -130,15 +147,15 @@ class Bench:
 
     def mpixcorr(self, source, fft, ranks, threads):
         """Seconds a pair, the answers, and the report."""
-        build = ROOT / ("build-bench" if fft == "fftw" else "build-bench-mkl")
         output, report = self.work / "out.h5", self.work / "report.json"
-        command = ["mpirun", "-n", str(ranks), "--bind-to", "none", str(build / "mpixcorr"), "run", str(source.path),
+        command = ["mpirun", "-n", str(ranks), "--bind-to", "none", str(self.builds[fft] / "mpixcorr"), "run", str(source.path),
                    str(output), "--overwrite", "--crop", source.crop, "--threads", str(threads), "--progress", "none",
                    "--report", str(report)]
         key = (source.path, fft)
         self.warm(source.path)
-        for _ in range(1 if key in self.warmed else 2):
-            self.warm_memory()
+        for _ in range(1 if self.trial or key in self.warmed else 2):
+            if not self.trial:
+                self.warm_memory()
             done = subprocess.run(command, env=self.environment, capture_output=True, text=True)
             if done.returncode != 0:
                 raise SystemExit(f"bench: {' '.join(command)}: exit {done.returncode}\n{done.stderr}")
@@ -162,7 +179,7 @@ class Bench:
         self.np.empty(3 << 29, "u1").fill(1)
 
     def peer(self, source, method, cores, fft="pocketfft", pool="threads", pairs=0):
-        seconds = 0.4 if self.quick else 1.0
+        seconds = 0.01 if self.trial else 0.4 if self.quick else 1.0
         command = [sys.executable, str(BENCH / "peers.py"), str(source.path), method, "--fft", fft, "--cores", str(cores),
                    "--pool", pool, "--crop", source.crop, "--seconds", str(seconds), "--pairs", str(pairs)]
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True)
@@ -172,8 +189,7 @@ class Bench:
 
     def floor(self, source, fft):
         """The FFT floor of the geometry with a library's transforms."""
-        build = ROOT / ("build-bench" if fft == "fftw" else "build-bench-mkl")
-        command = [build / "bench" / "bench_floor", *map(str, source.shape), "--crop", source.crop, "--templates",
+        command = [self.builds[fft] / "bench" / "bench_floor", *map(str, source.shape), "--crop", source.crop, "--templates",
                    str(source.templates_per_image)]
         done = subprocess.run(command, check=True, env=self.environment, capture_output=True, text=True)
         return json.loads(done.stdout)
@@ -276,7 +292,7 @@ class Bench:
     def workload(self, source):
         name = source.name
         runs = {}
-        floors = {"fftw": [], "mkl": []}
+        floors = {fft: [] for fft in self.builds}
         verified, last_report = None, None
 
         def measure(setting):
@@ -298,7 +314,7 @@ class Bench:
             run["per_pair_s"].append(seconds)
             say(f"{name}: {program} ({words}), {cores} core{'s' * (cores > 1)}: {1e3 * seconds:.2f} ms a pair")
 
-        chosen = list(self.settings(name))
+        chosen = [setting for setting in self.settings(name) if self.have(setting[0])]
         for turn in range(self.rounds):
             if turn == 1:
                 chosen = self.best(chosen, runs)
@@ -360,7 +376,9 @@ class Bench:
         kinds = {"as generated, 8-bit": lambda image: image, "a black border": black_border,
                  "one hot pixel of 3e7": hot_pixel, "mean 10,000, deviation 1": high_offset,
                  "unit energy": lambda image: image / np.linalg.norm(image)}
-        path, process = self.generate("stitch2d", images=tiles, seed=7)
+        if self.trial:  # too small for the others
+            kinds = {"as generated, 8-bit": kinds["as generated, 8-bit"]}
+        path, process = self.generate("tiny") if self.trial else self.generate("stitch2d", images=tiles, seed=7)
         if process and process.wait() != 0:
             raise SystemExit(f"bench: generating {path} failed")
         rows = []
@@ -382,6 +400,8 @@ class Bench:
             verified = self.verify(source, answers, 3)
             scores = {}
             for program, method in (("scipy", "scipy-grouped"), ("OpenCV", "opencv"), ("scikit-image", "skimage")):
+                if not self.have(program):
+                    continue
                 result = self.peer(source, method, self.cores, pairs=len(answers[0]))
                 scores[program] = self.score(source, result["rows"], result["coords"], result["peaks"])
             say(f"{kind}: " + ", ".join(f"{p} {s['right']} of {s['checked']}" for p, s in scores.items()))
@@ -394,9 +414,9 @@ class Bench:
 
     def sizes(self):
         """One core, image sides from 256 to 8192."""
-        images = {256: 300, 512: 80, 1024: 20, 2048: 5, 4096: 2, 8192: 1}
+        images = {256: 4 if self.trial else 300, 512: 80, 1024: 20, 2048: 5, 4096: 2, 8192: 1}
         rows = []
-        for size in [256, 512, 1024] if self.quick else images:
+        for size in [256] if self.trial else [256, 512, 1024] if self.quick else images:
             source = self.size_input(size, max(1, images[size] // (4 if self.quick else 1)))
             seconds = {"mpixcorr": []}
             for turn in range(min(2, self.rounds)):
@@ -404,12 +424,13 @@ class Bench:
                 seconds["mpixcorr"].append(s)
                 if turn == 0:
                     verified = self.verify(source, answers, 1 if size <= 2048 else 0)
-                    seconds["mpixcorr MKL"] = [self.mpixcorr(source, "mkl", 1, 1)[0]]
+                    if self.have("mpixcorr MKL"):
+                        seconds["mpixcorr MKL"] = [self.mpixcorr(source, "mkl", 1, 1)[0]]
                     scores = {}
                     for program, method, fft in (("scipy", "scipy-grouped", "pocketfft"),
                                                  ("scipy MKL", "scipy-grouped", "mkl"), ("OpenCV", "opencv", "pocketfft"),
                                                  ("scikit-image", "skimage", "pocketfft")):
-                        if method == "skimage" and size > 2048:
+                        if not self.have(program) or (method == "skimage" and size > 2048):
                             continue
                         result = self.peer(source, method, 1, fft)
                         seconds[program] = [result["per_pair_s"]]
@@ -426,15 +447,17 @@ class Bench:
         with self.h5py.File(source.path) as file:
             total = len(file["pairs"])
         rows = []
-        for count in [n for n in (5, 15, 50, 150, 500) if n < total] + [total]:
+        for count in [5] if self.trial else [n for n in (5, 15, 50, 150, 500) if n < total] + [total]:
             part = self.part_of(source, count)
-            seconds = {"mpixcorr": self.mpixcorr(part, "fftw", 1, self.cores)[0] * count,
-                       "mpixcorr MKL": self.mpixcorr(part, "mkl", 1, self.cores)[0] * count}
+            seconds = {"mpixcorr" if fft == "fftw" else "mpixcorr MKL": self.mpixcorr(part, fft, 1, self.cores)[0] * count
+                       for fft in self.builds}
             if count <= 50:
                 for program, method, fft in (("scipy, pair by pair", "scipy", "pocketfft"),
                                              ("scipy, grouped", "scipy-grouped", "pocketfft"),
                                              ("scipy MKL, grouped", "scipy-grouped", "mkl"),
                                              ("OpenCV", "opencv", "pocketfft")):
+                    if not self.have(program):
+                        continue
                     result = self.peer(part, method, self.cores, fft, pairs=count)
                     seconds[program] = result["elapsed_s"]
             rows.append({"count": count, "seconds": seconds})
@@ -456,43 +479,49 @@ def machine():
             "kernel": os.uname().release}
 
 
-def versions():
-    import importlib.metadata
+def versions(build):
+    program = subprocess.run([build / "mpixcorr", "--version"], capture_output=True, text=True, check=True)
+    found = {"mpixcorr": program.stdout.splitlines(), "python": sys.version.split()[0]}
+    for name in ("numpy", "scipy", "mkl", "mkl-fft", "opencv-python-headless", "scikit-image"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
-    program = subprocess.run([ROOT / "build-bench" / "mpixcorr", "--version"], capture_output=True, text=True, check=True)
-    names = ["numpy", "scipy", "mkl", "mkl-fft", "opencv-python-headless", "scikit-image"]
-    return {"mpixcorr": program.stdout.splitlines(), "python": sys.version.split()[0],
-            **{name: importlib.metadata.version(name) for name in names}}
+
+def measure(options, work):
+    bench = Bench(options, work)
+    parts = options.only or [*(WORKLOADS[:1] if options.trial else WORKLOADS), "sizes", "count", "accuracy"]
+    load_before = os.getloadavg()[0]
+    facts = {"date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+             "command": " ".join(["bench/run.sh", *sys.argv[1:]]), "quick": bench.quick, "rounds": bench.rounds,
+             "machine": machine(), "versions": versions(bench.builds["fftw"]), "workloads": {}}
+    names = [name for name in WORKLOADS if name in parts or (name == "stitch2d" and "count" in parts)]
+    inputs = bench.workload_inputs(names)
+    say("inputs are ready")
+    for name in WORKLOADS:
+        if name in parts:
+            facts["workloads"][name] = bench.workload(inputs[name])
+    if "sizes" in parts:
+        facts["sizes"] = bench.sizes()
+    if "count" in parts:
+        facts["count"] = bench.count(inputs["stitch2d"])
+    if "accuracy" in parts:
+        facts["accuracy"] = bench.accuracy()
+    facts["load_average"] = [round(load_before, 2), round(os.getloadavg()[0], 2)]
+    facts["took_s"] = round(time.perf_counter() - START)
+    (work / "results.json").write_text(json.dumps(facts, indent=1) + "\n")
 
 
 def main():
-    options = parser.parse_args()
-    results = ROOT / "_work" / "bench" / "results.json"
-    if not options.render:
-        bench = Bench(options)
-        parts = options.only or [*WORKLOADS, "sizes", "count", "accuracy"]
-        load_before = os.getloadavg()[0]
-        facts = {"date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-                 "command": " ".join(["bench/run.sh", *sys.argv[1:]]), "quick": bench.quick, "rounds": bench.rounds,
-                 "machine": machine(), "versions": versions(), "workloads": {}}
-        names = [name for name in WORKLOADS if name in parts or (name == "stitch2d" and "count" in parts)]
-        inputs = bench.workload_inputs(names)
-        say("inputs are ready")
-        for name in WORKLOADS:
-            if name in parts:
-                facts["workloads"][name] = bench.workload(inputs[name])
-        if "sizes" in parts:
-            facts["sizes"] = bench.sizes()
-        if "count" in parts:
-            facts["count"] = bench.count(inputs["stitch2d"])
-        if "accuracy" in parts:
-            facts["accuracy"] = bench.accuracy()
-        facts["load_average"] = [round(load_before, 2), round(os.getloadavg()[0], 2)]
-        facts["took_s"] = round(time.perf_counter() - START)
-        results.write_text(json.dumps(facts, indent=1) + "\n")
     import render
 
-    render.render(json.loads(results.read_text()), results.parent, ROOT / "docs" if options.publish else None)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as passing:
+        work = pathlib.Path(passing) if options.trial else ROOT / "_work" / "bench"
+        if not options.render:
+            measure(options, work)
+        facts = json.loads((work / "results.json").read_text())
+        render.render(facts, work, ROOT / "docs" if options.publish and not options.trial else None)
 
 
 if __name__ == "__main__":

@@ -29,10 +29,13 @@ parser.add_argument("--threads", type=int, default=1)
 parser.add_argument("--rounds", type=int, default=7)
 parser.add_argument("--most-pixels", type=float, default=2.5e7, help="of an image; larger cells are left out and listed")
 parser.add_argument("--most-seconds", type=float, default=60, help="of a cell, all rounds; longer ones take fewer rounds")
+parser.add_argument("--trial", action="store_true", help="the smallest cells alone, in one round: does the benchmark work?")
 parser.add_argument("--ours-only", action="store_true", help="no peers: for profiles")
 parser.add_argument("--json", type=pathlib.Path)
 parser.add_argument("--svg", type=pathlib.Path)
 args = parser.parse_args()
+if args.trial:
+    args.templates, args.ratios, args.counts, args.rounds = "32", "1.5", "1", 1
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = str(args.threads)
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "python"))

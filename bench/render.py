@@ -58,7 +58,7 @@ def summary_table(facts):
                 cells.append(f"{ratio(run['median_s'], ours['median_s'])} x ({milliseconds(run['median_s'])})" if run else "–")
             peer = fastest(work, "scipy MKL", used)
             cells.append(f"{ratio(peer['median_s'], mkl['median_s'])} x ({milliseconds(peer['median_s'])} / "
-                         f"{milliseconds(mkl['median_s'])})")
+                         f"{milliseconds(mkl['median_s'])})" if peer and mkl else "–")
             floor = work["floor"]["fftw"]["pair_s"] / used
             cells += [milliseconds(floor), ratio(ours["median_s"], floor)]
             lines.append("| " + " | ".join(cells) + " |")
@@ -120,8 +120,8 @@ def sizes_table(rows):
     for row in rows:
         cells = [f"{row['size']}², {row['template']}²", milliseconds(row["floor_s"])]
         cells += [milliseconds(row["median_s"][p]) if p in row["median_s"] else "–" for p in programs]
-        cells.append(ratio(row["median_s"]["scipy"], row["median_s"]["mpixcorr"]) + " x")
-        cells.append(ratio(row["median_s"]["scipy MKL"], row["median_s"]["mpixcorr MKL"]) + " x")
+        cells += [ratio(row["median_s"].get(peer), row["median_s"].get(ours)) + " x"
+                  for peer, ours in (("scipy", "mpixcorr"), ("scipy MKL", "mpixcorr MKL"))]
         wrong = [f"{p} {s['right']} of {s['checked']}" for p, s in row["scores"].items() if s["right"] < s["checked"]]
         cells.append(", ".join(wrong) if wrong else "all")
         lines.append("| " + " | ".join(cells) + " |")
@@ -246,7 +246,8 @@ def chart_fft(facts):
     programs = {"mpixcorr": "mpixcorr, FFTW", "mpixcorr MKL": "mpixcorr, MKL", "scipy": "scipy, pocketfft",
                 "scipy MKL": "scipy, MKL"}
     names = list(facts["workloads"])
-    for i, (program, label) in enumerate(programs.items()):
+    ran = {run["program"] for work in facts["workloads"].values() for run in work["runs"]}
+    for i, (program, label) in enumerate((program, label) for program, label in programs.items() if program in ran):
         values = [1e3 * fastest(facts["workloads"][name], program, cores)["median_s"] for name in names]
         bars = axes.bar(np.arange(len(names)) + 0.2 * (i - 1.5), values, 0.19, label=label, color=COLOURS[program])
         axes.bar_label(bars, [f"{value:.3g}" for value in values], fontsize=8, padding=2)

@@ -2,7 +2,8 @@
 # Benchmarks mpixcorr beside its peers on this machine: bench/run.sh [options of bench/bench.py; --help lists them]
 # or, over many sizes with the pixels in memory: bench/run.sh matrix [options of bench/matrix.py]
 # Builds the program with FFTW and with MKL in build-bench/ and build-bench-mkl/; the Python peers and MKL live in a
-# virtual environment of their own in _work/bench/venv (MPIXCORR_BENCH_VENV: elsewhere). Results: _work/bench/.
+# virtual environment of their own in _work/bench/venv (MPIXCORR_BENCH_VENV: elsewhere). Results: _work/bench/. Either with
+# --trial: does it work? On the smallest inputs, with build/ (MPIXCORR_BUILD) and the peers that $PYTHON has.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -11,8 +12,16 @@ if [[ "${1:-}" == matrix ]]; then
   script=matrix.py
   shift
 fi
+# mpirun refuses root unless told twice; inputs are made on all cores at once.
+if [[ "$(id -u)" == 0 ]]; then
+  export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+fi
+export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
 for argument in "$@"; do
-  if [[ "$argument" == --help || "$argument" == -h ]]; then exec python3 "bench/$script" --help; fi
+  case $argument in -h | --help | --trial) # installs and builds nothing
+    export MPIXCORR_BUILD=${MPIXCORR_BUILD:-$PWD/build}
+    MPIXCORR_LIBRARY=$MPIXCORR_BUILD/src/libmpixcorr.so exec "${PYTHON:-python3}" "bench/$script" "$@" ;;
+  esac
 done
 
 mapfile -t packages <jobs/build_packages.txt
@@ -31,10 +40,4 @@ if [[ $script == matrix.py ]]; then
   MPIXCORR_LIBRARY=$PWD/build-bench/src/libmpixcorr.so exec "$venv/bin/python" bench/matrix.py "$@"
 fi
 build build-bench-mkl -DMPIXCORR_FFT=mkl -DMKLROOT="$venv"
-
-# Inputs on all cores at once; mpirun refuses root unless told twice.
-if [[ "$(id -u)" == 0 ]]; then
-  export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-fi
-export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
 exec "$venv/bin/python" bench/bench.py "$@"

@@ -185,7 +185,8 @@ ncc_status ncc_cmd_report(int argc, char **argv) {
   report_options values = {0};
   ncc_output_data data = {0};
   ncc_pair_source *source = NULL;
-  json_t *page = NULL;
+  json_t *page = NULL, *tiles = NULL;
+  bool *astray = NULL;
   int64_t *order = NULL, *rows = NULL, n = 0, n_rows = 0;
   char why[512] = "";
   bool help = false;
@@ -205,19 +206,14 @@ ncc_status ncc_cmd_report(int argc, char **argv) {
     snprintf(why, sizeof why, "Without pictures: this build draws none.");
   }
   NCC_TRY(ncc_shown_order(&data, &order, &n));
-  NCC_TRY(ncc_page_choose(&data, order, n, values.rows, &rows, &n_rows));
-  const ncc_page_content content = {.output = values.output,
-                                    .data = &data,
-                                    .source = source,
-                                    .rows = rows,
-                                    .n_rows = n_rows,
-                                    .no_pictures = why[0] ? why : NULL};
+  if (source) NCC_TRY(ncc_page_tiles(&data, source, &tiles, &astray));
+  ncc_page_content content = {
+      .output = values.output, .data = &data, .source = source, .astray = astray, .no_pictures = why[0] ? why : NULL};
+  NCC_TRY(ncc_page_choose(&content, order, n, values.rows, &rows, &n_rows));
+  content.rows = rows;
+  content.n_rows = n_rows;
   NCC_TRY(ncc_page_describe(&content, &page));
-  if (source) {
-    json_t *tiles;
-    NCC_TRY(ncc_page_tiles(&data, source, &tiles));
-    json_object_set_new(page, "tiles", tiles);
-  }
+  json_object_set(page, "tiles", tiles ? tiles : json_null());
   if (values.run) NCC_TRY(add_run(values.run, page));
   if (!why[0]) NCC_TRY(add_pictures(&values, &data, source, rows, n_rows, page));
   NCC_TRY(write_page(values.page, page));
@@ -225,6 +221,8 @@ ncc_status ncc_cmd_report(int argc, char **argv) {
          ncc_text_show(values.page), n_rows, n, json_object_size(json_object_get(page, "pictures")));
 cleanup:
   json_decref(page);
+  json_decref(tiles);
+  free(astray);
   free(order);
   free(rows);
   ncc_pair_source_close(&source);

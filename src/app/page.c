@@ -75,33 +75,34 @@ cleanup:
 
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
 
-enum { DOUBT_ANSWER = 1, DOUBT_EDGE = 2, DOUBT_SECOND = 4, LOW = 8, ANY = 16 };
+enum { DOUBT_ANSWER = 1, DOUBT_EDGE = 2, DOUBT_SECOND = 4, DOUBT_ASTRAY = 8, LOW = 16, ANY = 32 };
 
-/** Why a row is to be doubted, as bits; page.html words the last two. */
-static int doubts_of(const ncc_output_data *d, int64_t row) {
+/** Why a row is to be doubted, as bits; page.html words all but the first. */
+static int doubts_of(const ncc_page_content *c, int64_t row) {
+  const ncc_output_data *d = c->data;
   const bool close = d->second_peaks && d->status[row] == NCC_PAIR_OK && d->second_peaks[row] >= 0.9 * d->peaks[row];
   return (ncc_shown_rank(d->status[row]) < 2 ? DOUBT_ANSWER : 0) | (d->at_border[row] ? DOUBT_EDGE : 0) |
-         (close ? DOUBT_SECOND : 0);
+         (close ? DOUBT_SECOND : 0) | (c->astray && c->astray[row] ? DOUBT_ASTRAY : 0);
 }
 
-static bool is_of_kind(const ncc_output_data *data, int64_t row, int kind) {
-  const int doubts = doubts_of(data, row);
-  return kind == ANY || (kind == LOW ? data->status[row] == NCC_PAIR_OK : (doubts & kind) != 0);
+static bool is_of_kind(const ncc_page_content *c, int64_t row, int kind) {
+  return kind == ANY || (kind == LOW ? c->data->status[row] == NCC_PAIR_OK : (doubts_of(c, row) & kind) != 0);
 }
 
-ncc_status ncc_page_choose(const ncc_output_data *data, const int64_t *order, int64_t n, int64_t most, int64_t **rows,
-                           int64_t *n_rows) {
-  static const int kinds[] = {DOUBT_ANSWER, DOUBT_EDGE, DOUBT_SECOND, LOW, ANY};
+ncc_status ncc_page_choose(const ncc_page_content *content, const int64_t *order, int64_t n, int64_t most,
+                           int64_t **rows, int64_t *n_rows) {
+  static const int kinds[] = {DOUBT_ANSWER, DOUBT_EDGE, DOUBT_ASTRAY, DOUBT_SECOND, LOW, ANY};
+  const int64_t part = most / (content->astray ? 5 : 4);
   ncc_status status = NCC_OK;
   int64_t left = most < n ? most : n;
   bool *chosen = calloc((size_t)n + 1, sizeof *chosen);
   *rows = malloc(((size_t)left + 1) * sizeof **rows);
   *n_rows = 0;
   NCC_CHECK(chosen && *rows, NCC_ERR_NOMEM, "no memory for %" PRId64 " pairs", n);
-  for (int k = 0; k < 5; k++) {
-    int64_t room = kinds[k] < LOW && left > most / 4 ? most / 4 : left;
+  for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+    int64_t room = kinds[k] < LOW && left > part ? part : left;
     for (int64_t i = 0; i < n && room > 0; i++) {
-      if (chosen[i] || !is_of_kind(data, order[i], kinds[k])) continue;
+      if (chosen[i] || !is_of_kind(content, order[i], kinds[k])) continue;
       chosen[i] = true;
       room--;
       left--;
@@ -129,10 +130,11 @@ static json_t *row_json(const ncc_page_content *c, int64_t row) {
   const bool answered = d->coords[row][0] != -1;
   json_t *y = answered ? json_integer(d->offsets[row][0]) : json_null();
   json_t *x = answered ? json_integer(d->offsets[row][1]) : json_null();
-  return json_pack("[I, I, I, o, o, i, o, o, o, o, o, i]", (json_int_t)row, (json_int_t)pair[0], (json_int_t)pair[1],
+  return json_pack("[I, I, I, o, o, i, o, o, o, o, o, i, o]", (json_int_t)row, (json_int_t)pair[0], (json_int_t)pair[1],
                    name_of(c, NCC_IMAGE, pair[0]), name_of(c, NCC_TEMPLATE, pair[1]), (int)d->status[row], y, x,
                    number(answered ? d->peaks[row] : NAN), number(d->second_peaks ? d->second_peaks[row] : NAN),
-                   number(answered ? (double)d->overlap[row] : NAN), doubts_of(d, row));
+                   number(answered ? (double)d->overlap[row] : NAN), doubts_of(c, row),
+                   number(d->angles ? d->angles[row] : NAN));
 }
 
 /* ---- the whole --------------------------------------------------------------------------------------------------- */

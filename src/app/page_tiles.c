@@ -172,13 +172,25 @@ static json_t *tiles_json(const ncc_tiles *tiles, const int64_t *order, bool jud
                    nodes_json(tiles->source, l));
 }
 
-ncc_status ncc_page_tiles(const ncc_output_data *data, const ncc_pair_source *source, json_t **out) {
+static ncc_status mark_astray(const ncc_tiles *tiles, bool **astray) {
+  *astray = calloc((size_t)tiles->data->n_pairs + 1, sizeof **astray);
+  if (!*astray) return ncc_error_set(NCC_ERR_NOMEM, "no memory for %lld pairs", (long long)tiles->data->n_pairs);
+  for (int64_t e = 0; e < tiles->n_edges; e++)
+    for (int64_t i = 0; i < tiles->edges[e].n && tiles->edges[e].n > 1; i++) {
+      const ncc_tile_point *p = &tiles->points[tiles->edges[e].first + i];
+      (*astray)[p->row] = p->counts && !p->agrees;
+    }
+  return NCC_OK;
+}
+
+ncc_status ncc_page_tiles(const ncc_output_data *data, const ncc_pair_source *source, json_t **out, bool **astray) {
   ncc_status status = NCC_OK;
   ncc_tiles tiles = {0};
   layout l = {0};
   int64_t *order = NULL;
   const ncc_objects *templates = &ncc_pair_source_catalog(source)->templates;
   *out = NULL;
+  *astray = NULL;
   if (data->n_pairs != ncc_pair_source_catalog(source)->n_pairs || templates->count == 0 ||
       ncc_objects_get(templates, 0).box_image < 0) {
     *out = json_null();
@@ -187,6 +199,7 @@ ncc_status ncc_page_tiles(const ncc_output_data *data, const ncc_pair_source *so
   NCC_TRY(ncc_tiles_create(data, source, &tiles));
   /* an edge of very many templates is not judged, but shown */
   const bool judged = ncc_tiles_judge(&tiles, NCC_TILES_AGREE_PX, NCC_TILES_AGREE_PERCENT) == NCC_OK;
+  if (judged) NCC_TRY(mark_astray(&tiles, astray));
   NCC_TRY(ncc_tiles_order(&tiles, &order));
   NCC_TRY(layout_begin(&tiles, &l));
   layout_place(&l);

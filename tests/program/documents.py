@@ -30,7 +30,7 @@ NOT_TRIED = re.compile(r"not (yet )?(been )?tried|not at hand", re.I)
 ELSEWHERE = {
     "bash jobs/quickstart.sh": ("tests/package/bare.sh", "jobs/quickstart.sh"),
     "bash tests/run.sh": (".ci/run", "tests/run.sh"),
-    "bench/run.sh": ("RELEASING.md", "bench/run.sh"),
+    "bench/run.sh": ("tests/bench/check_run.sh", "bench/run.sh"),
     "bench/gpu.sh --bundle": ("tests/gpu/gpu_bundle.sh", "--bundle"),
     "build/bench/bench_simulate": ("tests/bench/CMakeLists.txt", "bench_simulate --ranks"),
     "build/mpixcorr selftest": ("tests/checks/check_arm.sh", "selftest"),
@@ -64,7 +64,7 @@ ELSEWHERE = {
     "python3 -m build --sdist python": ("python/wheel.sh", "-m build --sdist"),
     "python3 -m pytest": ("tests/python/run_tests.sh", "-m pytest"),
     "srun --mpi": ("tests/program/cluster/slurm.py", "srun"),
-    "source <(build/mpixcorr completion bash)": ("tests/checks/check_completion.sh", "completion bash"),
+    "source <(mpixcorr completion bash)": ("tests/checks/check_completion.sh", "completion bash"),
     "sudo apt-get install build-essential pkg-config libfftw3-dev": ("tests/package/bare.sh", "build-essential pkg-config libfftw3-dev"),
     # python, by a line of the block
     "import csv, re": ("tests/program/mosaic/mosaic_recipes.py", "maps"),

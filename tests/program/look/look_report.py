@@ -62,6 +62,16 @@ def one_file_holds_all(folder):
     assert "default-src 'none'" in page and not re.findall(r"""(?:src|href)=["'](?!data:)""", page)
 
 
+def one_astray(folder):
+    make_sections(folder)
+    output = run(folder, "in.h5", "out.h5", "--quality")
+    with h5py.File(output, "r+") as f:
+        for name in ("coords", "offsets", "subpixel", "subpixel_offsets"):
+            f[name][50] = f[name][50] + 9  # of the field; 195 agree
+    _, _, data = report(folder, "out.h5", "page.html", "--pictures", 0, "--rows", 10)
+    assert [row[0] for row in data["rows"] if row[11] & 8] == [50], data["rows"]
+
+
 def odd_outputs(folder):
     make(folder)
     os.rename(os.path.join(folder, "in.h5"), os.path.join(folder, "away.h5"))
@@ -88,6 +98,13 @@ def an_unfinished_one(folder):
     program("run", path, os.path.join(folder, "out.h5"), "--time-limit", "0.05", "--progress", "none", code=75)
     _, _, data = report(folder, "out.h5.part", "page.html", "--pictures", 1)
     assert not data["complete"] and data["pending"] > 0 and data["pairs"] == 2000
+
+
+def turned(folder):
+    make(folder, "--rotate=-2:2:1")
+    _, _, data = report(folder, "out.h5")
+    with h5py.File(os.path.join(folder, "out.h5")) as f:
+        assert [row[12] for row in data["rows"]] == [f["angles"][row[0]] for row in data["rows"]]
 
 
 def many_rows_make_a_small_page(folder):
@@ -130,4 +147,4 @@ def displacements(folder):
     assert left < 0.8 and right > 2.2, f"rows moved by {left} on the left, {right} on the right"
 
 
-main(one_file_holds_all, displacements, odd_outputs, an_unfinished_one, many_rows_make_a_small_page)
+main(one_file_holds_all, displacements, one_astray, odd_outputs, an_unfinished_one, turned, many_rows_make_a_small_page)
