@@ -290,9 +290,9 @@ ncc_status ncc_matcher_match(ncc_matcher *matcher, int64_t image_key, const ncc_
 /** The same where pixels are masked: all sums go over the pixels that are valid in image and template both, flat is
  *  judged over them, and min_overlap is the fraction of the template's valid pixels that must meet valid ones (at least
  *  one). Masked pixels are not looked at, NaN or whatever they are. For search->outside == NCC_OUTSIDE_IGNORE alone.
- *  Pairs with masked pixels are done by float64 transforms on the CPU, whichever the engine, in 18 to 27 times the
- * time, and take some 100 bytes a point of the transform that ncc_matcher_memory() does not count; memory_bytes bounds
- * them as well. Where masks leave all pixels, it is as without them.
+ *  Pairs with masked pixels are done on the CPU, whichever the engine, and take some 200 bytes a point of the transform
+ *  that ncc_matcher_memory() does not count; memory_bytes bounds them as well. Where masks leave all pixels, it is as
+ *  without them.
  *  @param[in]  image_mask      of the image's shape and any pixel type, not zero: valid; borrowed. NULL, or data NULL:
  *                              all are valid. A key stands for pixels and mask together.
  *  @param[in]  template_masks  [n], likewise; NULL: all are valid.

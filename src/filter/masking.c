@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arithmetic.h"
 #include "base/array.h"
 #include "base/error.h"
 #include "match/kernels/kernels.h"
@@ -59,10 +60,108 @@ ncc_valid_moments ncc_masked_fill(int64_t n, double *pixels, const uint8_t *vali
   return m;
 }
 
+enum { SEGMENT = 512 }; /* pixels widened at a time */
+
+/** Calls `look` for all pixels in float64, in order, in segments of rows. */
+static void each_segment(const ncc_array *pixels, const uint8_t *valid,
+                         void (*look)(void *context, const double *p, const uint8_t *valid, int64_t n), void *context) {
+  double widened[SEGMENT];
+  for (int64_t y = 0; y < pixels->rows; y++)
+    for (int64_t x = 0; x < pixels->cols; x += SEGMENT) {
+      const int64_t n = ncc_min(pixels->cols - x, SEGMENT);
+      ncc_kernels_get()->to_f64(pixels->dtype, ncc_array_at(pixels, y, x), n, widened);
+      look(context, widened, valid + y * pixels->cols + x, n);
+    }
+}
+
+typedef struct range {
+  const ncc_kernels *kernels;
+  int64_t n;
+  double lo, hi, bad;
+} range;
+
+static void look_at_range(void *context, const double *p, const uint8_t *valid, int64_t n) {
+  range *r = context;
+  r->n += r->kernels->valid_range(p, valid, n, &r->lo, &r->hi, &r->bad);
+}
+
+typedef struct about {
+  const ncc_kernels *kernels;
+  double scale, c;
+  ncc_lane_sums lanes;
+  double s, lost;  // in order
+} about;
+
+static void look_at_sums(void *context, const double *p, const uint8_t *valid, int64_t n) {
+  about *a = context;
+  a->kernels->valid_sums(p, valid, n, a->scale, a->c, &a->lanes);
+}
+
+static void look_in_order(void *context, const double *p, const uint8_t *valid, int64_t n) {
+  about *a = context;
+  for (int64_t i = 0; i < n; i++)
+    if (valid[i]) ncc_add_exactly(&a->s, &a->lost, p[i] * a->scale - a->c);
+}
+
+/** Sum of what is not negative, as it comes out in order. Summed in any other way, with what rounding loses, it errs by
+ *  at most (n u)^2 times itself, and so it does in order: unless a border of rounding is that near, both round alike.
+ */
+static double sum_as_in_order(const ncc_array *pixels, const uint8_t *valid, double n, about *a) {
+  double s = 0, lost = 0;
+  for (int k = 0; k < NCC_LANES; k++) ncc_add_exactly(&s, &lost, a->lanes.s[k]);
+  for (int k = 0; k < NCC_LANES; k++) lost += a->lanes.p[k];
+  const double sum = s + lost, off = (s - sum) + lost, nu = (n + 64) * 0x1p-53, error = 4 * nu * nu * s;
+  if (sum + (off + error) == sum && sum + (off - error) == sum) return sum;
+  each_segment(pixels, valid, look_in_order, a);
+  return a->s + a->lost;
+}
+
+ncc_valid_moments ncc_masked_moments(const ncc_array *pixels, const uint8_t *valid) {
+  ncc_valid_moments m = {.scale = 1};
+  range r = {.kernels = ncc_kernels_get(), .lo = INFINITY, .hi = -INFINITY};
+  each_segment(pixels, valid, look_at_range, &r);
+  const double n = (double)r.n;
+  m.n = r.n;
+  m.finite = r.bad == 0;
+  if (m.n == 0) r.lo = r.hi = 0;
+  if (m.finite) m.scale = ncc_safe_scale(r.lo, r.hi);
+  m.lo = r.lo * m.scale;
+  m.hi = r.hi * m.scale;
+  m.flat = r.lo == r.hi;
+  m.mean = m.lo;
+  if (!m.finite || m.flat) return m;
+  about a = {.kernels = r.kernels, .scale = m.scale, .c = m.lo};
+  each_segment(pixels, valid, look_at_sums, &a);
+  const double s = sum_as_in_order(pixels, valid, n, &a), q = ncc_lanes_sum(a.lanes.q);
+  m.mean = m.lo + s / n;
+  m.rest = (m.lo - m.mean) + s / n;
+  m.ssd = q - s * s / n;
+  if (!(q <= 1024 * m.ssd)) {  // too much of it cancels
+    about mean = {.kernels = r.kernels, .scale = m.scale, .c = m.mean};
+    each_segment(pixels, valid, look_at_sums, &mean);
+    const double off = ncc_lanes_sum(mean.lanes.s) + ncc_lanes_sum(mean.lanes.p);
+    m.ssd = fmax(ncc_lanes_sum(mean.lanes.q) - off * off / n, 0);
+  }
+  return m;
+}
+
+/** Of bytes, by far the most masks. */
+static int64_t read_bytes(const ncc_array *mask, uint8_t *valid) {
+  int64_t count = 0;
+  for (int64_t y = 0; y < mask->rows; y++, valid += mask->cols) {
+    const uint8_t *row = ncc_array_at(mask, y, 0);
+    int64_t in_row = 0;
+    for (int64_t x = 0; x < mask->cols; x++) valid[x] = row[x] != 0;
+    for (int64_t x = 0; x < mask->cols; x++) in_row += valid[x];
+    count += in_row;
+  }
+  return count;
+}
+
 int64_t ncc_mask_read(const ncc_array *mask, uint8_t *valid) {
-  enum { SEGMENT = 512 };
   double row[SEGMENT];
   int64_t count = 0;
+  if (mask->dtype == NCC_U8) return read_bytes(mask, valid);
   for (int64_t y = 0; y < mask->rows; y++)
     for (int64_t x = 0; x < mask->cols; x += SEGMENT) {
       const int64_t n = mask->cols - x < SEGMENT ? mask->cols - x : SEGMENT;
@@ -79,7 +178,6 @@ static bool is_one_of(double value, const ncc_mask_values *values) {
 }
 
 void ncc_mask_by_values(const ncc_array *pixels, const ncc_mask_values *values, uint8_t *valid) {
-  enum { SEGMENT = 512 };
   double row[SEGMENT];
   ncc_mask_values rounded = *values;
   for (int i = 0; i < rounded.n && pixels->dtype == NCC_F32; i++) rounded.values[i] = (double)(float)rounded.values[i];

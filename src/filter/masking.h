@@ -27,7 +27,11 @@ typedef struct ncc_valid_moments {
  *  that pixels are multiplied with anyway. */
 double ncc_safe_scale(double lo, double hi);
 
-/** Finds the moments of those of n pixels that are valid, and sets the others to their mean. */
+/** The moments of those pixels that are valid, [rows, cols]; those of the masked ones may be anything. The mean has the
+ *  same bits on every machine, and those of ncc_masked_fill(); `rest` and `ssd` are only near theirs. */
+ncc_valid_moments ncc_masked_moments(const ncc_array *pixels, const uint8_t *valid);
+
+/** Finds the moments of those of n pixels that are valid, in order, and sets the others to their mean. */
 ncc_valid_moments ncc_masked_fill(int64_t n, double *pixels, const uint8_t *valid);
 
 /** Writes 1 for pixels that are valid by a mask, 0 for the others. @param[in] mask  any pixel type; not zero: valid

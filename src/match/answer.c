@@ -13,6 +13,8 @@ ncc_status ncc_answerer_create(const ncc_engine_context *context, const ncc_sear
   ncc_status status = NCC_OK;
   const size_t most = (size_t)search->peaks + 2;  // the best and, with `quality`, the second in any case
   *out = (ncc_answerer){.search = search, .counters = context->counters};
+  out->masked_context = *context;
+  out->masked_context.proposed = NULL;  // they are decided by the caller
   out->found = malloc(most * sizeof *out->found);
   out->exclude = malloc(most * sizeof *out->exclude);
   NCC_CHECK(out->found && out->exclude, NCC_ERR_NOMEM, "out of memory for %d peaks", search->peaks);
@@ -27,6 +29,8 @@ cleanup:
 void ncc_answerer_clear(ncc_answerer *a) {
   ncc_second_tier_destroy(&a->second_tier);
   ncc_masked_destroy(&a->masked);
+  ncc_masked_box_destroy(&a->masked_box);
+  ncc_cpu_masked_destroy(&a->masked_fast);
   ncc_evaluator_destroy(&a->evaluator);
   free(a->found);
   free(a->exclude);
@@ -36,28 +40,75 @@ static bool is_masked(const ncc_task *task) {
   return task->image->valid || task->tmpl->valid;
 }
 
+/** What the judge makes of a proposal. */
+static bool decide(ncc_answerer *a, const ncc_task *task, ncc_proposal *proposal, int tier, ncc_result *result) {
+  const ncc_case c = {a->evaluator,
+                      task->image,
+                      task->tmpl,
+                      task->geometry,
+                      a->search->eps,
+                      a->search->min_overlap,
+                      ncc_certify_limit(task->geometry, tier),
+                      a->counters,
+                      ncc_task_floor(task)};
+  const double t0 = ncc_clock_s();
+  const bool holds = ncc_certify(&c, proposal, result);
+  a->counters->certify_s += ncc_clock_s() - t0;
+  return holds;
+}
+
 ncc_status ncc_answer_decide(ncc_answerer *a, const ncc_task *task, ncc_proposal *proposal, ncc_result *result) {
   ncc_status status = NCC_OK;
-  ncc_case c = {a->evaluator,
-                task->image,
-                task->tmpl,
-                task->geometry,
-                a->search->eps,
-                a->search->min_overlap,
-                ncc_certify_limit(task->geometry, 1),
-                a->counters,
-                ncc_task_floor(task)};
-  double t0 = ncc_clock_s();
-  bool holds = ncc_certify(&c, proposal, result);
-  double t1 = ncc_clock_s();
-  a->counters->certify_s += t1 - t0;
-  if (!holds && !is_masked(task)) {  // those had float64 proposals at once
-    a->counters->second_tier++;
-    NCC_TRY(ncc_second_tier_propose(a->second_tier, task, proposal));
-    c.most_px = ncc_certify_limit(task->geometry, 2);
-    ncc_certify(&c, proposal, result);
-    a->counters->second_tier_s += ncc_clock_s() - t1;
+  if (decide(a, task, proposal, 1, result)) return NCC_OK;
+  const double t0 = ncc_clock_s(), judging = a->counters->certify_s;
+  a->counters->second_tier++;
+  NCC_TRY(ncc_second_tier_propose(a->second_tier, task, proposal));
+  decide(a, task, proposal, 2, result);
+  a->counters->second_tier_s += ncc_clock_s() - t0;
+  a->counters->certify_s = judging;
+
+cleanup:
+  return status;
+}
+
+/** Where a search of a masked pair begins. */
+typedef struct beginning {
+  int64_t y, x;  // -1: no position has enough valid pixels
+  bool known;
+} beginning;
+
+/** By float32 transforms. @param[out] holds  false: they do not tell */
+static ncc_status answer_masked_fast(ncc_answerer *a, const ncc_task *task, ncc_proposal *proposal, beginning *first,
+                                     ncc_result *result, bool *holds) {
+  ncc_status status = NCC_OK;
+  const bool boxes = ncc_masked_box_serves(task);
+  ncc_proposal_reset(proposal);
+  if (!a->masked_fast) NCC_TRY(ncc_cpu_masked_create(&a->masked_context, &a->masked_fast));
+  if (!a->masked_box) NCC_TRY(ncc_masked_box_create(a->masked_fast->cpu, &a->masked_box));
+  if (boxes) {
+    NCC_TRY(ncc_masked_box_propose(a->masked_box, task, a->search->min_overlap, proposal, &first->y, &first->x));
+    first->known = true;
+  } else if (!task->tmpl->flat) {
+    NCC_TRY(ncc_cpu_masked_propose(a->masked_fast, task, a->search->min_overlap, proposal));
   }
+  *holds = first->known && (first->y < 0 || task->tmpl->flat);
+  if (proposal->count > 0)
+    *holds = decide(a, task, proposal, 1, result) && (first->known || result->status != NCC_PAIR_FLAT);
+
+cleanup:
+  return status;
+}
+
+/** By float64 transforms. */
+static ncc_status answer_masked_slowly(ncc_answerer *a, const ncc_task *task, ncc_proposal *proposal, beginning *first,
+                                       ncc_result *result) {
+  ncc_status status = NCC_OK;
+  ncc_task known = *task;
+  known.again = a->masked_slow;
+  a->masked_slow = true;
+  NCC_TRY(ncc_masked_propose(a->masked, &known, a->search->min_overlap, proposal, &first->y, &first->x));
+  first->known = true;
+  if (first->y >= 0 && !task->tmpl->flat) decide(a, task, proposal, 1, result);
 
 cleanup:
   return status;
@@ -65,17 +116,20 @@ cleanup:
 
 ncc_status ncc_answer_masked(ncc_answerer *a, const ncc_task *task, ncc_proposal *proposal, ncc_result *result) {
   ncc_status status = NCC_OK;
-  int64_t y, x;
+  beginning first = {-1, -1, false};
+  bool holds = false;
   const bool flat = task->tmpl->flat;
-  NCC_TRY(ncc_masked_propose(a->masked, task, a->search->min_overlap, proposal, &y, &x));
-  if (y < 0) {
-    if (!flat) *result = ncc_result_none(NCC_PAIR_MASKED);
-    goto cleanup;
+  if (!task->again) a->masked_slow = false;
+  if (!a->masked_slow) NCC_TRY(answer_masked_fast(a, task, proposal, &first, result, &holds));
+  if (!holds) {
+    a->counters->second_tier += !a->masked_slow && !flat;
+    NCC_TRY(answer_masked_slowly(a, task, proposal, &first, result));
   }
-  if (!flat) NCC_TRY(ncc_answer_decide(a, task, proposal, result));
-  if (flat || result->status == NCC_PAIR_FLAT) {
-    result->y = y;
-    result->x = x;
+  if (first.known && first.y < 0) {
+    if (!flat) *result = ncc_result_none(NCC_PAIR_MASKED);
+  } else if (flat || result->status == NCC_PAIR_FLAT) {
+    result->y = first.y;
+    result->x = first.x;
   }
 
 cleanup:

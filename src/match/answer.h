@@ -4,9 +4,11 @@
 #ifndef NCC_ANSWER_H
 #define NCC_ANSWER_H
 
+#include "match/cpu/masked.h"
 #include "match/engine.h"
 #include "match/judge.h"
 #include "match/masked.h"
+#include "match/masked_box.h"
 #include "match/second_tier.h"
 
 typedef struct ncc_answerer {
@@ -14,7 +16,11 @@ typedef struct ncc_answerer {
   ncc_counters *counters;
   ncc_evaluator *evaluator;
   ncc_second_tier *second_tier;
+  ncc_engine_context masked_context; /**< of the CPU engine, for masked pairs */
   ncc_masked *masked;
+  ncc_masked_box *masked_box;   /**< as the next, whose engine it uses */
+  ncc_cpu_masked *masked_fast;  /**< made when it is needed */
+  bool masked_slow;             /**< the masked pair at work is done by `masked` */
   const ncc_engine_ops *engine; /**< the one at work, and its state: set by the caller, whenever they change */
   void *state;
   ncc_peak *found;   /**< of the pair at work */

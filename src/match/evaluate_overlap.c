@@ -75,7 +75,7 @@ static void overlap_item(void *context, int64_t item, int thread) {
 
 static ncc_overlap_row overlap_sums(ncc_pool *pool, overlap_job *job) {
   const int64_t items = ncc_ceil_div(job->n_rows, ROWS_PER_ITEM);
-  if (job->n_rows * job->n_cols >= PARALLEL_FROM_PX)
+  if (pool && job->n_rows * job->n_cols >= PARALLEL_FROM_PX)
     ncc_pool_run(pool, items, overlap_item, job);
   else
     for (int64_t item = 0; item < items; item++) overlap_item(job, item, 0);
@@ -183,7 +183,11 @@ double ncc_valid_overlap(const ncc_prepared *image, const ncc_prepared *tmpl, in
   int64_t n = 0;
   for (int64_t row = 0; row < rows; row++) {
     const uint8_t *w = valid_at(&job.w, row, 0), *t = valid_at(&job.t, row, 0);
-    for (int64_t i = 0; i < cols; i++) n += (!w || w[i]) && (!t || t[i]);
+    if (!w) w = t;
+    if (!t) t = w;
+    int64_t in_row = 0;
+    for (int64_t i = 0; i < cols; i++) in_row += w[i] & t[i];
+    n += in_row;
   }
   return (double)n / (double)tmpl->n_valid;
 }

@@ -21,6 +21,7 @@ typedef struct ncc_overlap_row {
 } ncc_overlap_row;
 
 /** Evaluates the NCC over the valid pixels of the overlap at full position (y, x).
+ *  @param[in] pool  NULL: by this thread alone
  *  @param[in,out] rows  scratch, one for each row of the template */
 ncc_evaluation ncc_evaluate_overlap(ncc_pool *pool, ncc_overlap_row *rows, const ncc_prepared *image,
                                     const ncc_prepared *tmpl, int64_t y, int64_t x);

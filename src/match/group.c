@@ -255,8 +255,12 @@ static ncc_status match_masked_pair(ncc_matcher *m, const ncc_run *r, int64_t in
   const ncc_geometry *g = &r->without_overlap;
   const ncc_engine_ops *engine = m->answerer.engine;
   ncc_result *result = &m->results[index];
-  const ncc_task task = {
-      .image = &m->image, .image_serial = m->image_serial, .tmpl = tmpl, .geometry = g, .best = best_of(m, index)};
+  const ncc_task task = {.image = &m->image,
+                         .image_serial = m->image_serial,
+                         .image_stays = r->image_stays,
+                         .tmpl = tmpl,
+                         .geometry = g,
+                         .best = best_of(m, index)};
   const bool settled = ncc_matcher_settle(m, tmpl, g, result);
   if (!settled && engine->match) {
     NCC_TRY(engine->match(m->answerer.state, &m->search, g, &m->image_pixels, m->image_mask, pixels, mask, result,

@@ -99,8 +99,7 @@ int64_t ncc_masked_bytes(const ncc_geometry *g) {
   choose_size(g, &rows, &cols);
   const int64_t pixels = g->image_rows * g->image_cols + g->template_rows * g->template_cols;
   const int64_t sums = (g->image_rows + 1) * (g->image_cols + 1) + (g->template_rows + 1) * (g->template_cols + 1);
-  return (2 * PLANES + SUMS) * 8 * rows * 2 * (cols / 2 + 1) + pixels * (int64_t)(1 + sizeof(double)) +
-         PLANES * 8 * sums;
+  return (2 * PLANES + SUMS) * 8 * rows * 2 * (cols / 2 + 1) + pixels + PLANES * 8 * sums;
 }
 
 /** A pixel's value in each plane. */
@@ -209,7 +208,7 @@ static ncc_status make_sums(ncc_masked *m, const ncc_task *task) {
   m->rows = rows;
   m->cols = cols;
   m->stride = 2 * (m->cols / 2 + 1);
-  m->integers = task->image->narrow;
+  m->integers = task->image->pixels.dtype == NCC_U8 || task->image->pixels.dtype == NCC_I8;
   m->image.whole = !task->image->valid;
   m->tmpl.whole = !task->tmpl->valid;
   m->image.c = m->integers ? nearbyint(task->image->mean) : task->image->mean;

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "filter/filter.h"
 #include "match/arguments.h"
+#include "match/cpu/masked.h"
 #include "match/engine.h"
 #include "match/masked.h"
 #include "match/second_tier.h"
@@ -26,7 +27,11 @@ int64_t ncc_pair_bytes(const ncc_search *search, const ncc_engine_ops *engine, i
     bytes += ncc_turns_count(search) * (int64_t)(sizeof(ncc_turn) + NCC_TURNED_ENTRY_BYTES);
   }
   if (search->normalize) bytes += 8 * (g->image_rows * g->image_cols + g->template_rows * g->template_cols);
-  if (masked && engine->propose) bytes += ncc_masked_bytes(g);
+  if (masked && engine->propose) {
+    ncc_geometry overhung = *g;  // what is valid may be, where the image is not
+    overhung.ignores_outside = true;
+    bytes += ncc_masked_bytes(g) + ncc_cpu_masked_bytes(&overhung, threads > 0 ? threads : 1);
+  }
   return bytes;
 }
 

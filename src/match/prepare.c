@@ -204,7 +204,7 @@ cleanup:
   return status;
 }
 
-/** Makes the float64 copy. */
+/** Makes a float64 copy whose masked pixels are the mean of the others. */
 static ncc_status copy_pixels(ncc_prepared *p) {
   const int64_t rows = p->pixels.rows, cols = p->pixels.cols;
   p->normalised = malloc((size_t)(rows * cols) * sizeof *p->normalised);
@@ -213,23 +213,60 @@ static ncc_status copy_pixels(ncc_prepared *p) {
                          (long long)cols);
   for (int64_t y = 0; y < rows; y++)
     ncc_kernels_get()->to_f64(p->pixels.dtype, ncc_array_at(&p->pixels, y, 0), cols, p->normalised + y * cols);
-  p->narrow = p->pixels.dtype == NCC_U8 || p->pixels.dtype == NCC_I8;
   p->pixels = (ncc_array){p->normalised, NCC_F64, rows, cols, cols};
   return NCC_OK;
 }
 
-/** Moments over the valid pixels; the masked ones become their mean. */
-static void find_valid_moments(ncc_prepared *p) {
-  const ncc_valid_moments m = ncc_masked_fill(p->pixels.rows * p->pixels.cols, p->normalised, p->valid);
-  p->n_valid = m.n;
-  p->finite = m.finite;
-  p->flat = m.flat;
-  p->scale = m.scale;
-  p->lo = m.lo;
-  p->hi = m.hi;
-  p->mean = m.mean;
-  p->rest = m.rest;
-  p->ssd = m.ssd;
+static void take_moments(ncc_prepared *p, const ncc_valid_moments *m) {
+  p->n_valid = m->n;
+  p->finite = m->finite;
+  p->flat = m->flat;
+  p->scale = m->scale;
+  p->lo = m->lo;
+  p->hi = m->hi;
+  p->mean = m->mean;
+  p->rest = m->rest;
+  p->ssd = m->ssd;
+}
+
+static ncc_valid_moments fill(ncc_prepared *p) {
+  return ncc_masked_fill(p->pixels.rows * p->pixels.cols, p->normalised, p->valid);
+}
+
+/** Standardised over the valid pixels. */
+static ncc_status normalise_valid(ncc_prepared *p) {
+  ncc_status status = NCC_OK;
+  NCC_TRY(copy_pixels(p));
+  ncc_valid_moments m = fill(p);
+  if (m.finite) {
+    const double deviation = m.n > 0 ? sqrt(m.ssd / (double)m.n) : 0;
+    for (int64_t i = 0; i < p->pixels.rows * p->pixels.cols; i++) {
+      const double d = (p->normalised[i] * m.scale - m.mean) - m.rest;
+      p->normalised[i] = deviation > 0 ? d / deviation : 0;
+    }
+    m = fill(p);
+  }
+  take_moments(p, &m);
+
+cleanup:
+  return status;
+}
+
+static ncc_rect find_box(const uint8_t *valid, int64_t rows, int64_t cols) {
+  ncc_rect box = {0, cols, 0, 0};
+  bool any = false;
+  for (int64_t y = 0; y < rows; y++, valid += cols) {
+    const uint8_t *first = memchr(valid, 1, (size_t)cols);
+    if (!first) continue;
+    if (!any) box.y0 = y;
+    any = true;
+    box.y1 = y + 1;
+    box.x0 = ncc_min(box.x0, first - valid);
+    int64_t end = cols;
+    while (!valid[end - 1]) end--;
+    box.x1 = ncc_max(box.x1, end);
+  }
+  return any ? box : (ncc_rect){0};
 }
 
 ncc_status ncc_mask_take(const ncc_array *mask, const ncc_array *of, uint8_t **valid) {
@@ -252,16 +289,12 @@ ncc_status ncc_prepared_create_masked(ncc_pool *pool, const ncc_array *array, co
   *out = (ncc_prepared){.pixels = *array, .scale = 1};
   NCC_TRY(ncc_mask_take(mask, array, &out->valid));
   if (!out->valid) return ncc_prepared_create(pool, array, normalize, out);
-  NCC_TRY(copy_pixels(out));
-  find_valid_moments(out);
-  if (normalize && out->finite) {
-    const double deviation = out->n_valid > 0 ? sqrt(out->ssd / (double)out->n_valid) : 0;
-    for (int64_t i = 0; i < array->rows * array->cols; i++) {
-      const double d = (out->normalised[i] * out->scale - out->mean) - out->rest;
-      out->normalised[i] = deviation > 0 ? d / deviation : 0;
-    }
-    out->narrow = false;
-    find_valid_moments(out);
+  out->box = find_box(out->valid, array->rows, array->cols);
+  if (normalize) {
+    NCC_TRY(normalise_valid(out));
+  } else {
+    const ncc_valid_moments m = ncc_masked_moments(array, out->valid);
+    take_moments(out, &m);
   }
 
 cleanup:

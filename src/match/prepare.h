@@ -8,17 +8,17 @@
 /** Pixels and their moments. All moments are of `scale * pixel` and have the same bits on every machine. */
 typedef struct ncc_prepared {
   ncc_array pixels;   /**< as given, or the normalised copy; data NULL: missing */
-  double *normalised; /**< the copy, owned; NULL without normalisation and masks */
-  uint8_t *valid;     /**< [rows, cols] 1: valid, 0: masked; owned; NULL: all are valid. Where it is there, pixels are a
-                           float64 copy whose masked pixels are the mean, and what follows is of the valid ones alone */
-  int64_t n_valid;    /**< valid pixels */
-  bool narrow;        /**< of a masked array: the copy is of 8-bit integers as they were */
-  bool finite;        /**< no NaN, no Inf */
-  bool flat;          /**< all pixels equal */
-  double scale;       /**< exact power of two; 1 unless float64 pixels are so extreme that squares would overflow */
-  double lo, hi;      /**< smallest and largest */
-  double mean, rest;  /**< the mean is mean + rest: rest is what rounding to `mean` lost */
-  double ssd;         /**< sum of squares about the mean */
+  double *normalised; /**< the copy, owned; NULL without normalisation */
+  uint8_t *valid;    /**< [rows, cols] 1: valid, 0: masked; owned; NULL: all are valid. Where it is there, masked pixels
+                          may be anything, and what follows is of the valid ones alone */
+  int64_t n_valid;   /**< valid pixels */
+  ncc_rect box;      /**< the least that holds all of them; empty where there are none */
+  bool finite;       /**< no NaN, no Inf */
+  bool flat;         /**< all pixels equal */
+  double scale;      /**< exact power of two; 1 unless float64 pixels are so extreme that squares would overflow */
+  double lo, hi;     /**< smallest and largest */
+  double mean, rest; /**< the mean is mean + rest: rest is what rounding to `mean` lost */
+  double ssd;        /**< sum of squares about the mean */
 } ncc_prepared;
 
 /** Looks at the pixels once; with `normalize` makes the normalised copy.

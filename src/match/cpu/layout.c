@@ -18,8 +18,7 @@ static int64_t strip_stride(const ncc_fft_shape *shape) {
   return NCC_ROW_BATCH * (columns % 64 == 0 ? columns + 8 : columns);
 }
 
-/** Everything but the plans. */
-static ncc_cpu_layout choose(const ncc_geometry *g) {
+ncc_cpu_layout ncc_cpu_layout_choose(const ncc_geometry *g) {
   ncc_cpu_layout l = {.geometry = *g, .shape = ncc_fft_shape_choose(g)};
   l.geometry.n_exclude = 0;
   l.image_rows = g->trim.y1 - g->trim.y0;
@@ -59,7 +58,7 @@ static int64_t scratch_bytes(const ncc_cpu_layout *l) {
 }
 
 int64_t ncc_cpu_bytes(const ncc_geometry *g, int threads) {
-  const ncc_cpu_layout l = choose(g);
+  const ncc_cpu_layout l = ncc_cpu_layout_choose(g);
   int64_t spectrum = 8 * l.shape.half * l.column_stride;
   int64_t template_strips = 8 * ncc_cpu_strips(g->template_rows) * l.strip_stride;
   int64_t candidates = (int64_t)threads * NCC_CPU_CANDIDATES * (int64_t)sizeof(ncc_candidate);
@@ -94,7 +93,7 @@ cleanup:
 ncc_status ncc_cpu_layout_make(ncc_cpu *e, const ncc_geometry *g, double *planning_s) {
   ncc_status status = NCC_OK;
   if (e->layout.plans && ncc_geometry_equal(&e->layout.geometry, g)) return NCC_OK;
-  ncc_cpu_layout layout = choose(g);
+  ncc_cpu_layout layout = ncc_cpu_layout_choose(g);
   e->layout.plans = NULL;
   NCC_TRY(plan(&layout, e->context->config->fft_effort, planning_s));
   NCC_TRY(reserve_scratch(e, &layout));

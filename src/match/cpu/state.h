@@ -147,6 +147,8 @@ static inline int64_t ncc_cpu_strips(int64_t rows) {
 /** Lays arrays out for a geometry, unless they lie so already: plans, strides, scratch. The next image of a geometry
  *  costs nothing here. */
 ncc_status ncc_cpu_layout_make(ncc_cpu *e, const ncc_geometry *g, double *planning_s);
+/** Everything but the plans. */
+ncc_cpu_layout ncc_cpu_layout_choose(const ncc_geometry *g);
 /** Bytes of the strips, which serve the image first and the product then. */
 int64_t ncc_cpu_strips_bytes(const ncc_cpu_layout *l);
 /** Bytes of all arrays of an engine. */
@@ -160,6 +162,8 @@ typedef struct ncc_cpu_rows {
   int64_t first, step, count, x0, n;
   double c, rest, unit; /**< see ncc_kernels.pack_rows */
   bool reversed;
+  const uint8_t *valid; /**< [rows, cols] as `prepared`: masked pixels become zeros; NULL: none are masked */
+  bool squared;         /**< what is packed is squared */
 } ncc_cpu_rows;
 
 /** Transforms up to eight rows to a strip; missing rows become zeros. */

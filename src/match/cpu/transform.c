@@ -4,6 +4,7 @@
 #include "base/arithmetic.h"
 #include "base/array.h"
 #include "match/cpu/state.h"
+#include "match/kernels/masked.h"
 
 /** Transforms a packed row, of whose points `filled` are not zero; `row` is lost. */
 static void row_forward(const ncc_cpu *e, ncc_c32 *row, int64_t filled, ncc_c32 *spectrum) {
@@ -21,6 +22,14 @@ static void row_inverse(const ncc_cpu *e, ncc_c32 *spectrum, ncc_c32 *row) {
     e->kernels->cut->join_strips(cut, (const ncc_c32 *)row, 1, 0, ncc_cpu_strips(e->layout.shape.cols), row, false);
 }
 
+/** Of packed rows `at` and, if there is one, the next. */
+static void mask_rows(const ncc_cpu *e, const ncc_cpu_rows *rows, int64_t at, bool both, ncc_c32 *row) {
+  const int64_t cols = rows->prepared->pixels.cols;
+  const uint8_t *a = rows->valid ? rows->valid + at * cols + rows->x0 : NULL;
+  const uint8_t *b = a && both ? a + rows->step * cols : NULL;
+  e->kernels->masked->mask_rows(a, b, rows->n, rows->reversed, rows->squared, row);
+}
+
 void ncc_cpu_rows_forward(const ncc_cpu *e, ncc_cpu_scratch *s, const ncc_cpu_rows *rows, ncc_c32 *strip) {
   const ncc_fft_shape *shape = &e->layout.shape;
   const ncc_array *pixels = &rows->prepared->pixels;
@@ -35,6 +44,7 @@ void ncc_cpu_rows_forward(const ncc_cpu *e, ncc_cpu_scratch *s, const ncc_cpu_ro
       const void *b = 2 * r + 1 < rows->count ? ncc_array_at(pixels, at + rows->step, rows->x0) : NULL;
       e->kernels->pack_rows(pixels->dtype, a, b, rows->n, rows->c / scale, rows->rest / scale, rows->unit * scale,
                             rows->reversed, row);
+      if (rows->valid || rows->squared) mask_rows(e, rows, at, b != NULL, row);
     }
     memset(row + filled, 0, (size_t)(shape->cols - filled) * sizeof *row);
     row_forward(e, row, filled, s->spectra + r * shape->row_stride);

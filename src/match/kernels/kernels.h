@@ -42,9 +42,17 @@ typedef struct ncc_kernels {
   void (*dot)(ncc_dtype dtype, const void *w, double scale, double c, ncc_dtype t_dtype, const void *t, double t_scale,
               double mean, double rest, int64_t n, ncc_lane_sums *sums);
   /** Exact bytes: adds n pixels to sums: d = w * scale - c, t' = t * t_scale - t_c, where both are valid (1; 0: not).
+   *  Those that are not may be anything.
    *  @param[in] valid, t_valid  [n], or NULL: all are */
   void (*overlap)(const double *w, double scale, double c, const uint8_t *valid, const double *t, double t_scale,
                   double t_c, const uint8_t *t_valid, int64_t n, ncc_overlap_sums *sums);
+  /** Looks at the valid ones of n pixels: *lo, *hi take minimum and maximum; *bad becomes NaN if a value is not finite.
+   *  @return how many are valid. */
+  int64_t (*valid_range)(const double *pixels, const uint8_t *valid, int64_t n, double *lo, double *hi, double *bad);
+  /** Adds the valid ones of n pixels, d = p * scale - c, to sums->s, what rounding loses of that to sums->p, and their
+   *  squares to sums->q. */
+  void (*valid_sums)(const double *pixels, const uint8_t *valid, int64_t n, double scale, double c,
+                     ncc_lane_sums *sums);
   /** Exact bytes: adds n pixels times `scale` to sums->s and q; *lo, *hi take minimum and maximum; *bad becomes NaN if
    * a value is not finite. */
   void (*moments)(ncc_dtype dtype, const void *pixels, int64_t n, double scale, double c, ncc_lane_sums *sums,
@@ -59,6 +67,7 @@ typedef struct ncc_kernels {
   const struct ncc_cut_kernels *cut;          /**< see kernels/cut.h */
   const struct ncc_window_kernels *windows;   /**< see kernels/windows.h */
   const struct ncc_rim_kernels *rim;          /**< see kernels/rim.h */
+  const struct ncc_masked_kernels *masked;    /**< see kernels/masked.h */
 } ncc_kernels;
 
 /** The fastest set that this machine runs. Thread-safe. */

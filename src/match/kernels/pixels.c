@@ -4,6 +4,7 @@
 
 #include "match/kernels/cut.h"
 #include "match/kernels/filter.h"
+#include "match/kernels/masked.h"
 #include "match/kernels/rim.h"
 #include "match/kernels/spectra.h"
 #include "match/kernels/turn.h"
@@ -103,32 +104,138 @@ static void dot(ncc_dtype dtype, const void *window, double scale, double c, ncc
   }
 }
 
-/** The lanes of a piece that are valid, as 1 and 0, of eight or what is left. */
-INLINE void valid_lanes(const uint8_t *valid, const uint8_t *t_valid, int64_t at, int64_t count,
-                        double out[NCC_LANES]) {
-  for (int k = 0; k < NCC_LANES; k++)
-    out[k] = k < count && (!valid || valid[at + k]) && (!t_valid || t_valid[at + k]) ? 1 : 0;
+/** All bits where pixels are valid. */
+INLINE longs valid_at(const uint8_t *valid) {
+  return (longs)(doubles_of_ints(ints_NCC_U8(valid)) != (doubles){0});
+}
+
+INLINE doubles doubles_where(longs there, doubles v) {
+  return (doubles)((longs)v & there);
+}
+
+/** The sums of overlap(), eight lanes each. */
+typedef struct overlap_lanes {
+  doubles n[PIECES], s[PIECES], q[PIECES], u[PIECES], v[PIECES], p[PIECES];
+} overlap_lanes;
+
+/** Adds whole pieces of eight. by_image, by_tmpl: whether there is a mask; constants where this is inlined. */
+INLINE void overlap_add(const double *w, double scale, double c, const uint8_t *valid, const double *t, double t_scale,
+                        double t_c, const uint8_t *t_valid, int64_t n, bool by_image, bool by_tmpl, overlap_lanes *a) {
+  const doubles ones = (doubles){0} + 1.0;
+  for (int64_t i = 0; i + NCC_LANES <= n; i += NCC_LANES) UNROLL for (int h = 0; h < PIECES; h++) {
+      const int64_t at = i + h * WIDTH;
+      doubles one = ones, d = get(w + at) * scale - c, v = get(t + at) * t_scale - t_c;
+      if (by_image || by_tmpl) {
+        longs there = by_image ? valid_at(valid + at) : valid_at(t_valid + at);
+        if (by_image && by_tmpl) there &= valid_at(t_valid + at);
+        one = doubles_where(there, one);
+        d = doubles_where(there, d);
+        v = doubles_where(there, v);
+      }
+      a->n[h] += one;
+      a->s[h] += d;
+      a->q[h] += d * d;
+      a->u[h] += v;
+      a->v[h] += v * v;
+      a->p[h] += d * v;
+    }
 }
 
 static void overlap(const double *w, double scale, double c, const uint8_t *valid, const double *t, double t_scale,
                     double t_c, const uint8_t *t_valid, int64_t n, ncc_overlap_sums *sums) {
-  for (int64_t i = 0; i < n; i += NCC_LANES) {
-    const int64_t count = n - i < NCC_LANES ? n - i : NCC_LANES;
-    double of_w[NCC_LANES] = {0}, of_t[NCC_LANES] = {0}, ones[NCC_LANES];
-    memcpy(of_w, w + i, (size_t)count * sizeof *w);
-    memcpy(of_t, t + i, (size_t)count * sizeof *t);
-    valid_lanes(valid, t_valid, i, count, ones);
-    UNROLL for (int h = 0; h < NCC_LANES; h += WIDTH) {
-      const doubles one = get(ones + h);
-      const doubles d = (get(of_w + h) * scale - c) * one, v = (get(of_t + h) * t_scale - t_c) * one;
-      put(sums->n + h, get(sums->n + h) + one);
-      put(sums->s + h, get(sums->s + h) + d);
-      put(sums->q + h, get(sums->q + h) + d * d);
-      put(sums->u + h, get(sums->u + h) + v);
-      put(sums->v + h, get(sums->v + h) + v * v);
-      put(sums->p + h, get(sums->p + h) + d * v);
-    }
+  overlap_lanes a;
+  UNROLL for (int h = 0; h < PIECES; h++) {
+    a.n[h] = get(sums->n + h * WIDTH);
+    a.s[h] = get(sums->s + h * WIDTH);
+    a.q[h] = get(sums->q + h * WIDTH);
+    a.u[h] = get(sums->u + h * WIDTH);
+    a.v[h] = get(sums->v + h * WIDTH);
+    a.p[h] = get(sums->p + h * WIDTH);
   }
+  if (valid && t_valid)
+    overlap_add(w, scale, c, valid, t, t_scale, t_c, t_valid, n, true, true, &a);
+  else if (valid)
+    overlap_add(w, scale, c, valid, t, t_scale, t_c, NULL, n, true, false, &a);
+  else if (t_valid)
+    overlap_add(w, scale, c, NULL, t, t_scale, t_c, t_valid, n, false, true, &a);
+  else
+    overlap_add(w, scale, c, NULL, t, t_scale, t_c, NULL, n, false, false, &a);
+  const int64_t left = n % NCC_LANES, at = n - left;
+  if (left > 0) {
+    double of_w[NCC_LANES] = {0}, of_t[NCC_LANES] = {0};
+    uint8_t there[NCC_LANES] = {0};
+    memcpy(of_w, w + at, (size_t)left * sizeof *w);
+    memcpy(of_t, t + at, (size_t)left * sizeof *t);
+    for (int k = 0; k < left; k++) there[k] = (!valid || valid[at + k]) && (!t_valid || t_valid[at + k]);
+    overlap_add(of_w, scale, c, there, of_t, t_scale, t_c, NULL, NCC_LANES, true, false, &a);
+  }
+  UNROLL for (int h = 0; h < PIECES; h++) {
+    put(sums->n + h * WIDTH, a.n[h]);
+    put(sums->s + h * WIDTH, a.s[h]);
+    put(sums->q + h * WIDTH, a.q[h]);
+    put(sums->u + h * WIDTH, a.u[h]);
+    put(sums->v + h * WIDTH, a.v[h]);
+    put(sums->p + h * WIDTH, a.p[h]);
+  }
+}
+
+static int64_t valid_range(const double *p, const uint8_t *valid, int64_t n, double *lo, double *hi, double *bad) {
+  const doubles infinite = (doubles){0} + (double)INFINITY;
+  doubles low = infinite, high = -infinite, nan = {0};
+  int64_t i = 0, count = 0;
+  for (; i + WIDTH <= n; i += WIDTH) {
+    const longs there = valid_at(valid + i);
+    const doubles v = get(p + i);
+    low = lesser(CHOOSE(doubles, longs, there, v, infinite), low);
+    high = greater(CHOOSE(doubles, longs, there, v, -infinite), high);
+    nan += doubles_where(there, v * 0.0);
+  }
+  for (int k = 0; k < WIDTH; k++) {
+    *lo = low[k] < *lo ? low[k] : *lo;
+    *hi = high[k] > *hi ? high[k] : *hi;
+    *bad += nan[k];
+  }
+  for (; i < n; i++) {
+    if (!valid[i]) continue;
+    *lo = p[i] < *lo ? p[i] : *lo;
+    *hi = p[i] > *hi ? p[i] : *hi;
+    *bad += p[i] * 0.0;
+  }
+  for (i = 0; i < n; i++) count += valid[i];
+  return count;
+}
+
+/** Adds whole pieces of eight: sums, with what rounding loses of them (Knuth), and squares. */
+INLINE void valid_add(const double *p, const uint8_t *valid, int64_t n, double scale, double c, ncc_lane_sums *sums) {
+  doubles s[PIECES], q[PIECES], lost[PIECES];
+  UNROLL for (int h = 0; h < PIECES; h++) {
+    s[h] = get(sums->s + h * WIDTH);
+    q[h] = get(sums->q + h * WIDTH);
+    lost[h] = get(sums->p + h * WIDTH);
+  }
+  for (int64_t i = 0; i + NCC_LANES <= n; i += NCC_LANES) UNROLL for (int h = 0; h < PIECES; h++) {
+      const int64_t at = i + h * WIDTH;
+      const doubles d = doubles_where(valid_at(valid + at), get(p + at) * scale - c), sum = s[h] + d, part = sum - s[h];
+      lost[h] += (s[h] - (sum - part)) + (d - part);
+      s[h] = sum;
+      q[h] += d * d;
+    }
+  UNROLL for (int h = 0; h < PIECES; h++) {
+    put(sums->s + h * WIDTH, s[h]);
+    put(sums->q + h * WIDTH, q[h]);
+    put(sums->p + h * WIDTH, lost[h]);
+  }
+}
+
+static void valid_sums(const double *p, const uint8_t *valid, int64_t n, double scale, double c, ncc_lane_sums *sums) {
+  const int64_t left = n % NCC_LANES;
+  valid_add(p, valid, n, scale, c, sums);
+  if (left == 0) return;
+  double last[NCC_LANES] = {0};
+  uint8_t there[NCC_LANES] = {0};
+  memcpy(last, p + n - left, (size_t)left * sizeof *p);
+  memcpy(there, valid + n - left, (size_t)left);
+  valid_add(last, there, NCC_LANES, scale, c, sums);
 }
 
 static void moments(ncc_dtype dtype, const void *pixels, int64_t n, double scale, double c, ncc_lane_sums *sums,
@@ -151,12 +258,15 @@ extern const ncc_turn_kernels NCC_CAT(ncc_turn_kernels_, NCC_ISA);
 extern const ncc_cut_kernels NCC_CAT(ncc_cut_kernels_, NCC_ISA);
 extern const ncc_window_kernels NCC_CAT(ncc_window_kernels_, NCC_ISA);
 extern const ncc_rim_kernels NCC_CAT(ncc_rim_kernels_, NCC_ISA);
+extern const ncc_masked_kernels NCC_CAT(ncc_masked_kernels_, NCC_ISA);
 
 const ncc_kernels NCC_CAT(ncc_kernels_, NCC_ISA) = {
     .isa = NCC_STR(NCC_ISA),
     .to_f64 = to_f64,
     .dot = dot,
     .overlap = overlap,
+    .valid_range = valid_range,
+    .valid_sums = valid_sums,
     .moments = moments,
     .pack_rows = pack_rows,
     .spectra = &NCC_CAT(ncc_spectrum_kernels_, NCC_ISA),
@@ -165,4 +275,5 @@ const ncc_kernels NCC_CAT(ncc_kernels_, NCC_ISA) = {
     .cut = &NCC_CAT(ncc_cut_kernels_, NCC_ISA),
     .windows = &NCC_CAT(ncc_window_kernels_, NCC_ISA),
     .rim = &NCC_CAT(ncc_rim_kernels_, NCC_ISA),
+    .masked = &NCC_CAT(ncc_masked_kernels_, NCC_ISA),
 };

@@ -1,0 +1,82 @@
+/** Proposals of the CPU engine where pixels are masked: float32 transforms of masks, pixels and their squares, as
+ *  match/masked.h has float64 ones. masked.c makes the sums of all positions, masked_search.c searches them.
+ */
+#ifndef NCC_CPU_MASKED_H
+#define NCC_CPU_MASKED_H
+
+#include "match/cpu/state.h"
+#include "match/kernels/masked.h"
+
+/** What is transformed of an operand. */
+typedef enum ncc_masked_plane {
+  NCC_MASKED_MASK,
+  NCC_MASKED_VALUES,
+  NCC_MASKED_SQUARES,
+  NCC_MASKED_PLANES
+} ncc_masked_plane;
+
+/** The sums of a position, in the names of match/masked.c. */
+typedef enum ncc_masked_sum {
+  NCC_SUM_N,
+  NCC_SUM_S,
+  NCC_SUM_Q,
+  NCC_SUM_U,
+  NCC_SUM_V,
+  NCC_SUM_P,
+  NCC_SUMS
+} ncc_masked_sum;
+
+/** Scratch of a thread, beside that of ncc_cpu. */
+typedef struct ncc_masked_scratch {
+  ncc_c32 *columns;           /**< NCC_COLUMN_BATCH of them */
+  ncc_c32 *rows[NCC_SUMS];    /**< NCC_PACKED_ROWS of each sum */
+  ncc_masked_windows windows; /**< of two rows */
+} ncc_masked_scratch;
+
+typedef struct ncc_cpu_masked {
+  ncc_cpu *cpu; /**< layout, strips and scratch */
+  ncc_masked_scratch *scratch;
+  ncc_buffer scratch_buffer, ones;
+  int64_t serial; /**< of the image whose spectra these are; -1: none */
+  double image_unit, tmpl_unit;
+  ncc_buffer spectra[NCC_MASKED_PLANES]; /**< of the image */
+  bool transformed[NCC_MASKED_PLANES];   /**< which of them are there */
+  bool rectangles;                       /**< the template at work is whole: n, s and q are sums over rectangles */
+  int64_t windows_need;                  /**< what `windows` are of besides the image; 0: they are not there */
+  ncc_buffer windows;                    /**< of all positions: see ncc_cpu_masked_windows_at() */
+  ncc_buffer sums[NCC_SUMS];             /**< in strips, as the engine's product */
+  const ncc_task *task;
+  double min_overlap;
+  int64_t need;            /**< pixels that must overlap */
+  double errors[NCC_SUMS]; /**< of the sums, in units of image_unit and tmpl_unit */
+  _Atomic double best;     /**< largest lower bound so far */
+  _Atomic int64_t singled; /**< positions that were summed one by one */
+} ncc_cpu_masked;
+
+ncc_status ncc_cpu_masked_create(const ncc_engine_context *context, ncc_cpu_masked **out);
+void ncc_cpu_masked_destroy(ncc_cpu_masked **masked);
+
+/** Bytes for a geometry. */
+int64_t ncc_cpu_masked_bytes(const ncc_geometry *g, int threads);
+
+/** Proposes for one task, whose geometry has no minimum overlap; the proposal is reset, filled and finished. It has no
+ *  candidates where float32 is not enough to tell.
+ *  @param[in] min_overlap  fraction of the template's valid pixels that must meet valid ones
+ *  @return NCC_OK; NCC_ERR_STOPPED; NCC_ERR_NOMEM. */
+ncc_status ncc_cpu_masked_propose(ncc_cpu_masked *masked, const ncc_task *task, double min_overlap, ncc_proposal *out);
+
+/** The search; see above. */
+ncc_status ncc_cpu_masked_search(ncc_cpu_masked *masked, ncc_proposal *out);
+
+// ---- masked_windows.c: windows of whole templates
+
+/** Makes the windows of all positions. */
+ncc_status ncc_cpu_masked_windows_make(ncc_cpu_masked *masked);
+/** Bytes for so many rows of positions. */
+int64_t ncc_cpu_masked_windows_bytes(const ncc_geometry *g, int64_t rows, int threads);
+/** Blocks of NCC_BLOCK_COLS columns, the first of which has the first searched column, from trimmed multiples on. */
+int64_t ncc_cpu_masked_blocks(const ncc_geometry *g);
+/** Those of two rows: rows 2 * pair and 2 * pair + 1 of the product. */
+ncc_masked_windows ncc_cpu_masked_windows_at(const ncc_cpu_masked *masked, int64_t pair);
+
+#endif

@@ -1,0 +1,218 @@
+/** Masked pairs: whichever way proposals come about (boxes, float32 sums), the bytes are those of float64 sums alone.
+ *  Masks of all kinds on image, template and both; NaN and 1e30 under them; every option of a search.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "check.h"
+#include "match/answer.h"
+
+#define CHECK_(condition) CHECK(condition, "%s", ncc_error_message())
+
+enum { IMAGE_MOST = 150, CASES = 300, PEAKS = 3 };
+
+static uint64_t state = 1;
+
+static double uniform(void) {
+  state = state * 6364136223846793005u + 1442695040888963407u;
+  return (double)(state >> 11) * 0x1p-53;
+}
+
+static int64_t among(int64_t first, int64_t last) {
+  return first + (int64_t)(uniform() * (double)(last - first + 1));
+}
+
+typedef struct picture {
+  ncc_array pixels, mask;  // mask.data NULL: none
+} picture;
+
+static ncc_dtype some_type(void) {
+  static const ncc_dtype types[] = {NCC_U8, NCC_U8, NCC_F32, NCC_F64};
+  return types[among(0, 3)];
+}
+
+static void put_pixel(const ncc_array *a, int64_t i, double v) {
+  if (a->dtype == NCC_U8)
+    ((uint8_t *)a->data)[i] = (uint8_t)fmin(255, fmax(0, v));
+  else if (a->dtype == NCC_F32)
+    ((float *)a->data)[i] = (float)v;
+  else
+    ((double *)a->data)[i] = v;
+}
+
+static bool is_valid(int kind, int64_t y, int64_t x, int64_t rows, int64_t cols, int64_t at) {
+  switch (kind) {
+    case 1:  // a frame
+      return y >= at && x >= at && y < rows - at && x < cols - 2 * at;
+    case 2:  // a corner painted over
+      return y + x > at * 4;
+    case 3:
+      return uniform() > 0.02;
+    case 4:
+      return x * 7 % cols > cols / 5;
+    case 5:
+      return (x + y) % 2 == 0;
+    case 6:  // a frame and a corner
+      return y >= at && x >= at && (y < rows / 2 || x < cols / 2);
+    case 7:  // one row; one pixel; nothing
+      return y == at && (x < cols - at || at > 3) && (at > 2 || x == 1) && at > 1;
+    default:
+      return true;
+  }
+}
+
+static picture new_picture(int64_t rows, int64_t cols, ncc_dtype type, int kind) {
+  picture p = {.pixels = {malloc((size_t)(rows * cols) * 8), type, rows, cols, cols}};
+  const int64_t at = among(1, 6);
+  if (kind) p.mask = (ncc_array){malloc((size_t)(rows * cols)), NCC_U8, rows, cols, cols};
+  for (int64_t i = 0; kind && i < rows * cols; i++)
+    ((uint8_t *)p.mask.data)[i] = is_valid(kind, i / cols, i % cols, rows, cols, at);
+  return p;
+}
+
+/** What is masked may be anything. */
+static void spoil(const picture *p) {
+  const uint8_t *mask = p->mask.data;
+  for (int64_t i = 0; mask && i < p->pixels.rows * p->pixels.cols; i++)
+    if (!mask[i]) put_pixel(&p->pixels, i, p->pixels.dtype == NCC_U8 ? 0 : i % 2 ? (double)NAN : 1e30);
+}
+
+static void draw(const picture *image, const picture *tmpl) {
+  const int64_t cols = image->pixels.cols, n = tmpl->pixels.cols;
+  const int64_t dy = among(0, image->pixels.rows - tmpl->pixels.rows), dx = among(0, cols - n);
+  const double level = among(0, 3) ? 120 : 1e4, flat = among(0, 5) ? 0 : uniform(), noise = among(0, 2) ? 5 : 60;
+  double *v = malloc((size_t)(image->pixels.rows * cols) * sizeof *v);
+  CHECK_(v != NULL);
+  for (int64_t i = 0; i < image->pixels.rows * cols; i++) {
+    const double y = (double)(i / cols), x = (double)(i % cols);
+    v[i] = x < flat * (double)cols ? 17 : level + 40 * sin(0.21 * x + 0.02 * y * y) + 60 * (uniform() - 0.5);
+    put_pixel(&image->pixels, i, v[i]);
+  }
+  for (int64_t i = 0; i < tmpl->pixels.rows * n; i++)
+    put_pixel(&tmpl->pixels, i, v[(dy + i / n) * cols + dx + i % n] + noise * (uniform() - 0.5));
+  free(v);
+  spoil(image);
+  spoil(tmpl);
+}
+
+static ncc_search some_search(void) {
+  static const double overlaps[] = {0, 0.1, 0.3, 0.3, 0.7, 1};
+  return (ncc_search){.outside = NCC_OUTSIDE_IGNORE,
+                      .peaks = PEAKS,
+                      .separation = (int)among(1, 9),
+                      .normalize = among(0, 4) == 0,
+                      .eps = among(0, 4) ? 0 : pow(10, 6 * uniform()),
+                      .crop_half = among(0, 3) == 0,
+                      .min_overlap = overlaps[among(0, 5)]};
+}
+
+/** The answers of float64 sums: the best outside the squares around those before. */
+typedef struct plain {
+  ncc_pool *pool;
+  ncc_config config;
+  ncc_counters counters;
+  ncc_evaluator *evaluator;
+  ncc_masked *masked;
+  ncc_proposal proposal;
+} plain;
+
+static ncc_result plain_answer(plain *p, const ncc_search *search, const ncc_task *task) {
+  int64_t y, x;
+  ncc_result r = {.status = NCC_PAIR_FLAT};
+  const ncc_case c = {p->evaluator,
+                      task->image,
+                      task->tmpl,
+                      task->geometry,
+                      search->eps,
+                      search->min_overlap,
+                      ncc_certify_limit(task->geometry, 1),
+                      &p->counters,
+                      -2};
+  CHECK_(ncc_masked_propose(p->masked, task, search->min_overlap, &p->proposal, &y, &x) == NCC_OK);
+  if (y < 0) return (ncc_result){.y = -1, .x = -1, .status = NCC_PAIR_MASKED};
+  ncc_certify(&c, &p->proposal, &r);
+  if (r.status != NCC_PAIR_FLAT) return r;
+  r.y = y;
+  r.x = x;
+  return r;
+}
+
+static void compare(const ncc_search *search, const picture *image, const picture *tmpl, int64_t number, int tally[9]) {
+  plain p = {0};
+  ncc_prepared of, by;
+  ncc_geometry g;
+  ncc_matcher *matcher;
+  ncc_result fast;
+  ncc_rect exclude[PEAKS];
+  const ncc_engine_context context = {.config = &p.config, .counters = &p.counters, .eps = search->eps};
+  ncc_search any_overlap = *search;
+  any_overlap.min_overlap = 0;
+  CHECK_(ncc_matcher_create(search, &(ncc_config){.threads = 1 + (int)(number % 2), .fft_effort = NCC_FFT_ESTIMATE},
+                            &matcher) == NCC_OK);
+  CHECK_(ncc_matcher_match_masked(matcher, -1, &image->pixels, &image->mask, 1, &tmpl->pixels, &tmpl->mask, NULL,
+                                  &fast) == NCC_OK);
+  tally[fast.status]++;
+  CHECK_(ncc_pool_create(1, &p.pool) == NCC_OK);
+  CHECK_(ncc_prepared_create_masked(p.pool, &image->pixels, &image->mask, search->normalize, &of) == NCC_OK);
+  CHECK_(ncc_prepared_create_masked(p.pool, &tmpl->pixels, &tmpl->mask, search->normalize, &by) == NCC_OK);
+  if ((of.valid || by.valid) && by.n_valid > 0 && !by.flat) {
+    CHECK_(ncc_evaluator_create(p.pool, NCC_OUTSIDE_IGNORE, &p.evaluator) == NCC_OK);
+    CHECK_(ncc_evaluator_reserve(p.evaluator, by.pixels.rows) == NCC_OK);
+    CHECK_(ncc_masked_create(&context, &p.masked) == NCC_OK && ncc_proposal_create(4096, &p.proposal) == NCC_OK);
+    CHECK_(ncc_geometry_create(&any_overlap, NULL, of.pixels.rows, of.pixels.cols, by.pixels.rows, by.pixels.cols,
+                               &g) == NCC_OK);
+    const ncc_peak *peaks = ncc_matcher_peaks(matcher);
+    for (int k = 0; k < PEAKS; k++) {
+      const ncc_task task = {&of, number, false, &by, &g, k > 0, NULL};
+      const ncc_result r = plain_answer(&p, search, &task);
+      if (r.status == NCC_PAIR_UNCERTAIN) break;  // float64 sums gave up, others need not
+      const ncc_peak found = k == 0 ? (ncc_peak){fast.y, fast.x, fast.peak} : peaks[k];
+      const ncc_pair_status kind = (ncc_pair_status)(k == 0 ? fast.status : found.y < 0 ? NCC_PAIR_MASKED : r.status);
+      CHECK(kind == r.status && found.y == r.y && found.x == r.x &&
+                (r.status == NCC_PAIR_MASKED || memcmp(&found.value, &r.peak, sizeof r.peak) == 0),
+            "case %lld, peak %d: status %d (%lld, %lld) %.17g, by float64 sums %d (%lld, %lld) %.17g",
+            (long long)number, k, fast.status, (long long)found.y, (long long)found.x, found.value, r.status,
+            (long long)r.y, (long long)r.x, r.peak);
+      if (r.status != NCC_PAIR_OK && r.status != NCC_PAIR_FLAT) break;
+      const int64_t side = search->separation;
+      exclude[k] = (ncc_rect){r.y - side, r.x - side, r.y + side + 1, r.x + side + 1};
+      g.exclude = exclude;
+      g.n_exclude = k + 1;
+    }
+    ncc_proposal_clear(&p.proposal);
+    ncc_masked_destroy(&p.masked);
+    ncc_evaluator_destroy(&p.evaluator);
+  }
+  const ncc_counters *counted = ncc_matcher_counters(matcher);
+  tally[8] += counted->second_tier > 0;
+  ncc_prepared_clear(&of);
+  ncc_prepared_clear(&by);
+  ncc_pool_destroy(&p.pool);
+  ncc_matcher_destroy(&matcher);
+}
+
+int main(void) {
+  int tally[9] = {0};
+  for (int64_t number = 0; number < CASES; number++) {
+    const int64_t rows = among(20, IMAGE_MOST), cols = among(20, IMAGE_MOST);
+    const int kind = (int)among(0, 7), t_kind = number % 2 ? (int)among(0, 7) : 0;
+    const ncc_dtype type = some_type();
+    picture image = new_picture(rows, cols, type, kind),
+            tmpl = new_picture(among(5, rows), among(5, cols), type, t_kind);
+    const ncc_search search = some_search();
+    draw(&image, &tmpl);
+    compare(&search, &image, &tmpl, number, tally);
+    free((void *)image.pixels.data);
+    free((void *)image.mask.data);
+    free((void *)tmpl.pixels.data);
+    free((void *)tmpl.mask.data);
+  }
+  printf("%d cases: %d ok, %d flat, %d nonfinite, %d uncertain, %d masked; %d by float64 in the end\n", CASES,
+         tally[NCC_PAIR_OK], tally[NCC_PAIR_FLAT], tally[NCC_PAIR_NONFINITE], tally[NCC_PAIR_UNCERTAIN],
+         tally[NCC_PAIR_MASKED], tally[8]);
+  CHECK(tally[NCC_PAIR_OK] > CASES / 2 && tally[8] < CASES / 4, "cases are not of all kinds");
+  return 0;
+}
