@@ -6,7 +6,9 @@
 For float32 and 8-bit pixels (the same values) and --read all and root, on 2 ranks of a thread each: elapsed_s of the
 run's report beside max(reading alone, (processor seconds of computing + of reading) / cores). Inputs are made once, and
 evicted by posix_fadvise before each run and before reading alone; --memory is so small that read-ahead holds a
-fraction of the file. "others" are core seconds that the rest of the machine took meanwhile, the system's own included:
+fraction of the file. With --dtypes u8z the same tiles are deflated chunks that are named (read and decoded by
+--read-threads), with u8h by HDF5's own filters; reading alone is then a run that searches windows of 3 x 3 positions.
+"others" are core seconds that the rest of the machine took meanwhile, the system's own included:
 where they are many the figures mean little.
 """
 import argparse
@@ -44,6 +46,38 @@ def make_inputs(program, folder, images):
     return paths
 
 
+def make_deflated(paths, images):
+    """The tiles of u8 as deflated chunks, by HDF5's filters and by name, and both with windows that need little work."""
+    base = paths["u8"][:-len("u8.h5")]
+    paths |= {name: f"{base}{name}.h5" for name in ("u8h", "u8z", "u8h_alone", "u8z_alone")}
+    if os.path.exists(paths["u8z_alone"]):
+        return
+    with h5py.File(paths["u8"], "r") as source, h5py.File(paths["u8h"], "w") as target:
+        planes = source["images"]
+        target.create_dataset("images", data=planes[()], chunks=(1, *planes.shape[1:]), compression="gzip")
+        templates, pairs = source["templates"][()], source["pairs"][()]
+        offsets = source["expected/coords"][()] - np.array(templates.shape[1:]) + 1
+        target["templates"], target["pairs"] = templates, pairs
+    near = np.concatenate([offsets, np.ones_like(offsets)], 1)
+    for name in ("u8z", "u8h_alone", "u8z_alone"):
+        with h5py.File(paths[name], "w") as target:
+            if name.startswith("u8z"):
+                file = os.path.basename(paths["u8h"])
+                target["images"] = np.array([f"{file}/images[{i}]".encode() for i in range(images)])
+                target["images"].attrs["dtype"] = "u8"
+                target["image_shapes"] = np.array([planes_shape(paths["u8h"])] * images)
+            else:
+                target["images"] = h5py.ExternalLink(os.path.basename(paths["u8h"]), "/images")
+            target["templates"], target["pairs"] = templates, pairs
+            if name.endswith("alone"):
+                target["near"] = near
+
+
+def planes_shape(path):
+    with h5py.File(path, "r") as file:
+        return file["images"].shape[1:]
+
+
 def evict(path):
     """Writes the file's pages back and drops them from the system's cache."""
     fd = os.open(path, os.O_RDONLY)
@@ -52,7 +86,7 @@ def evict(path):
     os.close(fd)
 
 
-def read_alone(path):
+def read_file(path):
     """Seconds of reading the file from its begin to its end, out of the cache."""
     evict(path)
     buffer = bytearray(BLOCK_BYTES)
@@ -65,11 +99,12 @@ def read_alone(path):
     return elapsed
 
 
-def run(program, path, read, memory, ranks):
+def run(program, path, read, memory, ranks, threads=0):
     """A run's report."""
     output, report = path + ".out", path + ".json"
     command = ["mpirun", "-n", str(ranks), program, "run", path, output, "--overwrite", "--progress", "none", "--threads", "1",
                "--read", read, "--memory", memory, "--report", report]
+    command += ["--read-threads", str(threads)] if threads else []
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **LAUNCHER})
     with open(report, encoding="utf-8") as file:
         told = json.load(file)
@@ -89,10 +124,10 @@ def busy_s():
     return (sum(ticks[:3]) + sum(ticks[5:8])) / os.sysconf("SC_CLK_TCK"), own.ru_utime + own.ru_stime
 
 
-def measure(program, path, read, memory, ranks, cores):
+def measure(program, path, read, memory, ranks, cores, threads):
     evict(path)
     all_before, own_before = busy_s()
-    told = run(program, path, read, memory, ranks)
+    told = run(program, path, read, memory, ranks, threads)
     all_after, own_after = busy_s()
     cpu = {name: seconds["mean"] * ranks for name, seconds in told["cpu_seconds"].items()}
     return told, {"elapsed_s": told["elapsed_s"], "cpu_s": cpu,
@@ -111,7 +146,8 @@ def main():
     parser.add_argument("--memory", default="600MiB")
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--modes", default="all,root")
-    parser.add_argument("--dtypes", default="f32,u8")
+    parser.add_argument("--dtypes", default="f32,u8", help="of f32, u8, u8z, u8h")
+    parser.add_argument("--read-threads", type=int, default=0, help="of a rank; 0: as the program chooses")
     parser.add_argument("--repeat", type=int, default=3, help="of so many runs that one counts which others disturbed least")
     parser.add_argument("--prepare", action="store_true", help="make the inputs and FFT plans, measure nothing")
     parser.add_argument("--json")
@@ -119,25 +155,32 @@ def main():
     os.makedirs(options.folder, exist_ok=True)
     cores, results, answers = len(os.sched_getaffinity(0)), [], set()
     paths = make_inputs(options.program, options.folder, options.images)
+    if "u8z" in options.dtypes or "u8h" in options.dtypes:
+        make_deflated(paths, options.images)
     if options.prepare:
         run(options.program, paths["u8"], "all", options.memory, options.ranks)
         return
     print("pixels  read   elapsed_s  bound_s  ratio  alone_s  computing+reading cpu_s  talking  others  waiting_s  MiB read/shipped/held  hits")
     for dtype in options.dtypes.split(","):
-        alone_s = read_alone(paths[dtype])
+        alone_s, alone_cpu_s = read_file(paths[dtype]), 0
+        if dtype + "_alone" in paths:
+            alone = [measure(options.program, paths[dtype + "_alone"], "all", options.memory, options.ranks, cores,
+                             options.read_threads)[1] for _ in range(options.repeat)]
+            alone_s = min(r["elapsed_s"] for r in alone)
+            alone_cpu_s = min(r["cpu_s"]["reading"] for r in alone)
         for read in options.modes.split(","):
-            runs = [measure(options.program, paths[dtype], read, options.memory, options.ranks, cores)
-                    for _ in range(options.repeat)]
+            runs = [measure(options.program, paths[dtype], read, options.memory, options.ranks, cores,
+                            options.read_threads) for _ in range(options.repeat)]
             answers |= {tuple(told["result"].values()) for told, _ in runs}
             r = min((r for _, r in runs), key=lambda r: r["others_cpu_s"])
-            r |= {"dtype": dtype, "read": read, "alone_s": alone_s, "file_bytes": os.path.getsize(paths[dtype])}
+            r |= {"dtype": dtype, "read": read, "alone_s": alone_s, "alone_cpu_s": alone_cpu_s, "file_bytes": os.path.getsize(paths[dtype])}
             r["bound_s"] = max(alone_s, r["cpu_bound_s"])
             r["ratio"] = r["elapsed_s"] / r["bound_s"]
             results.append(r)
             print(f"{dtype:6}  {read:5} {r['elapsed_s']:9.2f} {r['bound_s']:9.2f} {r['ratio']:6.3f} {alone_s:8.2f}"
                   f" {r['cpu_s']['computing']:13.2f} + {r['cpu_s']['reading']:<8.2f} {r['cpu_s']['talking']:8.2f} {r['others_cpu_s']:7.2f}"
                   f" {r['waiting_s']:9.2f}   {r['bytes_read'] >> 20} / {r['bytes_shipped'] >> 20} / {r['pixel_bytes_peak'] >> 20}"
-                  f"   {r['cache_hits']}", flush=True)
+                  f"   {r['cache_hits']}" + (f"; reading alone {alone_cpu_s:.2f} cpu_s" if alone_cpu_s else ""), flush=True)
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump({"cores": cores, "ranks": options.ranks, "memory": options.memory, "results": results}, file, indent=1)

@@ -115,8 +115,9 @@ static void print_rereads(FILE *stream, const ncc_forecast *forecast, const ncc_
     fputs("; each is read once\n", stream);
     return;
   }
-  fprintf(stream, "; each is read %.3g times, at most %" PRId64 ", %s in all\n", (double)now->reads / (double)r->chunks,
-          now->most, ncc_size_words((double)now->read_bytes));
+  fprintf(stream, "; each is read %.3g times on average, at most %" PRId64 " times, %s in all\n",
+          (double)now->reads / (double)r->chunks, now->most, ncc_size_words((double)now->read_bytes));
+  if (now->reads < r->chunks + r->chunks / 20) return;
   if (then->reads < now->reads) {
     fprintf(stream, "         in the order of the chunks in which images begin (");
     for (int64_t i = 0; i < ncc_min(r->n_images, 4); i++)

@@ -1,4 +1,5 @@
-/** Fuzz target: input files. What can be opened can be validated, read and identified. */
+/** Fuzz target: input files. What can be opened can be validated, read and identified; a chunked dataset beside it can
+ * be read as a source. */
 #include "io/input/input.h"
 #include "patched_file.h"
 #include "plan/work.h"
@@ -13,6 +14,26 @@ static void read_some(ncc_input *input, ncc_object_kind kind, const ncc_objects 
     if (pixels) (void)ncc_input_read(input, kind, i, pixels);
     free(pixels);
   }
+}
+
+/** Chunks with filters that io/volume decodes by itself. */
+static void read_source(const char *path) {
+  char source[96];
+  ncc_volumes *volumes;
+  int64_t rows, cols;
+  ncc_dtype dtype;
+  double pixel;
+  snprintf(source, sizeof source, "%s/zipped[1]", path);
+  if (ncc_volumes_create("", &volumes) != NCC_OK) abort();
+  if (ncc_volumes_look(volumes, source, &rows, &cols, &dtype) == NCC_OK) {
+    for (int64_t y = 0; y < rows && y < 64; y += 8) {
+      const ncc_rect one = {y, cols / 2, y + 1, cols / 2 + 1};
+      (void)ncc_volumes_read(volumes, source, rows, cols, dtype, &one, &pixel);
+    }
+  } else if (!ncc_error_message()[0]) {
+    abort();
+  }
+  ncc_volumes_destroy(&volumes);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -38,6 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     abort();
   }
   ncc_input_close(&input);
+  read_source(path);
   unlink(path);
   return 0;
 }
