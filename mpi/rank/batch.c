@@ -54,11 +54,15 @@ void ncc_batch_destroy(ncc_batch **out) {
   *out = NULL;
 }
 
+/** Images before templates, each by its row. */
+static int compare_objects(int64_t a_kind, int64_t a, int64_t b_kind, int64_t b) {
+  return a_kind != b_kind ? (a_kind < b_kind ? -1 : 1) : (a > b) - (a < b);
+}
+
 static int compare_needs(const void *left, const void *right) {
   const ncc_need *a = left, *b = right;
-  if (a->kind != b->kind) return a->kind < b->kind ? -1 : 1;
-  if (a->index != b->index) return a->index < b->index ? -1 : 1;
-  return (a->piece > b->piece) - (a->piece < b->piece);
+  const int order = compare_objects(a->kind, a->index, b->kind, b->index);
+  return order ? order : (a->piece > b->piece) - (a->piece < b->piece);
 }
 
 /** The piece that an image is needed for. */
@@ -90,8 +94,7 @@ cleanup:
 
 static int compare_names(const void *left, const void *right) {
   const ncc_batch_name *a = left, *b = right;
-  if (a->kind != b->kind) return a->kind < b->kind ? -1 : 1;
-  return (a->index > b->index) - (a->index < b->index);
+  return compare_objects(a->kind, a->index, b->kind, b->index);
 }
 
 ncc_status ncc_batch_find_names(ncc_batch *batch, const ncc_input *input) {

@@ -72,11 +72,11 @@ def every_rank_keeps_to_it():
         needed = foretold["program"] + foretold["matcher"] + foretold["tables"] + foretold["rank_0_tables"]
         assert foretold["tables"] >= 20 * BOXES and foretold["rank_0_tables"] >= 36 * BOXES, foretold
         memory = needed // MIB + 2
-        _, _, peaks = run("in.h5", "out.h5", "--overwrite", "--time-limit", "4", "--memory", f"{memory}MiB", ranks=ranks,
+        _, _, peaks = run("in.h5", "out.h5", "--overwrite", "--time-limit", "2", "--memory", f"{memory}MiB", ranks=ranks,
                           code=EXIT_RESUMABLE)
         print(f"{ranks} ranks, {BOXES} boxes, --memory {memory}MiB: took {', '.join(f'{p:.0f}' for p in peaks)} MiB")
         assert max(peaks) < memory and max(peaks) > foretold["rank_0_tables"] / MIB, (peaks, foretold)
-        _, _, again = run("in.h5", "out.h5", "--resume", "--time-limit", "4", "--memory", f"{memory}MiB", ranks=ranks,
+        _, _, again = run("in.h5", "out.h5", "--resume", "--time-limit", "2", "--memory", f"{memory}MiB", ranks=ranks,
                           code=EXIT_RESUMABLE)
         assert max(again) < memory, (again, memory)
         os.remove("out.h5.part")
