@@ -59,9 +59,14 @@ static int compare_objects(int64_t a_kind, int64_t a, int64_t b_kind, int64_t b)
   return a_kind != b_kind ? (a_kind < b_kind ? -1 : 1) : (a > b) - (a < b);
 }
 
-static int compare_needs(const void *left, const void *right) {
+static int compare_need_objects(const void *left, const void *right) {
   const ncc_need *a = left, *b = right;
-  const int order = compare_objects(a->kind, a->index, b->kind, b->index);
+  return compare_objects(a->kind, a->index, b->kind, b->index);
+}
+
+static int compare_needs(const void *left, const void *right) {
+  const int order = compare_need_objects(left, right);
+  const ncc_need *a = left, *b = right;
   return order ? order : (a->piece > b->piece) - (a->piece < b->piece);
 }
 
@@ -197,15 +202,9 @@ ncc_need *ncc_needs_find(const ncc_needs *needs, ncc_object_kind kind, int64_t i
   return needs->n == 0 ? NULL : bsearch(&key, needs->items, (size_t)needs->n, sizeof key, compare_needs);
 }
 
-static int compare_objects(const void *left, const void *right) {
-  const ncc_need *a = left, *b = right;
-  if (a->kind != b->kind) return a->kind < b->kind ? -1 : 1;
-  return (a->index > b->index) - (a->index < b->index);
-}
-
 bool ncc_needs_some(const ncc_needs *needs, ncc_object_kind kind, int64_t index) {
   ncc_need key = {.kind = (uint8_t)kind, .index = index};
-  return needs->n > 0 && bsearch(&key, needs->items, (size_t)needs->n, sizeof key, compare_objects);
+  return needs->n > 0 && bsearch(&key, needs->items, (size_t)needs->n, sizeof key, compare_need_objects);
 }
 
 ncc_status ncc_needs_remember(ncc_needs *had, const ncc_batch *batch) {
