@@ -161,13 +161,16 @@ static ncc_status reach(void *context, bool tmpl, int64_t index, const ncc_rect 
 static ncc_status count_rereads(ncc_root *root, const ncc_memory *memory, ncc_rereads *out) {
   const ncc_job_header *header = &root->header;
   const bool root_reads = header->read == NCC_READ_ROOT || header->ranks == 1;
-  const ncc_rereads_how how = {.work = &root->work,
-                               .search = &root->options->search,
-                               .schedule = schedule_options(root, &memory[NCC_MEMORY_ROOT]),
-                               .readers = root_reads ? 1 : header->ranks,
-                               .kept_bytes = memory[root_reads ? NCC_MEMORY_ROOT : NCC_MEMORY_OTHER].chunk_bytes,
-                               .reach = reach,
-                               .context = root->input};
+  const bool together = ncc_input_shares_chunks(root->input);
+  const ncc_rereads_how how = {
+      .work = &root->work,
+      .search = &root->options->search,
+      .schedule = schedule_options(root, &memory[NCC_MEMORY_ROOT]),
+      .readers = root_reads ? 1 : header->ranks,
+      .kept_bytes = (together ? 2 : 1) * memory[root_reads ? NCC_MEMORY_ROOT : NCC_MEMORY_OTHER].chunk_bytes,
+      .together = together,
+      .reach = reach,
+      .context = root->input};
   if (!ncc_input_has_sources(root->input, NCC_IMAGE) && !ncc_input_has_sources(root->input, NCC_TEMPLATE))
     return NCC_OK;
   return ncc_rereads_count(&how, statuses(root), out);

@@ -97,25 +97,49 @@ int ncc_input_warnings(const ncc_input *input, const char *const **texts) {
   return input->n_warnings;
 }
 
+static bool has_own_volumes(const ncc_input *input, int kind) {
+  return input->sets[kind].named.used && !input->sets[kind].named.borrows;
+}
+
 int64_t ncc_input_bytes_read(const ncc_input *input) {
   int64_t bytes = input->sources.files.bytes_read + input->sources.hdf5_bytes_read;
   for (int kind = 0; kind < NCC_INPUT_SETS; kind++)
-    if (input->sets[kind].named.used) bytes += ncc_volumes_bytes_read(input->sets[kind].named.volumes);
+    if (has_own_volumes(input, kind)) bytes += ncc_volumes_bytes_read(input->sets[kind].named.volumes);
   return bytes;
 }
 
 int64_t ncc_input_decode_bytes(const ncc_input *input) {
   int64_t bytes = 0;
   for (int kind = 0; kind < 2; kind++)
-    if (input->sets[kind].named.used) bytes += ncc_volumes_thread_bytes(input->sets[kind].named.volumes);
+    if (has_own_volumes(input, kind)) bytes += ncc_volumes_thread_bytes(input->sets[kind].named.volumes);
   return bytes;
 }
 
 void ncc_input_limit(ncc_input *input, int64_t chunk_bytes) {
   input->sources.chunk_bytes = ncc_min(chunk_bytes, input->sources.chunk_bytes);
   ncc_sources_close_datasets(&input->sources);
-  for (int kind = 0; kind < NCC_INPUT_SETS; kind++)
-    if (input->sets[kind].named.used) ncc_volumes_limit(input->sets[kind].named.volumes, chunk_bytes);
+  int used = 0;
+  for (int kind = 0; kind < NCC_INPUT_SETS; kind++) used += input->sets[kind].named.used;
+  for (int kind = 0; kind < NCC_INPUT_SETS; kind++) {
+    if (!has_own_volumes(input, kind)) continue;
+    int sharing = 0; /* images and templates have a part each; masks take of it */
+    for (int other = 0; other < NCC_INPUT_SETS; other++)
+      sharing += input->sets[other].named.volumes == input->sets[kind].named.volumes;
+    ncc_volumes_limit(input->sets[kind].named.volumes, 2 * chunk_bytes / ncc_max(used, 2) * sharing);
+  }
+}
+
+ncc_status ncc_input_start_named(ncc_input *input, ncc_object_kind kind, const char *root) {
+  ncc_volumes *others = NULL;
+  for (int other = 0; other < (int)kind; other++) {
+    const ncc_named *named = &input->sets[other].named;
+    if (named->used && strcmp(named->root, root) == 0) others = named->volumes;
+  }
+  return ncc_named_start(&input->sets[kind].named, root, others);
+}
+
+bool ncc_input_shares_chunks(const ncc_input *input) {
+  return input->sets[NCC_IMAGE].named.used && input->sets[NCC_TEMPLATE].named.borrows;
 }
 
 /* ---- pixels ------------------------------------------------------------------------------------------------------

@@ -49,6 +49,9 @@ ncc_status ncc_input_create(const char *path, const char *root, ncc_input **out)
 /** Fills catalog and sets from the open file. @return NCC_OK; NCC_ERR_INPUT; NCC_ERR_NOMEM. */
 ncc_status ncc_input_inspect(ncc_input *input);
 
+/** Makes a set ready to read sources, by what another set of the same root has open where there is one. */
+ncc_status ncc_input_start_named(ncc_input *input, ncc_object_kind kind, const char *root);
+
 /** Inspects one of the sets. */
 ncc_status ncc_input_inspect_kind(ncc_input *input, ncc_object_kind kind);
 

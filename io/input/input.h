@@ -115,8 +115,11 @@ void ncc_input_threads(ncc_input *input, int threads);
 /** Tells the system that the pixels of an object will be read soon. */
 void ncc_input_hint(ncc_input *input, ncc_object_kind kind, int64_t index);
 
-/** Bounds what HDF5 may keep of inflated chunks of a stack; before reading. */
+/** Bounds what may be kept of decoded chunks, of images and as much of templates; before reading. */
 void ncc_input_limit(ncc_input *input, int64_t chunk_bytes);
+
+/** Whether images and templates are sources that find each other's chunks. */
+bool ncc_input_shares_chunks(const ncc_input *input);
 
 /** Bytes that each thread takes that reads and decodes, beside the pixels; by the sources that were looked at. */
 int64_t ncc_input_decode_bytes(const ncc_input *input);

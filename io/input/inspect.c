@@ -335,7 +335,7 @@ static ncc_status inspect_sources(ncc_input *input, ncc_object_kind kind, const 
   ncc_dtype dtype = NCC_DTYPE_COUNT;
   char *root = find_root(input, set->id), *type = ncc_h5_get_text(set->id, "dtype");
   NCC_CHECK(root, NCC_ERR_NOMEM, "%s: no memory", path);
-  NCC_TRY(ncc_named_start(named, root));
+  NCC_TRY(ncc_input_start_named(input, kind, root));
   NCC_TRY(ncc_named_read(named, set, path, label));
   for (int i = 0; type && i < NCC_DTYPE_COUNT; i++)
     if (strcmp(type, ncc_dtype_name((ncc_dtype)i)) == 0) dtype = (ncc_dtype)i;

@@ -11,15 +11,18 @@
 
 enum { BLOCK = 1 << 16, MOST_THREADS = 16, MOST_NAME = 1 << 20 };
 
-ncc_status ncc_named_start(ncc_named *named, const char *root) {
+ncc_status ncc_named_start(ncc_named *named, const char *root, ncc_volumes *others) {
   named->used = true;
   named->root = strdup(root);
   if (!named->root) return ncc_error_set(NCC_ERR_NOMEM, "no memory for sources");
+  named->volumes = others;
+  named->borrows = others != NULL;
+  if (others) return NCC_OK;
   return ncc_volumes_create(root, &named->volumes);
 }
 
 void ncc_named_clear(ncc_named *named) {
-  ncc_volumes_destroy(&named->volumes);
+  if (!named->borrows) ncc_volumes_destroy(&named->volumes);
   free(named->text);
   free(named->at);
   free(named->root);

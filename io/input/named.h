@@ -13,13 +13,15 @@ typedef struct ncc_named {
   char *text;           /**< owned */
   int64_t *at;          /**< [n] offset of each in `text`; owned */
   char *root;           /**< where relative ones start; owned */
-  ncc_volumes *volumes; /**< owned */
+  ncc_volumes *volumes; /**< owned, or that of another kind whose names start there too: they find its chunks */
+  bool borrows;         /**< the latter */
 } ncc_named;
 
 enum { NCC_NAMED_SAMPLES = 64 }; /**< names that each node tries before work */
 
-/** Sets the root and makes ready to read. @return NCC_OK; NCC_ERR_NOMEM. */
-ncc_status ncc_named_start(ncc_named *named, const char *root);
+/** Sets the root and makes ready to read. @param[in] others  of the same root, which outlive it, or NULL; borrowed
+ *  @return NCC_OK; NCC_ERR_NOMEM. */
+ncc_status ncc_named_start(ncc_named *named, const char *root, ncc_volumes *others);
 void ncc_named_clear(ncc_named *named);
 
 static inline const char *ncc_named_get(const ncc_named *named, int64_t index) {

@@ -200,14 +200,15 @@ cleanup:
 }
 
 /** Makes ready to read sources, if one of the names that were packed can be opened here. */
-static ncc_status unpack_named(reader *from, const char *own_root, const char *label, ncc_named *named) {
+static ncc_status unpack_named(reader *from, const char *own_root, ncc_input *input, ncc_object_kind kind) {
   ncc_status status = NCC_OK;
+  const ncc_named *named = &input->sets[kind].named;
   const char *root, *bytes, *name;
   int64_t n, rows, cols;
   ncc_dtype dtype;
   bool good = false;
   NCC_TRY(take_string(from, &root));
-  NCC_TRY(ncc_named_start(named, own_root ? own_root : root));
+  NCC_TRY(ncc_input_start_named(input, kind, own_root ? own_root : root));
   NCC_TRY(take(from, sizeof n, &bytes));
   memcpy(&n, bytes, sizeof n);
   for (int64_t i = 0; i < n; i++) {
@@ -215,7 +216,8 @@ static ncc_status unpack_named(reader *from, const char *own_root, const char *l
     good = good || ncc_volumes_look(named->volumes, name, &rows, &cols, &dtype) == NCC_OK;
   }
   if (good || n == 0) goto cleanup;
-  ncc_error_prefix("%s: none of %" PRId64 " sources that were tried can be opened, one of them", label, n);
+  ncc_error_prefix("%s: none of %" PRId64 " sources that were tried can be opened, one of them",
+                   ncc_input_names_of_kinds[kind], n);
   status = NCC_ERR_INPUT;
 cleanup:
   return status;
@@ -277,7 +279,7 @@ ncc_status ncc_input_attach(const char *path, const char *root, const ncc_catalo
   }
   NCC_TRY(unpack_sources(&from, &h, path, &input->sources));
   for (int kind = 0; kind < NCC_INPUT_SETS; kind++)
-    if (h.named[kind]) NCC_TRY(unpack_named(&from, root, ncc_input_names_of_kinds[kind], &input->sets[kind].named));
+    if (h.named[kind]) NCC_TRY(unpack_named(&from, root, input, (ncc_object_kind)kind));
   NCC_TRY(check_files(&input->sources.files));
   NCC_TRY(check_datasets(&input->sources));
   *out = input;

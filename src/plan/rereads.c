@@ -186,7 +186,7 @@ static ncc_status read_pair(const ncc_rereads_how *how, ncc_rereads_walk *w, int
   w->at = 2 * reader;
   NCC_TRY(read_object(how, w, false, r->image, &part.pixels, !in_parts));
   if (w->first.array) *begins = (place){w->first.array, w->first.number};
-  w->at = 2 * reader + (tmpl.box_image < 0); /* boxes are cut from images */
+  w->at = 2 * reader + (tmpl.box_image < 0 && !how->together); /* boxes are cut from images */
   NCC_TRY(read_object(how, w, true, r->tmpl, &box, true));
 cleanup:
   return status;

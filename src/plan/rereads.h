@@ -34,11 +34,11 @@ typedef struct ncc_reread_counts {
 } ncc_reread_counts;
 
 typedef struct ncc_rereads {
-  int64_t pairs;              /**< that were counted: huge inputs are cut short; 0: there are no chunks */
-  int64_t chunks;             /**< that they reach */
-  int64_t chunk_bytes;        /**< of these, each once */
-  int64_t object_bytes;       /**< of the chunks that the largest image or template lies in */
-  int64_t kept_bytes;         /**< of chunks that a rank keeps of images, and as many of templates */
+  int64_t pairs;        /**< that were counted: huge inputs are cut short; 0: there are no chunks */
+  int64_t chunks;       /**< that they reach */
+  int64_t chunk_bytes;  /**< of these, each once */
+  int64_t object_bytes; /**< of the chunks that the largest image or template lies in */
+  int64_t kept_bytes;   /**< of chunks that a rank keeps of images, and as many of templates, or of both together */
   ncc_reread_counts planned;  /**< as the schedule has it */
   ncc_reread_counts by_chunk; /**< pairs in order of the chunks that their images begin in */
   int64_t *images;            /**< [n_images] indices of images in that order; owned */
@@ -52,6 +52,7 @@ typedef struct ncc_rereads_how {
   ncc_schedule_options schedule;
   int readers;        /**< ranks that read: those of the schedule, or 1 where rank 0 reads for all */
   int64_t kept_bytes; /**< as above */
+  bool together;      /**< images and templates find each other's chunks */
   ncc_rereads_reach reach;
   void *context; /**< of `reach` */
 } ncc_rereads_how;

@@ -41,15 +41,16 @@ export FUZZ_FOLDER
 trap 'rm -rf "$FUZZ_FOLDER"' EXIT
 
 contained() { # TARGET CRASHING INPUT: the program ends in order where the target crashed in HDF5
-  local folder code=0
+  local folder code=0 kept=out.h5.part
   folder=$(mktemp -d)
   cp tests/fuzz/base_input.h5 "$folder/in.h5"
   if [[ $1 == input ]]; then
     FUZZ_KEEP=$folder/in.h5 "$build/tests/fuzz/fuzz_$1" "$2" >/dev/null 2>&1
   else
-    FUZZ_KEEP=$folder/out.h5.part "$build/tests/fuzz/fuzz_$1" "$2" >/dev/null 2>&1
+    [[ $(head -c 1 "$2" | od -An -tu1) -lt 128 ]] || kept=out.h5 # a complete one
+    FUZZ_KEEP=$folder/$kept "$build/tests/fuzz/fuzz_$1" "$2" >/dev/null 2>&1
   fi
-  MPIXCORR_PROBE_S=20 timeout 60 "$program" run "$folder/in.h5" "$folder/out.h5" --resume --progress none >/dev/null 2>"$folder/errors" || code=$?
+  MPIXCORR_PROBE_S=20 timeout 60 "$program" run "$folder/in.h5" "$folder/out.h5" --resume --retry unreadable --progress none >/dev/null 2>"$folder/errors" || code=$?
   if [[ $code -ne 3 && $code -ne 0 && $code -ne 6 ]] || [[ $(grep -c . "$folder/errors") -gt 1 ]]; then
     echo "$2: the program ended with $code:"
     cat "$folder/errors"

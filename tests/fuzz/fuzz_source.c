@@ -162,7 +162,7 @@ static void read_shapes(const input *in) {
   char *reason = NULL;
   int64_t n_failed, (*shapes)[2] = calloc(in->chunk_size / 16 + 1, sizeof *shapes);
   memory_files_add("good.npy", good_npy(), 128 + 48);
-  if (!shapes || ncc_named_start(&named, "") != NCC_OK) abort();
+  if (!shapes || ncc_named_start(&named, "", NULL) != NCC_OK) abort();
   named.text = malloc(in->meta_size + 1);
   named.at = malloc((in->meta_size + 1) * sizeof *named.at);
   if (!named.text || !named.at) abort();

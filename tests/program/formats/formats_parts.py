@@ -6,7 +6,7 @@ import sys
 import tempfile
 import zlib
 
-from formats_common import h5py, launch, named_input, np, run, write
+from formats_common import h5py, launch, named_input, np, run, write, zarr2
 from launch import MPIXCORR
 
 SIDE, CHUNK, BAD, LOST = 6000, 500, (5, 5), (9, 2)  # above 2^25 pixels
@@ -153,11 +153,28 @@ def chunk_order(folder):
     assert told["images_by_chunk"] == list(range(0, n, 2)) + list(range(1, n, 2))
 
 
+def found_again(folder):
+    """Slices of a volume as images, parts of them as templates: each chunk is read once."""
+    input, report = os.path.join(folder, "again.h5"), os.path.join(folder, "again.json")
+    volume = np.random.default_rng(7).integers(0, 250, (8, 64, 64)).astype("u1")
+    zarr2(f"{folder}/w", volume, chunk=(8, 32, 32), compressor=None)
+    named_input(input, [f"w[{i}]" for i in range(8)], [], [(i, i) for i in range(8)])
+    with h5py.File(input, "a") as file:
+        del file["templates"]
+        file["templates"] = np.array([f"w[{i},8:40,8:40]".encode() for i in range(8)])
+    for read in ("all", "root"):
+        done = run(input, os.path.join(folder, "again_out.h5"), 1, ["--read", read, "--min-overlap", "1",
+                                                                      "--report", report])
+        with open(report, encoding="utf-8") as file:
+            assert done.returncode == 0 and json.load(file)["bytes_read"] == volume.nbytes, (read, done.stderr)
+
+
 def main():
     boxes, windows = make_pairs()
     pairs = np.array([(0, i) for i in range(len(boxes))])
     with tempfile.TemporaryDirectory() as folder:
         chunk_order(folder)
+        found_again(folder)
         image = make_image(folder)
         expected = one_by_one(folder, image, boxes, windows)
         lost = meets(windows, boxes, LOST) | np.array([b[1] // CHUNK <= LOST[0] <= (b[1] + b[3] - 1) // CHUNK and
