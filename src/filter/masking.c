@@ -145,23 +145,29 @@ ncc_valid_moments ncc_masked_moments(const ncc_array *pixels, const uint8_t *val
   return m;
 }
 
-/** Of bytes, by far the most masks. */
-static int64_t read_bytes(const ncc_array *mask, uint8_t *valid) {
-  int64_t count = 0;
-  for (int64_t y = 0; y < mask->rows; y++, valid += mask->cols) {
-    const uint8_t *row = ncc_array_at(mask, y, 0);
-    int64_t in_row = 0;
-    for (int64_t x = 0; x < mask->cols; x++) valid[x] = row[x] != 0;
-    for (int64_t x = 0; x < mask->cols; x++) in_row += valid[x];
-    count += in_row;
+/** Of bytes, by far the most masks: those of 255 pieces are counted in bytes. */
+static int64_t read_bytes(const uint8_t *row, int64_t n, uint8_t *valid) {
+  enum { PIECE = 64 };
+  int64_t count = 0, x = 0;
+  while (x + PIECE <= n) {
+    uint8_t counts[PIECE] = {0};
+    const int64_t end = ncc_min(n, x + 255 * PIECE);
+    for (; x + PIECE <= end; x += PIECE)
+      for (int k = 0; k < PIECE; k++) counts[k] = (uint8_t)(counts[k] + (valid[x + k] = row[x + k] != 0));
+    for (int k = 0; k < PIECE; k++) count += counts[k];
   }
+  for (; x < n; x++) count += valid[x] = row[x] != 0;
   return count;
 }
 
 int64_t ncc_mask_read(const ncc_array *mask, uint8_t *valid) {
   double row[SEGMENT];
   int64_t count = 0;
-  if (mask->dtype == NCC_U8) return read_bytes(mask, valid);
+  if (mask->dtype == NCC_U8) {
+    for (int64_t y = 0; y < mask->rows; y++)
+      count += read_bytes(ncc_array_at(mask, y, 0), mask->cols, valid + y * mask->cols);
+    return count;
+  }
   for (int64_t y = 0; y < mask->rows; y++)
     for (int64_t x = 0; x < mask->cols; x += SEGMENT) {
       const int64_t n = mask->cols - x < SEGMENT ? mask->cols - x : SEGMENT;

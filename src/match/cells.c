@@ -60,8 +60,7 @@ static bool serves(int64_t extent, int64_t cell, int64_t y0, int64_t y1, int64_t
 }
 
 bool ncc_cells_serve(const ncc_geometry *g) {
-  return !g->ignores_outside &&
-         serves(g->template_rows, CELL_ROWS, g->search.y0, g->search.y1, g->trim.y0, g->trim.y1) &&
+  return serves(g->template_rows, CELL_ROWS, g->search.y0, g->search.y1, g->trim.y0, g->trim.y1) &&
          serves(g->template_cols, CELL_COLS, g->search.x0, g->search.x1, g->trim.x0, g->trim.x1);
 }
 
@@ -133,7 +132,7 @@ static double rectangle_ssd(const ncc_cells *cells, const band *b, int64_t block
   double s = (b->s1[x1] - b->s1[x0]) - (b->s0[x1] - b->s0[x0]);
   double q = (b->q1[x1] - b->q1[x0]) - (b->q0[x1] - b->q0[x0]);
   const double n = b->rows * (double)(right - x0 * CELL_COLS);
-  const double area = b->area_rows * (double)(reach_count(b->across) * CELL_COLS);
+  const double area = cells->geometry.ignores_outside ? n : b->area_rows * (double)(reach_count(b->across) * CELL_COLS);
   return n > 0 ? ncc_ssd_of(s, q, n, area, cells->centring.c) : 0;
 }
 
@@ -226,7 +225,8 @@ double ncc_cells_ssd(const ncc_cells *cells, int64_t y, int64_t x) {
     ncc_add_exactly(&s, &s_lost, ncc_lanes_sum(sums.s));
     ncc_add_exactly(&q, &q_lost, ncc_lanes_sum(sums.q));
   }
-  const double n = (double)((y1 - y0) * (x1 - x0)), area = (double)(g->template_rows * g->template_cols);
+  const double n = (double)((y1 - y0) * (x1 - x0));
+  const double area = g->ignores_outside ? n : (double)(g->template_rows * g->template_cols);
   return ncc_ssd_of(s + s_lost, q + q_lost, n, area, cells->centring.c) * cells->unit2;
 }
 

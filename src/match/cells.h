@@ -3,8 +3,8 @@
  *  ssd grows with the set of pixels: that of a window is at least that of the whole cells in it, and at most that of
  *  the cells that it touches. Positions come in blocks as large as a cell, and the cells that lie in every window of a
  *  block, and those that some window of it touches, are two rectangles; sums over rectangles come from prefix sums.
- *  Zeros outside the image are pixels as others are; outside the trimmed image, too, of which no searched window sees
- *  more than that. Where an image has one template only, few blocks can hold the
+ *  Zeros outside the image, if there are any, are pixels as others are; outside the trimmed image, too, of which no
+ *  searched window sees more than that. Where an image has one template only, few blocks can hold the
  *  peak, and only there ssd(W) is wanted.
  */
 #ifndef NCC_CELLS_H

@@ -52,7 +52,10 @@ static void look_by_cells(ncc_cpu *e, ncc_proposal *found, int64_t y, int64_t fr
   for (int64_t x = from; x < to; x++) {
     if (threshold > 0 && (double)row[2 * x] + s->bounds.error < threshold * lower) continue;
     if (most < 0) most = ncc_cells_upper(&e->windows.cells, y, x);
-    ncc_proposal_consider_between(found, &s->bounds, y, x, (double)row[2 * x], lower * lower, most, &s->best);
+    if (lower * lower > s->bounds.zero_hi)
+      ncc_proposal_consider_between(found, &s->bounds, y, x, (double)row[2 * x], lower * lower, most, &s->best);
+    else  // what overlaps of the template is flat, or nearly so
+      ncc_proposal_consider(found, &s->bounds, y, x, (double)row[2 * x], -fmax(lower * lower, 1e-37), &s->best);
     threshold = threshold_now(s);
   }
 }
@@ -186,7 +189,7 @@ cleanup:
 }
 
 typedef struct settle_job {
-  const ncc_cells *cells;
+  const ncc_cpu *e;
   const ncc_candidate *items;
   double ssd[MOST_SETTLED];
 } settle_job;
@@ -194,7 +197,9 @@ typedef struct settle_job {
 static void settle_item(void *context, int64_t item, int thread) {
   (void)thread;
   settle_job *job = context;
-  job->ssd[item] = ncc_cells_ssd(job->cells, job->items[item].y, job->items[item].x);
+  const int64_t y = job->items[item].y, x = job->items[item].x;
+  const double ssd = ncc_cells_ssd(&job->e->windows.cells, y, x);
+  job->ssd[item] = job->e->layout.geometry.ignores_outside ? ncc_cpu_rim_ssd(job->e, y, x, ssd) : ssd;
 }
 
 /** More windows than that are summed together sooner than one by one. */
@@ -213,7 +218,7 @@ static ncc_status settle(ncc_cpu *e, ncc_proposal *p) {
     ncc_proposal_reset(p);
     return search(e, p);
   }
-  settle_job job = {.cells = &e->windows.cells, .items = p->items};
+  settle_job job = {.e = e, .items = p->items};
   const int64_t count = p->count;
   ncc_pool_run(e->context->pool, count, settle_item, &job);
   ncc_proposal_reset(p);

@@ -9,6 +9,7 @@
  *  10^-10 of the bound of the product.
  */
 #include <math.h>
+#include <string.h>
 
 #include "base/arithmetic.h"
 #include "base/array.h"
@@ -38,19 +39,44 @@ ncc_status ncc_cpu_rim_begin(ncc_cpu *e) {
   return status;
 }
 
+/** What nobody asks for of the integral image: in rows `top` to `bottom` a template overhangs neither above nor below,
+ *  and so nowhere but at columns near the sides. Rows are subtracted from each other and columns of one row likewise,
+ * so that sums may begin anew behind the gap: in its rows at column `right`, in its columns at row `bottom`, with 0. */
+typedef struct integral_gap {
+  int64_t top, bottom;  // rows, the last included
+  int64_t left, right;  // columns, multiples of COLUMNS_PER_ITEM
+} integral_gap;
+
+static integral_gap gap_of(const ncc_cpu_layout *l) {
+  const ncc_geometry *g = &l->geometry;
+  const integral_gap out = {g->template_rows, l->image_rows - g->template_rows + 1,
+                            ncc_round_up(g->template_cols + 1, COLUMNS_PER_ITEM),
+                            (l->image_cols - g->template_cols) / COLUMNS_PER_ITEM * COLUMNS_PER_ITEM};
+  return out.bottom >= out.top && out.right > out.left ? out : (integral_gap){0, -1, 0, 0};
+}
+
+/** out[x + 1] for pixels [first, end) of a row of the trimmed image, out[first] being 0. */
+static void add_row(const ncc_cpu *e, ncc_cpu_scratch *s, int64_t row, int64_t first, int64_t end, double *out) {
+  const ncc_prepared *image = e->task->image;
+  const ncc_rect *trim = &e->layout.geometry.trim;
+  const double scale = image->scale * e->image.centring.unit, c = e->image.centring.centre * e->image.centring.unit;
+  double sum = 0;
+  e->kernels->to_f64(image->pixels.dtype, ncc_array_at(&image->pixels, trim->y0 + row, trim->x0 + first), end - first,
+                     s->pixels);
+  out[first] = 0;
+  for (int64_t x = first; x < end; x++) out[x + 1] = sum += s->pixels[x - first] * scale - c;
+}
+
 void ncc_cpu_rim_add_strip(ncc_cpu *e, ncc_cpu_scratch *s, int64_t strip) {
   const ncc_cpu_layout *l = &e->layout;
-  const ncc_prepared *image = e->task->image;
-  const double scale = image->scale * e->image.centring.unit, c = e->image.centring.centre * e->image.centring.unit;
   if (!l->geometry.ignores_outside) return;
+  const integral_gap gap = gap_of(l);
   const int64_t end = ncc_min((strip + 1) * NCC_ROW_BATCH, l->image_rows);
   for (int64_t row = strip * NCC_ROW_BATCH; row < end; row++) {
-    double *out = (double *)e->rim.integral.data + (row + 1) * stride_of(l), sum = 0;
-    e->kernels->to_f64(image->pixels.dtype,
-                       ncc_array_at(&image->pixels, l->geometry.trim.y0 + row, l->geometry.trim.x0), l->image_cols,
-                       s->pixels);
-    out[0] = 0;
-    for (int64_t x = 0; x < l->image_cols; x++) out[x + 1] = sum += s->pixels[x] * scale - c;
+    double *out = (double *)e->rim.integral.data + (row + 1) * stride_of(l);
+    const bool whole = row + 1 < gap.top || row + 1 > gap.bottom;
+    add_row(e, s, row, 0, whole ? l->image_cols : gap.left - 1, out);
+    if (!whole) add_row(e, s, row, gap.right, l->image_cols, out);
   }
 }
 
@@ -59,9 +85,17 @@ static void integrate_item(void *context, int64_t item, int thread) {
   const ncc_cpu *e = context;
   const int64_t stride = stride_of(&e->layout), rows = e->layout.image_rows;
   const int64_t first = item * COLUMNS_PER_ITEM, end = ncc_min(first + COLUMNS_PER_ITEM, stride);
+  const integral_gap gap = gap_of(&e->layout);
+  const bool apart = first >= gap.left && first < gap.right;
   double *integral = e->rim.integral.data;
-  for (int64_t y = 1; y <= rows; y++)
+  for (int64_t y = 1; y <= rows; y++) {
+    if (apart && y == gap.top) {
+      y = gap.bottom;
+      memset(integral + y * stride + first, 0, (size_t)(end - first) * sizeof *integral);
+      continue;
+    }
     for (int64_t x = first; x < end; x++) integral[y * stride + x] += integral[(y - 1) * stride + x];
+  }
 }
 
 void ncc_cpu_rim_finish(ncc_cpu *e) {
