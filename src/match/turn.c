@@ -97,20 +97,26 @@ ncc_status ncc_turner_take(ncc_turner *t, const ncc_array *tmpl, const ncc_margi
   t->mean = mean;
   t->masked = masked;
   t->has_mask = mask && mask->data;
-  NCC_TRY(ncc_buffer_reserve(&t->pixels, wide.rows * wide.cols * (int64_t)sizeof(double), "a template to be turned"));
-  double *pixels = t->pixels.data;
+  t->narrow = tmpl->dtype != NCC_F64 && tmpl->dtype != NCC_U32 && tmpl->dtype != NCC_I32;
+  const int64_t bytes = t->narrow ? sizeof(float) : sizeof(double);
+  NCC_TRY(ncc_buffer_reserve(&t->pixels, wide.rows * wide.cols * bytes, "a template to be turned"));
+  NCC_TRY(ncc_buffer_reserve(&t->row, wide.cols * (int64_t)sizeof(double), "a row of a template"));
+  double *row = t->row.data;
   if (t->has_mask) {
     const ncc_array wide_mask = ncc_array_widen(mask, around);
     NCC_TRY(ncc_buffer_reserve(&t->valid, wide.rows * wide.cols, "the mask of a template to be turned"));
     uint8_t *valid = t->valid.data;
     for (int64_t y = 0; y < wide.rows; y++) {
-      double *row = pixels + y * wide.cols;
       kernels->to_f64(mask->dtype, ncc_array_at(&wide_mask, y, 0), wide.cols, row);
       for (int64_t x = 0; x < wide.cols; x++) valid[y * wide.cols + x] = row[x] != 0;
     }
   }
-  for (int64_t y = 0; y < wide.rows; y++)
-    kernels->to_f64(wide.dtype, ncc_array_at(&wide, y, 0), wide.cols, pixels + y * wide.cols);
+  for (int64_t y = 0; y < wide.rows; y++) {
+    double *out = t->narrow ? row : (double *)t->pixels.data + y * wide.cols;
+    kernels->to_f64(wide.dtype, ncc_array_at(&wide, y, 0), wide.cols, out);
+    float *narrow = (float *)t->pixels.data + y * wide.cols;
+    for (int64_t x = 0; t->narrow && x < wide.cols; x++) narrow[x] = (float)row[x];
+  }
 
 cleanup:
   return status;
@@ -119,6 +125,7 @@ cleanup:
 void ncc_turner_clear(ncc_turner *turner) {
   ncc_buffer_free(&turner->pixels);
   ncc_buffer_free(&turner->valid);
+  ncc_buffer_free(&turner->row);
 }
 
 typedef struct turn_job {
@@ -131,6 +138,10 @@ typedef struct turn_job {
 /** Whether the neighbours that count are valid. */
 static bool all_valid(const uint8_t *at, int64_t width, double fy, double fx) {
   return at[0] && (fx == 0 || at[1]) && (fy == 0 || (at[width] && (fx == 0 || at[width + 1])));
+}
+
+static double pixel(const ncc_turn_line *line, int64_t at) {
+  return line->narrow ? (double)line->narrow[at] : line->pixels[at];
 }
 
 /** Pixels [from, end) of a row, whatever there is beside them. */
@@ -147,8 +158,9 @@ static void turn_carefully(const ncc_turner *t, const ncc_turn_line *line, int64
     const int64_t at = there ? (int64_t)top * line->width + (int64_t)first : 0;
     if (there && t->has_mask) there = all_valid((const uint8_t *)t->valid.data + at, line->width, fy, fx);
     if (there) {  // what does not count may lie beyond the array
-      const double *a = line->pixels + at, *b = fy > 0 ? a + line->width : a;
-      const double upper = ncc_turn_between(a[0], a[fx > 0], fx), lower = ncc_turn_between(b[0], b[fx > 0], fx);
+      const int64_t below = fy > 0 ? at + line->width : at, beside = fx > 0;
+      const double upper = ncc_turn_between(pixel(line, at), pixel(line, at + beside), fx);
+      const double lower = ncc_turn_between(pixel(line, below), pixel(line, below + beside), fx);
       out[x] = (float)ncc_turn_between(upper, lower, fy);
     } else {
       out[x] = t->mean;
@@ -177,7 +189,8 @@ static void turn_row(const turn_job *job, int64_t y) {
   const ncc_margins *around = &t->around;
   const double cy = (double)(t->rows - 1) / 2, cx = (double)(t->cols - 1) / 2, dy = (double)y - cy;
   const int64_t height = around->above + t->rows + around->below;
-  const ncc_turn_line line = {.pixels = t->pixels.data,
+  const ncc_turn_line line = {.pixels = t->narrow ? NULL : t->pixels.data,
+                              .narrow = t->narrow ? t->pixels.data : NULL,
                               .width = around->left + t->cols + around->right,
                               .above = (double)around->above,
                               .left = (double)around->left,
@@ -192,6 +205,7 @@ static void turn_row(const turn_job *job, int64_t y) {
   keep_within(line.y_part - cx * line.sine, line.sine, -line.above, (double)(height - 1) - line.above, &from, &end);
   keep_within(cx - cx * line.cosine - line.x_part, line.cosine, -line.left, (double)(line.width - 1) - line.left, &from,
               &end);
+  if (end - from < NCC_LANES) end = from;
   turn_carefully(t, &line, 0, from, out, valid);
   if (from < end) ncc_kernels_get()->turn->turn(&line, from, end, out);
   for (int64_t x = from; valid && x < end; x++) valid[x] = 1;

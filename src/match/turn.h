@@ -70,8 +70,10 @@ typedef struct ncc_turner {
   float mean;         /**< of the template's own pixels */
   bool masked;        /**< what is missing is invalid, in place of the mean */
   bool has_mask;      /**< some pixels that there are may be invalid */
-  ncc_buffer pixels;  /**< float64 [above + rows + below][left + cols + right] */
+  bool narrow;        /**< pixels are float32, as far as that is exact for their type: turning takes half the memory */
+  ncc_buffer pixels;  /**< float64, or float32, [above + rows + below][left + cols + right] */
   ncc_buffer valid;   /**< bytes, likewise; with has_mask */
+  ncc_buffer row;     /**< float64, of work */
 } ncc_turner;
 
 /** Takes a template in.

@@ -6,7 +6,8 @@
 
 /** Where pixel x of a turned row comes from: y_part + dx sine and (cx + dx cosine) - x_part, dx = x - cx. */
 typedef struct ncc_turn_line {
-  const double *pixels; /**< from the first row and column that there are */
+  const double *pixels; /**< from the first row and column that there are; NULL: they are narrow */
+  const float *narrow;  /**< likewise; NULL: they are not */
   int64_t width;        /**< of them */
   double above, left;   /**< rows and columns before what coordinates count from */
   double cosine, sine, cx, y_part, x_part;
@@ -25,8 +26,8 @@ static inline double ncc_turn_between(double a, double b, double f) {
 }
 
 typedef struct ncc_turn_kernels {
-  /** Exact bytes: pixels [from, end) of a row, all four neighbours of which there are. Of arrays of less than 2^31
-   *  pixels. */
+  /** Exact bytes: pixels [from, end) of a row, NCC_LANES at least, all four neighbours of which there are. Of arrays of
+   *  less than 2^31 pixels. */
   void (*turn)(const ncc_turn_line *line, int64_t from, int64_t end, float *out);
 } ncc_turn_kernels;
 

@@ -130,6 +130,24 @@ INLINE floats floats_of_ints(ints v) {
                    __builtin_convertvector(v, floats), __builtin_convertvector(v, floats));
 }
 
+/** Numbers without a fraction, or what is left of others towards 0. */
+INLINE ints ints_of_doubles(doubles v) {
+  return FOR_WIDTH((ints)_mm512_cvttpd_epi32((__m512d)v), (ints)_mm256_cvttpd_epi32((__m256d)v),
+                   __builtin_convertvector(v, ints), __builtin_convertvector(v, ints));
+}
+
+/** Rounded down, of at most 2^31 in size. */
+INLINE doubles floor_of(doubles v) {
+#if WIDTH == 8
+  return (doubles)_mm512_floor_pd((__m512d)v);
+#elif WIDTH == 4
+  return (doubles)_mm256_floor_pd((__m256d)v);
+#else
+  const doubles whole = doubles_of_ints(ints_of_doubles(v));
+  return whole + (doubles)((longs)(whole > v) & (longs)((doubles){0} - 1));
+#endif
+}
+
 /** a * b + c, rounded once where there is an instruction for it: for what feeds proposals alone, whose bounds hold for
  *  any rounding. */
 INLINE complexes fused(complexes a, complexes b, complexes c) {
