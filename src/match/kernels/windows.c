@@ -110,33 +110,37 @@ INLINE void put_map(float *to, const floats v[PIECES]) {
 /** What the windows of a strip have in common: eight rows in pieces. */
 typedef struct window_rows {
   doubles rows[PIECES], inverse[PIECES]; /* that lie on the image, and 1 / rows */
-  longs whole[PIECES];                   /* all of them do */
   ints valid[PIECES];
-  bool inside; /* all are whole and valid */
+  bool all_valid, inside; /* they are; they also lie on the image with all their rows */
 } window_rows;
 
 static window_rows window_rows_of(const ncc_strip_overlap *o) {
-  window_rows w = {.inside = true};
+  window_rows w = {.all_valid = true, .inside = true};
   UNROLL for (int h = 0; h < PIECES; h++) {
     w.rows[h] = get(o->rows + h * WIDTH);
     w.inverse[h] = get(o->inverse_rows + h * WIDTH);
-    w.whole[h] = w.rows[h] == o->template_rows;
     memcpy(&w.valid[h], o->valid + h * WIDTH, sizeof w.valid[h]);
-    for (int k = 0; k < WIDTH; k++) w.inside &= w.valid[h][k] != 0 && w.whole[h][k] != 0;
+  }
+  for (int r = 0; r < 8; r++) {
+    w.all_valid &= o->valid[r] != 0;
+    w.inside &= o->valid[r] != 0 && o->rows[r] == o->template_rows;
   }
   return w;
 }
 
-/** Windows in columns [i, end) of a block of 16, which begin in the period from `start` on. Where it is inlined
- * `inside` is a constant: all windows lie on the image. Loops work on copies: stores to the map might else be stores to
- * them. */
+/** What is known of all windows of a run: that they lie on the image; with all their columns, and all are valid; the
+ *  latter alone. */
+typedef enum run_kind { INSIDE, WHOLE_COLS, VALID, ANY } run_kind;
+
+/** Windows in columns [i, end) of a block of 16, which begin in the period from `start` on. `kind` is a constant where
+ *  this is inlined. Loops work on copies: stores to the map might else be stores to them. */
 INLINE void windows_of_run(const ncc_strip_sums *t, const ncc_strip_overlap *o, const ncc_strip_map *map,
-                           const window_rows *rows, int64_t start, int64_t i, int64_t end, bool inside,
+                           const window_rows *rows, int64_t start, int64_t i, int64_t end, run_kind kind,
                            floats least_of_run[PIECES]) {
   const window_rows w = *rows;
   const double scale2 = map->scale2, c = t->c, *cols = o->cols, *inverse_cols = o->inverse_cols;
-  const double outside = o->outside, inverse_width = 1 / o->template_cols,
-               inverse_area = inverse_width / o->template_rows;
+  const double width = o->template_cols, inverse_width = 1 / width, area = width * o->template_rows;
+  const double outside = o->outside / area;
   const int64_t ahead = 8 * (t->period - 1);
   const double *a = t->sums + 8 * i, *b = t->squares + 8 * i;
   const floats infinite = (floats){0} + INFINITY;
@@ -157,16 +161,21 @@ INLINE void windows_of_run(const ncc_strip_sums *t, const ncc_strip_overlap *o, 
         s = (s - get(a + h * WIDTH - 8)) + get(a + h * WIDTH + ahead);
         q = (q - get(b + h * WIDTH - 8)) + get(b + h * WIDTH + ahead);
       }
-      if (inside) {
-        v[h] = floats_of_doubles(fused_from(q, s * s, inverse_inside[h]) * scale2);
-        least[h] = lesser_floats(v[h], least[h]);
+      doubles ssd;
+      if (kind == INSIDE) {
+        ssd = fused_from(q, s * s, inverse_inside[h]);
       } else {
-        const doubles inverse = w.inverse[h] * inverse_cols[i], sum = s + w.rows[h] * cols[i] * c;
-        const doubles above = (inverse_cols[i] - inverse_width) * w.inverse[h];  // exactly 0 for whole windows
-        const doubles beyond = CHOOSE(doubles, longs, w.whole[h], above, inverse - inverse_area) * outside;
-        v[h] = floats_of_doubles(fused_doubles(sum * sum, beyond, fused_from(q, s * s, inverse)) * scale2);
+        const doubles inverse = kind == WHOLE_COLS ? inverse_inside[h] : w.inverse[h] * inverse_cols[i];
+        const doubles n = w.rows[h] * (kind == WHOLE_COLS ? width : cols[i]), sum = s + n * c;
+        const doubles beyond = (area - n) * (inverse * outside);  // exactly 0 for whole windows
+        ssd = fused_doubles(sum * sum, beyond, fused_from(q, s * s, inverse));
+      }
+      v[h] = floats_of_doubles(ssd * scale2);
+      if (kind == ANY) {
         v[h] = (floats)((ints)v[h] & w.valid[h]);
         least[h] = lesser_floats(CHOOSE(floats, ints, w.valid[h], v[h], infinite), least[h]);
+      } else {
+        least[h] = lesser_floats(v[h], least[h]);
       }
     }
     put_map(to, v);
@@ -187,10 +196,15 @@ static void windows_of_tile(const ncc_strip_sums *t, const ncc_strip_overlap *o,
     floats least[PIECES];
     UNROLL for (int h = 0; h < PIECES; h++) least[h] = (floats){0} + map->least[block];
     // The overlap grows, stays and shrinks along a row.
-    if (w->inside && o->cols[i] == o->template_cols && o->cols[end - 1] == o->template_cols)
-      windows_of_run(t, o, map, w, start, i, end, true, least);
+    const bool whole_cols = o->cols[i] == o->template_cols && o->cols[end - 1] == o->template_cols;
+    if (w->inside && whole_cols)
+      windows_of_run(t, o, map, w, start, i, end, INSIDE, least);
+    else if (w->all_valid && whole_cols)
+      windows_of_run(t, o, map, w, start, i, end, WHOLE_COLS, least);
+    else if (w->all_valid)
+      windows_of_run(t, o, map, w, start, i, end, VALID, least);
     else
-      windows_of_run(t, o, map, w, start, i, end, false, least);
+      windows_of_run(t, o, map, w, start, i, end, ANY, least);
     float lowest = INFINITY;
     UNROLL for (int h = 0; h < PIECES; h++) UNROLL for (int k = 0; k < WIDTH; k++) lowest =
         least[h][k] < lowest ? least[h][k] : lowest;
