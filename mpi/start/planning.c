@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "match/direct.h"
 #include "match/fft.h"
 
 enum { MOST_PLANNED = 256 }; /* kinds of pairs; further ones are planned for as they come */
@@ -17,6 +18,8 @@ static ncc_status learn(const ncc_work *work, const ncc_run_options *options, ch
     fprintf(stderr, "mpixcorr: note: %s; planning afresh\n", ncc_error_message());
   before = ncc_fft_wisdom_export();
   for (int32_t i = 0; i < work->n_kinds && i < MOST_PLANNED; i++) {
+    const ncc_numerators_cost cost = ncc_numerators_cost_of(&work->kinds[i].matched);
+    if (ncc_direct_pays(&cost, false)) continue;  // without a transform
     const ncc_fft_shape shape = ncc_fft_shape_choose(&work->kinds[i].matched);
     const ncc_fft_plans *plans;
     NCC_TRY(ncc_fft_plans_get(&shape, options->fft_effort, NULL, &plans));

@@ -80,4 +80,8 @@ struct ncc_engine_ops {
   int64_t (*bytes)(const ncc_geometry *geometry, int threads);
 };
 
+/** The CPU engine with numerators by transforms alone, or summed directly alone, whatever that costs: for tests. */
+const ncc_engine_ops *ncc_engine_cpu_transforming(void);
+const ncc_engine_ops *ncc_engine_cpu_direct(void);
+
 #endif

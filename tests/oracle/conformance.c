@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gpu/gpu.h"
+#include "match/engine.h"
 
 const ncc_engine_ops *conf_engine;
 bool conf_is_reference;
@@ -22,6 +23,8 @@ static uint64_t digest = 0xcbf29ce484222325u;  // of all results compared (FNV-1
 static const ncc_engine_ops *find_engine(const char *name) {
   if (strcmp(name, "reference") == 0) return ncc_engine_reference();
   if (strcmp(name, "cpu") == 0) return ncc_engine_cpu();
+  if (strcmp(name, "cpu-transforming") == 0) return ncc_engine_cpu_transforming();
+  if (strcmp(name, "cpu-direct") == 0) return ncc_engine_cpu_direct();
   if (strcmp(name, "gpu") == 0) return ncc_engine_gpu();
   return NULL;
 }

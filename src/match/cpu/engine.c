@@ -19,12 +19,13 @@
 #include "base/error.h"
 #include "match/cpu/state.h"
 
-static ncc_status cpu_create(const ncc_engine_context *context, void **state) {
+static ncc_status create(const ncc_engine_context *context, ncc_cpu_way way, void **state) {
   ncc_status status = NCC_OK;
   *state = NULL;
   ncc_cpu *e = calloc(1, sizeof *e);
   NCC_CHECK(e, NCC_ERR_NOMEM, "out of memory for the CPU engine");
   e->context = context;
+  e->way = way;
   e->kernels = ncc_kernels_get();
   e->threads = ncc_pool_threads(context->pool);
   *state = e;
@@ -34,6 +35,18 @@ static ncc_status cpu_create(const ncc_engine_context *context, void **state) {
 
 cleanup:
   return status;
+}
+
+static ncc_status cpu_create(const ncc_engine_context *context, void **state) {
+  return create(context, NCC_CPU_CHEAPER, state);
+}
+
+static ncc_status transforming_create(const ncc_engine_context *context, void **state) {
+  return create(context, NCC_CPU_ALWAYS_TRANSFORMED, state);
+}
+
+static ncc_status direct_create(const ncc_engine_context *context, void **state) {
+  return create(context, NCC_CPU_ALWAYS_DIRECT, state);
 }
 
 static void cpu_destroy(void *state) {
@@ -48,6 +61,10 @@ static void cpu_destroy(void *state) {
   ncc_buffer_free(&e->tmpl.strips);
   ncc_buffer_free(&e->tmpl.prefix);
   ncc_buffer_free(&e->rim.integral);
+  ncc_buffer_free(&e->direct.image);
+  ncc_buffer_free(&e->direct.tmpl);
+  ncc_buffer_free(&e->direct.product);
+  ncc_buffer_free(&e->direct.squares);
   ncc_template_overlap_clear(&e->rim.tmpl);
   ncc_stats_clear(&e->windows.stats);
   ncc_cells_clear(&e->windows.cells);
@@ -81,12 +98,23 @@ cleanup:
   return status;
 }
 
+#define CPU_OPS(its_name, its_create, its_bytes)                                                                     \
+  {                                                                                                                  \
+    .name = its_name, .create = its_create, .destroy = cpu_destroy, .propose = cpu_propose, .ignores_outside = true, \
+    .bytes = its_bytes                                                                                               \
+  }
+
 const ncc_engine_ops *ncc_engine_cpu(void) {
-  static const ncc_engine_ops ops = {.name = "cpu",
-                                     .create = cpu_create,
-                                     .destroy = cpu_destroy,
-                                     .propose = cpu_propose,
-                                     .ignores_outside = true,
-                                     .bytes = ncc_cpu_bytes};
+  static const ncc_engine_ops ops = CPU_OPS("cpu", cpu_create, ncc_cpu_bytes);
+  return &ops;
+}
+
+const ncc_engine_ops *ncc_engine_cpu_transforming(void) {
+  static const ncc_engine_ops ops = CPU_OPS("cpu-transforming", transforming_create, NULL);
+  return &ops;
+}
+
+const ncc_engine_ops *ncc_engine_cpu_direct(void) {
+  static const ncc_engine_ops ops = CPU_OPS("cpu-direct", direct_create, NULL);
   return &ops;
 }

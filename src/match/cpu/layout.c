@@ -19,7 +19,8 @@ static int64_t strip_stride(const ncc_fft_shape *shape) {
 }
 
 ncc_cpu_layout ncc_cpu_layout_choose(const ncc_geometry *g) {
-  ncc_cpu_layout l = {.geometry = *g, .shape = ncc_fft_shape_choose(g)};
+  ncc_cpu_layout l = {
+      .made = true, .geometry = *g, .shape = ncc_fft_shape_choose(g), .cost = ncc_numerators_cost_of(g)};
   l.geometry.n_exclude = 0;
   l.image_rows = g->trim.y1 - g->trim.y0;
   l.image_cols = g->trim.x1 - g->trim.x0;
@@ -31,8 +32,10 @@ ncc_cpu_layout ncc_cpu_layout_choose(const ncc_geometry *g) {
   return l;
 }
 
-static ncc_status plan(ncc_cpu_layout *l, ncc_fft_effort effort, double *planning_s) {
-  ncc_status status = ncc_fft_plans_get(&l->shape, effort, planning_s, &l->plans);
+ncc_status ncc_cpu_layout_plan(ncc_cpu *e, double *planning_s) {
+  ncc_cpu_layout *l = &e->layout;
+  if (l->plans) return NCC_OK;
+  ncc_status status = ncc_fft_plans_get(&l->shape, e->context->config->fft_effort, planning_s, &l->plans);
   if (status != NCC_OK) return status;
   l->column_cut = l->plans->column.cut;
   l->column_cut.strip_stride = l->strip_stride;
@@ -63,9 +66,10 @@ int64_t ncc_cpu_bytes(const ncc_geometry *g, int threads) {
   int64_t template_strips = 8 * ncc_cpu_strips(g->template_rows) * l.strip_stride;
   int64_t candidates = (int64_t)threads * NCC_CPU_CANDIDATES * (int64_t)sizeof(ncc_candidate);
   int64_t prefix = 8 * (g->template_rows + 1) * (g->template_cols + 1);
+  int64_t direct = ncc_direct_pays(&l.cost, true) ? ncc_cpu_direct_bytes(g) : 0;
   int64_t reach = ncc_cpu_strips(l.product_rows) * (int64_t)sizeof(ncc_cpu_reach);
   return spectrum + reach + ncc_cpu_strips_bytes(&l) + template_strips + ncc_stats_bytes(g) + ncc_cells_bytes(g) +
-         threads * scratch_bytes(&l) + candidates + prefix + ncc_cpu_rim_bytes(g);
+         threads * scratch_bytes(&l) + candidates + prefix + ncc_cpu_rim_bytes(g) + direct;
 }
 
 /** Makes room for every thread's scratch, in zeros. */
@@ -90,12 +94,11 @@ cleanup:
   return status;
 }
 
-ncc_status ncc_cpu_layout_make(ncc_cpu *e, const ncc_geometry *g, double *planning_s) {
+ncc_status ncc_cpu_layout_make(ncc_cpu *e, const ncc_geometry *g) {
   ncc_status status = NCC_OK;
-  if (e->layout.plans && ncc_geometry_equal(&e->layout.geometry, g)) return NCC_OK;
-  ncc_cpu_layout layout = ncc_cpu_layout_choose(g);
-  e->layout.plans = NULL;
-  NCC_TRY(plan(&layout, e->context->config->fft_effort, planning_s));
+  if (e->layout.made && ncc_geometry_equal(&e->layout.geometry, g)) return NCC_OK;
+  const ncc_cpu_layout layout = ncc_cpu_layout_choose(g);
+  e->layout.made = false;
   NCC_TRY(reserve_scratch(e, &layout));
   e->layout = layout;
 

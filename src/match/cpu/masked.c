@@ -281,7 +281,8 @@ ncc_status ncc_cpu_masked_propose(ncc_cpu_masked *m, const ncc_task *task, doubl
     const double t0 = ncc_clock_s();
     m->serial = -1;
     e->image.form = NCC_CPU_NOTHING;
-    NCC_TRY(ncc_cpu_layout_make(e, task->geometry, &planning_s));
+    NCC_TRY(ncc_cpu_layout_make(e, task->geometry));
+    NCC_TRY(ncc_cpu_layout_plan(e, &planning_s));
     if (!same) {
       NCC_TRY(reserve_scratch(m));
       memset(m->transformed, 0, sizeof m->transformed);

@@ -114,7 +114,7 @@ static int take_strip(const ncc_cpu *e, ncc_cpu_scratch *s, int64_t strip) {
   const ncc_cpu_layout *l = &e->layout;
   const int64_t left = l->product_rows - strip * NCC_ROW_BATCH, y0 = first_row(l, strip);
   const int rows = left < NCC_ROW_BATCH ? (int)left : NCC_ROW_BATCH;
-  ncc_cpu_rows_inverse(e, s, (const ncc_c32 *)e->strips.data + strip * l->strip_stride, (rows + 1) / 2);
+  ncc_cpu_product_rows(e, s, strip, y0, rows);
   if (e->image.centring.centre != 0 || l->geometry.ignores_outside)
     for (int r = 0; r < rows; r++)
       if (y0 + r >= l->geometry.search.y0)
@@ -253,8 +253,7 @@ ncc_status ncc_cpu_search_run(ncc_cpu *e, ncc_proposal *out) {
   const ncc_centring *image = &e->image.centring;
   const double t0 = ncc_clock_s();
   const ncc_units units = {image->unit, e->tmpl.unit, ncc_cpu_points(e), e->windows.stats.unit};
-  const double relative = (6 + log2(units.points) / 2) * 0x1p-23 + ncc_cpu_rim_error(e);
-  const double error = relative * image->norm * sqrt(task->tmpl->ssd);
+  const double error = ncc_cpu_product_error(e) * sqrt(task->tmpl->ssd);
   const double slack = 4e-7;  // ssd, numerator and its correction are rounded to float32
   const double rounding = image->centre != 0 ? slack : 0;
   ncc_bounds *bounds = &e->search.bounds;

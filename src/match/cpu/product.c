@@ -1,4 +1,5 @@
 /** The numerators of all positions: the image's spectrum times that of a template, back in rows. */
+#include <math.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -83,28 +84,58 @@ void ncc_cpu_product_add_overhang(const ncc_cpu *e, int64_t y, float *row) {
   }
 }
 
-ncc_status ncc_cpu_product_make(ncc_cpu *e) {
+static ncc_status transform(ncc_cpu *e) {
   ncc_status status = NCC_OK;
   const ncc_cpu_layout *l = &e->layout;
   const ncc_geometry *g = &l->geometry;
   ncc_counters *counters = e->context->counters;
-  double t0 = ncc_clock_s();
-  e->tmpl.unit = ncc_template_unit(e->task->tmpl);
+  const double t0 = ncc_clock_s();
   NCC_TRY(ncc_buffer_reserve(&e->tmpl.strips, 8 * ncc_cpu_strips(g->template_rows) * l->strip_stride,
                              "rows of a template"));
-  if (g->ignores_outside)
-    NCC_TRY(ncc_cpu_rim_take_template(e));
-  else if (e->image.centring.centre != 0)
-    NCC_TRY(make_prefix(e));
   ncc_pool_run(e->context->pool, ncc_cpu_strips(g->template_rows), template_rows_item, e);
-  double t1 = ncc_clock_s();
+  const double t1 = ncc_clock_s();
   counters->template_s += t1 - t0;
   ncc_pool_run(e->context->pool, ncc_cpu_column_turns(e), columns_item, e);
   counters->columns_s += ncc_clock_s() - t1;
-  double rows = (double)(g->template_rows + g->search.y1 - g->search.y0);
+  const double rows = (double)(g->template_rows + g->search.y1 - g->search.y0);
   counters->fft_floor_s +=
       rows / 2 * ncc_fft_cost_s(l->shape.cols) + 2.0 * (double)l->shape.half * ncc_fft_cost_s(l->shape.rows);
 
 cleanup:
   return status;
+}
+
+static ncc_status sum_directly(ncc_cpu *e) {
+  const double t0 = ncc_clock_s();
+  const ncc_status status = ncc_cpu_direct_product(e);
+  e->context->counters->columns_s += ncc_clock_s() - t0;
+  return status;
+}
+
+ncc_status ncc_cpu_product_make(ncc_cpu *e) {
+  ncc_status status = NCC_OK;
+  const double t0 = ncc_clock_s();
+  e->tmpl.unit = ncc_template_unit(e->task->tmpl);
+  if (e->layout.geometry.ignores_outside)
+    NCC_TRY(ncc_cpu_rim_take_template(e));
+  else if (e->image.centring.centre != 0)
+    NCC_TRY(make_prefix(e));
+  e->context->counters->template_s += ncc_clock_s() - t0;
+  NCC_TRY(e->image.form == NCC_CPU_DIRECT ? sum_directly(e) : transform(e));
+
+cleanup:
+  return status;
+}
+
+void ncc_cpu_product_rows(const ncc_cpu *e, ncc_cpu_scratch *s, int64_t strip, int64_t y, int rows) {
+  if (e->image.form == NCC_CPU_DIRECT)
+    ncc_cpu_direct_rows(e, s, y, rows);
+  else
+    ncc_cpu_rows_inverse(e, s, (const ncc_c32 *)e->strips.data + strip * e->layout.strip_stride, (rows + 1) / 2);
+}
+
+double ncc_cpu_product_error(const ncc_cpu *e) {
+  const double norm = e->image.centring.norm, rim = ncc_cpu_rim_error(e) * norm;
+  if (e->image.form == NCC_CPU_DIRECT) return ncc_cpu_direct_error(e) + rim;
+  return (6 + log2(ncc_cpu_points(e)) / 2) * 0x1p-23 * norm + rim;
 }

@@ -4,6 +4,7 @@
  *    image      (image.c)    an image, transformed
  *    windows    (windows.c)  what is known of ssd(W), and the policy of how much that should be
  *    product    (product.c)  the image's spectrum times a template's, back in rows
+ *    direct     (direct.c)   image and product without a transform, where that is cheaper
  *    search     (peak.c)     what the product proposes
  *
  *  engine.c calls them in that order. transform.c holds what image and product share. Within a stage the threads of the
@@ -15,6 +16,7 @@
 #include "base/arithmetic.h"
 #include "base/buffer.h"
 #include "match/cells.h"
+#include "match/direct.h"
 #include "match/engine.h"
 #include "match/fft.h"
 #include "match/kernels/spectra.h"
@@ -32,7 +34,9 @@ enum {
 typedef struct ncc_cpu_layout {
   ncc_geometry geometry; /**< `exclude` is empty */
   ncc_fft_shape shape;
-  const ncc_fft_plans *plans;     /**< not owned; NULL: nothing is laid out */
+  bool made;                      /**< something is laid out */
+  ncc_numerators_cost cost;       /**< by which the form of the image is chosen */
+  const ncc_fft_plans *plans;     /**< not owned; NULL: none were wanted so far */
   ncc_cut column_cut, row_cut;    /**< as planned, with the strides of this layout */
   int64_t image_rows, image_cols; /**< of the trimmed image */
   int64_t first_row;              /**< first row of the product in trimmed coordinates, a multiple of the batch */
@@ -57,6 +61,7 @@ typedef enum ncc_cpu_form {
   NCC_CPU_NOTHING,
   NCC_CPU_ROWS,     /**< spectra of its rows, in ncc_cpu.strips: for one template, whose product overwrites them */
   NCC_CPU_SPECTRUM, /**< its whole spectrum: for any number of templates */
+  NCC_CPU_DIRECT,   /**< its pixels in float32: for any number of templates that are not transformed */
 } ncc_cpu_form;
 
 typedef struct ncc_cpu_image {
@@ -96,6 +101,15 @@ typedef struct ncc_cpu_rim {
   ncc_template_overlap tmpl;
 } ncc_cpu_rim;
 
+/** Numerators without a transform. */
+typedef struct ncc_cpu_direct {
+  ncc_buffer image;   /**< floats: (I - centre) * unit wherever templates reach, 0 outside the image */
+  ncc_buffer tmpl;    /**< floats [m][n]: (T - mean) * unit */
+  ncc_buffer product; /**< floats: numerators of the rows that are searched */
+  ncc_buffer squares; /**< doubles [image_rows]: sums of squares of the image's rows */
+  double norm;        /**< ||I - centre|| of the part that templates reach, of scaled pixels */
+} ncc_cpu_direct;
+
 /** A strip of the product, and how much a numerator in it may be over the root of its ssd at most. */
 typedef struct ncc_cpu_reach {
   int64_t strip;
@@ -110,10 +124,18 @@ typedef struct ncc_cpu_search {
   ncc_cpu_reach *reach; /**< [strips] in the order of the search */
 } ncc_cpu_search;
 
+/** Whether numerators are transformed or summed directly. */
+typedef enum ncc_cpu_way {
+  NCC_CPU_CHEAPER,
+  NCC_CPU_ALWAYS_TRANSFORMED, /**< for tests */
+  NCC_CPU_ALWAYS_DIRECT,      /**< likewise */
+} ncc_cpu_way;
+
 typedef struct ncc_cpu {
   const ncc_engine_context *context;
   const ncc_kernels *kernels;
   int threads;
+  ncc_cpu_way way;
   ncc_cpu_scratch *scratch; /**< [threads] */
   ncc_buffer scratch_buffer;
   const ncc_task *task; /**< the one at work */
@@ -122,6 +144,7 @@ typedef struct ncc_cpu {
   ncc_cpu_windows windows;
   ncc_cpu_template tmpl;
   ncc_cpu_rim rim;
+  ncc_cpu_direct direct;
   ncc_buffer strips; /**< of the image's rows, then of the product */
   ncc_cpu_search search;
 } ncc_cpu;
@@ -132,9 +155,10 @@ static inline bool ncc_cpu_stopped(const ncc_cpu *e) {
 }
 
 /** By so much are numerators too large, in units of the image and the template: FFTW's inverse is not divided by the
- *  number of points, and unpacking spectra leaves a factor of two for each of the two. */
+ *  number of points, and unpacking spectra leaves a factor of two for each of the two. Direct sums are as they should
+ *  be. */
 static inline double ncc_cpu_points(const ncc_cpu *e) {
-  return 4.0 * (double)e->layout.shape.rows * (double)e->layout.shape.cols;
+  return e->image.form == NCC_CPU_DIRECT ? 1 : 4.0 * (double)e->layout.shape.rows * (double)e->layout.shape.cols;
 }
 
 /** Strips that hold so many rows. */
@@ -144,10 +168,12 @@ static inline int64_t ncc_cpu_strips(int64_t rows) {
 
 // ---- layout.c
 
-/** Lays arrays out for a geometry, unless they lie so already: plans, strides, scratch. The next image of a geometry
- *  costs nothing here. */
-ncc_status ncc_cpu_layout_make(ncc_cpu *e, const ncc_geometry *g, double *planning_s);
-/** Everything but the plans. */
+/** Lays arrays out for a geometry, unless they lie so already: strides, scratch. The next image of a geometry costs
+ *  nothing here. */
+ncc_status ncc_cpu_layout_make(ncc_cpu *e, const ncc_geometry *g);
+/** Plans the transforms, unless they are. */
+ncc_status ncc_cpu_layout_plan(ncc_cpu *e, double *planning_s);
+/** Everything but the plans and the scratch. */
 ncc_cpu_layout ncc_cpu_layout_choose(const ncc_geometry *g);
 /** Bytes of the strips, which serve the image first and the product then. */
 int64_t ncc_cpu_strips_bytes(const ncc_cpu_layout *l);
@@ -198,6 +224,23 @@ ncc_status ncc_cpu_product_make(ncc_cpu *e);
 /** Adds centre * S to the numerators of full row y, which lie two floats apart, S being the sum of T' over the overlap:
  *  0 inside the image. */
 void ncc_cpu_product_add_overhang(const ncc_cpu *e, int64_t y, float *row);
+/** Rows of a strip of the product, packed by two, in s->rows by trimmed columns. @param[in] y  its first, full row */
+void ncc_cpu_product_rows(const ncc_cpu *e, ncc_cpu_scratch *s, int64_t strip, int64_t y, int rows);
+/** Bound of the numerators' error, over the root of the template's ssd, in units of ncc_evaluation. */
+double ncc_cpu_product_error(const ncc_cpu *e);
+
+// ---- direct.c: of an image in that form alone
+
+int64_t ncc_cpu_direct_bytes(const ncc_geometry *g);
+/** Before the image's strips, for each of them, and after all. */
+ncc_status ncc_cpu_direct_begin(ncc_cpu *e);
+void ncc_cpu_direct_add_strip(ncc_cpu *e, ncc_cpu_scratch *s, int64_t strip);
+void ncc_cpu_direct_finish(ncc_cpu *e);
+ncc_status ncc_cpu_direct_product(ncc_cpu *e);
+/** As ncc_cpu_product_rows(). */
+void ncc_cpu_direct_rows(const ncc_cpu *e, ncc_cpu_scratch *s, int64_t y, int rows);
+/** As ncc_cpu_product_error(), without the rim's. */
+double ncc_cpu_direct_error(const ncc_cpu *e);
 
 // ---- rim.c; nothing is done unless nothing is outside the image
 

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "match/kernels/cut.h"
+#include "match/kernels/direct.h"
 #include "match/kernels/filter.h"
 #include "match/kernels/masked.h"
 #include "match/kernels/rim.h"
@@ -259,6 +260,7 @@ extern const ncc_cut_kernels NCC_CAT(ncc_cut_kernels_, NCC_ISA);
 extern const ncc_window_kernels NCC_CAT(ncc_window_kernels_, NCC_ISA);
 extern const ncc_rim_kernels NCC_CAT(ncc_rim_kernels_, NCC_ISA);
 extern const ncc_masked_kernels NCC_CAT(ncc_masked_kernels_, NCC_ISA);
+extern const ncc_direct_kernels NCC_CAT(ncc_direct_kernels_, NCC_ISA);
 
 const ncc_kernels NCC_CAT(ncc_kernels_, NCC_ISA) = {
     .isa = NCC_STR(NCC_ISA),
@@ -276,4 +278,5 @@ const ncc_kernels NCC_CAT(ncc_kernels_, NCC_ISA) = {
     .windows = &NCC_CAT(ncc_window_kernels_, NCC_ISA),
     .rim = &NCC_CAT(ncc_rim_kernels_, NCC_ISA),
     .masked = &NCC_CAT(ncc_masked_kernels_, NCC_ISA),
+    .direct = &NCC_CAT(ncc_direct_kernels_, NCC_ISA),
 };
