@@ -4,10 +4,11 @@
 #include <string.h>
 
 #include "base/arithmetic.h"
+#include "base/clock.h"
 #include "base/error.h"
 
-/** Of a dry run: what is counted takes some seconds at most, and some 100 MB. */
-enum { MOST_SEEN = 1 << 23, MOST_ENTRIES = 1 << 20 };
+/** Of a dry run: what is counted takes some seconds at most, also where files are far away, and some 100 MB. */
+enum { MOST_SEEN = 1 << 23, MOST_ENTRIES = 1 << 20, MOST_S = 10 };
 
 /** What stands for the array of a chunk in entries that are objects which a rank has: this, or for templates one more.
  */
@@ -29,6 +30,7 @@ typedef struct cache {
 struct ncc_rereads_walk {
   entry *entries; /* [capacity], open addressing */
   int64_t capacity, n, seen;
+  double until_s;
   cache *caches;
   int64_t kept_bytes;
   int32_t at;           /* the cache of what is being read */
@@ -143,7 +145,8 @@ typedef struct counting {
 
 static ncc_status walk_create(const ncc_rereads_how *how, ncc_rereads *out, ncc_rereads_walk *w) {
   const int n = 2 * how->readers;
-  *w = (ncc_rereads_walk){.capacity = 2 * MOST_ENTRIES, .kept_bytes = how->kept_bytes, .out = out};
+  *w = (ncc_rereads_walk){
+      .capacity = 2 * MOST_ENTRIES, .kept_bytes = how->kept_bytes, .out = out, .until_s = ncc_clock_s() + MOST_S};
   w->entries = calloc((size_t)w->capacity, sizeof *w->entries);
   w->caches = malloc((size_t)n * sizeof *w->caches);
   if (!w->entries || !w->caches) return ncc_error_set(NCC_ERR_NOMEM, "out of memory for %d chunks", MOST_ENTRIES);
@@ -157,7 +160,7 @@ static void walk_clear(ncc_rereads_walk *w) {
 }
 
 static bool is_full(const ncc_rereads_walk *w) {
-  return w->seen >= MOST_SEEN || w->n >= MOST_ENTRIES;
+  return w->seen >= MOST_SEEN || w->n >= MOST_ENTRIES || ncc_clock_s() > w->until_s;
 }
 
 /** One object that a rank needs; a whole one that it has already is not read. `w->at` is set. */
