@@ -51,7 +51,7 @@ INLINE doubles between(doubles a, doubles b, doubles f) {
 
 /** Pixels x to x + WIDTH. */
 INLINE void turn_some(const ncc_turn_line *line, bool narrow, int64_t x, float *out) {
-  doubles lanes, a, b, c, d;
+  doubles lanes = {0}, a, b, c, d;
   UNROLL for (int k = 0; k < WIDTH; k++) lanes[k] = k;
   const doubles dx = ((double)x + lanes) - line->cx;
   const doubles sy = line->y_part + dx * line->sine, sx = (line->cx + dx * line->cosine) - line->x_part;
