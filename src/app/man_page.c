@@ -101,5 +101,5 @@ void ncc_about_man(void) {
       ".BR mpirun (1),\n"
       ".BR srun (1),\n"
       ".BR h5dump (1);\n"
-      "docs/docs/README.md in the program's documents leads to all of them.");
+      "docs/README.md in the program's documents (share/doc/mpixcorr) leads to all of them.");
 }

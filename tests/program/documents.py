@@ -37,6 +37,7 @@ ELSEWHERE = {
     "cc yours.c": ("tests/package/check_install.sh", r"\^cc yours\.c"),
     "cmake -P cmake/dist.cmake": ("tests/package/check_tarball.sh", "cmake/dist.cmake"),
     "cmake --build build --target uninstall": ("tests/package/check_tarball.sh", "--target uninstall"),
+    "cmake -DCMAKE_PREFIX_PATH=PREFIX": ("tests/package/check_install.sh", "-DCMAKE_PREFIX_PATH="),
     "cmake --install build": ("tests/package/check_install.sh", "cmake --install"),
     "cmake --preset default -DMPIXCORR_FFT=mkl": ("tests/checks/check_fft_bytes.sh", "MPIXCORR_FFT"),
     "cmake --preset default": ("tests/run.sh", "cmake --preset default"),

@@ -278,7 +278,7 @@ def submit():
     command = [os.path.join(JOBS, "submit"), INPUT, OUTPUT]
     words = shell(*command, "--print", "--", "--crop", "half")
     assert not shell("squeue", "--noheader").strip()
-    assert re.search(r"^plan     about \d+ s of computing on 1 nodes x 2 ranks x 1 cores; \d+ MiB a rank$", words, re.M), words
+    assert re.search(r"^plan     about \d+ s of computing; nodes: 1, ranks a node: 2, cores a rank: 1, \d+ MiB each$", words, re.M), words
     for word in ("sbatch --nodes=1 --ntasks-per-node=2 --cpus-per-task=1 ", "--time=00:1", "/cpu.sbatch",
                  "MPIXCORR_OPTIONS=--crop\\ half"):
         assert word in words, (word, words)
@@ -289,6 +289,10 @@ def submit():
     assert 1024 < memory < 4096, words
     job.ends_well()
     assert "2 nodes, 4 ranks, 2 a node" in job.words(), job.words()
+    with open("sinfo", "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\necho '1 2 1'\n")  # of nodes whose memory slurm.conf does not tell
+    os.chmod("sinfo", 0o755)
+    assert "--mem" not in shell("env", f"PATH={os.getcwd()}:{os.environ['PATH']}", *command, "--print")
     bad = subprocess.run([command[0], "no.h5", OUTPUT], capture_output=True, text=True)
     assert bad.returncode == 3 and "no.h5" in bad.stderr, bad
     bad = subprocess.run([*command, "--nodes", "many"], capture_output=True, text=True)

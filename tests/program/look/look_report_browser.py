@@ -4,6 +4,7 @@ axe-core, the accessibility checker, neither.
 
 Skipped without Chromium, its driver and Selenium; without axe-core where pip cannot fetch it. All is done in one browser.
 """
+import base64
 import contextlib
 import glob
 import os
@@ -185,6 +186,21 @@ def sorted_filtered_by_keyboard(driver, page):
     no_complaint(driver)
 
 
+def printed(driver, page):
+    """On white whatever the scheme, with titles that browsers repeat on each sheet, and without what cannot be used."""
+    look(driver, page, 800, dark=True)
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": [{"name": "prefers-color-scheme", "value": "dark"}]})
+    style = "return getComputedStyle(document.querySelector(arguments[0]), arguments[1])[arguments[2]]"
+    assert driver.execute_script(style, "body", None, "backgroundColor") == "rgb(255, 255, 255)"
+    assert driver.execute_script(style, "#rows th:nth-child(2)", "::before", "content") == '"row"'
+    for gone in ("#controls", "#rows th button", "#rows td button", "#repeat details"):
+        assert driver.execute_script(style, gone, None, "display") == "none", gone
+    sheets = driver.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})["data"]
+    assert base64.b64decode(sheets)[:5] == b"%PDF-"
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    no_complaint(driver)
+
+
 def displacements(driver, axe, folder):
     make_sections(folder)
     output, page = run(folder, "in.h5", "moved.h5", "--quality"), os.path.join(folder, "moved.html")
@@ -215,6 +231,7 @@ def in_the_browser(folder):
     with browser() as driver:
         in_each_width_and_scheme(driver, axe, output, page)
         sorted_filtered_by_keyboard(driver, page)
+        printed(driver, page)
         a_million_rows(driver, folder, output)
         os.mkdir(os.path.join(folder, "moved"))
         displacements(driver, axe, os.path.join(folder, "moved"))
