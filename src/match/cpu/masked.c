@@ -270,8 +270,8 @@ ncc_status ncc_cpu_masked_propose(ncc_cpu_masked *m, const ncc_task *task, doubl
   double planning_s = 0;
   ncc_cpu *e = m->cpu;
   ncc_counters *counters = e->context->counters;
-  const bool same =
-      m->serial == task->image_serial && e->layout.plans && ncc_geometry_equal(&e->layout.geometry, task->geometry);
+  // Not by the engine's layout, which is that of boxes once these have been searched.
+  const bool same = m->serial == task->image_serial && ncc_geometry_equal(&m->geometry, task->geometry);
   m->task = task;
   m->min_overlap = min_overlap;
   m->need = find_need(task, min_overlap);
@@ -280,6 +280,7 @@ ncc_status ncc_cpu_masked_propose(ncc_cpu_masked *m, const ncc_task *task, doubl
   if (!task->again) {
     const double t0 = ncc_clock_s();
     m->serial = -1;
+    m->geometry = *task->geometry;
     e->image.form = NCC_CPU_NOTHING;
     NCC_TRY(ncc_cpu_layout_make(e, task->geometry));
     NCC_TRY(ncc_cpu_layout_plan(e, &planning_s));

@@ -37,7 +37,8 @@ typedef struct ncc_cpu_masked {
   ncc_cpu *cpu; /**< layout, strips and scratch */
   ncc_masked_scratch *scratch;
   ncc_buffer scratch_buffer, ones;
-  int64_t serial; /**< of the image whose spectra these are; -1: none */
+  int64_t serial;        /**< of the image whose spectra these are; -1: none */
+  ncc_geometry geometry; /**< that they were made for */
   double image_unit, tmpl_unit;
   ncc_buffer spectra[NCC_MASKED_PLANES]; /**< of the image */
   bool transformed[NCC_MASKED_PLANES];   /**< which of them are there */

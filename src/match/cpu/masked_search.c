@@ -39,7 +39,7 @@ static bool may_single(ncc_cpu_masked *m) {
   return atomic_fetch_add_explicit(&m->singled, 1, memory_order_relaxed) < MOST_SINGLED;
 }
 
-/** A position of which too little is known: its numerator from the pixels, and no bound of its ssd. */
+/** A position of which too little is known: its value is the judge's own, but for --eps. */
 static void consider_single(const search *s, ncc_proposal *found, int64_t y, int64_t x, int thread) {
   ncc_cpu_masked *m = s->m;
   const ncc_task *task = m->task;
@@ -47,9 +47,9 @@ static void consider_single(const search *s, ncc_proposal *found, int64_t y, int
   ncc_overlap_row *rows = (ncc_overlap_row *)s->rows.data + thread * task->geometry->template_rows;
   const ncc_evaluation v = ncc_evaluate_overlap(NULL, rows, task->image, task->tmpl, y, x);
   ncc_bounds b = s->bounds;
-  b.error = 1e-9 * fabs(v.numerator);
+  b.inv_norm = v.ncc / v.numerator;  // NaN or infinite where the numerator underflows: then it may be anything
   b.to_evaluation = 1;
-  ncc_proposal_consider(found, &b, y, x, v.numerator, v.flat ? 0 : -1e-300, &m->best);
+  ncc_proposal_consider(found, &b, y, x, v.numerator, v.flat ? 0 : -1, &m->best);
 }
 
 /** Whether enough pixels overlap, of which there are n within `error`. */

@@ -122,9 +122,9 @@ ncc_status ncc_cpu_masked_windows_make(ncc_cpu_masked *m) {
   ncc_buffer scratch = {0};
   const double c = nearbyint(image->mean), largest = fmax(image->hi - c, c - image->lo);
   const bool integers = type == NCC_U8 || type == NCC_I8 || type == NCC_U16 || type == NCC_I16;
-  if (integers && (double)(g->template_rows + 1) * (double)k.width * largest * largest < 0x1p52) k.c = c;
+  const bool exact = integers && (double)(g->template_rows + 1) * (double)k.width * largest * largest < 0x1p52;
+  if (exact) k.c = c;
   const double ops = (double)(2 * rows + 2 * g->template_rows + k.width + 16) * 0x1p-53;
-  const bool exact = k.c == c && integers;
   k.row = (ncc_masked_row){.tmpl_cols = g->template_cols,
                            .need = (double)m->need,
                            .offset = k.c - image->mean,

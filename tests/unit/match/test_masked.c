@@ -194,6 +194,39 @@ static void compare(const ncc_search *search, const picture *image, const pictur
   ncc_matcher_destroy(&matcher);
 }
 
+static ncc_result match(ncc_matcher *m, int64_t key, const picture *image, const picture *tmpl) {
+  ncc_result r;
+  CHECK_(ncc_matcher_match_masked(m, key, &image->pixels, NULL, 1, &tmpl->pixels, &tmpl->mask, NULL, &r) == NCC_OK);
+  return r;
+}
+
+/** What is kept of an image is of the geometry it was made for, also when boxes of another came between. */
+static void check_boxes_between(void) {
+  enum { SIDE = 200, FRAME = 5, WIDE = SIDE + 2 * FRAME };
+  picture image = new_picture(300, 300, NCC_F32, 0),
+          of[] = {new_picture(20, 20, NCC_F32, 5), new_picture(WIDE, WIDE, NCC_F32, 1),
+                  new_picture(SIDE, SIDE, NCC_F32, 5)};
+  uint8_t *frame = (uint8_t *)of[1].mask.data;
+  memset(frame, 0, (size_t)WIDE * WIDE);
+  for (int y = FRAME; y < FRAME + SIDE; y++) memset(frame + y * WIDE + FRAME, 1, SIDE);
+  const ncc_search search = {.outside = NCC_OUTSIDE_IGNORE};
+  ncc_matcher *kept, *fresh;
+  CHECK_(ncc_matcher_create(&search, NULL, &kept) == NCC_OK && ncc_matcher_create(&search, NULL, &fresh) == NCC_OK);
+  for (int i = 0; i < 3; i++) draw(&image, &of[i]);
+  for (int i = 0; i < 3; i++) {
+    const ncc_result r = match(kept, 1, &image, &of[i]), alone = match(fresh, -1, &image, &of[i]);
+    CHECK(r.y == alone.y && r.x == alone.x && memcmp(&r.peak, &alone.peak, sizeof r.peak) == 0,
+          "template %d: (%lld, %lld) %.17g, alone (%lld, %lld) %.17g", i, (long long)r.y, (long long)r.x, r.peak,
+          (long long)alone.y, (long long)alone.x, alone.peak);
+    free((void *)of[i].pixels.data);
+    free((void *)of[i].mask.data);
+  }
+  CHECK(ncc_matcher_counters(kept)->second_tier == ncc_matcher_counters(fresh)->second_tier, "what was kept is wrong");
+  free((void *)image.pixels.data);
+  ncc_matcher_destroy(&kept);
+  ncc_matcher_destroy(&fresh);
+}
+
 int main(void) {
   int tally[9] = {0};
   for (int64_t number = 0; number < CASES; number++) {
@@ -211,6 +244,7 @@ int main(void) {
     free((void *)tmpl.pixels.data);
     free((void *)tmpl.mask.data);
   }
+  check_boxes_between();
   printf("%d cases: %d ok, %d flat, %d nonfinite, %d uncertain, %d masked; %d by float64 in the end\n", CASES,
          tally[NCC_PAIR_OK], tally[NCC_PAIR_FLAT], tally[NCC_PAIR_NONFINITE], tally[NCC_PAIR_UNCERTAIN],
          tally[NCC_PAIR_MASKED], tally[8]);
