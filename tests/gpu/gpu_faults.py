@@ -36,12 +36,19 @@ def ends_well(done, expected, what):
     return False
 
 
-def each_call(part):
-    """Each call that a run makes fails once: the first, one in the middle, the last."""
-    expected = make_input()
+def undisturbed_run(expected):
+    """Several images are under way in it, so that what fails for one comes upon the others at work."""
     undisturbed = gpu(*OPTIONS)
     same(undisturbed, expected)
     computed(undisturbed, expected)
+    expect(undisturbed.calls["under_way"] > 1.2 * undisturbed.calls["computed"], undisturbed, "one image at a time")
+    return undisturbed
+
+
+def each_call(part):
+    """Each call that a run makes fails once: the first, one in the middle, the last."""
+    expected = make_input()
+    undisturbed = undisturbed_run(expected)
     calls = {name: n for name, n in undisturbed.calls.items() if name.startswith("cu")}
     recovered = ended = 0
     for i, (name, n) in enumerate(sorted(calls.items())):
@@ -62,7 +69,7 @@ def each_call(part):
 def memory():
     """Too little of it: smaller batches, in the end the CPU, and the bytes are always the same."""
     expected = make_input()
-    undisturbed = gpu(*OPTIONS)
+    undisturbed = undisturbed_run(expected)
     fell_back = smaller = 0
     for exponent in range(10, 29, 2):
         done = gpu(*OPTIONS, CUDA_HOST_OOM=str(2**exponent))
@@ -81,7 +88,7 @@ def memory():
 def lost():
     """The device is lost in mid-run, for several reasons: the run completes, says so, and its bytes are the same."""
     expected = make_input()
-    n = gpu(*OPTIONS).calls["computed"]
+    n = undisturbed_run(expected).calls["computed"]
     for at in sorted({1, 2, 3, 7, n // 3, n // 2, n - 1, n}):
         for code in ("719",) if at % 2 else ("214", "46"):
             done = gpu(*OPTIONS, CUDA_HOST_LOST=str(at), CUDA_HOST_LOST_CODE=code)

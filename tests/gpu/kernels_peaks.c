@@ -7,8 +7,8 @@
 
 enum { TEMPLATES = 11, CAPACITY = 32768, TILE = 32, BOXES = 2 };
 
-/** float32's rounding and the slack for it: bounds agree within this. */
-#define NEAR 2e-5
+/** Bounds agree within float32's rounding; those of whole tiles are wider by some of their slack. */
+#define NEAR(task) (1e-6 + 0.5 * (double)(task)->slack)
 
 /** A search of which everything is known. */
 typedef struct search {
@@ -97,9 +97,10 @@ static judged judge(const search *s, int64_t t, int64_t row, int64_t col) {
   j.sure = !j.zero && ssd > task->zero_hi;
   j.numerator = *numerator_of(s, row, t, col);
   if (s->prefix) j.numerator += task->overhang * overlap_sum(s, t, row, col);
-  const double inv = task->inv_norm / sqrt(fabs((double)ssd)), radius = task->error * inv;
-  j.upper = fmin(1, j.numerator * inv + radius);
-  j.lower = fmax(-1, j.numerator * inv - radius);
+  const double inv = task->inv_norm / sqrt(fabs((double)ssd)), value = j.numerator * inv;
+  const double radius = task->error * inv, off = radius + task->slack * (fabs(value) + radius) + task->absolute_slack;
+  j.upper = fmin(1, value + off);
+  j.lower = fmax(-1, value - off);
   if (!isfinite(j.numerator)) j.upper = 1, j.lower = -1;
   if (!j.sure) j.upper = fmax(0, j.upper);
   return j;
@@ -165,7 +166,7 @@ static void check_tiles(const search *s, int64_t t, const float *tiles) {
       const judged j = judge(s, t, row, col);
       if (j.searched && !j.zero) most = fmax(most, j.upper);
     }
-    CONF_EXPECT(tiles[tile] >= most - 1e-6 && tiles[tile] <= most + NEAR,
+    CONF_EXPECT(tiles[tile] >= most - 1e-6 && tiles[tile] <= most + NEAR(&s->tasks[t]),
                 "tile %lld of template %lld: %.8g, expected %.8g", (long long)tile, (long long)t, (double)tiles[tile],
                 most);
   }
@@ -184,7 +185,7 @@ static void check_list(const search *s, int64_t t, const ncc_gpu_head *head, con
     }
     const judged j = judge(s, t, at / cols, at % cols);
     twice += listed[at]++;
-    below += !j.searched || j.zero || j.upper < best - NEAR;
+    below += !j.searched || j.zero || j.upper < best - 1e-6 - NEAR(&s->tasks[t]);
     const bool same = fabs(items[i].numerator - j.numerator) <= 1e-5 || !isfinite(j.numerator);
     other += !same || items[i].ssd != *ssd_of(s, at / cols, at % cols);
   }
@@ -214,16 +215,19 @@ static void check(const search *s, const char *what) {
       continue;
     }
     double best = -2;
+    bool any_sure = false;
     unsigned long long zero = 0;
     for (int64_t at = s->shape.rows * s->shape.cols - 1; at >= 0; at--) {
       const judged j = judge(s, t, at / s->shape.cols, at % s->shape.cols);
       if (!j.searched) continue;
       if (j.zero) zero = ~(unsigned long long)at;
       if (j.sure) best = fmax(best, j.lower);
+      any_sure |= j.sure;
     }
     const double is = head->best ? bound_of(head->best) : -2;
-    CONF_EXPECT(is <= best + 1e-7 && is >= best - NEAR, "template %lld: best %.8g, expected %.8g", (long long)t, is,
-                best);
+    CONF_EXPECT(any_sure == (head->best != 0), "template %lld: whether any position is sure", (long long)t);
+    CONF_EXPECT(is <= best + 1e-6 && is >= best - NEAR(&s->tasks[t]), "template %lld: best %.8g, expected %.8g",
+                (long long)t, is, best);
     CONF_EXPECT(head->zero == zero, "template %lld: first zero %lld, expected %lld", (long long)t,
                 (long long)~head->zero, (long long)~zero);
     check_tiles(s, t, f.tiles + t * ncc_gpu_tiles(&s->shape));
@@ -252,6 +256,8 @@ void kernels_sure_peaks(void) {
     memcpy(s.excluded, boxes, sizeof boxes);
     s.n_excluded = BOXES;
     check(&s, "without two boxes");
+    for (int t = 0; t < TEMPLATES; t++) s.tasks[t].slack = s.tasks[t].absolute_slack = 1e-3f;
+    check(&s, "with slack");
     release(&s);
   }
   search s = make(1, 1, 3, false);
@@ -259,12 +265,32 @@ void kernels_sure_peaks(void) {
   release(&s);
 }
 
+/** Tiles of which nothing but the threshold of one or another template makes a close look necessary. */
+static void thresholds_apart(void) {
+  search s = make(64, 128, 0, false);
+  for (int t = 0; t < TEMPLATES; t++) {
+    s.tasks[t].zero_lo = t % 2 ? 0.85f : 0.9f;
+    s.tasks[t].zero_hi = t % 2 ? 1 : 0.95f;
+  }
+  for (int64_t row = 0; row < 64; row++)
+    for (int64_t col = 0; col < 128; col++) {
+      const bool some = (row * 31 + col * 17) % 41 == 0;
+      *ssd_of(&s, row, col) = !some ? 1.1f : col < 64 ? 0.97f : 0.87f;  // above one zero_hi, above one zero_lo
+      for (int64_t t = 0; some && t < TEMPLATES; t++) *numerator_of(&s, row, t, col) = 0.96f / s.tasks[t].inv_norm;
+    }
+  check(&s, "thresholds apart");
+  release(&s);
+}
+
 /** Zeros, windows of doubtful ssd, thresholds that differ from template to template, what is no number. */
 void kernels_doubtful_peaks(void) {
-  search s = make(96, 130, 1, false);
+  thresholds_apart();
+  search s = make(80, 130, 1, false);
   for (int64_t row = 40; row < 60; row++)  // a tile of zeros and sure positions needs no close look
     for (int64_t col = 3; col < 20; col++) *ssd_of(&s, row, col) = 0;
   check(&s, "zeros");
+  for (int64_t i = 0; i < 80 * TEMPLATES * s.stride; i++) s.numerators[i] = -fabsf(s.numerators[i]) - 0.2f;
+  check(&s, "zeros, and else less");
   for (int64_t row = 0; row < 30; row++)
     for (int64_t col = 70; col < 90; col++) *ssd_of(&s, row, col) = row % 2 ? -0.5f : -1e-37f;
   check(&s, "doubtful windows");

@@ -150,6 +150,7 @@ void kernels_rounded_windows(void) {
     survey s = survey_whole(conf_image_noise(45, 330, (ncc_dtype)dtype, 50, 9), 7, 50);
     s.c = 50.25;
     s.bands = 3;
+    s.unit = 0x1p-6;
     s.scale = dtype == NCC_F64 ? 4 : 1;
     s.c *= s.scale;
     expect_none_doubtful(&s, "noise");
@@ -160,6 +161,10 @@ void kernels_rounded_windows(void) {
   survey s = survey_whole(conf_image_noise(40, 320, NCC_F32, 10, 1), 20, 140);
   s.c = 10.1;
   expect_none_doubtful(&s, "segments as wide as the template");
+  conf_image_free(&s.image);
+  s = survey_whole(conf_image_noise(20, 650, NCC_F32, 10, 1), 6, 300);  // a scan in three parts
+  s.c = 10.1;
+  expect_none_doubtful(&s, "wide segments");
   conf_image_free(&s.image);
 }
 
@@ -173,12 +178,16 @@ void kernels_flat_windows(void) {
       for (int64_t row = 0; row < 64; row++)
         for (int64_t col = 0; col < 80; col++) {
           double *at = p + row * 80 + col;
-          if (row < 16 && col < 30) *at = 0;                          // flat with the zeros outside
-          if (row < 16 && col >= 50) *at = 0.1;                       // not flat with them
-          if (row >= 16 && row < 32 && col < 40) *at = (double)row;   // neighbours differ down alone
-          if (row >= 16 && row < 32 && col >= 40) *at = (double)col;  // and across alone
-          if (row >= 32 && row < 48 && col < 60) *at = 7;             // inside
-          if (row == 40 && col == 20) *at = 7.0078125;                // but for one
+          if (row < 16 && col < 30) *at = 0;                             // flat with the zeros outside
+          if (row < 16 && col >= 50) *at = 0.1;                          // not flat with them
+          if (row >= 16 && row < 32 && col < 40) *at = (double)row;      // neighbours differ down alone
+          if (row >= 16 && row < 32 && col >= 40) *at = (double)col;     // and across alone
+          if (row >= 32 && row < 48 && col < 60) *at = 7;                // inside
+          if (row == 40 && col == 20) *at = 7.0078125;                   // but for one
+          if (row > 0 && row < 16 && col >= 30 && col < 50) *at = 7;     // but for the row above
+          if (row == 1 && col == 2) *at = -1e-6;                         // hardly less than the zeros around
+          if (row >= 32 && row < 48 && col >= 60) *at = 1e-6;            // hardly more than the zeros outside
+          if (row >= 48 && col < 30) *at = col == 0 ? 3.0000002384 : 3;  // but for the first column
         }
       conf_store(&s.image);
       s.c = 1.5;
@@ -196,12 +205,12 @@ void kernels_flat_windows(void) {
 
 /** What has once been added cannot be taken back without rounding: in doubt are the windows of those rows and columns
  *  whose sums have seen a hot pixel, unless it is in them; no others, however far sums go. */
-void kernels_hot_pixel(void) {
-  const int64_t rows = 150, cols = 600, hot_row = 70, hot_col = 290;
+static void hot_pixel(int64_t hot_row, int64_t hot_col) {
+  const int64_t rows = 100, cols = 500;
   survey s = survey_whole(conf_image_noise(rows, cols, NCC_F64, 0, 1), 10, 30);
   s.image.truth[hot_row * cols + hot_col] = 1e8;
   conf_store(&s.image);
-  s.bands = 4;
+  s.bands = 3;
   check(&s, "a hot pixel");
   float *found = run(&s);
   const int64_t segment = ncc_gpu_stats_segment(s.n), hot_segment = (hot_col + s.n - 1) / segment;
@@ -222,4 +231,10 @@ void kernels_hot_pixel(void) {
   CONF_EXPECT(spoilt == 0, "%lld windows are in doubt for nothing", (long long)spoilt);
   free(found);
   conf_image_free(&s.image);
+}
+
+/** The last column of a segment, and the first; a row that the next block has in its first windows. */
+void kernels_hot_pixel(void) {
+  hot_pixel(60, 270);
+  hot_pixel(60, 271);
 }
