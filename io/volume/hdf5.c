@@ -16,6 +16,7 @@ typedef struct hdf5_array {
   char *path;         /* of the file that holds the dataset */
   int64_t size_bytes; /* when it was opened */
   hid_t file, dataset;
+  bool fill_known;
 } hdf5_array;
 
 static void hdf5_close(ncc_volume *v) {
@@ -40,15 +41,53 @@ static ncc_status check_whole(const hdf5_array *h) {
   return ncc_error_set(NCC_ERR_UNREADABLE, "%s: has shrunk since it was opened, or is gone", h->path);
 }
 
+/** Asked for only where a chunk is absent: HDF5 1.10 crashes on fill values that are damaged. HDF5 is locked. */
+static ncc_status find_fill(ncc_volume *v) {
+  ncc_status status = NCC_OK;
+  hdf5_array *h = v->own;
+  H5D_fill_value_t defined = H5D_FILL_VALUE_ERROR;
+  if (h->fill_known) return NCC_OK;
+  hid_t properties = H5Dget_create_plist(h->dataset);
+  NCC_CHECK_H5(properties >= 0 && H5Pfill_value_defined(properties, &defined) >= 0 &&
+                   (defined != H5D_FILL_VALUE_USER_DEFINED ||
+                    H5Pget_fill_value(properties, ncc_h5_pixel_type(v->dtype), v->fill) >= 0),
+               NCC_ERR_UNREADABLE, "%s", v->path);
+  h->fill_known = true;
+cleanup:
+  ncc_h5_close(&properties);
+  return status;
+}
+
+/** Bytes that a chunk takes as it is stored, 0 where it was never written: which HDF5 1.10 calls an error, and tells
+ * from others only by a walk over all chunks. HDF5 is locked. */
+static ncc_status find_bytes(const ncc_volume *v, const hsize_t *offset, hsize_t *bytes) {
+  ncc_status status = NCC_OK;
+  const hdf5_array *h = v->own;
+  bool absent = false;
+  if (H5Dget_chunk_storage_size(h->dataset, offset, bytes) >= 0) return NCC_OK;
+#if H5_VERSION_GE(1, 10, 5)
+  haddr_t address = 0;
+  unsigned mask;
+  absent = H5Dget_chunk_info_by_coord(h->dataset, offset, &mask, &address, bytes) >= 0 && address == HADDR_UNDEF;
+#endif
+  NCC_CHECK_H5(absent, NCC_ERR_UNREADABLE, "%s", v->path);
+  *bytes = 0;
+cleanup:
+  return status;
+}
+
 static ncc_status fetch(ncc_volume *v, const int64_t *at, ncc_volume_work *work, bool *absent, uint32_t *mask) {
   ncc_status status = NCC_OK;
   const hdf5_array *h = v->own;
   hsize_t offset[NCC_VOLUME_RANK], bytes = 0;
   for (int d = 0; d < v->rank; d++) offset[d] = (hsize_t)(at[d] * v->chunk[d]);
   ncc_h5_lock();
-  NCC_CHECK_H5(H5Dget_chunk_storage_size(h->dataset, offset, &bytes) >= 0, NCC_ERR_UNREADABLE, "%s", v->path);
+  NCC_TRY(find_bytes(v, offset, &bytes));
   *absent = bytes == 0;
-  if (*absent) goto cleanup;
+  if (*absent) {
+    NCC_TRY(find_fill(v));
+    goto cleanup;
+  }
   NCC_CHECK((int64_t)bytes <= h->size_bytes, NCC_ERR_UNREADABLE, "%s: a chunk of %llu bytes in a file of %" PRId64,
             v->path, (unsigned long long)bytes, h->size_bytes);
   NCC_TRY(ncc_volume_work_in(work, (int64_t)bytes));
@@ -102,13 +141,15 @@ static bool codec_of(H5Z_filter_t filter, size_t n, const unsigned *values, int 
   }
 }
 
-/** Whether the dataset is in chunks that are decoded here; fills chunks, codecs and fill value then. */
-static bool take_chunks(ncc_volume *v, hid_t dataset, hid_t type) {
+/** Whether the dataset is in chunks that are decoded here; fills chunks and codecs then. */
+static bool take_chunks(ncc_volume *v, hid_t dataset) {
+  H5D_fill_value_t defined;
   hsize_t chunk[NCC_VOLUME_RANK];
   bool known = false, packed = false;
   hid_t properties = H5Dget_create_plist(dataset);
   if (properties < 0 || H5Pget_layout(properties) != H5D_CHUNKED ||
-      H5Pget_chunk(properties, v->rank, chunk) != v->rank || H5Pget_fill_value(properties, type, v->fill) < 0)
+      H5Pget_chunk(properties, v->rank, chunk) != v->rank || H5Pfill_value_defined(properties, &defined) < 0 ||
+      defined == H5D_FILL_VALUE_UNDEFINED)
     goto cleanup;
   const int n = H5Pget_nfilters(properties);
   known = n > 0 && n <= NCC_CODEC_MOST;
@@ -238,7 +279,7 @@ static ncc_status open_locked(ncc_volume *v, const char *path, const char *inner
   NCC_CHECK_H5(type >= 0, NCC_ERR_UNREADABLE, "%s: %s", path, inner);
   NCC_TRY(describe(v, type, inner));
   const ncc_stored_order order = ncc_h5_stored_order(type, v->dtype);
-  if (order != NCC_STORED_OTHER && take_chunks(v, h->dataset, ncc_h5_pixel_type(v->dtype))) {
+  if (order != NCC_STORED_OTHER && take_chunks(v, h->dataset)) {
     v->format = &chunks;
     v->swapped = order == NCC_STORED_SWAPPED;
   } else {

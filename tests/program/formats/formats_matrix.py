@@ -10,6 +10,9 @@ from formats_common import (MPIXCORR, h5py, launch, mrc, n5, named_input, np, np
                             zarr3)
 
 
+GAP = 5
+
+
 def slices(name, n):
     return [f"{name}[{i}]" for i in range(n)]
 
@@ -48,6 +51,8 @@ def by_hand(folder, images):
         for mark in "./":
             zarr2(at(f"z{order}{ord(mark)}"), images, order=order, mark=mark)
             yield f"Zarr 2, order {order}, keys {mark}", slices(f"z{order}{ord(mark)}", n)
+    zarr2(at("gap"), images, chunk=(1, 10, 13), leave_out={(GAP, 0, 0)})
+    yield "Zarr 2, a chunk absent", slices("gap", n)
     zarr2(at("raw.zarr/s0"), images.astype(">u2"), compressor=None)
     yield "Zarr 2, plain, big-endian", slices("raw.zarr/s0", n)
     zarr3(at("three"), images)
@@ -72,6 +77,11 @@ def by_hand(folder, images):
                 file.create_dataset(f"a/{name}", data=images, **how)
             except ValueError as error:
                 print("not written:", error)
+        gap = file.create_dataset("a/gap", images.shape, images.dtype, chunks=(1, 10, 13), compression="gzip", fillvalue=7)
+        for i, image in enumerate(images):
+            gap[i, 10 if i == GAP else 0:] = image[10 if i == GAP else 0:]
+        gap[GAP, :10, 13:] = images[GAP, :10, 13:]
+        assert gap.id.get_num_chunks() == np.prod([-(-s // c) for s, c in zip(images.shape, gap.chunks)]) - 1
         stored = list(file["a"])
     for name in stored:
         yield f"HDF5, {name}", slices(f"v.h5/a/{name}", n)
@@ -168,6 +178,7 @@ def check(folder, what, names, expected, boxes, pairs, ways):
 
 def main():
     images, boxes, pairs = scene()
+    images[GAP, :10, :13] = 7  # the fill value of those that leave it out
     with tempfile.TemporaryDirectory() as folder:
         stack, output = os.path.join(folder, "stack.h5"), os.path.join(folder, "out.h5")
         with h5py.File(stack, "w") as file:
