@@ -54,7 +54,7 @@ void ncc_cpu_masked_destroy(ncc_cpu_masked **masked) {
 }
 
 static int64_t scratch_bytes(const ncc_cpu_layout *l) {
-  return 8 * NCC_COLUMN_BATCH * l->column_stride + 8 * NCC_SUMS * NCC_PACKED_ROWS * l->shape.row_stride +
+  return 8 * (2 * NCC_COLUMN_BATCH + 1) * l->column_stride + 8 * NCC_SUMS * NCC_PACKED_ROWS * l->shape.row_stride +
          3 * 8 * l->shape.row_stride;
 }
 
@@ -73,9 +73,11 @@ static ncc_status reserve_scratch(ncc_cpu_masked *m) {
   for (int t = 0; t < m->cpu->threads; t++) {
     ncc_masked_scratch *s = &m->scratch[t];
     s->columns = (ncc_c32 *)((char *)m->scratch_buffer.data + t * bytes);
-    ncc_c32 *at = s->columns + NCC_COLUMN_BATCH * l->column_stride;
+    s->more_columns = s->columns + NCC_COLUMN_BATCH * l->column_stride;
+    s->transformed = s->more_columns + NCC_COLUMN_BATCH * l->column_stride;
+    ncc_c32 *at = s->transformed + l->column_stride;
     for (int i = 0; i < NCC_SUMS; i++, at += NCC_PACKED_ROWS * row) s->rows[i] = at;
-    s->windows = (ncc_masked_windows){(float *)at, (float *)(at + row), (float *)(at + 2 * row)};
+    s->windows = (ncc_masked_windows){0, (float *)at, (float *)(at + row), (float *)(at + 2 * row)};
   }
   return NCC_OK;
 }
@@ -101,6 +103,7 @@ typedef struct stage {
   ncc_masked_plane plane;
   ncc_prepared mask;
   ncc_cpu_rows rows;
+  const ncc_buffer *strips;  // where rows go
 } stage;
 
 static void image_rows_item(void *context, int64_t strip, int thread) {
@@ -114,7 +117,7 @@ static void image_rows_item(void *context, int64_t strip, int thread) {
   rows.count = ncc_min(l->image_rows - strip * NCC_ROW_BATCH, NCC_ROW_BATCH);
   rows.x0 = l->geometry.trim.x0;
   rows.n = l->image_cols;
-  ncc_cpu_rows_forward(e, &e->scratch[thread], &rows, (ncc_c32 *)e->strips.data + strip * l->strip_stride);
+  ncc_cpu_rows_forward(e, &e->scratch[thread], &rows, (ncc_c32 *)s->strips->data + strip * l->strip_stride);
 }
 
 static void image_columns_item(void *context, int64_t turn, int thread) {
@@ -138,6 +141,11 @@ static bool wants(const ncc_cpu_masked *m, int sum) {
   return !m->rectangles || (sum != NCC_SUM_N && sum != NCC_SUM_S && sum != NCC_SUM_Q);
 }
 
+/** Whether the image's spectra are for this template alone, and so never kept. */
+static bool is_lone(const ncc_cpu_masked *m) {
+  return m->rectangles && !m->task->image_stays && !m->transformed[NCC_MASKED_VALUES];
+}
+
 /** What is not yet known of the image and is wanted now. */
 static ncc_status make_image(ncc_cpu_masked *m) {
   ncc_status status = NCC_OK;
@@ -145,13 +153,13 @@ static ncc_status make_image(ncc_cpu_masked *m) {
   const ncc_cpu_layout *l = &e->layout;
   const ncc_prepared *image = m->task->image;
   bool planes[NCC_MASKED_PLANES] = {false};
-  for (int i = 0; i < NCC_SUMS; i++) planes[factors[i].image] |= wants(m, i);
+  for (int i = 0; i < NCC_SUMS; i++) planes[factors[i].image] |= wants(m, i) && !is_lone(m);
   NCC_TRY(ncc_buffer_reserve(&m->ones, image->pixels.cols, "masked pairs"));
   memset(m->ones.data, 1, (size_t)image->pixels.cols);
   m->image_unit = ncc_centring_choose(image, true).unit;
   NCC_TRY(ncc_buffer_reserve(&e->strips, ncc_cpu_strips_bytes(l), "rows of spectra"));
   for (int plane = 0; plane < NCC_MASKED_PLANES; plane++) {
-    stage s = {.m = m, .plane = (ncc_masked_plane)plane};
+    stage s = {.m = m, .plane = (ncc_masked_plane)plane, .strips = &e->strips};
     if (!planes[plane] || m->transformed[plane]) continue;
     s.rows = plane_rows(image, m->image_unit, s.plane, &s.mask, &m->ones);
     NCC_TRY(ncc_buffer_reserve(&m->spectra[plane], 8 * l->shape.half * l->column_stride, "spectra of masked images"));
@@ -181,7 +189,7 @@ static void tmpl_rows_item(void *context, int64_t strip, int thread) {
   rows.count = ncc_min(g->template_rows - first, NCC_ROW_BATCH);
   rows.n = g->template_cols;
   rows.reversed = true;
-  ncc_cpu_rows_forward(e, &e->scratch[thread], &rows, (ncc_c32 *)e->tmpl.strips.data + strip * e->layout.strip_stride);
+  ncc_cpu_rows_forward(e, &e->scratch[thread], &rows, (ncc_c32 *)s->strips->data + strip * e->layout.strip_stride);
 }
 
 /** A block of columns: forward, times those of the image's planes, and back to strips. */
@@ -226,12 +234,78 @@ static ncc_status make_products(ncc_cpu_masked *m) {
   for (int i = 0; i < NCC_SUMS; i++)
     if (wants(m, i)) NCC_TRY(ncc_buffer_reserve(&m->sums[i], ncc_cpu_strips_bytes(l), "masked pairs"));
   for (int plane = 0; plane < NCC_MASKED_PLANES; plane++) {
-    stage s = {.m = m, .plane = (ncc_masked_plane)plane};
+    stage s = {.m = m, .plane = (ncc_masked_plane)plane, .strips = &e->tmpl.strips};
     if (m->rectangles && plane == NCC_MASKED_MASK) continue;
     s.rows = plane_rows(tmpl, m->tmpl_unit, s.plane, &s.mask, &m->ones);
     ncc_pool_run(e->context->pool, strips, tmpl_rows_item, &s);
     ncc_pool_run(e->context->pool, ncc_cpu_column_turns(e), product_item, &s);
   }
+  if (ncc_cpu_stopped(e)) return NCC_ERR_STOPPED;
+
+cleanup:
+  return status;
+}
+
+/** A block of columns of all planes: forward, times each other, and back, each product where one of its factors was. */
+static void lone_item(void *context, int64_t turn, int thread) {
+  ncc_cpu_masked *m = context;
+  ncc_cpu *e = m->cpu;
+  const ncc_cpu_layout *l = &e->layout;
+  const int64_t first = ncc_cpu_first_column(e, turn), stride = l->column_stride, length = l->column_cut.length;
+  if (first >= l->shape.half || ncc_cpu_stopped(e)) return;
+  const ncc_cut_plan *plan = &l->plans->column;
+  void (*multiply)(ncc_c32 *, const ncc_c32 *, int64_t) = e->kernels->cut->multiply;
+  ncc_cpu_scratch *s = &e->scratch[thread];
+  ncc_c32 *t = s->columns, *d = s->image_columns, *t2 = m->scratch[thread].columns,
+          *a = m->scratch[thread].more_columns;
+  ncc_c32 *by_t = s->transformed, *by_d = s->image_transformed, *by_a = m->scratch[thread].transformed;
+  const int64_t rows = l->geometry.template_rows;
+  const int64_t columns = ncc_cpu_take_columns(e, &e->tmpl.strips, rows, first, t);
+  ncc_cpu_take_columns(e, &m->sums[NCC_SUM_V], rows, first, t2);
+  ncc_cpu_take_columns(e, &m->sums[NCC_SUM_P], l->image_rows, first, d);
+  ncc_cpu_take_columns(e, &m->sums[NCC_SUM_U], l->image_rows, first, a);
+  for (int64_t j = 0; j < columns; j++)
+    for (int64_t k = 0, at = j * stride; k < l->column_cut.parts; k++, at += length) {
+      fftwf_execute_dft(plan->forward, t + at, by_t);
+      fftwf_execute_dft(plan->forward, d + at, by_d);
+      fftwf_execute_dft(plan->forward, a + at, by_a);
+      multiply(by_d, by_t, length);
+      fftwf_execute_dft(plan->inverse, by_d, d + at);
+      multiply(by_t, by_a, length);
+      fftwf_execute_dft(plan->inverse, by_t, a + at);
+      fftwf_execute_dft(plan->forward, t2 + at, by_t);
+      multiply(by_t, by_a, length);
+      fftwf_execute_dft(plan->inverse, by_t, t2 + at);
+    }
+  const ncc_c32 *const from[] = {[NCC_SUM_U] = (const ncc_c32 *)a, (const ncc_c32 *)t2, (const ncc_c32 *)d};
+  for (int i = NCC_SUM_U; i <= NCC_SUM_P; i++)
+    e->kernels->cut->join_strips(&l->column_cut, from[i], columns, l->first_row / NCC_ROW_BATCH,
+                                 ncc_cpu_strips(l->product_rows), (ncc_c32 *)m->sums[i].data + first * NCC_ROW_BATCH,
+                                 false);
+}
+
+static ncc_status make_lone(ncc_cpu_masked *m) {
+  ncc_status status = NCC_OK;
+  ncc_cpu *e = m->cpu;
+  ncc_pool *pool = e->context->pool;
+  const ncc_cpu_layout *l = &e->layout;
+  const ncc_prepared *image = m->task->image, *tmpl = m->task->tmpl;
+  const int64_t strips = ncc_cpu_strips(l->geometry.template_rows);
+  stage values = {.m = m, .strips = &m->sums[NCC_SUM_P]}, mask = {.m = m, .strips = &m->sums[NCC_SUM_U]};
+  stage t = {.m = m, .strips = &e->tmpl.strips}, t2 = {.m = m, .strips = &m->sums[NCC_SUM_V]};
+  m->tmpl_unit = ncc_template_unit(tmpl);
+  NCC_TRY(ncc_buffer_reserve(&e->tmpl.strips, 8 * strips * l->strip_stride, "rows of a template"));
+  for (int i = NCC_SUM_U; i <= NCC_SUM_P; i++)
+    NCC_TRY(ncc_buffer_reserve(&m->sums[i], ncc_cpu_strips_bytes(l), "masked pairs"));
+  values.rows = plane_rows(image, m->image_unit, NCC_MASKED_VALUES, &values.mask, &m->ones);
+  mask.rows = plane_rows(image, m->image_unit, NCC_MASKED_MASK, &mask.mask, &m->ones);
+  t.rows = plane_rows(tmpl, m->tmpl_unit, NCC_MASKED_VALUES, &t.mask, &m->ones);
+  t2.rows = plane_rows(tmpl, m->tmpl_unit, NCC_MASKED_SQUARES, &t2.mask, &m->ones);
+  ncc_pool_run(pool, ncc_cpu_strips(l->image_rows), image_rows_item, &values);
+  ncc_pool_run(pool, ncc_cpu_strips(l->image_rows), image_rows_item, &mask);
+  ncc_pool_run(pool, strips, tmpl_rows_item, &t);
+  ncc_pool_run(pool, strips, tmpl_rows_item, &t2);
+  ncc_pool_run(pool, ncc_cpu_column_turns(e), lone_item, m);
   if (ncc_cpu_stopped(e)) return NCC_ERR_STOPPED;
 
 cleanup:
@@ -293,7 +367,7 @@ ncc_status ncc_cpu_masked_propose(ncc_cpu_masked *m, const ncc_task *task, doubl
     NCC_TRY(make_image(m));
     m->serial = task->image_serial;
     const double t1 = ncc_clock_s();
-    NCC_TRY(make_products(m));
+    NCC_TRY(is_lone(m) ? make_lone(m) : make_products(m));
     counters->planning_s += planning_s;
     counters->image_s += t1 - t0 - planning_s;
     counters->columns_s += ncc_clock_s() - t1;

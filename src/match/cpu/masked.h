@@ -28,9 +28,10 @@ typedef enum ncc_masked_sum {
 
 /** Scratch of a thread, beside that of ncc_cpu. */
 typedef struct ncc_masked_scratch {
-  ncc_c32 *columns;           /**< NCC_COLUMN_BATCH of them */
-  ncc_c32 *rows[NCC_SUMS];    /**< NCC_PACKED_ROWS of each sum */
-  ncc_masked_windows windows; /**< of two rows */
+  ncc_c32 *columns, *more_columns; /**< NCC_COLUMN_BATCH each */
+  ncc_c32 *transformed;            /**< a part of one */
+  ncc_c32 *rows[NCC_SUMS];         /**< NCC_PACKED_ROWS of each sum */
+  ncc_masked_windows windows;      /**< of two rows */
 } ncc_masked_scratch;
 
 typedef struct ncc_cpu_masked {

@@ -151,7 +151,7 @@ static void look_at_block(const search *s, ncc_proposal *found, const row_pair *
         const int64_t at = 2 * (x - s->x0) + r;
         for (int k = s->first_sum; k < NCC_SUMS; k++) sums[k] = (double)pair->sums[k][at] * scale;
         if (s->m->rectangles)
-          look_at_window(s, found, pair->y + r, x, &pair->windows, at, sums);
+          look_at_window(s, found, pair->y + r, x, &pair->windows, r * pair->windows.apart + x - s->x0, sums);
         else
           look_at_sums(s, found, pair->y + r, x, sums, thread);
       }

@@ -73,7 +73,7 @@ static void make_prefix(const maker *k, const work *w, int64_t cols) {
 ncc_masked_windows ncc_cpu_masked_windows_at(const ncc_cpu_masked *m, int64_t pair) {
   const int64_t count = 2 * NCC_BLOCK_COLS * ncc_cpu_masked_blocks(&m->cpu->layout.geometry);
   float *at = (float *)m->windows.data + 3 * count * pair;
-  return (ncc_masked_windows){at, at + count, at + 2 * count};
+  return (ncc_masked_windows){count / 2, at, at + count, at + 2 * count};
 }
 
 int64_t ncc_cpu_masked_blocks(const ncc_geometry *g) {
@@ -99,8 +99,8 @@ static void rows_item(void *context, int64_t item, int thread) {
     make_prefix(k, &w, g->template_cols);
     if (y == first || (y - top) % 2 == 0)
       for (int64_t i = 0; i < 2 * count; i++) to.least[i] = NCC_MASKED_NOT_SEARCHED;
-    const int64_t at = 2 * skipped + (y - top) % 2, lo = g->search.x0 + 1 - g->trim.x0;
-    to = (ncc_masked_windows){to.inverse + at, to.mean + at, to.least + at};
+    const int64_t at = skipped + (y - top) % 2 * to.apart, lo = g->search.x0 + 1 - g->trim.x0;
+    to = (ncc_masked_windows){0, to.inverse + at, to.mean + at, to.least + at};
     const ncc_masked_columns prefix = {w.prefix.n + lo, w.prefix.s + lo, w.prefix.q + lo};
     e->kernels->masked->row(&prefix, &k->row, g->search.x1 - g->search.x0, &to);
   }

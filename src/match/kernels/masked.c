@@ -117,10 +117,17 @@ static void row(const ncc_masked_columns *p, const ncc_masked_row *how, int64_t 
   for (int64_t i = 0; i < n; i += WIDTH) {
     const row_windows w = windows_of(get(p->n + i + ahead) - get(p->n + i), get(p->s + i + ahead) - get(p->s + i),
                                      get(p->q + i + ahead) - get(p->q + i), how);
-    for (int k = 0; k < WIDTH && i + k < n; k++) {
-      out->inverse[2 * (i + k)] = (float)w.inverse[k];
-      out->mean[2 * (i + k)] = (float)w.mean[k];
-      out->least[2 * (i + k)] = (float)w.least[k];
+    const floats inverse = floats_of_doubles(w.inverse), mean = floats_of_doubles(w.mean);
+    const floats least = floats_of_doubles(w.least);
+    const size_t bytes = sizeof(float) * (size_t)(n - i < WIDTH ? n - i : WIDTH);
+    if (bytes == sizeof least) {
+      memcpy(out->inverse + i, &inverse, sizeof inverse);
+      memcpy(out->mean + i, &mean, sizeof mean);
+      memcpy(out->least + i, &least, sizeof least);
+    } else {
+      memcpy(out->inverse + i, &inverse, bytes);
+      memcpy(out->mean + i, &mean, bytes);
+      memcpy(out->least + i, &least, bytes);
     }
   }
 }
@@ -144,8 +151,18 @@ static void windows(const float *n, const float *s, const float *q, float scale,
   }
 }
 
+/** Of packed rows, of those that lie `apart`. */
+INLINE complexes window_at(const float *p, int64_t i, int64_t apart) {
+  floats a, b;
+  if (apart == 0) return floats_at(p + i);
+  memcpy(&a, p + i / 2, sizeof a);
+  memcpy(&b, p + apart + i / 2, sizeof b);
+  return INTERLEAVE(a, b);
+}
+
 static int64_t next(const float *p, const float *u, const float *v, float scale, const ncc_masked_windows *windows,
                     const ncc_masked_errors *errors, float threshold2, int64_t block, int64_t end) {
+  const int64_t apart = windows->apart;
   const complexes en = all(errors->n), es = all(errors->s), eu = all(errors->u), ev = all(errors->v),
                   ep = all(errors->p);
   const complexes zero = {0};
@@ -153,8 +170,8 @@ static int64_t next(const float *p, const float *u, const float *v, float scale,
     complex_mask any = {0};
     UNROLL for (int64_t i = BLOCK * block; i < BLOCK * (block + 1); i += FLOATS) {
       const complexes P = floats_at(p + i) * scale, U = floats_at(u + i) * scale, V = floats_at(v + i) * scale;
-      const complexes inverse = floats_at(windows->inverse + i), mean = floats_at(windows->mean + i);
-      const complexes least = magnitude(floats_at(windows->least + i));
+      const complexes inverse = window_at(windows->inverse, i, apart), mean = window_at(windows->mean, i, apart);
+      const complexes least = magnitude(window_at(windows->least, i, apart));
       const complexes by_mean = mean * U, m = magnitude(mean), by_u = U * U * inverse, abs_u = magnitude(U);
       // 2 / n is more than 1 / (n - en).
       const complexes numerator = P - by_mean + ep + m * eu + (abs_u + eu) * 2 * inverse * (es + m * en) +

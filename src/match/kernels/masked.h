@@ -1,7 +1,8 @@
 /** Inner loops of proposals where pixels are masked (cpu/masked.c); compiled and chosen as kernels.h says. They only
  * feed proposals.
  *
- *  Arrays hold two rows of positions, packed as transforms leave them: a[2 * x + row].
+ *  Sums are of two rows of positions, packed as transforms leave them: a[2 * x + row]; so are windows, or
+ *  their rows lie apart.
  */
 #ifndef NCC_KERNELS_MASKED_H
 #define NCC_KERNELS_MASKED_H
@@ -15,6 +16,7 @@ typedef struct ncc_masked_errors {
 
 /** What is known of the image's pixels at positions. */
 typedef struct ncc_masked_windows {
+  int64_t apart;  /**< from the first row to the second; 0: they are packed */
   float *inverse; /**< 1 / n */
   float *mean;    /**< s / n */
   float *least;   /**< lower bound of ssd, or, negative, minus that where ssd may be more than NCC_MASKED_KNOWN above it
@@ -48,7 +50,7 @@ typedef struct ncc_masked_kernels {
                 double scale, double c, const ncc_masked_columns *columns);
   /** out[i + 1] = out[i] + columns[i]. */
   void (*prefix)(const ncc_masked_columns *columns, int64_t n, const ncc_masked_columns *out);
-  /** The windows of a row of n positions, out[2 * i]; position i is prefix[i + tmpl_cols] - prefix[i], of which up to
+  /** The windows of a row of n positions, out[i]; position i is prefix[i + tmpl_cols] - prefix[i], of which up to
    *  seven more are read. */
   void (*row)(const ncc_masked_columns *prefix, const ncc_masked_row *how, int64_t n, const ncc_masked_windows *out);
   /** Makes the windows of `count` floats, a multiple of 32, of sums too large by 1 / scale.
