@@ -70,6 +70,8 @@ static ncc_status reserve_scratch(ncc_cpu_masked *m) {
   const int64_t bytes = scratch_bytes(l), row = l->shape.row_stride;
   ncc_status status = ncc_buffer_reserve(&m->scratch_buffer, bytes * m->cpu->threads, "rows and columns in work");
   if (status != NCC_OK) return status;
+  // Of an odd count of rows the last is transformed with one beyond the columns, which nobody writes.
+  memset(m->scratch_buffer.data, 0, (size_t)(bytes * m->cpu->threads));
   for (int t = 0; t < m->cpu->threads; t++) {
     ncc_masked_scratch *s = &m->scratch[t];
     s->columns = (ncc_c32 *)((char *)m->scratch_buffer.data + t * bytes);
