@@ -7,9 +7,7 @@ MPI_Init to MPI_Finalize, reading and writing included; a peer's time is that of
 File cache and planning cache are warm: a job runs once before it is measured, and its input is read through each time.
 """
 import argparse
-import contextlib
 import datetime
-import importlib.metadata
 import importlib.util
 import json
 import os
@@ -19,6 +17,8 @@ import sys
 import tempfile
 import time
 
+from facts import machine, versions
+
 START = time.perf_counter()
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BENCH = ROOT / "bench"
@@ -27,8 +27,7 @@ WORKLOADS = ["stitch2d", "align3d", "sweep"]
 parser = argparse.ArgumentParser(prog="bench/run.sh", description=__doc__,
                                  formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--quick", action="store_true", help="about 5 minutes with its builds: fewer pairs, one round, small sizes")
-parser.add_argument("--trial", action="store_true", help="seconds: does the benchmark work? With build/ (MPIXCORR_BUILD) and the peers that "
-                    "are installed, on small inputs; the figures say nothing, and nothing is kept")
+parser.add_argument("--trial", action="store_true", help="seconds, to see that it works: build/, the installed peers, small inputs")
 parser.add_argument("--only", action="append", choices=[*WORKLOADS, "sizes", "count", "accuracy"],
                     help="only this part; may be repeated")
 parser.add_argument("--rounds", type=int, help="default: 3; with --quick 1")
@@ -465,29 +464,6 @@ class Bench:
         return rows
 
 
-def machine():
-    def output(*command):
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-
-    cpu = {line.split(":")[0].strip(): line.split(":", 1)[1].strip() for line in output("lscpu").splitlines() if ":" in line}
-    memory = next(line for line in open("/proc/meminfo") if line.startswith("MemTotal"))
-    release = dict(line.rstrip().split("=", 1) for line in open("/etc/os-release") if "=" in line)
-    return {"cpu": cpu.get("Model name", "?"), "cores": len(os.sched_getaffinity(0)),
-            "caches": {key: cpu.get(f"{key} cache", "?") for key in ("L1d", "L2", "L3")},
-            "isa": [flag for flag in ("avx2", "fma", "avx512f") if flag in cpu.get("Flags", "").split()],
-            "memory_gib": round(int(memory.split()[1]) / 2**20), "system": release.get("PRETTY_NAME", "?").strip('"'),
-            "kernel": os.uname().release}
-
-
-def versions(build):
-    program = subprocess.run([build / "mpixcorr", "--version"], capture_output=True, text=True, check=True)
-    found = {"mpixcorr": program.stdout.splitlines(), "python": sys.version.split()[0]}
-    for name in ("numpy", "scipy", "mkl", "mkl-fft", "opencv-python-headless", "scikit-image"):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found
-
-
 def measure(options, work):
     bench = Bench(options, work)
     parts = options.only or [*(WORKLOADS[:1] if options.trial else WORKLOADS), "sizes", "count", "accuracy"]
@@ -501,12 +477,8 @@ def measure(options, work):
     for name in WORKLOADS:
         if name in parts:
             facts["workloads"][name] = bench.workload(inputs[name])
-    if "sizes" in parts:
-        facts["sizes"] = bench.sizes()
-    if "count" in parts:
-        facts["count"] = bench.count(inputs["stitch2d"])
-    if "accuracy" in parts:
-        facts["accuracy"] = bench.accuracy()
+    others = {"sizes": bench.sizes, "count": lambda: bench.count(inputs["stitch2d"]), "accuracy": bench.accuracy}
+    facts |= {name: measured() for name, measured in others.items() if name in parts}
     facts["load_average"] = [round(load_before, 2), round(os.getloadavg()[0], 2)]
     facts["took_s"] = round(time.perf_counter() - START)
     (work / "results.json").write_text(json.dumps(facts, indent=1) + "\n")
