@@ -61,10 +61,7 @@ static void cpu_destroy(void *state) {
   ncc_buffer_free(&e->tmpl.strips);
   ncc_buffer_free(&e->tmpl.prefix);
   ncc_buffer_free(&e->rim.integral);
-  ncc_buffer_free(&e->direct.image);
-  ncc_buffer_free(&e->direct.tmpl);
-  ncc_buffer_free(&e->direct.product);
-  ncc_buffer_free(&e->direct.squares);
+  ncc_cpu_direct_clear(e);
   ncc_template_overlap_clear(&e->rim.tmpl);
   ncc_stats_clear(&e->windows.stats);
   ncc_cells_clear(&e->windows.cells);

@@ -99,6 +99,7 @@ ncc_status ncc_cpu_layout_make(ncc_cpu *e, const ncc_geometry *g) {
   if (e->layout.made && ncc_geometry_equal(&e->layout.geometry, g)) return NCC_OK;
   const ncc_cpu_layout layout = ncc_cpu_layout_choose(g);
   e->layout.made = false;
+  if (!ncc_direct_pays(&layout.cost, true)) ncc_cpu_direct_clear(e); /* its bytes are not among this geometry's */
   NCC_TRY(reserve_scratch(e, &layout));
   e->layout = layout;
 

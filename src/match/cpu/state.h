@@ -232,6 +232,7 @@ double ncc_cpu_product_error(const ncc_cpu *e);
 // ---- direct.c: of an image in that form alone
 
 int64_t ncc_cpu_direct_bytes(const ncc_geometry *g);
+void ncc_cpu_direct_clear(ncc_cpu *e);
 /** Before the image's strips, for each of them, and after all. */
 ncc_status ncc_cpu_direct_begin(ncc_cpu *e);
 void ncc_cpu_direct_add_strip(ncc_cpu *e, ncc_cpu_scratch *s, int64_t strip);

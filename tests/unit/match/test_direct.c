@@ -163,8 +163,27 @@ static void check_anything(int trials) {
   CHECK(direct > trials / 10 && direct < trials - trials / 10, "%d of %d are summed directly", direct, trials);
 }
 
+/** A pixel far above all others, such as stands for none in float images, where no template reaches. */
+static void check_fill_values(void) {
+  const float fill[] = {1e16f, 1e20f, 1e25f, 1e30f, 3e38f}, kept = pixels_f32[0];
+  for (size_t i = 0; i < sizeof fill / sizeof *fill; i++) {
+    question q = {.n = 2, .image = part(false, 0, 0, 40, 40), .windowed = true};
+    pixels_f32[0] = fill[i];
+    for (int k = 0; k < 2; k++) {
+      q.templates[k] = part(false, 20, 18 + k, 7, 7);
+      q.windows[k] = (ncc_rect){24, 22, 29, 27};
+    }
+    check(&q, 1);
+    const answer a = ask(ncc_engine_cpu(), 1, &q);
+    CHECK(a.results[0].status == NCC_PAIR_OK && a.results[0].y == 26 && a.results[0].x == 24, "fill value %g",
+          (double)fill[i]);
+  }
+  pixels_f32[0] = kept;
+}
+
 int main(void) {
   make_pixels(0);
+  check_fill_values();
   check_seams(1);
   check_seams(2);
   check_anything(60);
