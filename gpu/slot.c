@@ -73,7 +73,8 @@ static void copy_template(void *context, int64_t t, int thread) {
 static void set_bounds(ncc_gpu_engine *e, const ncc_task *task, ncc_gpu_slot *slot, int64_t t) {
   // The inverse transform is not divided by the number of points.
   const double points = (double)e->lengths.rows * (double)e->lengths.cols, slack = 4e-7;
-  const ncc_units units = {e->image.centring.unit, ncc_template_unit(task->tmpl), points, e->image.ssd_unit};
+  const ncc_units units = {e->image.centring.unit, ncc_template_unit(task->tmpl), points, e->image.ssd_unit,
+                           NCC_SSD_UNKNOWN};
   slot->errors[t] = (12 + log2(points)) * 0x1p-23 * e->image.centring.norm * sqrt(task->tmpl->ssd);
   slot->bounds[t] = ncc_bounds_create(task->image, task->tmpl, &units, e->context->eps, slot->errors[t], slack,
                                       e->image.centring.centre != 0 ? slack : 0);

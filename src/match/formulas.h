@@ -60,7 +60,7 @@ NCC_ANYWHERE double ncc_ssd_rounding(double ops, double pixels, double mass, dou
 }
 
 /** ssd in the float32 maps of all engines: > 0: known up to relative slack; 0: W is flat; < 0: doubtful, and minus this
- *  is a lower bound. This one: nothing is known, W may be flat. */
+ *  is a lower bound. This one: nothing is known, W may be flat, or its ssd less (ncc_units). */
 #define NCC_SSD_UNKNOWN (-1e-37f)
 
 /** ssd is known well enough for float32 bounds where it exceeds its error by this. */

@@ -182,8 +182,10 @@ ncc_centring ncc_centring_choose(const ncc_prepared *image, bool ignores_outside
 ncc_bounds ncc_bounds_create(const ncc_prepared *image, const ncc_prepared *tmpl, const ncc_units *units, double eps,
                              double error, double relative_slack, double absolute_slack) {
   const double numerator_unit = units->image * units->tmpl * units->points;
-  ncc_bounds b = {.error = error * numerator_unit,
-                  .inv_norm = 1 / sqrt(tmpl->ssd) * (units->ssd / numerator_unit),
+  const double inv_norm = 1 / sqrt(tmpl->ssd) * (units->ssd / numerator_unit);
+  const double any = 4 * sqrt(-units->unknown) / inv_norm; /* a window of which nothing is known may have any NCC */
+  ncc_bounds b = {.error = fmax(error * numerator_unit, any),
+                  .inv_norm = inv_norm,
                   .relative_slack = relative_slack,
                   .absolute_slack = absolute_slack,
                   .to_evaluation = 1 / numerator_unit};

@@ -97,6 +97,7 @@ typedef struct ncc_units {
   double image, tmpl; /**< of numerators */
   double points;      /**< numerators are too large by this besides: no power of two */
   double ssd;         /**< of window statistics, its root */
+  double unknown; /**< ssd's code of windows of which nothing is known, in those units: theirs may be less; 0: none */
 } ncc_units;
 
 /** Bounds for a pair. @param[in] error  of numerators, in units of ncc_evaluation */

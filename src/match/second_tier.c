@@ -210,10 +210,10 @@ static void slide(ncc_second_tier *t, int64_t image_row, bool add, double *pixel
   if (image_row < 0 || image_row >= image->pixels.rows) return;
   ncc_prepared_row(image, image_row, trim->x0, trim->x1 - trim->x0, pixels);
   for (int64_t i = 0; i < trim->x1 - trim->x0; i++) {
-    double d = pixels[i] - image->mean;
-    dd square = two_product(d, d);
+    const dd d = two_sum(pixels[i], -image->mean); /* exactly: windows may vary by less than a unit of the mean */
+    const dd square = dd_multiply(d, d);
     if (add) t->mass += square.hi;
-    t->s[i] = dd_add(t->s[i], (dd){add ? d : -d, 0});
+    t->s[i] = dd_add(t->s[i], add ? d : dd_negate(d));
     t->q[i] = dd_add(t->q[i], add ? square : dd_negate(square));
   }
 }
@@ -338,7 +338,7 @@ static ncc_status begin_list(void *context, double error) {
   ncc_status status = NCC_OK;
   proposer *p = context;
   const ncc_task *task = p->tier->task;
-  const ncc_units units = {1, 1, 1, 1};
+  const ncc_units units = {1, 1, 1, 1, 0};
   NCC_TRY(ncc_proposal_merge(p->out, &p->tile));
   ncc_proposal_reset(&p->tile);
   p->tile.error = error;

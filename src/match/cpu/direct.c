@@ -6,9 +6,6 @@
  *  Error bound, in units of ||I - c|| ||T'|| of that part alone: with u = 2^-24, rounding both to float32 adds 2u, each
  *  product u, and each of `ops` additions that a sum has seen u of its partial sum, which is at most that product of
  *  norms by Cauchy-Schwarz.
- *
- *  Where that part is far below the largest pixel of the image, its windows are doubtful: their ssd may be less than
- *  what stands for it (formulas.h). There the bound leaves room for any NCC; underflow is far below that.
  */
 #include <math.h>
 #include <string.h>
@@ -144,6 +141,5 @@ double ncc_cpu_direct_error(const ncc_cpu *e) {
   const ncc_geometry *g = &e->layout.geometry;
   const int64_t together = ncc_direct_rows_together(g->template_cols);
   const int64_t ops = together * g->template_cols + ncc_ceil_div(g->template_rows + ZERO_ROWS, together);
-  const double least = 4 * sqrt(-(double)NCC_SSD_UNKNOWN) / e->windows.stats.unit;  // off by more than any NCC
-  return fmax((double)(ops + 4) * 0x1p-24 * e->direct.norm, least);
+  return (double)(ops + 4) * 0x1p-24 * e->direct.norm;
 }

@@ -252,7 +252,7 @@ ncc_status ncc_cpu_search_run(ncc_cpu *e, ncc_proposal *out) {
   const ncc_task *task = e->task;
   const ncc_centring *image = &e->image.centring;
   const double t0 = ncc_clock_s();
-  const ncc_units units = {image->unit, e->tmpl.unit, ncc_cpu_points(e), e->windows.stats.unit};
+  const ncc_units units = {image->unit, e->tmpl.unit, ncc_cpu_points(e), e->windows.stats.unit, NCC_SSD_UNKNOWN};
   const double error = ncc_cpu_product_error(e) * sqrt(task->tmpl->ssd);
   const double slack = 4e-7;  // ssd, numerator and its correction are rounded to float32
   const double rounding = image->centre != 0 ? slack : 0;
