@@ -166,6 +166,11 @@ static double unit_of(double largest) {
   return largest > 0 ? ldexp(1.0, -ilogb(largest)) : 1.0;
 }
 
+double ncc_image_unit(const ncc_prepared *image, double c) {
+  const double least = fabs(c) * 0x1p-40; /* what lies outside is -c, and float32 holds its square */
+  return unit_of(fmax(least, fmax(fabs(image->lo - c), fabs(image->hi - c))));
+}
+
 double ncc_template_unit(const ncc_prepared *tmpl) {
   return unit_of(fmax(tmpl->hi - tmpl->mean, tmpl->mean - tmpl->lo));
 }
@@ -175,7 +180,7 @@ ncc_centring ncc_centring_choose(const ncc_prepared *image, bool ignores_outside
   double squares = image->ssd + pixels * image->mean * image->mean;
   bool keep = !ignores_outside && squares <= 32.0 * 32.0 * image->ssd;
   ncc_centring c = {.centre = keep ? 0 : image->mean, .norm = sqrt(keep ? squares : image->ssd)};
-  c.unit = unit_of(fmax(fabs(image->lo - c.centre), fabs(image->hi - c.centre)));
+  c.unit = ncc_image_unit(image, c.centre);
   return c;
 }
 

@@ -89,6 +89,10 @@ typedef struct ncc_centring {
  *  @param[in] ignores_outside  overhangs are corrected in any case */
 ncc_centring ncc_centring_choose(const ncc_prepared *image, bool ignores_outside);
 
+/** The unit of an image about c: the power of two that brings the largest deviation, outside the image too, to where
+ *  float32 holds its square. */
+double ncc_image_unit(const ncc_prepared *image, double c);
+
 /** The unit of a template about its mean. */
 double ncc_template_unit(const ncc_prepared *tmpl);
 

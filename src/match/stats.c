@@ -299,7 +299,7 @@ ncc_stats_centring ncc_stats_centring_choose(const ncc_prepared *image, int64_t 
   ncc_stats_centring s = {.c = small ? nearbyint(image->mean) : image->mean};
   s.largest = fmax(fabs(image->lo - s.c), fabs(image->hi - s.c));
   s.exact = small && (double)rows * (double)cols * s.largest * s.largest < 0x1p52;
-  s.unit = s.largest > 0 ? ldexp(1.0, -ilogb(s.largest)) : 1.0;
+  s.unit = ncc_image_unit(image, s.c);
   return s;
 }
 

@@ -139,14 +139,15 @@ static void two_magnitudes_in_one_image(void) {
   }
 }
 
-static void a_faint_constant_image(void) {
-  // What overhangs is not flat, though its ssd is below the least that float32 holds.
+static void constant_images(void) {
+  // What overhangs is not flat, though its ssd about the mean is below the least or above the most that float32 holds.
   const ncc_search search = {.min_overlap = 0.3, .quality = true};
-  for (int i = 0; i < 24; ++i) {
-    const double level = (double[]){7e-30, 1e-36, 3e-25, 1e-10}[i % 4];
-    conf_label("level %g, template %d", level, i / 4);
+  static const double levels[] = {7e-30, 1e-36, 3e-25, 1e-10, 200, 7.8e21, 1e30};
+  for (int i = 0; i < 35; ++i) {
+    const double level = levels[i % 7];
+    conf_label("level %g, template %d", level, i / 7);
     conf_image image = conf_image_create(39, 11, NCC_F32), tmpl = conf_image_create(35, 4, NCC_F32);
-    for (int k = 0; k < 39 * 11; ++k) image.truth[k] = level;
+    for (int k = 0; k < 39 * 11; ++k) image.truth[k] = level * (k == 200 && i % 2 ? 1 + 0x1p-23 : 1);
     for (int k = 0; k < 35 * 4; ++k) tmpl.truth[k] = (double)conf_integer(0, 1);
     conf_store(&image);
     conf_store(&tmpl);
@@ -375,7 +376,7 @@ int main(int argc, char **argv) {
                                     CONF_TEST(magnitudes),
                                     CONF_TEST(powers_of_two_change_nothing),
                                     CONF_TEST(two_magnitudes_in_one_image),
-                                    CONF_TEST(a_faint_constant_image),
+                                    CONF_TEST(constant_images),
                                     CONF_TEST(a_faint_constant_background_is_flat),
                                     CONF_TEST(full_integer_ranges),
                                     CONF_TEST(integers_that_float32_cannot_tell_apart),
