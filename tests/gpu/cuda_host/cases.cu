@@ -2,8 +2,7 @@
  *
  *  The pipeline of "sums" is what an engine does: upload, transform there and back, add up with shared memory,
  * download, in two streams with events. Each "without_..." leaves out one thing; "wrong" is then printed where it
- * shows.
- */
+ * shows. */
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmath>
@@ -15,22 +14,13 @@
 
 #include "cufft.h"
 
-#define TRY(call)                                          \
-  do {                                                     \
-    cudaError_t error_ = (call);                           \
-    if (error_) {                                          \
-      printf("%s: %s\n", #call, cudaGetErrorName(error_)); \
-      exit(3);                                             \
-    }                                                      \
-  } while (0)
-#define TRY_FFT(call)                          \
-  do {                                         \
-    int error_ = (call);                       \
-    if (error_) {                              \
-      printf("%s: cufft %d\n", #call, error_); \
-      exit(3);                                 \
-    }                                          \
-  } while (0)
+static void check(int error, const char *call, bool fft) {
+  if (!error) return;
+  printf("%s: %s %d\n", call, fft ? "cufft" : cudaGetErrorName((cudaError_t)error), error);
+  exit(3);
+}
+#define TRY(call) check(call, #call, false)
+#define TRY_FFT(call) check(call, #call, true)
 
 static std::string wish;  // the case's name
 static bool without(const char *what) {
