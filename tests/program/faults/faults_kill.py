@@ -5,6 +5,7 @@ faults_kill.py CASE
 """
 import contextlib
 import errno
+import json
 import os
 import re
 import signal
@@ -41,6 +42,32 @@ def killed():
         print(f"killed {victim}: {n - pending()} of {n} done")
         resumes_to(expected, ranks=2)
         os.remove("out.h5")
+
+
+def killed_among_angles():
+    """SIGKILL of each rank while ranks share the angles of a pair: what they know of it is lost, no row is made of that."""
+    options = "--rotate=-30:30:1", "--quality"
+    n = make_input(images=2, templates=2, shape=(300, 310), template_shape=(110, 130))
+    expected = reference(*options)
+    calls = count_calls("transform", "", *options)
+    done = run(*options, "--report", "r.json", ranks=3)
+    with open("r.json", encoding="utf-8") as file:
+        assert done.code == 0 and json.load(file)["handouts"] > 3 * n, "no angles were shared"
+    os.remove("out.h5")
+    lost = set()
+    for rank in range(3):
+        for share in (60, 20, 8):  # of all work, which that rank does before
+            done = run(*options, ranks=3, env=PROMPT,
+                       shim={"call": "transform", "rank": rank, "at": calls // share, "action": "kill"})
+            if done.code == 0:  # the others were quicker
+                os.remove("out.h5")
+                continue
+            part_is_whole(n)
+            lost.add(rank)
+            print(f"killed rank {rank} after 1/{share} of all work: {n - pending()} of {n} done")
+            resumes_to(expected, *options, ranks=2)
+            os.remove("out.h5")
+    assert lost == {0, 1, 2}, lost
 
 
 def kill_at(call, path):
