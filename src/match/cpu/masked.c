@@ -45,6 +45,7 @@ void ncc_cpu_masked_destroy(ncc_cpu_masked **masked) {
   for (int i = 0; i < NCC_MASKED_PLANES; i++) ncc_buffer_free(&m->spectra[i]);
   for (int i = 0; i < NCC_SUMS; i++) ncc_buffer_free(&m->sums[i]);
   ncc_buffer_free(&m->windows);
+  ncc_buffer_free(&m->template_sums);
   ncc_buffer_free(&m->scratch_buffer);
   ncc_buffer_free(&m->ones);
   ncc_engine_cpu()->destroy(m->cpu);
@@ -62,7 +63,8 @@ int64_t ncc_cpu_masked_bytes(const ncc_geometry *g, int threads) {
   const ncc_cpu_layout l = ncc_cpu_layout_choose(g);
   const int64_t spectrum = 8 * l.shape.half * l.column_stride;
   return ncc_cpu_bytes(g, threads) + NCC_MASKED_PLANES * spectrum + NCC_SUMS * ncc_cpu_strips_bytes(&l) +
-         threads * scratch_bytes(&l) + g->image_cols + ncc_cpu_masked_windows_bytes(g, l.product_rows, threads);
+         threads * scratch_bytes(&l) + g->image_cols + ncc_cpu_masked_windows_bytes(g, l.product_rows, threads) +
+         ncc_cpu_masked_template_bytes(g);
 }
 
 static ncc_status reserve_scratch(ncc_cpu_masked *m) {
@@ -138,11 +140,6 @@ static void image_columns_item(void *context, int64_t turn, int thread) {
     }
 }
 
-/** Whether the task at work takes a product for a sum. */
-static bool wants(const ncc_cpu_masked *m, int sum) {
-  return !m->rectangles || (sum != NCC_SUM_N && sum != NCC_SUM_S && sum != NCC_SUM_Q);
-}
-
 /** Whether the image's spectra are for this template alone, and so never kept. */
 static bool is_lone(const ncc_cpu_masked *m) {
   return m->rectangles && !m->task->image_stays && !m->transformed[NCC_MASKED_VALUES];
@@ -155,7 +152,7 @@ static ncc_status make_image(ncc_cpu_masked *m) {
   const ncc_cpu_layout *l = &e->layout;
   const ncc_prepared *image = m->task->image;
   bool planes[NCC_MASKED_PLANES] = {false};
-  for (int i = 0; i < NCC_SUMS; i++) planes[factors[i].image] |= wants(m, i) && !is_lone(m);
+  for (int i = 0; i < NCC_SUMS; i++) planes[factors[i].image] |= ncc_cpu_masked_wants(m, i) && !is_lone(m);
   NCC_TRY(ncc_buffer_reserve(&m->ones, image->pixels.cols, "masked pairs"));
   memset(m->ones.data, 1, (size_t)image->pixels.cols);
   m->image_unit = ncc_centring_choose(image, true).unit;
@@ -206,7 +203,7 @@ static void product_item(void *context, int64_t turn, int thread) {
   ncc_c32 *const to[PRODUCTS_MOST] = {s->columns, s->image_columns, st->m->scratch[thread].columns};
   int sums[PRODUCTS_MOST] = {0}, n = 0;
   for (int i = 0; i < NCC_SUMS; i++)
-    if (factors[i].tmpl == st->plane && wants(st->m, i)) sums[n++] = i;
+    if (factors[i].tmpl == st->plane && ncc_cpu_masked_wants(st->m, i)) sums[n++] = i;
   for (int64_t j = 0; j < columns; j++)
     for (int k = 0; k < l->column_cut.parts; k++) {
       const int64_t at = j * stride + k * length;
@@ -234,14 +231,15 @@ static ncc_status make_products(ncc_cpu_masked *m) {
   m->tmpl_unit = ncc_template_unit(tmpl);
   NCC_TRY(ncc_buffer_reserve(&e->tmpl.strips, 8 * strips * l->strip_stride, "rows of a template"));
   for (int i = 0; i < NCC_SUMS; i++)
-    if (wants(m, i)) NCC_TRY(ncc_buffer_reserve(&m->sums[i], ncc_cpu_strips_bytes(l), "masked pairs"));
+    if (ncc_cpu_masked_wants(m, i)) NCC_TRY(ncc_buffer_reserve(&m->sums[i], ncc_cpu_strips_bytes(l), "masked pairs"));
   for (int plane = 0; plane < NCC_MASKED_PLANES; plane++) {
     stage s = {.m = m, .plane = (ncc_masked_plane)plane, .strips = &e->tmpl.strips};
-    if (m->rectangles && plane == NCC_MASKED_MASK) continue;
+    if ((m->rectangles && plane == NCC_MASKED_MASK) || (m->image_whole && plane == NCC_MASKED_SQUARES)) continue;
     s.rows = plane_rows(tmpl, m->tmpl_unit, s.plane, &s.mask, &m->ones);
     ncc_pool_run(e->context->pool, strips, tmpl_rows_item, &s);
     ncc_pool_run(e->context->pool, ncc_cpu_column_turns(e), product_item, &s);
   }
+  if (m->image_whole) NCC_TRY(ncc_cpu_masked_template_make(m));
   if (ncc_cpu_stopped(e)) return NCC_ERR_STOPPED;
 
 cleanup:
@@ -327,10 +325,17 @@ static void find_errors(ncc_cpu_masked *m) {
   double image[NCC_MASKED_PLANES], tmpl[NCC_MASKED_PLANES];
   find_norms(m->task->image, m->image_unit, image);
   find_norms(m->task->tmpl, m->tmpl_unit, tmpl);
-  for (int i = 0; i < NCC_SUMS; i++)
-    m->errors[i] = !wants(m, i) ? 0
-                                : (i == NCC_SUM_P ? 6 + digits / 2 : 4 + 10 * digits) * 0x1p-23 *
-                                      image[factors[i].image] * tmpl[factors[i].tmpl];
+  for (int i = 0; i < NCC_SUMS; i++) {
+    const double norms = image[factors[i].image] * tmpl[factors[i].tmpl];
+    m->errors[i] =
+        !ncc_cpu_masked_wants(m, i) ? 0 : (i == NCC_SUM_P ? 6 + digits / 2 : 4 + 10 * digits) * 0x1p-23 * norms;
+  }
+  if (!m->image_whole) return;
+  // Rounded to float32, and scaled there.
+  const double of_tmpl[] = {tmpl[NCC_MASKED_MASK], tmpl[NCC_MASKED_VALUES]};
+  m->errors[NCC_SUM_N] = 0x1p-21 * of_tmpl[0] * of_tmpl[0];
+  m->errors[NCC_SUM_U] = 0x1p-21 * of_tmpl[0] * of_tmpl[1];
+  m->errors[NCC_SUM_V] = 0x1p-21 * of_tmpl[1] * of_tmpl[1];
 }
 
 /** The least n with which a position is searched. */
@@ -352,6 +357,7 @@ ncc_status ncc_cpu_masked_propose(ncc_cpu_masked *m, const ncc_task *task, doubl
   m->min_overlap = min_overlap;
   m->need = find_need(task, min_overlap);
   m->rectangles = !task->tmpl->valid;
+  m->image_whole = !task->image->valid;
   ncc_proposal_reset(out);
   if (!task->again) {
     const double t0 = ncc_clock_s();

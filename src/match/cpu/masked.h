@@ -44,8 +44,10 @@ typedef struct ncc_cpu_masked {
   ncc_buffer spectra[NCC_MASKED_PLANES]; /**< of the image */
   bool transformed[NCC_MASKED_PLANES];   /**< which of them are there */
   bool rectangles;                       /**< the template at work is whole: n, s and q are sums over rectangles */
+  bool image_whole;                      /**< the image is: n, u and v are; never both */
   int64_t windows_need;                  /**< what `windows` are of besides the image; 0: they are not there */
   ncc_buffer windows;                    /**< of all positions: see ncc_cpu_masked_windows_at() */
+  ncc_buffer template_sums;              /**< prefix sums of the template, where the image is whole */
   ncc_buffer sums[NCC_SUMS];             /**< in strips, as the engine's product */
   const ncc_task *task;
   double min_overlap;
@@ -67,6 +69,13 @@ int64_t ncc_cpu_masked_bytes(const ncc_geometry *g, int threads);
  *  @return NCC_OK; NCC_ERR_STOPPED; NCC_ERR_NOMEM. */
 ncc_status ncc_cpu_masked_propose(ncc_cpu_masked *masked, const ncc_task *task, double min_overlap, ncc_proposal *out);
 
+/** Whether the task at work takes a product for a sum. */
+static inline bool ncc_cpu_masked_wants(const ncc_cpu_masked *m, int sum) {
+  static const bool of_image[NCC_SUMS] = {[NCC_SUM_N] = true, [NCC_SUM_S] = true, [NCC_SUM_Q] = true};
+  static const bool of_tmpl[NCC_SUMS] = {[NCC_SUM_N] = true, [NCC_SUM_U] = true, [NCC_SUM_V] = true};
+  return !(m->rectangles && of_image[sum]) && !(m->image_whole && of_tmpl[sum]);
+}
+
 /** The search; see above. */
 ncc_status ncc_cpu_masked_search(ncc_cpu_masked *masked, ncc_proposal *out);
 
@@ -80,5 +89,15 @@ int64_t ncc_cpu_masked_windows_bytes(const ncc_geometry *g, int64_t rows, int th
 int64_t ncc_cpu_masked_blocks(const ncc_geometry *g);
 /** Those of two rows: rows 2 * pair and 2 * pair + 1 of the product. */
 ncc_masked_windows ncc_cpu_masked_windows_at(const ncc_cpu_masked *masked, int64_t pair);
+
+// ---- masked_template.c: templates on whole images
+
+/** Makes the prefix sums of the template at work. */
+ncc_status ncc_cpu_masked_template_make(ncc_cpu_masked *masked);
+int64_t ncc_cpu_masked_template_bytes(const ncc_geometry *g);
+/** A sum at positions x0 to x0 + count of row y, as products have it: too large by the points of a transform.
+ *  @param[in]  which  n, u or v: 0, 1, 2  @param[out] out  every other float of it */
+void ncc_cpu_masked_template_row(const ncc_cpu_masked *masked, int which, int64_t y, int64_t x0, int64_t count,
+                                 float *out);
 
 #endif

@@ -173,21 +173,35 @@ static void look_at_pair(const search *s, ncc_proposal *found, const row_pair *p
   }
 }
 
-static void strip_item(void *context, int64_t turn, int thread) {
-  const search *s = context;
+/** From the middle on, where most overlaps. */
+static int64_t strip_of_turn(const ncc_cpu_layout *l, int64_t turn) {
+  const int64_t strips = ncc_cpu_strips(l->product_rows);
+  return (turn + strips / 2) % strips;
+}
+
+/** A sum over a whole image's part of the template, as transforms leave rows. */
+static void take_template_rows(const search *s, int sum, int64_t y0, int rows, ncc_c32 *out) {
+  const int which = sum == NCC_SUM_N ? 0 : sum == NCC_SUM_U ? 1 : 2;
+  const ncc_cpu_layout *l = &s->m->cpu->layout;
+  for (int r = 0; r < rows; r++)
+    ncc_cpu_masked_template_row(s->m, which, y0 + r, s->x0, NCC_BLOCK_COLS * s->blocks,
+                                (float *)(out + r / 2 * l->shape.row_stride + s->x0 - l->geometry.trim.x0) + r % 2);
+}
+
+static void look_at_strip(const search *s, int64_t strip, int thread) {
   ncc_cpu_masked *m = s->m;
   ncc_cpu *e = m->cpu;
   const ncc_cpu_layout *l = &e->layout;
   const ncc_geometry *g = &l->geometry;
-  if (ncc_cpu_stopped(e) || m->singled > MOST_SINGLED) return;
-  // From the middle on, where most overlaps.
-  const int64_t strips = ncc_cpu_strips(l->product_rows), strip = (turn + strips / 2) % strips;
   const int64_t first = strip * NCC_ROW_BATCH, y0 = g->trim.y0 + l->first_row + first;
   const int rows = (int)ncc_min(l->product_rows - first, NCC_ROW_BATCH);
   for (int i = s->first_sum; i < NCC_SUMS; i++) {
     ncc_cpu_scratch to = e->scratch[thread];
     to.rows = m->scratch[thread].rows[i];
-    ncc_cpu_rows_inverse(e, &to, (const ncc_c32 *)m->sums[i].data + strip * l->strip_stride, (rows + 1) / 2);
+    if (ncc_cpu_masked_wants(m, i))
+      ncc_cpu_rows_inverse(e, &to, (const ncc_c32 *)m->sums[i].data + strip * l->strip_stride, (rows + 1) / 2);
+    else
+      take_template_rows(s, i, y0, rows, to.rows);
   }
   for (int r = 0; r < rows; r += 2) {
     row_pair pair = {.y = y0 + r, .count = rows - r < 2 ? 1 : 2};
@@ -196,6 +210,37 @@ static void strip_item(void *context, int64_t turn, int thread) {
       pair.sums[i] = (const float *)(m->scratch[thread].rows[i] + r / 2 * l->shape.row_stride + s->x0 - g->trim.x0);
     if (pair.y + pair.count > g->search.y0) look_at_pair(s, &e->scratch[thread].found, &pair, thread);
   }
+}
+
+static void strip_item(void *context, int64_t turn, int thread) {
+  const search *s = context;
+  if (!ncc_cpu_stopped(s->m->cpu) && s->m->singled <= MOST_SINGLED)
+    look_at_strip(s, strip_of_turn(&s->m->cpu->layout, turn), thread);
+}
+
+static ncc_status gather(const ncc_cpu *e, ncc_proposal *out) {
+  ncc_status status = NCC_OK;
+  for (int t = 0; t < e->threads; t++) NCC_TRY(ncc_proposal_merge(out, &e->scratch[t].found));
+  NCC_TRY(ncc_proposal_finish(out));
+
+cleanup:
+  return status;
+}
+
+/** Where nothing can reach what is asked for: the best of a strip, by which the judge sees whether the sums are what
+ * they are taken for. */
+static ncc_status propose_any(const search *s, ncc_proposal *out) {
+  ncc_cpu *e = s->m->cpu;
+  const int64_t strips = ncc_cpu_strips(e->layout.product_rows);
+  for (int64_t turn = 0; turn < strips && out->count == 0 && !ncc_cpu_stopped(e); turn++) {
+    ncc_proposal_reset(out);
+    for (int t = 0; t < e->threads; t++) ncc_proposal_reset(&e->scratch[t].found);
+    s->m->best = -2;
+    look_at_strip(s, strip_of_turn(&e->layout, turn), 0);
+    const ncc_status status = gather(e, out);
+    if (status != NCC_OK) return status;
+  }
+  return NCC_OK;
 }
 
 ncc_status ncc_cpu_masked_search(ncc_cpu_masked *m, ncc_proposal *out) {
@@ -213,15 +258,15 @@ ncc_status ncc_cpu_masked_search(ncc_cpu_masked *m, ncc_proposal *out) {
   s.x0 = g->search.x0 - (g->search.x0 - g->trim.x0) % NCC_BLOCK_COLS;
   s.blocks = ncc_cpu_masked_blocks(g);
   s.first_sum = m->rectangles ? NCC_SUM_U : NCC_SUM_N;
-  m->best = -2;
+  m->best = ncc_task_floor(task);
   m->singled = 0;
   NCC_TRY(ncc_buffer_reserve(&s.rows, e->threads * g->template_rows * (int64_t)sizeof(ncc_overlap_row), "rows"));
   for (int t = 0; t < e->threads; t++) ncc_proposal_reset(&e->scratch[t].found);
   ncc_pool_run(e->context->pool, ncc_cpu_strips(e->layout.product_rows), strip_item, &s);
   NCC_CHECK(!ncc_cpu_stopped(e), NCC_ERR_STOPPED, "stopped");
   if (m->singled > MOST_SINGLED) goto cleanup;
-  for (int t = 0; t < e->threads; t++) NCC_TRY(ncc_proposal_merge(out, &e->scratch[t].found));
-  NCC_TRY(ncc_proposal_finish(out));
+  NCC_TRY(gather(e, out));
+  if (out->count == 0 && m->best > -2) NCC_TRY(propose_any(&s, out));
 
 cleanup:
   ncc_buffer_free(&s.rows);
