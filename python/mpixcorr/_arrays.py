@@ -197,3 +197,16 @@ def describe(pixels: np.ndarray | None) -> tuple[Any, ...]:
     rows, cols = shape = pixels.shape
     stride = pixels.strides[0] // pixels.itemsize if rows > 1 else cols
     return pixels.ctypes.data, PIXEL_TYPES[pixels.dtype], shape, stride
+
+
+def describe_stack(stack: Any, ids: np.ndarray, table: np.ndarray) -> bool:
+    """Fills ARRAY [n] by the planes with these ids, borrowing their pixels; -1: without pixels. Whether it could, which
+    of all kinds of images is what a stack of plain planes allows."""
+    if type(stack) is not np.ndarray or stack.ndim != 3 or not len(stack) or not _is_plain(stack[0]):
+        return False
+    size, strides, (rows, cols) = stack.itemsize, stack.strides, stack.shape[1:]
+    if strides[0] % size:
+        return False
+    table["data"] = np.where(ids < 0, 0, stack.ctypes.data + ids * strides[0])
+    table["dtype"], table["rows,cols"], table["row_stride"] = PIXEL_TYPES[stack.dtype], (rows, cols), cols
+    return True

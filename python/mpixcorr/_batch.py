@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._arrays import Arrays, Masks, as_pixels, describe
+from ._arrays import Arrays, Masks, as_pixels, describe, describe_stack
 from ._library import ARRAY, GROUP, PEAK, RECT, RESULT, Matcher, Search, borrowed_matcher, default_threads, new_key
 from ._result import Result, Status, warn
 
@@ -89,16 +89,33 @@ class _Batch:
         if (ids[1:] < ids[:-1]).any():
             order, self._place = np.argsort(ids, kind="stable"), np.empty(n, np.int64)
             self._place[order] = np.arange(n)
-        self._image_ids, self._template_ids = pairs[order].T.tolist()
+        self._ids = pairs[order]
+        self._image_ids, self._template_ids = self._ids.T.tolist()
         self._image_table, self._template_table = np.empty(n, ARRAY), np.empty(n, ARRAY)
+        #: Images and templates whose tables are complete: those of stacks.
+        self._described = tuple(
+            masks is None and describe_stack(arrays, column, table)
+            for arrays, column, table in (
+                (images, self._ids[:, 0], self._image_table),
+                (templates, self._ids[:, 1], self._template_table),
+            )
+        )
         self._results = np.empty(n, RESULT)
         self._missing = np.zeros(n, np.uint8)  # the status of pairs without pixels, else 0
         windows = np.empty(n, RECT) if where else None
-        near = np.ascontiguousarray(where["near"][order]) if "near" in where else None
+        self._near = np.ascontiguousarray(where["near"][order]) if "near" in where else None
         if windows is not None and "search" in where:
             windows["y0,x0,y1,x1"] = where["search"][order]
-        self._tables = (self._image_table, self._template_table, windows, self._results, self._peaks, near)
-        self._addresses = [(0, 0) if t is None else (t.ctypes.data, t.strides[0]) for t in self._tables]
+        self._windows = windows
+        tables = {
+            "image": self._image_table,
+            "templates": self._template_table,
+            "windows": windows,
+            "results": self._results,
+            "peaks": self._peaks,
+        }
+        #: The first row of each table and the bytes of a row, by its field in GROUP.
+        self._addresses = {name: (t.ctypes.data, t.strides[0]) for name, t in tables.items() if t is not None}
         self.misleading = ""  # why the first pair may be misled by zeros outside its image
         is_pair = (pairs >= 0).all(axis=1)
         first = int(is_pair.argmax()) if n else 0
@@ -138,48 +155,61 @@ class _Batch:
     def _pixels(self, kind: int, i: int) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Pixels and mask of image (0) or template (1) i."""
         array, mask = None if i == -1 else (self._images, self._templates)[kind][i], None
+        if self._described[kind]:
+            return array, None
         if self._masks is not None and array is not None:
             array, mask = self._masks[kind].of(i, array)
         return as_pixels(array, f"{('image', 'template')[kind]} {i}"), mask
 
     def _fetch(self, groups: Sequence[_Group]) -> tuple[Any, dict[int, np.ndarray | None]]:
         """Describes the rows of these groups. Answers what must live until they are matched, and templates' masks."""
-        start, end = groups[0].start, groups[-1].end
-        images: list[Any] = []
-        for group in groups:
-            images += [describe(group.pixels)] * (group.end - group.start)
-        ids = self._template_ids[start:end]
-        pixels: dict[int, np.ndarray | None] = {-1: None}
-        masks: dict[int, np.ndarray | None] = {-1: None}
-        for i in ids:
-            if i not in pixels:
-                pixels[i], masks[i] = self._pixels(1, i)
-        described = {i: describe(array) for i, array in pixels.items()}
-        self._image_table[start:end] = images
-        self._template_table[start:end] = [described[i] for i in ids]
-        for row, (image, i) in enumerate(zip(images, ids), start):
-            if not image[0] or pixels[i] is None:
-                self._missing[row] = Status.INVALID if -1 in (self._image_ids[row], i) else Status.UNREADABLE
+        rows = slice(groups[0].start, groups[-1].end)
+        pixels: dict[int, np.ndarray | None] = {}
+        masks: dict[int, np.ndarray | None] = {}
+        if not self._described[0]:
+            images: list[Any] = []
+            for group in groups:
+                images += [describe(group.pixels)] * (group.end - group.start)
+            self._image_table[rows] = images
+        if not self._described[1]:
+            for i in self._template_ids[rows]:
+                if i not in pixels:
+                    pixels[i], masks[i] = self._pixels(1, i)
+            described = {i: describe(array) for i, array in pixels.items()}
+            self._template_table[rows] = [described[i] for i in self._template_ids[rows]]
+        absent = (self._image_table["data"][rows] == 0) | (self._template_table["data"][rows] == 0)
+        if absent.any():
+            invalid = (self._ids[rows] == -1).any(1)
+            self._missing[rows][absent] = np.where(invalid, Status.INVALID, Status.UNREADABLE)[absent]
         return pixels, masks
 
     def match(self, matcher: Matcher, groups: Sequence[_Group]) -> None:
         """Fills the rows of neighbouring groups."""
         alive, of_templates = self._fetch(groups)
         groups = [g for g in groups if g.pixels is not None]
-        masks = {} if self._masks is None else {g.start: self._mask_tables(g, of_templates) for g in groups}
-        table = []
-        for group in groups:
-            start, n = group.start, group.end - group.start
-            image, templates, windows, results, peaks, near = (a and a + start * size for a, size in self._addresses)
-            if near:
-                matcher.place_windows(n, image, templates, near, windows)
-            if start <= self._first < group.end:
-                shape = self._template_table["rows,cols"][self._first].tolist()
-                window = windows and windows + (self._first - start) * RECT.itemsize
-                self.misleading = matcher.why_misleading(self._image_ids[start], image, shape, window)
-            image_mask, template_masks = (m.ctypes.data for m in masks[start]) if masks.get(start) else (0, 0)
-            table.append((group.key, image, image_mask, n, templates, template_masks, 0, windows, results, peaks, 0))
-        matcher.match(np.array(table, GROUP))
+        table, starts = np.zeros(len(groups), GROUP), np.array([g.start for g in groups], np.int64)
+        table["image_key"], table["n"] = [g.key for g in groups], [g.end - g.start for g in groups]
+        for field, (address, size) in self._addresses.items():
+            table[field] = address + starts * size
+        if self._near is not None:
+            near = self._near.ctypes.data + starts * self._near.strides[0]
+            for row, address in zip(table, near.tolist()):
+                n, image, templates, windows = row[["n", "image", "templates", "windows"]].tolist()
+                matcher.place_windows(n, image, templates, address, windows)
+        masks = [None if self._masks is None else self._mask_tables(g, of_templates) for g in groups]
+        for row, both in zip(table, masks):
+            if both:
+                row["image_mask"], row["template_masks"] = both[0].ctypes.data, both[1].ctypes.data
+        if groups and groups[0].start <= self._first < groups[-1].end:
+            self.misleading = self._why_misleading(matcher)
+        matcher.match(table)
+
+    def _why_misleading(self, matcher: Matcher) -> str:
+        """Of the first pair, empty where it is not."""
+        row, shape = self._first, self._template_table["rows,cols"][self._first].tolist()
+        image = self._image_table.ctypes.data + row * ARRAY.itemsize
+        window = 0 if self._windows is None else self._windows.ctypes.data + row * RECT.itemsize
+        return matcher.why_misleading(self._image_ids[row], image, shape, window)
 
     def _mask_tables(
         self, group: _Group, of_templates: dict[int, np.ndarray | None]
