@@ -2,19 +2,23 @@
 """Does reading keep up? Runs on files that are out of the system's cache, against the better of two bounds.
 
     bench/reading.py --program build/mpixcorr [--folder _work/bench/reading] [--images 700] [--json FILE]
+    bench/reading.py --program build/mpixcorr --dtypes u8z,u8h --modes all --read-threads 2 --images 300
 
 For float32 and 8-bit pixels (the same values) and --read all and root, on 2 ranks of a thread each: elapsed_s of the
 run's report beside max(reading alone, (processor seconds of computing + of reading) / cores). Inputs are made once, and
 evicted by posix_fadvise before each run and before reading alone; --memory is so small that read-ahead holds a
 fraction of the file. With --dtypes u8z the same tiles are deflated chunks that are named (read and decoded by
 --read-threads), with u8h by HDF5's own filters; reading alone is then a run that searches windows of 3 x 3 positions.
-"others" are core seconds that the rest of the machine took meanwhile, the system's own included:
-where they are many the figures mean little.
+
+All ways take turns in rounds, ratios are of one round, and a line has the medians: of elapsed_s over the bound; of the
+same, times the part of the machine's core seconds that "others" (all else on it, the system included) left to the run;
+and of all processor seconds of the ranks and their launcher over those of computing and reading.
 """
 import argparse
 import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -125,17 +129,53 @@ def busy_s():
 
 
 def measure(program, path, read, memory, ranks, cores, threads):
-    evict(path)
+    for name in os.listdir(os.path.dirname(path)): # the pixels may be another file's
+        evict(os.path.join(os.path.dirname(path), name))
     all_before, own_before = busy_s()
+    started = time.monotonic()
     told = run(program, path, read, memory, ranks, threads)
+    wall_s = time.monotonic() - started
     all_after, own_after = busy_s()
     cpu = {name: seconds["mean"] * ranks for name, seconds in told["cpu_seconds"].items()}
-    return told, {"elapsed_s": told["elapsed_s"], "cpu_s": cpu,
+    return told, {"elapsed_s": told["elapsed_s"], "cpu_s": cpu, "own_cpu_s": own_after - own_before, "wall_s": wall_s,
                   "cpu_bound_s": (cpu["computing"] + cpu["reading"]) / min(cores, ranks),
-                  "others_cpu_s": all_after - all_before - (own_after - own_before),
+                  "others_cpu_s": max(all_after - all_before - (own_after - own_before), 0),
                   "waiting_s": told["seconds"]["waiting"]["mean"],
                   "bytes_read": told["bytes_read"], "bytes_shipped": told["bytes_shipped"],
                   "pixel_bytes_peak": told["pixel_bytes_peak"], "cache_hits": told["cache_hits"]}
+
+
+def one_round(options, paths, cores, answers):
+    """Rows of each way once."""
+    rows = []
+    for dtype in options.dtypes.split(","):
+        alone = {"elapsed_s": 0, "cpu_s": {"reading": 0}}
+        if dtype + "_alone" in paths:
+            alone = measure(options.program, paths[dtype + "_alone"], "all", options.memory, options.ranks, cores, options.read_threads)[1]
+        else:
+            alone["elapsed_s"] = read_file(paths[dtype])
+        for read in options.modes.split(","):
+            told, r = measure(options.program, paths[dtype], read, options.memory, options.ranks, cores, options.read_threads)
+            answers.add(tuple(told["result"].values()))
+            r |= {"dtype": dtype, "read": read, "alone_s": alone["elapsed_s"], "alone_cpu_s": alone["cpu_s"]["reading"]}
+            r["bound_s"] = max(r["alone_s"], r["cpu_bound_s"])
+            r["ratio"] = r["elapsed_s"] / r["bound_s"]
+            r["ratio_less_others"] = r["ratio"] * (1 - r["others_cpu_s"] / cores / r["wall_s"])
+            r["ratio_cpu"] = r["own_cpu_s"] / (r["cpu_s"]["computing"] + r["cpu_s"]["reading"])
+            rows.append(r)
+    return rows
+
+
+def show(rows):
+    """A line of one way: medians of its rounds."""
+    def median(of):
+        return statistics.median(of(r) for r in rows)
+    r = rows[0]
+    print(f"{r['dtype']:6}  {r['read']:5} {median(lambda r: r['elapsed_s']):9.2f} {median(lambda r: r['bound_s']):8.2f}"
+          f" {median(lambda r: r['ratio']):7.3f} {median(lambda r: r['ratio_less_others']):11.3f} {median(lambda r: r['ratio_cpu']):9.3f}"
+          f" {median(lambda r: r['alone_s']):8.2f} {median(lambda r: r['cpu_s']['computing']):9.2f} + {median(lambda r: r['cpu_s']['reading']):<8.2f}"
+          f" {median(lambda r: r['alone_cpu_s']):8.2f} {median(lambda r: r['others_cpu_s']):7.2f} {median(lambda r: r['waiting_s']):8.2f}"
+          f"   {r['bytes_read'] >> 20} / {r['bytes_shipped'] >> 20} / {r['pixel_bytes_peak'] >> 20}   {r['cache_hits']}")
 
 
 def main():
@@ -148,42 +188,32 @@ def main():
     parser.add_argument("--modes", default="all,root")
     parser.add_argument("--dtypes", default="f32,u8", help="of f32, u8, u8z, u8h")
     parser.add_argument("--read-threads", type=int, default=0, help="of a rank; 0: as the program chooses")
-    parser.add_argument("--repeat", type=int, default=3, help="of so many runs that one counts which others disturbed least")
+    parser.add_argument("--repeat", type=int, default=3, help="rounds")
     parser.add_argument("--prepare", action="store_true", help="make the inputs and FFT plans, measure nothing")
     parser.add_argument("--json")
     options = parser.parse_args()
     os.makedirs(options.folder, exist_ok=True)
-    cores, results, answers = len(os.sched_getaffinity(0)), [], set()
+    cores, answers = len(os.sched_getaffinity(0)), set()
     paths = make_inputs(options.program, options.folder, options.images)
     if "u8z" in options.dtypes or "u8h" in options.dtypes:
         make_deflated(paths, options.images)
     if options.prepare:
         run(options.program, paths["u8"], "all", options.memory, options.ranks)
         return
-    print("pixels  read   elapsed_s  bound_s  ratio  alone_s  computing+reading cpu_s  talking  others  waiting_s  MiB read/shipped/held  hits")
-    for dtype in options.dtypes.split(","):
-        alone_s, alone_cpu_s = read_file(paths[dtype]), 0
-        if dtype + "_alone" in paths:
-            alone = [measure(options.program, paths[dtype + "_alone"], "all", options.memory, options.ranks, cores,
-                             options.read_threads)[1] for _ in range(options.repeat)]
-            alone_s = min(r["elapsed_s"] for r in alone)
-            alone_cpu_s = min(r["cpu_s"]["reading"] for r in alone)
-        for read in options.modes.split(","):
-            runs = [measure(options.program, paths[dtype], read, options.memory, options.ranks, cores,
-                            options.read_threads) for _ in range(options.repeat)]
-            answers |= {tuple(told["result"].values()) for told, _ in runs}
-            r = min((r for _, r in runs), key=lambda r: r["others_cpu_s"])
-            r |= {"dtype": dtype, "read": read, "alone_s": alone_s, "alone_cpu_s": alone_cpu_s, "file_bytes": os.path.getsize(paths[dtype])}
-            r["bound_s"] = max(alone_s, r["cpu_bound_s"])
-            r["ratio"] = r["elapsed_s"] / r["bound_s"]
-            results.append(r)
-            print(f"{dtype:6}  {read:5} {r['elapsed_s']:9.2f} {r['bound_s']:9.2f} {r['ratio']:6.3f} {alone_s:8.2f}"
-                  f" {r['cpu_s']['computing']:13.2f} + {r['cpu_s']['reading']:<8.2f} {r['cpu_s']['talking']:8.2f} {r['others_cpu_s']:7.2f}"
-                  f" {r['waiting_s']:9.2f}   {r['bytes_read'] >> 20} / {r['bytes_shipped'] >> 20} / {r['pixel_bytes_peak'] >> 20}"
-                  f"   {r['cache_hits']}" + (f"; reading alone {alone_cpu_s:.2f} cpu_s" if alone_cpu_s else ""), flush=True)
+    rounds = [one_round(options, paths, cores, answers) for _ in range(options.repeat)]
+    print("pixels  read   elapsed_s  bound_s   ratio  less_others  cpu_ratio alone_s computing + reading cpu_s  alone_cpu_s others waiting_s"
+          "  MiB read / shipped / held  hits")
+    ways = list(zip(*rounds))
+    for rows in ways:
+        show(rows)
+    named, by_hdf5 = ([r for rows in ways for r in rows if r["dtype"] == dtype] for dtype in ("u8z", "u8h"))
+    if named and by_hdf5:
+        print("where decoding is the limit, HDF5's own filters take" + ",".join(
+            f" {statistics.median(b[what] / a[what] for a, b in zip(named, by_hdf5)):.2f} times {words}"
+            for what, words in (("alone_s", "as long"), ("alone_cpu_s", "the processor time"))))
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
-            json.dump({"cores": cores, "ranks": options.ranks, "memory": options.memory, "results": results}, file, indent=1)
+            json.dump({"cores": cores, "ranks": options.ranks, "memory": options.memory, "rounds": rounds}, file, indent=1)
     if len(answers) != 1:
         sys.exit("results differ between pixel types or ways of reading")
 

@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/buffer.h"
 #include "base/target.h"
 
 #if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -60,13 +61,7 @@ ncc_status ncc_raw_files_add_open(ncc_raw_files *files, const char *path, int32_
     return NCC_OK;
   }
   const int64_t size_bytes = stat(path, &info) == 0 ? (int64_t)info.st_size : -1;
-  if (files->count == files->capacity) {
-    int32_t capacity = files->capacity ? 2 * files->capacity : 4;
-    ncc_raw_file *items = realloc(files->items, (size_t)capacity * sizeof *items);
-    NCC_CHECK(items, NCC_ERR_NOMEM, "%s: no memory for %d files", path, capacity);
-    files->items = items;
-    files->capacity = capacity;
-  }
+  NCC_TRY(ncc_list_grow(&files->items, files->count + 1, &files->capacity, sizeof *files->items, "files"));
   ncc_raw_file *file = &files->items[files->count];
   *file = (ncc_raw_file){.path = strdup(path), .size_bytes = size_bytes, .fd = -1};
   NCC_CHECK(file->path, NCC_ERR_NOMEM, "%s: no memory", path);

@@ -19,7 +19,8 @@ typedef struct ncc_raw_file {
 /** The first one is the input file itself and stays open. */
 typedef struct ncc_raw_files {
   ncc_raw_file *items; /**< [count] */
-  int32_t count, capacity, n_open, oldest;
+  int32_t count, n_open, oldest;
+  int64_t capacity;
   int64_t bytes_read;
 } ncc_raw_files;
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/arithmetic.h"
+#include "base/buffer.h"
 #include "io/base/source_names.h"
 #include "io/base/sources.h"
 
@@ -191,7 +192,7 @@ static ncc_status add_part(walk *w, virtual_set *v, const selection *to, const s
       NCC_TRY(ncc_sources_add_lost(w->sources, reason, &part.source));
     }
   }
-  NCC_TRY(ncc_sources_grow((void **)&v->parts, v->n_parts, &v->capacity, sizeof *v->parts));
+  NCC_TRY(ncc_list_grow(&v->parts, v->n_parts + 1, &v->capacity, sizeof *v->parts, "sources of datasets"));
   v->parts[v->n_parts++] = part;
 cleanup:
   return status;
@@ -267,8 +268,8 @@ static ncc_status keep_parts(ncc_sources *sources, virtual_set *v, ncc_source *s
     const ncc_indices *to = &part->to[0];
     reach = ncc_max(reach, to->start + last / to->block * to->step + last % to->block + 1);
     v->parts[i].reach = reach;
-    NCC_TRY(
-        ncc_sources_grow((void **)&sources->parts, sources->n_parts, &sources->parts_capacity, sizeof *sources->parts));
+    NCC_TRY(ncc_list_grow(&sources->parts, sources->n_parts + 1, &sources->parts_capacity, sizeof *sources->parts,
+                          "sources of datasets"));
     sources->parts[sources->n_parts++] = v->parts[i];
   }
 cleanup:
@@ -320,8 +321,8 @@ cleanup:
 
 static ncc_status add_piece(ncc_sources *sources, ncc_source *source, int64_t start, int64_t bytes, int64_t offset,
                             int32_t file) {
-  ncc_status status = ncc_sources_grow((void **)&sources->pieces, sources->n_pieces, &sources->pieces_capacity,
-                                       sizeof *sources->pieces);
+  ncc_status status = ncc_list_grow(&sources->pieces, sources->n_pieces + 1, &sources->pieces_capacity,
+                                    sizeof *sources->pieces, "pieces of datasets");
   if (status != NCC_OK) return status;
   if (source->count++ == 0) source->first = sources->n_pieces;
   sources->pieces[sources->n_pieces++] = (ncc_piece){start, start + bytes, offset, file};
@@ -390,7 +391,8 @@ static ncc_status add_set(walk *w, const ncc_h5_dataset *set, int32_t file, cons
   }
   for (int d = 0; d < set->rank; d++) source.shape[d] = (int64_t)set->shape[d];
   NCC_TRY(set->layout == H5D_VIRTUAL ? describe_virtual(w, set, &source) : describe_stored(w, set, &source));
-  NCC_TRY(ncc_sources_grow((void **)&sources->items, sources->count, &sources->capacity, sizeof *sources->items));
+  NCC_TRY(ncc_list_grow(&sources->items, sources->count + 1, &sources->capacity, sizeof *sources->items,
+                        "sources of datasets"));
   sources->items[sources->count] = source;
   source.text = NULL;
   *index = (int32_t)sources->count++;

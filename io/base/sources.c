@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/arithmetic.h"
+#include "base/buffer.h"
 
 static const int64_t default_chunk_bytes = 256 << 20;
 
@@ -36,19 +37,10 @@ void ncc_sources_clear(ncc_sources *sources) {
   ncc_sources_init(sources);
 }
 
-ncc_status ncc_sources_grow(void **items, int64_t count, int64_t *capacity, size_t size) {
-  if (count < *capacity) return NCC_OK;
-  const int64_t larger = *capacity ? 2 * *capacity : 16;
-  void *grown = realloc(*items, (size_t)larger * size);
-  if (!grown) return ncc_error_set(NCC_ERR_NOMEM, "no memory for %lld sources of datasets", (long long)larger);
-  *items = grown;
-  *capacity = larger;
-  return NCC_OK;
-}
-
 ncc_status ncc_sources_add_lost(ncc_sources *sources, const char *reason, int32_t *index) {
   ncc_status status = NCC_OK;
-  NCC_TRY(ncc_sources_grow((void **)&sources->items, sources->count, &sources->capacity, sizeof *sources->items));
+  NCC_TRY(ncc_list_grow(&sources->items, sources->count + 1, &sources->capacity, sizeof *sources->items,
+                        "sources of datasets"));
   ncc_source *source = &sources->items[sources->count];
   *source = (ncc_source){.kind = NCC_SOURCE_LOST, .text = strdup(reason)};
   NCC_CHECK(source->text, NCC_ERR_NOMEM, "no memory for a source of a dataset");

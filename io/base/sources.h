@@ -119,9 +119,6 @@ ncc_status ncc_sources_read(ncc_sources *sources, int32_t index, const ncc_eleme
  *  @return NCC_OK; NCC_ERR_INPUT. */
 ncc_status ncc_sources_try(ncc_sources *sources, int32_t index);
 
-/** Grows an array of `size` bytes an item for one more. @return NCC_OK; NCC_ERR_NOMEM. */
-ncc_status ncc_sources_grow(void **items, int64_t count, int64_t *capacity, size_t size);
-
 /** Records what cannot be read. @param[out] index  of the new source. */
 ncc_status ncc_sources_add_lost(ncc_sources *sources, const char *reason, int32_t *index);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/buffer.h"
 #include "base/files.h"
 #include "base/target.h"
 #include "io/base/table_file.h"
@@ -60,17 +61,6 @@ static bool split_cell(char **at, char **cell, char *end, int64_t *line) {
   return true;
 }
 
-static ncc_status grow(const char *path, char ***cells, int64_t n, int64_t *capacity) {
-  ncc_status status = NCC_OK;
-  if (n < *capacity) return NCC_OK;
-  *capacity = *capacity ? 2 * *capacity : 64;
-  char **larger = realloc(*cells, (size_t)*capacity * sizeof *larger);
-  NCC_CHECK(larger, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " cells", path, *capacity);
-  *cells = larger;
-cleanup:
-  return status;
-}
-
 /** Reads a line's cells behind those that are there.
  *  @param[out] found  cells of the line; 0 for an empty line. */
 static ncc_status split_line(ncc_csv *csv, char **at, int64_t *line, int64_t used, int64_t *capacity, int64_t *found) {
@@ -78,7 +68,7 @@ static ncc_status split_line(ncc_csv *csv, char **at, int64_t *line, int64_t use
   char end = ',';
   const int64_t first = *line;
   for (*found = 0; end == ','; ++*found) {
-    NCC_TRY(grow(csv->path, &csv->cells, used + *found, capacity));
+    NCC_TRY(ncc_list_grow(&csv->cells, used + *found + 1, capacity, sizeof *csv->cells, "cells of a table"));
     NCC_CHECK(split_cell(at, &csv->cells[used + *found], &end, line), NCC_ERR_INPUT,
               "%s: line %" PRId64 ": a quote that is not closed, or text behind one", csv->path, first);
   }
@@ -107,12 +97,7 @@ ncc_status ncc_csv_load(const char *path, ncc_csv *out) {
     NCC_CHECK(found == csv.n_columns, NCC_ERR_INPUT,
               "%s: line %" PRId64 ": %" PRId64 " cells found, expected %" PRId64 " as in the header", path, first,
               found, csv.n_columns);
-    if (csv.n_rows == line_capacity) {
-      line_capacity = line_capacity ? 2 * line_capacity : 64;
-      int64_t *larger = realloc(csv.lines, (size_t)line_capacity * sizeof *larger);
-      NCC_CHECK(larger, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " rows", path, line_capacity);
-      csv.lines = larger;
-    }
+    NCC_TRY(ncc_list_grow(&csv.lines, csv.n_rows + 1, &line_capacity, sizeof *csv.lines, "rows of a table"));
     csv.lines[csv.n_rows++] = first;
   }
 cleanup:

@@ -12,6 +12,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/buffer.h"
 #include "io/base/table_file.h"
 
 char *ncc_import_path(const char *folder, const char *name) {
@@ -62,12 +63,7 @@ static const char *const prefixes[2] = {"image", "templ"};
 
 static ncc_status add_file(ncc_import_files *files, int64_t *capacity, int64_t id, const char *name, bool missing) {
   ncc_status status = NCC_OK;
-  if (files->n == *capacity) {
-    *capacity = *capacity ? 2 * *capacity : 64;
-    ncc_import_file *larger = realloc(files->items, (size_t)*capacity * sizeof *larger);
-    NCC_CHECK(larger, NCC_ERR_NOMEM, "no memory for %" PRId64 " file names", *capacity);
-    files->items = larger;
-  }
+  NCC_TRY(ncc_list_grow(&files->items, files->n + 1, capacity, sizeof *files->items, "file names"));
   files->items[files->n] = (ncc_import_file){.id = id, .name = strdup(name), .missing = missing};
   NCC_CHECK(files->items[files->n++].name, NCC_ERR_NOMEM, "no memory for a file name");
 cleanup:

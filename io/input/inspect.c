@@ -11,6 +11,7 @@
 
 #include "base/arithmetic.h"
 #include "base/array.h"
+#include "base/buffer.h"
 #include "io/input/h5_input.h"
 
 static ncc_objects *objects_of(ncc_input *input, ncc_object_kind kind) {
@@ -183,13 +184,10 @@ static herr_t take_member(hid_t group, const char *name, const H5L_info_t *info,
     fits = fits && !__builtin_mul_overflow(id, 10, &id) && !__builtin_add_overflow(id, *c - '0', &id);
   }
   list->odd = !digits ? "expected a decimal id" : !fits ? "expected an id below 2^63" : NULL;
-  if (!list->odd && list->count == list->capacity) {
-    int64_t capacity = list->capacity ? 2 * list->capacity : 1024;
-    member *items = realloc(list->items, (size_t)capacity * sizeof *items);
-    if (items) list->items = items, list->capacity = capacity;
-    if (!items) list->odd = "no memory for more";
-  }
-  char *copy = list->odd ? NULL : strdup(name);
+  char *copy =
+      list->odd || ncc_list_grow(&list->items, list->count + 1, &list->capacity, sizeof *list->items, "members")
+          ? NULL
+          : strdup(name);
   if (!copy) {
     if (!list->odd) list->odd = "no memory for more";
     snprintf(list->odd_name, sizeof list->odd_name, "%s", name);

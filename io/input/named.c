@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/arithmetic.h"
+#include "base/buffer.h"
 
 enum { BLOCK = 1 << 16, MOST_THREADS = 16, MOST_NAME = 1 << 20 };
 
@@ -39,19 +40,15 @@ typedef struct list {
 } list;
 
 static ncc_status add(list *to, const char *name, size_t length) {
+  ncc_status status = NCC_OK;
   ncc_named *named = to->named;
-  if (to->used + (int64_t)length + 1 > to->capacity) {
-    const int64_t capacity = 2 * (to->used + (int64_t)length + 1);
-    char *text = realloc(named->text, (size_t)capacity);
-    if (!text) return ncc_error_set(NCC_ERR_NOMEM, "no memory for %" PRId64 " bytes of names", capacity);
-    named->text = text;
-    to->capacity = capacity;
-  }
+  NCC_TRY(ncc_list_grow(&named->text, to->used + (int64_t)length + 1, &to->capacity, 1, "bytes of names"));
   named->at[named->n++] = to->used;
   memcpy(named->text + to->used, name, length);
   named->text[to->used + (int64_t)length] = '\0';
   to->used += (int64_t)length + 1;
-  return NCC_OK;
+cleanup:
+  return status;
 }
 
 /** Reads names [first, first + n) through a buffer of strings, or of pointers where they vary in length. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/arithmetic.h"
+#include "base/buffer.h"
 #include "io/input/h5_input.h"
 
 enum { SAMPLES = 16 }; /* files that links lead to, and objects that HDF5 has to read, of each kind */
@@ -40,14 +41,8 @@ typedef struct packer {
 } packer;
 
 static void put(packer *to, const void *data, int64_t bytes) {
-  if (to->used + bytes > to->capacity) {
-    const int64_t capacity = 2 * (to->used + bytes);
-    char *grown = to->failed ? NULL : realloc(to->bytes, (size_t)capacity);
-    to->failed = !grown;
-    if (!grown) return;
-    to->bytes = grown;
-    to->capacity = capacity;
-  }
+  to->failed = to->failed || ncc_list_grow(&to->bytes, to->used + bytes, &to->capacity, 1, "bytes of a table");
+  if (to->failed) return;
   if (bytes > 0) memcpy(to->bytes + to->used, data, (size_t)bytes);
   to->used += bytes;
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buffer.h"
 #include "io/volume/format.h"
 
 #ifdef NCC_HAVE_TIFF
@@ -129,12 +130,7 @@ static ncc_status find_pages(tiff_file *file, TIFF *tiff, tiff_page *first) {
         page.chunk_rows == first->chunk_rows && page.chunk_cols == first->chunk_cols && page.tiled == first->tiled,
         NCC_ERR_UNREADABLE, "%s: page %" PRId64 " is cut otherwise than page 0, expected pages that are alike",
         file->path, file->n_pages);
-    if (file->n_pages == file->capacity) {
-      file->capacity = file->capacity ? 2 * file->capacity : 4;
-      uint64_t *pages = realloc(file->pages, (size_t)file->capacity * sizeof *pages);
-      NCC_CHECK(pages, NCC_ERR_NOMEM, "%s: no memory for %" PRId64 " pages", file->path, file->capacity);
-      file->pages = pages;
-    }
+    NCC_TRY(ncc_list_grow(&file->pages, file->n_pages + 1, &file->capacity, sizeof *file->pages, "pages"));
     NCC_CHECK(file->n_pages < MOST_PAGES, NCC_ERR_UNREADABLE, "%s: more than %d pages", file->path, MOST_PAGES);
     file->pages[file->n_pages++] = TIFFCurrentDirOffset(tiff);
   } while (TIFFReadDirectory(tiff));

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/arithmetic.h"
+#include "base/buffer.h"
 #include "base/error.h"
 #include "match/result.h"
 #include "match/turn.h"
@@ -18,13 +19,7 @@ static ncc_gathered *find(const ncc_gatherer *g, int64_t row) {
 
 static ncc_status add(ncc_gatherer *g, int64_t row, ncc_gathered **out) {
   ncc_status status = NCC_OK;
-  if (g->n == g->capacity) {
-    const int64_t capacity = ncc_max(8, 2 * g->capacity);
-    ncc_gathered *rows = realloc(g->rows, (size_t)capacity * sizeof *rows);
-    NCC_CHECK(rows, NCC_ERR_NOMEM, "out of memory for %lld rows", (long long)capacity);
-    g->rows = rows;
-    g->capacity = capacity;
-  }
+  NCC_TRY(ncc_list_grow(&g->rows, g->n + 1, &g->capacity, sizeof *g->rows, "rows"));
   ncc_result *results = malloc((size_t)g->turns * sizeof *results);
   NCC_CHECK(results, NCC_ERR_NOMEM, "out of memory for %lld angles", (long long)g->turns);
   for (int64_t k = 0; k < g->turns; k++) results[k] = ncc_result_none(NCC_PAIR_PENDING);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/arithmetic.h"
+#include "base/buffer.h"
 #include "base/error.h"
 #include "plan/parts.h"
 
@@ -117,13 +118,7 @@ cleanup:
 
 ncc_status ncc_supply_again(ncc_supply *supply, int64_t row, int64_t turn) {
   ncc_status status = NCC_OK;
-  if (supply->n_again == supply->again_capacity) {
-    const int64_t capacity = ncc_max(8, 2 * supply->again_capacity);
-    ncc_supply_row *again = realloc(supply->again, (size_t)capacity * sizeof *again);
-    NCC_CHECK(again, NCC_ERR_NOMEM, "out of memory for %lld rows", (long long)capacity);
-    supply->again = again;
-    supply->again_capacity = capacity;
-  }
+  NCC_TRY(ncc_list_grow(&supply->again, supply->n_again + 1, &supply->again_capacity, sizeof *supply->again, "rows"));
   supply->again[supply->n_again++] = (ncc_supply_row){row, turn};
 cleanup:
   return status;

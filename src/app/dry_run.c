@@ -278,11 +278,5 @@ static json_t *make_report(const ncc_job_header *header, const ncc_forecast *for
 }
 
 ncc_status ncc_dry_run_write(const char *path, const ncc_job_header *header, const ncc_forecast *forecast) {
-  ncc_status status = NCC_OK;
-  json_t *report = make_report(header, forecast);
-  NCC_CHECK(report, NCC_ERR_NOMEM, "%s: out of memory for the report", path);
-  NCC_TRY(ncc_report_write_json(path, report));
-cleanup:
-  json_decref(report);
-  return status;
+  return ncc_report_write_json(path, make_report(header, forecast));
 }

@@ -254,9 +254,10 @@ static json_t *make_report(const ncc_job_header *header, const ncc_job_totals *t
   return NULL;
 }
 
-ncc_status ncc_report_write_json(const char *path, const struct json_t *report) {
+ncc_status ncc_report_write_json(const char *path, struct json_t *report) {
   ncc_status status = NCC_OK;
-  ncc_target target;
+  ncc_target target = {0};
+  NCC_CHECK(report, NCC_ERR_NOMEM, "%s: out of memory for the report", path);
   NCC_TRY(ncc_target_begin(path, "--report", &target));
   FILE *file = fopen(target.temporary, "w");
   NCC_CHECK(file, NCC_ERR_OUTPUT, "%s: the report cannot be written: %s", path, strerror(errno));
@@ -269,15 +270,10 @@ ncc_status ncc_report_write_json(const char *path, const struct json_t *report) 
   NCC_TRY(ncc_target_commit(&target));
 cleanup:
   ncc_target_end(&target);
+  json_decref(report);
   return status;
 }
 
 ncc_status ncc_report_write(const char *path, const ncc_job_header *header, const ncc_job_totals *totals) {
-  ncc_status status = NCC_OK;
-  json_t *report = make_report(header, totals);
-  NCC_CHECK(report, NCC_ERR_NOMEM, "%s: out of memory for the report", path);
-  NCC_TRY(ncc_report_write_json(path, report));
-cleanup:
-  json_decref(report);
-  return status;
+  return ncc_report_write_json(path, make_report(header, totals));
 }

@@ -18,8 +18,9 @@ ncc_status ncc_report_check(const char *path);
 
 struct json_t;
 
-/** Writes a JSON document under a temporary name, then renames it. @return NCC_OK; NCC_ERR_OUTPUT; NCC_ERR_NOMEM. */
-ncc_status ncc_report_write_json(const char *path, const struct json_t *report);
+/** Writes a JSON document under a temporary name, then renames it; the document is taken over, NULL if there was no
+ *  memory for it. @return NCC_OK; NCC_ERR_OUTPUT; NCC_ERR_NOMEM. */
+ncc_status ncc_report_write_json(const char *path, struct json_t *report);
 
 /** Writes the JSON report under a temporary name, then renames it.
  *  @return NCC_OK; NCC_ERR_OUTPUT; NCC_ERR_NOMEM. */

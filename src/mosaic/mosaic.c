@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/arithmetic.h"
+#include "base/buffer.h"
 #include "base/error.h"
 
 /** Two tiles that overlap, first < second. */
@@ -64,16 +65,12 @@ static bool is_edge(const ncc_tile *a, const ncc_tile *b) {
 }
 
 static ncc_status add_edge(edges *list, const ncc_tile *tiles, int64_t a, int64_t b) {
+  ncc_status status = NCC_OK;
   if (overlap_of(&tiles[a], &tiles[b], 0) < 1 || overlap_of(&tiles[a], &tiles[b], 1) < 1) return NCC_OK;
-  if (list->n == list->capacity) {
-    const int64_t capacity = list->capacity ? 2 * list->capacity : 1024;
-    edge *larger = realloc(list->items, (size_t)capacity * sizeof *larger);
-    if (!larger) return ncc_error_set(NCC_ERR_NOMEM, "no memory for %" PRId64 " pairs of tiles", capacity);
-    list->items = larger;
-    list->capacity = capacity;
-  }
+  NCC_TRY(ncc_list_grow(&list->items, list->n + 1, &list->capacity, sizeof *list->items, "pairs of tiles"));
   list->items[list->n++] = (edge){ncc_min(a, b), ncc_max(a, b)};
-  return NCC_OK;
+cleanup:
+  return status;
 }
 
 /** The first entry of a band from x on, and beyond all where there is none. */

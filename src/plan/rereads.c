@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/arithmetic.h"
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/error.h"
 
@@ -197,13 +198,7 @@ cleanup:
 
 static ncc_status count_pair(counting *c, ncc_rereads_walk *w, int64_t row, int reader) {
   ncc_status status = NCC_OK;
-  if (c->n == c->capacity) {
-    const int64_t capacity = ncc_max(1024, 2 * c->capacity);
-    counted *pairs = realloc(c->pairs, (size_t)capacity * sizeof *pairs);
-    NCC_CHECK(pairs, NCC_ERR_NOMEM, "out of memory for %lld pairs", (long long)capacity);
-    c->pairs = pairs;
-    c->capacity = capacity;
-  }
+  NCC_TRY(ncc_list_grow(&c->pairs, c->n + 1, &c->capacity, sizeof *c->pairs, "pairs"));
   const int32_t image = c->how->work->rows[row].image;
   counted *pair = &c->pairs[c->n++];
   NCC_TRY(read_pair(c->how, w, row, reader, &c->places[image]));

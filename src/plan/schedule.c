@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/arithmetic.h"
+#include "base/buffer.h"
 #include "base/error.h"
 #include "plan/parts.h"
 
@@ -96,13 +97,8 @@ cleanup:
 /** Adds a kind after those that there are. */
 static ncc_status add_kind(ncc_schedule *schedule, ncc_cost cost, int64_t image_bytes, int64_t pair_bytes) {
   ncc_status status = NCC_OK;
-  if (schedule->n_kinds == schedule->kind_capacity) {
-    int64_t capacity = ncc_max(16, 2 * schedule->kind_capacity);
-    kind *grown = realloc(schedule->kinds, (size_t)capacity * sizeof *grown);
-    NCC_CHECK(grown, NCC_ERR_NOMEM, "out of memory for the schedule of %lld kinds of pairs", (long long)capacity);
-    schedule->kinds = grown;
-    schedule->kind_capacity = capacity;
-  }
+  NCC_TRY(ncc_list_grow(&schedule->kinds, schedule->n_kinds + 1, &schedule->kind_capacity, sizeof *schedule->kinds,
+                        "kinds of pairs"));
   kind k = {.image_s = cost.image_s, .pair_s = cost.pair_s, .image_bytes = image_bytes, .pair_bytes = pair_bytes};
   k.max_count = schedule->options.max_pairs > 0 ? schedule->options.max_pairs : INT64_MAX;
   if (schedule->options.max_bytes > 0)
@@ -408,13 +404,7 @@ ncc_status ncc_schedule_take(ncc_schedule *schedule, int rank, int64_t n_given, 
   out->n_chunks = out->n_pairs = out->bytes = 0;
   out->cost = (ncc_schedule_cost){.kind = -1};
   while (out->cost.seconds < share_s && out->n_pairs < max_pairs && out->bytes < max_bytes) {
-    if (out->n_chunks == out->capacity) {
-      int64_t capacity = ncc_max(64, 2 * out->capacity);
-      ncc_chunk *grown = realloc(out->chunks, (size_t)capacity * sizeof *grown);
-      NCC_CHECK(grown, NCC_ERR_NOMEM, "out of memory for %lld chunks", (long long)capacity);
-      out->chunks = grown;
-      out->capacity = capacity;
-    }
+    NCC_TRY(ncc_list_grow(&out->chunks, out->n_chunks + 1, &out->capacity, sizeof *out->chunks, "chunks"));
     ncc_chunk *chunk = &out->chunks[out->n_chunks];
     if (!ncc_schedule_next(schedule, rank, share_s - out->cost.seconds, chunk)) break;
     const kind *k = &schedule->kinds[chunk->cost.kind];

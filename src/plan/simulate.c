@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
 
 typedef enum event_type { EVENT_WORK, EVENT_COMPUTED, EVENT_RESULTS } event_type;
@@ -50,13 +51,7 @@ static bool earlier(const event *a, const event *b) {
 
 static ncc_status push(simulator *s, event e) {
   ncc_status status = NCC_OK;
-  if (s->n == s->capacity) {
-    int64_t capacity = s->capacity ? 2 * s->capacity : 1024;
-    event *grown = realloc(s->heap, (size_t)capacity * sizeof *grown);
-    NCC_CHECK(grown, NCC_ERR_NOMEM, "out of memory for %lld events", (long long)capacity);
-    s->heap = grown;
-    s->capacity = capacity;
-  }
+  NCC_TRY(ncc_list_grow(&s->heap, s->n + 1, &s->capacity, sizeof *s->heap, "events"));
   e.order = s->made++;
   int64_t slot = s->n++;
   for (; slot > 0 && earlier(&e, &s->heap[(slot - 1) / 2]); slot = (slot - 1) / 2)

@@ -1,4 +1,5 @@
 #include "synth/scene.h"
+#include "base/buffer.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -123,15 +124,10 @@ static void measure_inner(ncc_scene *scene, int64_t row, int64_t col) {
   site->inner = inner;
 }
 
-static ncc_status add_organelle(ncc_scene *scene, int *capacity, const organelle *item) {
+static ncc_status add_organelle(ncc_scene *scene, int64_t *capacity, const organelle *item) {
   ncc_status status = NCC_OK;
-  if (scene->n_organelles == *capacity) {
-    const int grown = *capacity ? 2 * *capacity : 1024;
-    organelle *items = realloc(scene->organelles, (size_t)grown * sizeof *items);
-    NCC_CHECK(items, NCC_ERR_NOMEM, "no memory for %d organelles of a synthetic image", grown);
-    scene->organelles = items;
-    *capacity = grown;
-  }
+  NCC_TRY(ncc_list_grow(&scene->organelles, scene->n_organelles + 1, capacity, sizeof *item,
+                        "organelles of a synthetic image"));
   scene->organelles[scene->n_organelles++] = *item;
 cleanup:
   return status;
@@ -156,7 +152,7 @@ static bool settle(const ncc_scene *scene, const cell_site *site, ncc_random *ra
   return false;
 }
 
-static ncc_status fill_cell(ncc_scene *scene, cell_site *site, ncc_random *random, int *capacity) {
+static ncc_status fill_cell(ncc_scene *scene, cell_site *site, ncc_random *random, int64_t *capacity) {
   ncc_status status = NCC_OK;
   const float scale = scene->scale, room = site->inner - 3 * scale;
   site->first = scene->n_organelles;
@@ -211,7 +207,7 @@ ncc_status ncc_scene_create(uint64_t seed, int64_t rows, int64_t cols, double sc
   place_sites(scene);
   for (int64_t row = 0; row < scene->site_rows; ++row)
     for (int64_t col = 0; col < scene->site_cols; ++col) measure_inner(scene, row, col);
-  int capacity = 0;
+  int64_t capacity = 0;
   for (int64_t i = 0; i < scene->site_rows * scene->site_cols; ++i) {
     ncc_random own = ncc_random_seeded(seed, 2, (uint64_t)i);
     NCC_TRY(fill_cell(scene, &scene->sites[i], &own, &capacity));

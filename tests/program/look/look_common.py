@@ -1,9 +1,7 @@
 """What the Python tests of looking at results share. Skips (77) without the Python modules."""
 import os
-import sys
-import tempfile
-import traceback
 
+from cases import main  # noqa: F401
 from launch import MPIXCORR, PATIENCE_S, h5py, launch, np, on_ranks  # noqa: F401
 
 DATASETS = ("coords", "offsets", "peaks", "overlap", "status", "pairs")
@@ -28,18 +26,3 @@ def assert_same_bytes(first, second, datasets=DATASETS):
     with h5py.File(first) as a, h5py.File(second) as b:
         for name in datasets:
             assert a[name][:].tobytes() == b[name][:].tobytes(), f"{name} of {first} and {second} differ"
-
-
-def main(*tests):
-    """Runs test functions, each in an empty folder of its own."""
-    failed = 0
-    for test in tests:
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                test(folder)
-                print(f"{test.__name__}: passed")
-            except Exception:  # noqa: BLE001 - a test may fail in any way
-                traceback.print_exc()
-                print(f"{test.__name__}: FAILED")
-                failed += 1
-    sys.exit(failed > 0)

@@ -2,10 +2,8 @@
 import csv
 import io
 import os
-import sys
-import tempfile
-import traceback
 
+from cases import main  # noqa: F401
 from launch import MPIXCORR, PATIENCE_S, h5py, launch, np, on_ranks, skip  # noqa: F401
 
 try:
@@ -55,18 +53,3 @@ def edges(results, *options):
     for row in csv.DictReader(io.StringIO(program("table", results, "--tiles", "--format", "csv", *options))):
         found.setdefault((row["image_name"], row["other_name"]), []).append(row)
     return found
-
-
-def main(*tests):
-    """Runs test functions, each in an empty folder of its own."""
-    failed = 0
-    for test in tests:
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                test(folder)
-                print(f"{test.__name__}: passed")
-            except Exception:
-                failed += 1
-                print(f"{test.__name__}:")
-                traceback.print_exc(file=sys.stdout)
-    sys.exit(failed > 0)

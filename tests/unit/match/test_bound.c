@@ -11,6 +11,7 @@
 #include "check.h"
 #include "match/engine.h"
 #include "match/evaluate.h"
+#include "random.h"
 
 /** CHECK without words of its own. */
 #define CHECK_(condition) CHECK(condition, "%s", ncc_error_message())
@@ -23,13 +24,6 @@ typedef struct kind {
 static const kind kinds[] = {{"random", true},   {"whitened", true}, {"smooth", true},     {"offset", true},
                              {"periodic", true}, {"spike", false},   {"two scales", false}};
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
-
-static uint64_t state = 1;
-
-static double uniform(void) {
-  state = state * 6364136223846793005u + 1442695040888963407u;
-  return (double)(state >> 11) * 0x1p-53;
-}
 
 /** A pixel of an image of the given kind. */
 static double pixel(int which, int64_t y, int64_t x) {

@@ -7,15 +7,9 @@
 
 #include "base/error.h"
 #include "check.h"
+#include "random.h"
 
 enum { ROWS = 203, COLS = 251 };
-
-static uint64_t state = 7;
-
-static double uniform(void) {
-  state = state * 6364136223846793005u + 1442695040888963407u;
-  return (double)(state >> 11) * 0x1p-53;
-}
 
 static float pixels_f32[ROWS * COLS];
 static uint8_t pixels_u8[ROWS * COLS];

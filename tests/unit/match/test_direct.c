@@ -10,19 +10,9 @@
 #include "base/error.h"
 #include "check.h"
 #include "match/engine.h"
+#include "random.h"
 
 enum { SIDE = 96, TEMPLATES = 3, PEAKS = 3 };
-
-static uint64_t state = 11;
-
-static double uniform(void) {
-  state = state * 6364136223846793005u + 1442695040888963407u;
-  return (double)(state >> 11) * 0x1p-53;
-}
-
-static int64_t integer(int64_t first, int64_t last) {
-  return first + (int64_t)(uniform() * (double)(last - first + 1));
-}
 
 static float pixels_f32[SIDE * SIDE];
 static int16_t pixels_i16[SIDE * SIDE];
@@ -110,14 +100,14 @@ static ncc_array part(bool integers, int64_t y, int64_t x, int64_t rows, int64_t
 static question ask_for(bool integers, int64_t rows, int64_t cols, int64_t n, int64_t m, int64_t k) {
   question q = {.n = n, .image = part(integers, 0, 0, rows, cols)};
   for (int64_t i = 0; i < n; i++)  // from anywhere: some are not of the image
-    q.templates[i] = part(integers, integer(0, SIDE - m), integer(0, SIDE - k), m, k);
+    q.templates[i] = part(integers, between(0, SIDE - m), between(0, SIDE - k), m, k);
   return q;
 }
 
 /** A window of side w within the full correlation of the question's shapes. */
 static void put_window(question *q, int64_t w) {
-  const int64_t y = integer(0, q->image.rows + q->templates[0].rows - 1 - w);
-  const int64_t x = integer(0, q->image.cols + q->templates[0].cols - 1 - w);
+  const int64_t y = between(0, q->image.rows + q->templates[0].rows - 1 - w);
+  const int64_t x = between(0, q->image.cols + q->templates[0].cols - 1 - w);
   q->windowed = true;
   for (int64_t i = 0; i < q->n; i++) q->windows[i] = (ncc_rect){y, x, y + w, x + w};
 }
@@ -149,13 +139,13 @@ static void check_seams(int64_t n) {
 /** All sorts of searches. */
 static void check_anything(int trials) {
   for (int trial = 0; trial < trials; trial++) {
-    const int64_t rows = integer(20, SIDE), cols = integer(20, SIDE);
-    question q = ask_for(trial % 2, rows, cols, 1 + trial % TEMPLATES, integer(1, 20), integer(2, 20));
+    const int64_t rows = between(20, SIDE), cols = between(20, SIDE);
+    question q = ask_for(trial % 2, rows, cols, 1 + trial % TEMPLATES, between(1, 20), between(2, 20));
     q.search = (ncc_search){.crop_half = trial % 5 == 1, .quality = trial % 4 == 0, .peaks = trial % 3 ? 0 : PEAKS};
     q.search.separation = 2;
     if (trial % 7 == 3) q.search.min_overlap = 1;
     if (trial % 7 == 5) q.search.outside = NCC_OUTSIDE_IGNORE, q.search.min_overlap = 0.4;
-    if (trial % 2 && !q.search.crop_half && q.search.min_overlap == 0) put_window(&q, integer(1, 12));
+    if (trial % 2 && !q.search.crop_half && q.search.min_overlap == 0) put_window(&q, between(1, 12));
     check(&q, 1 + trial % 2);
   }
 }

@@ -5,15 +5,9 @@
 
 #include "check.h"
 #include "match/map.h"
+#include "random.h"
 
 enum { ROWS = 61, COLS = 53, T_ROWS = 17, T_COLS = 14 };
-
-static uint64_t state;
-
-static double random_unit(void) {
-  state = state * 6364136223846793005u + 1442695040888963407u;
-  return (double)(state >> 11) * 0x1p-53;
-}
 
 typedef struct pixels {
   const char *name;
@@ -23,10 +17,9 @@ typedef struct pixels {
 static void fill(pixels *p, const char *name, double offset, double scale) {
   p->name = name;
   for (int y = 0; y < ROWS; y++)
-    for (int x = 0; x < COLS; x++) p->image[y][x] = offset + scale * floor(256 * random_unit());
+    for (int x = 0; x < COLS; x++) p->image[y][x] = offset + scale * floor(256 * uniform());
   for (int y = 0; y < T_ROWS; y++)
-    for (int x = 0; x < T_COLS; x++)
-      p->tmpl[y][x] = p->image[20 + y][30 + x] + scale * (floor(100 * random_unit()) - 50);
+    for (int x = 0; x < T_COLS; x++) p->tmpl[y][x] = p->image[20 + y][30 + x] + scale * (floor(100 * uniform()) - 50);
 }
 
 /** The definition of mpixcorr.h. */

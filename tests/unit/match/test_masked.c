@@ -10,21 +10,11 @@
 #include "base/error.h"
 #include "check.h"
 #include "match/answer.h"
+#include "random.h"
 
 #define CHECK_(condition) CHECK(condition, "%s", ncc_error_message())
 
 enum { IMAGE_MOST = 150, CASES = 300, PEAKS = 3 };
-
-static uint64_t state = 1;
-
-static double uniform(void) {
-  state = state * 6364136223846793005u + 1442695040888963407u;
-  return (double)(state >> 11) * 0x1p-53;
-}
-
-static int64_t among(int64_t first, int64_t last) {
-  return first + (int64_t)(uniform() * (double)(last - first + 1));
-}
 
 typedef struct picture {
   ncc_array pixels, mask;  // mask.data NULL: none
@@ -32,7 +22,7 @@ typedef struct picture {
 
 static ncc_dtype some_type(void) {
   static const ncc_dtype types[] = {NCC_U8, NCC_U8, NCC_F32, NCC_F64};
-  return types[among(0, 3)];
+  return types[between(0, 3)];
 }
 
 static void put_pixel(const ncc_array *a, int64_t i, double v) {
@@ -67,7 +57,7 @@ static bool is_valid(int kind, int64_t y, int64_t x, int64_t rows, int64_t cols,
 
 static picture new_picture(int64_t rows, int64_t cols, ncc_dtype type, int kind) {
   picture p = {.pixels = {malloc((size_t)(rows * cols) * 8), type, rows, cols, cols}};
-  const int64_t at = among(1, 6);
+  const int64_t at = between(1, 6);
   if (kind) p.mask = (ncc_array){malloc((size_t)(rows * cols)), NCC_U8, rows, cols, cols};
   for (int64_t i = 0; kind && i < rows * cols; i++)
     ((uint8_t *)p.mask.data)[i] = is_valid(kind, i / cols, i % cols, rows, cols, at);
@@ -83,9 +73,10 @@ static void spoil(const picture *p) {
 
 static void draw(const picture *image, const picture *tmpl) {
   const int64_t cols = image->pixels.cols, n = tmpl->pixels.cols;
-  const int64_t dy = among(0, image->pixels.rows - tmpl->pixels.rows);
-  const int64_t dx = cols > IMAGE_MOST ? among(-n / 2, cols - n / 2) : among(0, cols - n);  // wide ones may overhang
-  const double level = among(0, 3) ? 120 : 1e4, flat = among(0, 5) ? 0 : uniform(), noise = among(0, 2) ? 5 : 60;
+  const int64_t dy = between(0, image->pixels.rows - tmpl->pixels.rows);
+  const int64_t dx =
+      cols > IMAGE_MOST ? between(-n / 2, cols - n / 2) : between(0, cols - n);  // wide ones may overhang
+  const double level = between(0, 3) ? 120 : 1e4, flat = between(0, 5) ? 0 : uniform(), noise = between(0, 2) ? 5 : 60;
   double *v = malloc((size_t)(image->pixels.rows * cols) * sizeof *v);
   CHECK_(v != NULL);
   for (int64_t i = 0; i < image->pixels.rows * cols; i++) {
@@ -105,11 +96,11 @@ static ncc_search some_search(void) {
   static const double overlaps[] = {0, 0.1, 0.3, 0.3, 0.7, 1};
   return (ncc_search){.outside = NCC_OUTSIDE_IGNORE,
                       .peaks = PEAKS,
-                      .separation = (int)among(1, 9),
-                      .normalize = among(0, 4) == 0,
-                      .eps = among(0, 4) ? 0 : pow(10, 6 * uniform()),
-                      .crop_half = among(0, 3) == 0,
-                      .min_overlap = overlaps[among(0, 5)]};
+                      .separation = (int)between(1, 9),
+                      .normalize = between(0, 4) == 0,
+                      .eps = between(0, 4) ? 0 : pow(10, 6 * uniform()),
+                      .crop_half = between(0, 3) == 0,
+                      .min_overlap = overlaps[between(0, 5)]};
 }
 
 /** The answers of float64 sums: the best outside the squares around those before. */
@@ -274,9 +265,10 @@ int main(void) {
   int tally[9] = {0};
   for (int64_t number = 0; number < CASES; number++) {
     const bool wide = number % 20 == 0;  // so that most of it is far from the sides
-    const int64_t rows = among(wide ? 100 : 20, IMAGE_MOST), cols = wide ? among(570, 800) : among(20, IMAGE_MOST);
-    const int64_t m = among(5, wide ? 30 : rows), n = among(5, wide ? 30 : cols);
-    const int kind = (int)among(0, 7), t_kind = number % 2 ? (int)among(0, 7) : 0;
+    const int64_t rows = between(wide ? 100 : 20, IMAGE_MOST),
+                  cols = wide ? between(570, 800) : between(20, IMAGE_MOST);
+    const int64_t m = between(5, wide ? 30 : rows), n = between(5, wide ? 30 : cols);
+    const int kind = (int)between(0, 7), t_kind = number % 2 ? (int)between(0, 7) : 0;
     const ncc_dtype type = some_type();
     picture image = new_picture(rows, cols, type, kind), tmpl = new_picture(m, n, type, t_kind);
     const ncc_search search = some_search();

@@ -2,23 +2,17 @@
 #include "base/error.h"
 #include "check.h"
 #include "match/geometry.h"
-
-static uint64_t state = 3;
-
-static int64_t random_between(int64_t low, int64_t high) {
-  state = state * 6364136223846793005u + 1442695040888963407u;
-  return low + (int64_t)((state >> 33) % (uint64_t)(high - low + 1));
-}
+#include "random.h"
 
 /** A small number, or one at the end of what 64 bits hold. */
 static int64_t odd_number(int64_t low, int64_t high) {
-  switch (random_between(0, 19)) {
+  switch (between(0, 19)) {
     case 0:
-      return INT64_MAX - random_between(0, 2);
+      return INT64_MAX - between(0, 2);
     case 1:
-      return INT64_MIN + random_between(0, 2);
+      return INT64_MIN + between(0, 2);
     default:
-      return random_between(low, high);
+      return between(low, high);
   }
 }
 
@@ -30,9 +24,8 @@ static bool within(int64_t offset, int64_t predicted, int64_t radius) {
 static int64_t empty, open_ended;
 
 static void check_one(void) {
-  const int64_t M = random_between(1, 12), N = random_between(1, 12), m = random_between(1, M),
-                n = random_between(1, N);
-  const ncc_search search = {.crop_y = random_between(0, 2), .crop_x = random_between(0, 2)};
+  const int64_t M = between(1, 12), N = between(1, 12), m = between(1, M), n = between(1, N);
+  const ncc_search search = {.crop_y = between(0, 2), .crop_x = between(0, 2)};
   const int64_t near[4] = {odd_number(-14, 14), odd_number(-14, 14), odd_number(-2, 6), odd_number(-2, 6)};
   ncc_rect window;
   ncc_geometry whole, g;

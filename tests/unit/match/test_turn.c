@@ -6,20 +6,14 @@
 
 #include "check.h"
 #include "match/turn.h"
+#include "random.h"
 
 enum { SIDE = 48, MOST = 24 };
-
-static uint64_t state = 16;
-
-static int random_below(int n) {
-  state = state * 6364136223846793005u + 1442695040888963407u;
-  return (int)((state >> 33) % (uint64_t)n);
-}
 
 static void sines(void) {
   const long double pi = 3.14159265358979323846264338327950288L;
   for (int i = 0; i < 200000; i++) {
-    const int64_t micro = i < 1000 ? i * (int64_t)720000 : random_below(1 << 30) % 720000001 - 360000000;
+    const int64_t micro = i < 1000 ? i * (int64_t)720000 : below(1 << 30) % 720000001 - 360000000;
     const long double x = (long double)micro / 180000000 * pi;
     const double s = ncc_turn_of(micro).sin, c = ncc_turn_of(micro).cos;
     // Half a unit of double, and a long double's own error.
@@ -43,19 +37,19 @@ typedef struct scene {
 } scene;
 
 static void fill(scene *s) {
-  s->rows = 1 + random_below(MOST);
-  s->cols = 2 + random_below(MOST);
-  s->y = random_below((int)(SIDE - s->rows + 1));
-  s->x = random_below((int)(SIDE - s->cols + 1));
-  const bool box = random_below(2);
+  s->rows = 1 + below(MOST);
+  s->cols = 2 + below(MOST);
+  s->y = below((int)(SIDE - s->rows + 1));
+  s->x = below((int)(SIDE - s->cols + 1));
+  const bool box = below(2);
   s->around = (ncc_margins){0};
   if (box) s->around = (ncc_margins){s->y, s->x, SIDE - s->y - s->rows, SIDE - s->x - s->cols};
-  s->masked = random_below(2);
-  s->has_mask = s->masked && random_below(3) > 0;
+  s->masked = below(2);
+  s->has_mask = s->masked && below(3) > 0;
   for (int i = 0; i < SIDE; i++)
     for (int j = 0; j < SIDE; j++) {
-      s->image[i][j] = (float)(random_below(1000) + 20 * (i % 7) * (j % 5));
-      s->valid[i][j] = random_below(12) > 0;
+      s->image[i][j] = (float)(below(1000) + 20 * (i % 7) * (j % 5));
+      s->valid[i][j] = below(12) > 0;
     }
 }
 
@@ -107,7 +101,7 @@ static void pixels(void) {
     ncc_array tmpl, mask;
     fill(&s);
     pixels_of(&s, &tmpl, &mask);
-    const ncc_turn by = ncc_turn_of(i % 4 ? random_below(720000000) - 360000000 : (i / 4 % 9 - 4) * 90000000);
+    const ncc_turn by = ncc_turn_of(i % 4 ? below(720000000) - 360000000 : (i / 4 % 9 - 4) * 90000000);
     turn(&s, by.sin, by.cos, 5.5F, expected, valid);
     CHECK(ncc_turner_take(&turner, &tmpl, &s.around, s.masked, &mask, 5.5F) == NCC_OK, "%s", ncc_error_message());
     ncc_turner_turn(&turner, pool, &by, out, out_valid);
@@ -176,12 +170,12 @@ static void choices(void) {
     ncc_array tmpl, mask;
     fill(&s);
     pixels_of(&s, &tmpl, &mask);
-    const int64_t step = 1 + random_below(20000000), count = 1 + random_below(6);
-    ncc_search search = {.rotate_from = random_below(9) * -1000000,
+    const int64_t step = 1 + below(20000000), count = 1 + below(6);
+    ncc_search search = {.rotate_from = below(9) * -1000000,
                          .rotate_step = step,
                          .quality = i % 2,
                          .outside = s.masked ? NCC_OUTSIDE_IGNORE : NCC_OUTSIDE_ZERO,
-                         .min_overlap = random_below(3) / 3.0};
+                         .min_overlap = below(3) / 3.0};
     search.rotate_to = search.rotate_from + count * step;
     const ncc_config config = {.engine = i % 5 ? ncc_engine_cpu() : ncc_engine_reference(),
                                .threads = 1 + i % 2,
@@ -210,7 +204,7 @@ static void choices(void) {
 static void shared_by_threads(void) {
   enum { BIG = 160, CUT = 48 };
   static float pixels[BIG * BIG];
-  for (int i = 0; i < BIG * BIG; i++) pixels[i] = (float)(random_below(1000) + 40 * (i / 3 % 11));
+  for (int i = 0; i < BIG * BIG; i++) pixels[i] = (float)(below(1000) + 40 * (i / 3 % 11));
   const ncc_array image = {pixels, NCC_F32, BIG, BIG, BIG}, tmpl = {pixels + 50 * BIG + 60, NCC_F32, CUT, CUT, BIG};
   const ncc_search search = {.rotate_from = -90000000, .rotate_to = 90000000, .rotate_step = 1000000};
   ncc_result alone, result;

@@ -7,25 +7,19 @@
 #include "match/result.h"
 #include "match/turn.h"
 #include "mpi/rank/gather.h"
+#include "random.h"
 
 enum { TURNS = 9 };
-
-static uint64_t state = 5;
-
-static int random_below(int n) {
-  state = state * 6364136223846793005u + 1442695040888963407u;
-  return (int)((state >> 33) % (uint64_t)n);
-}
 
 /** Peaks that lie less than a tie apart, one after the other, among others. */
 static ncc_result some_result(int k) {
   static const uint8_t kinds[] = {NCC_PAIR_OK, NCC_PAIR_OK, NCC_PAIR_OK, NCC_PAIR_FLAT, NCC_PAIR_MASKED};
-  ncc_result r = ncc_result_none((ncc_pair_status)kinds[random_below(5)]);
-  if (random_below(60) == 0) r.status = NCC_PAIR_UNCERTAIN;
+  ncc_result r = ncc_result_none((ncc_pair_status)kinds[below(5)]);
+  if (below(60) == 0) r.status = NCC_PAIR_UNCERTAIN;
   if (!ncc_result_has_peak(r.status)) return r;
   r.y = r.x = k;
   r.angle = k;
-  r.peak = r.status == NCC_PAIR_FLAT ? 0 : random_below(3) ? 0.5 + 0.4e-12 * random_below(8) : random_below(9) / 10.0;
+  r.peak = r.status == NCC_PAIR_FLAT ? 0 : below(3) ? 0.5 + 0.4e-12 * below(8) : below(9) / 10.0;
   return r;
 }
 
@@ -42,7 +36,7 @@ static void check_row(const ncc_search *search) {
     expected[row].status = kinds[row];
   }
   for (int i = 0; i < 2 * TURNS; i++) {
-    const int j = random_below(i + 1);
+    const int j = below(i + 1);
     order[i] = order[j];
     order[j] = i;
   }
