@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/arithmetic.h"
+#include "base/crash.h"
 #include "io/base/hdf5_version.h"
 
 enum { REASON_BYTES = 2048, NUMBER_BYTES = 64 };
@@ -107,6 +108,7 @@ static void say_why_not_locked(const char *path) {
 ncc_status ncc_h5_open_file(const char *path, hid_t *out) {
   ncc_status status = NCC_OK;
   hid_t access = -1;
+  const char *before = ncc_crash_reading(path);
   *out = -1;
   ncc_h5_silence();
   NCC_TRY(check_regular(path));
@@ -126,6 +128,7 @@ ncc_status ncc_h5_open_file(const char *path, hid_t *out) {
   }
 cleanup:
   ncc_h5_close(&access);
+  ncc_crash_reading(before);
   return status;
 }
 

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/arithmetic.h"
+#include "base/crash.h"
 #include "io/input/filtered.h"
 #include "plan/parts.h"
 
@@ -41,6 +42,7 @@ static ncc_status open_input(const char *path, const char *root, bool tables_alo
   struct stat info;
   int32_t index;
   ncc_input *input = NULL;
+  const char *before = ncc_crash_reading(path);
   *out = NULL;
   NCC_TRY(ncc_input_create(path, root, &input));
   input->tables_alone = tables_alone;
@@ -57,6 +59,7 @@ static ncc_status open_input(const char *path, const char *root, bool tables_alo
   input = NULL;
 cleanup:
   ncc_input_close(&input);
+  ncc_crash_reading(before);
   return status;
 }
 
@@ -236,6 +239,7 @@ ncc_status ncc_input_read_rect(ncc_input *input, ncc_object_kind kind, int64_t i
   ncc_h5_silence();
   ncc_input_resolve_box(input, &kind, &index, &object, &rect);
   if (input->sets[kind].named.used) return read_named(input, kind, index, &object, &rect, pixels);
+  const char *before = ncc_crash_reading(input->catalog.path);
   ncc_h5_lock();
   if (place_of(input, kind, index)->offset < 0) {
     status = read_by_source(input, kind, index, &object, &rect, pixels);
@@ -244,6 +248,7 @@ ncc_status ncc_input_read_rect(ncc_input *input, ncc_object_kind kind, int64_t i
     status = ncc_raw_read(&input->sources.files, &raw, pixels);
   }
   ncc_h5_unlock();
+  ncc_crash_reading(before);
   if (status == NCC_ERR_UNREADABLE)
     ncc_error_prefix("%s: %s: id %" PRId64 " cannot be read", input->catalog.path, ncc_input_names_of_kinds[kind],
                      object.id);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/arithmetic.h"
+#include "base/crash.h"
 #include "io/volume/cache.h"
 #include "io/volume/name.h"
 #include "io/volume/open.h"
@@ -129,7 +130,9 @@ static ncc_status acquire(ncc_volumes *volumes, const char *path, open_volume **
     slot->opening = true;
     pthread_mutex_unlock(&volumes->mutex);
     ncc_volume *volume = NULL;
+    const char *before = ncc_crash_reading(path);
     status = slot->path ? ncc_volume_open(path, &volume) : ncc_error_set(NCC_ERR_NOMEM, "%s: no memory", path);
+    ncc_crash_reading(before);
     pthread_mutex_lock(&volumes->mutex);
     slot->volume = volume;
     slot->opening = false;
@@ -401,6 +404,7 @@ ncc_status ncc_volumes_read(ncc_volumes *volumes, const char *source, int64_t ro
   open_volume *slot = NULL;
   ncc_name_part part;
   reading r = {.volumes = volumes, .out = pixels};
+  const char *before = ncc_crash_reading(source);
   NCC_TRY(resolve(volumes, source, &slot, &part));
   const ncc_volume *v = slot->volume;
   NCC_CHECK(part.n[part.row_axis] == rows && part.n[part.col_axis] == cols && v->dtype == dtype, NCC_ERR_UNREADABLE,
@@ -415,6 +419,7 @@ ncc_status ncc_volumes_read(ncc_volumes *volumes, const char *source, int64_t ro
   NCC_CHECK(r.work, NCC_ERR_NOMEM, "%s: no memory", source);
   NCC_TRY(walk_chunks(&r, read_chunk));
 cleanup:
+  ncc_crash_reading(before);
   give_work(volumes, r.work);
   if (slot) release(volumes, slot);
   return status;

@@ -15,6 +15,7 @@
 #include "app/commands.h"
 #include "app/launcher.h"
 #include "app/probe.h"
+#include "base/crash.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/terminal.h"
@@ -55,7 +56,10 @@ static ncc_status dispatch(int argc, char **argv) {
   if (argc < 2) return ncc_error_set(NCC_ERR_USAGE, "no command, expected one of 'mpixcorr --help'");
   const char *word = argv[1], *argument = argc > 2 ? argv[2] : NULL;
   const ncc_command_entry *entry = ncc_commands_find(word);
-  if (entry) return entry->run(argc - 1, argv + 1);
+  if (entry) {
+    ncc_crash_catch(); /* a probe's parent wants to know the signal */
+    return entry->run(argc - 1, argv + 1);
+  }
   if (strcmp(word, NCC_PROBE_INPUT) == 0 || strcmp(word, NCC_PROBE_OUTPUT) == 0)
     return ncc_cmd_probe(argc - 1, argv + 1);
   if (strcmp(word, "help") == 0 && argc == 3) {

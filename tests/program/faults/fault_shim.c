@@ -8,9 +8,9 @@
  *  - FAULT_AFTER: only once a file of this name exists: OUTPUT.part, and calls before the work do not count
  *  - FAULT_AT: the first such call that goes wrong, counted from 1 (default 1)
  *  - FAULT_TIMES: how many do from there on (default: all, but for kill and stop)
- *  - FAULT_ACTION: kill (the process by SIGKILL), stop (it by SIGSTOP), hang, wait (while the gate exists; makes the
- *    file GATE.RANK), nap (FAULT_NAP_US microseconds, while the gate exists), short (a read or write of half of its
- *    bytes), or the number of an errno
+ *  - FAULT_ACTION: kill (the process by SIGKILL), stop (it by SIGSTOP), crash (by SIGILL), hang, wait
+ * (while the gate exists; makes the file GATE.RANK), nap (FAULT_NAP_US microseconds, while the gate exists), short (a
+ * read or write of half of its bytes), or the number of an errno
  *  - FAULT_GATE: a file
  *  - FAULT_COMMAND: only in processes whose command line has this word
  *  - FAULT_RANK: only in this rank (default: all)
@@ -106,6 +106,7 @@ static bool goes_wrong(const char *call, const char *path) {
     return false;
   }
   while (strcmp(action, "hang") == 0) pause();
+  if (strcmp(action, "crash") == 0) __builtin_trap();
   if (strcmp(action, "wait") == 0) {
     wait_at_gate();
     return false;

@@ -120,6 +120,30 @@ def crash_on_opening():
             assert os.listdir(".") == ["in.h5"]
 
 
+def crash_on_reading():
+    """A library that crashes on a source or on the input's pixels costs the run, and a line that names the file; what
+    was done before can be resumed. A crash that has nothing to do with a file is left to whoever catches it."""
+    make_input(images=6)
+    with h5py.File("in.h5") as file, h5py.File("a.h5", "w") as sources, h5py.File("named.h5", "w") as named:
+        sources.create_dataset("d", data=np.stack([file[f"images/{i}"] for i in range(6)]), chunks=(1, 60, 250),
+                               compression="gzip")
+        named["images"] = np.array([f"a.h5/d[{i}]".encode() for i in range(6)])
+        named["templates"], named["pairs"] = file["templates"][()], file["pairs"][()]
+    expected = reference()
+    for input, source in (("named.h5", "a.h5"), ("in.h5", "in.h5")):
+        for ranks in (1, 3):
+            for after in ("", "out.h5.part"):
+                done = run(input=input, ranks=ranks,
+                           shim={"call": "pread", "path": source, "after": after, "at": 2, "action": "crash"})
+                assert done.code == 1 and len(done.errors) == 1, done.words
+                assert source in done.errors[0] and "crashed" in done.errors[0], done.words
+                done = run("--resume", input=input)
+                assert done.code == 0 and tables() == expected, done.words
+                os.remove("out.h5")
+    done = run("--overwrite", shim={"call": "transform", "path": "", "action": "crash"})
+    assert done.code == -4 and "crashed" not in done.words, done.words
+
+
 def glutton_on_opening():
     """A file for which HDF5 takes ever more memory: the child has been given less than any takes, and hangs."""
     small_input()
