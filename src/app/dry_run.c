@@ -228,28 +228,15 @@ static json_t *make_report(const ncc_job_header *header, const ncc_forecast *for
   const bool root_reads = header->read == NCC_READ_ROOT;
   char stripes[64];
   launch how;
-  int failed = 0;
   json_t *report = json_object();
   if (!report) return NULL;
+  int failed = ncc_report_add_job(report, header);
   choose_launch(header, forecast, &how);
   stripe_words(forecast, stripes, sizeof stripes);
 #define SET(key, value) failed |= json_object_set_new(report, key, value)
   SET("dry_run", json_true());
-  SET("version", ncc_json_words(ncc_version()));
-  SET("commit", ncc_json_words(ncc_commit()));
-  SET("command_line", ncc_json_words(header->options->command_line));
-  SET("input", ncc_json_words(header->options->input));
   SET("input_bytes", json_integer(header->input_bytes));
-  SET("output", ncc_json_words(header->options->output));
   SET("pairs", json_integer(header->pairs));
-  SET("groups", json_integer(header->groups));
-  SET("ranks", json_integer(header->ranks));
-  SET("nodes", json_integer(header->nodes));
-  SET("threads", json_pack("{s:i, s:i, s:I}", "min", header->threads_min, "max", header->threads_max, "total",
-                           (json_int_t)header->threads_total));
-  SET("placement", ncc_placement_json(header));
-  SET("engine", ncc_json_words(header->engine));
-  SET("predicted_s", json_real(header->predicted_s));
   SET("estimated_s", json_real(forecast->estimated_s));
   SET("handouts", json_integer(forecast->n_handouts));
   SET("calibrated_on", ncc_json_words(ncc_cost_machine));

@@ -200,37 +200,43 @@ static json_t *reasons(const ncc_job_totals *totals) {
   return list;
 }
 
-static json_t *make_report(const ncc_job_header *header, const ncc_job_totals *totals) {
-  char gpus[1024];
-  ncc_gpus_words(header, gpus, sizeof gpus);
-  json_t *report = json_object();
-  double rate = totals->elapsed_s > 0 ? (double)totals->pairs / totals->elapsed_s : 0;
-  if (!report) return NULL;
-  int failed = 0;
 #define SET(key, value) failed |= json_object_set_new(report, key, value)
+
+int ncc_report_add_job(json_t *report, const ncc_job_header *header) {
+  int failed = 0;
   SET("version", ncc_json_words(ncc_version()));
   SET("commit", ncc_json_words(ncc_commit()));
-  SET("exit_code", json_integer(ncc_status_exit_code(totals->status)));
   SET("command_line", ncc_json_words(header->options->command_line ? header->options->command_line : ""));
   SET("input", ncc_json_words(header->options->input));
   SET("output", ncc_json_words(header->options->output));
-  SET("elapsed_s", json_real(totals->elapsed_s));
-  SET("pairs", json_integer(totals->pairs));
-  SET("pairs_per_s", json_real(rate));
   SET("ranks", json_integer(header->ranks));
   SET("nodes", json_integer(header->nodes));
   SET("threads", json_pack("{s:i, s:i, s:I}", "min", header->threads_min, "max", header->threads_max, "total",
                            (json_int_t)header->threads_total));
   SET("placement", ncc_placement_json(header));
   SET("engine", ncc_json_words(header->engine));
+  SET("groups", json_integer(header->groups));
+  SET("predicted_s", json_real(header->predicted_s));
+  return failed;
+}
+
+static json_t *make_report(const ncc_job_header *header, const ncc_job_totals *totals) {
+  char gpus[1024];
+  ncc_gpus_words(header, gpus, sizeof gpus);
+  json_t *report = json_object();
+  double rate = totals->elapsed_s > 0 ? (double)totals->pairs / totals->elapsed_s : 0;
+  if (!report) return NULL;
+  int failed = ncc_report_add_job(report, header);
+  SET("exit_code", json_integer(ncc_status_exit_code(totals->status)));
+  SET("elapsed_s", json_real(totals->elapsed_s));
+  SET("pairs", json_integer(totals->pairs));
+  SET("pairs_per_s", json_real(rate));
   SET("fft_library", ncc_json_words(header->fft_library));
   SET("devices", ncc_json_words(header->devices));
   SET("gpus", ncc_json_words(gpus));
   SET("read_mode", ncc_json_words(header->read == NCC_READ_ALL ? "all" : "root"));
   SET("read_reason", ncc_json_words(header->read_reason));
-  SET("groups", json_integer(header->groups));
   SET("handouts", json_integer(totals->handouts));
-  SET("predicted_s", json_real(header->predicted_s));
   SET("bytes_read", json_integer(totals->bytes_read));
   SET("bytes_shipped", json_integer(totals->bytes_shipped));
   SET("cache_hits", json_integer(totals->cache_hits));

@@ -18,6 +18,10 @@ ncc_status ncc_report_check(const char *path);
 
 struct json_t;
 
+/** Adds what runs and dry runs tell alike: the program, its command line, ranks, threads, engine. @return not 0: no
+ * memory. */
+int ncc_report_add_job(struct json_t *report, const ncc_job_header *header);
+
 /** Writes a JSON document under a temporary name, then renames it; the document is taken over, NULL if there was no
  *  memory for it. @return NCC_OK; NCC_ERR_OUTPUT; NCC_ERR_NOMEM. */
 ncc_status ncc_report_write_json(const char *path, struct json_t *report);
