@@ -1,5 +1,6 @@
 #include "base/crash.h"
 
+#include <execinfo.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -27,6 +28,8 @@ static void tell(int number) {
   char line[LINE + 1];
   size_t n = 0;
   if (!path) {
+    void *frames[64];
+    backtrace_symbols_fd(frames, backtrace(frames, sizeof frames / sizeof frames[0]), STDERR_FILENO);
     signal(number, SIG_DFL); /* the instruction or abort() that failed comes again */
     return;
   }
@@ -45,6 +48,8 @@ static void tell(int number) {
 
 void ncc_crash_catch(void) {
   struct sigaction ours = {.sa_handler = tell}, before;
+  void *frame;
+  backtrace(&frame, 1); /* loads what it needs, which a signal handler may not */
   sigemptyset(&ours.sa_mask);
   for (int i = 0; i < SIGNALS; i++)
     if (sigaction(signals[i].number, NULL, &before) == 0 && before.sa_handler == SIG_DFL)

@@ -3,7 +3,7 @@
 #define NCC_CRASH_H
 
 /** From now on SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT in a thread that reads a file tell that file in one line and
- *  end the process with the exit code of an internal error; all else is left to whoever caught them before. Where
+ *  end the process with the exit code of an internal error. In others they write a stack and end it as ever. Where
  *  somebody else catches them already, as sanitizers do, nothing is changed. */
 void ncc_crash_catch(void);
 
