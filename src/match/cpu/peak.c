@@ -122,6 +122,27 @@ static int take_strip(const ncc_cpu *e, ncc_cpu_scratch *s, int64_t strip) {
   return rows;
 }
 
+/** Of some blocks the one that may have most, as far as their windows are known not to be flat; -1: none is. */
+static int32_t most_promising(const float *maxima, const float *lower, const int32_t *blocks, int64_t count) {
+  int32_t at = -1;
+  float most = 0;
+  for (int64_t h = 0; h < count; h++) {
+    const int32_t b = blocks[h];
+    if (!(lower[b] > 0 && maxima[b] > most * lower[b])) continue;
+    most = maxima[b] / lower[b];
+    at = b;
+  }
+  return at;
+}
+
+/** Looks at what is searched of some blocks in all rows of a strip. */
+static void look_at_strip(ncc_cpu *e, ncc_cpu_scratch *s, int64_t y0, int rows, const float *numerators,
+                          const float *lower, const int32_t *blocks, int64_t count) {
+  const int64_t stride = 2 * e->layout.shape.row_stride;
+  for (int r = 0; r < rows && count > 0; r++)
+    look_at_row(e, &s->found, y0 + r, numerators + r / 2 * stride + r % 2, lower, blocks, count);
+}
+
 static void strip_item(void *context, int64_t turn, int thread) {
   ncc_cpu *e = context;
   if (ncc_cpu_stopped(e)) return;
@@ -145,10 +166,15 @@ static void strip_item(void *context, int64_t turn, int thread) {
   }
   if (e->task->again) reach->most = most_in_strip(e, s->maxima, lower);
   int32_t *reached = (int32_t *)(s->maxima + stride);
-  const int64_t count = blocks_that_reach(e, s->maxima, lower, reached);
-  for (int r = 0; r < rows && count > 0; r++)
-    look_at_row(e, &s->found, y0 + r, (const float *)(s->rows + r / 2 * stride - trim->x0) + r % 2, lower, reached,
-                count);
+  int64_t count = blocks_that_reach(e, s->maxima, lower, reached);
+  const int32_t first = count > 1 ? most_promising(s->maxima, lower, reached, count) : -1;
+  const float *numerators = (const float *)(s->rows - trim->x0);
+  if (first >= 0) {  // most of the others then reach no more
+    look_at_strip(e, s, y0, rows, numerators, lower, &first, 1);
+    s->maxima[first] = -INFINITY;
+    count = blocks_that_reach(e, s->maxima, lower, reached);
+  }
+  look_at_strip(e, s, y0, rows, numerators, lower, reached, count);
 }
 
 static int compare_reach(const void *a, const void *b) {
@@ -167,8 +193,11 @@ static ncc_status order_strips(ncc_cpu *e) {
   }
   NCC_TRY(ncc_buffer_reserve(&e->search.reach_buf, strips * (int64_t)sizeof *e->search.reach, "strips of a search"));
   e->search.reach = e->search.reach_buf.data;
-  // From the middle on: a good lower bound comes early there, while bounds are wide at the rims.
-  for (int64_t i = 0; i < strips; i++) e->search.reach[i] = (ncc_cpu_reach){(i + strips / 2) % strips, INFINITY};
+  // From the middle outwards: a good lower bound comes early there, while bounds are wide at the rims.
+  for (int64_t i = 0; i < strips; i++) {
+    const int64_t away = (i + 1) / 2, strip = strips / 2 + (i % 2 ? -away : away);
+    e->search.reach[i] = (ncc_cpu_reach){strip, INFINITY};
+  }
 
 cleanup:
   return status;
