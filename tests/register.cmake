@@ -22,10 +22,17 @@ set(NCC_TEST_ENVIRONMENT
   # One rank alone: no daemon, no folder of sessions, no look for networks.
   "OMPI_MCA_ess_singleton_isolated=1" "OMPI_MCA_orte_create_session_dirs=0" "OMPI_MCA_pml=ob1"
   "OMPI_MCA_btl=self,vader" "HDF5_USE_FILE_LOCKING=BEST_EFFORT")
+# mpirun leaves ranks the second that it leaves them by itself, to end in order where another one has failed.
+set(NCC_PATIENT_MPIRUN "OMPI_MCA_odls_base_sigkill_timeout=1")
+# A machine may be busy, and what is built with sanitizers takes several times as long.
+set(NCC_PATIENCE 10)
+if(MPIXCORR_SANITIZE)
+  set(NCC_PATIENCE 40)
+endif()
 # Whole stacks, so that leaks of Open MPI's unloaded plugins are known as its own; GCC's leak sanitizer crashes where it
 # looks through the thread-local memory of those plugins.
 if(MPIXCORR_SANITIZE)
-  list(APPEND NCC_TEST_ENVIRONMENT "ASAN_OPTIONS=fast_unwind_on_malloc=0"
+  list(APPEND NCC_TEST_ENVIRONMENT ${NCC_PATIENT_MPIRUN} "ASAN_OPTIONS=fast_unwind_on_malloc=0"
     "LSAN_OPTIONS=suppressions=${NCC_TESTS}/checks/lsan.supp,print_suppressions=0,use_tls=0")
 endif()
 set_property(GLOBAL PROPERTY NCC_REGISTERED_SOURCES "")
@@ -40,13 +47,14 @@ if(NOT NCC_PYTHON)
   set(NCC_PYTHON ${NCC_TESTS}/common/skip.sh "no python3 was found when the build was configured")
 endif()
 
-# A test takes four slots, or one where it mostly WAITS; `ctest --parallel` gets four a core, and three more for those.
-# Its launches have their sessions, and its runs their planned transforms, in a folder of its own.
+# A test takes four slots, or one where it mostly WAITS; `ctest --parallel` gets six a core, as every launch waits now and
+# then, and three more for those that mostly wait. Its launches have their sessions, and its runs their planned
+# transforms, in a folder of its own.
 function(ncc_test_properties name labels timeout)
   if(NOT "full" IN_LIST labels)
     list(APPEND labels ${NCC_ROOM_LABEL})
   endif()
-  math(EXPR timeout "5 * ${timeout}") # a machine may be busy, or the program built with sanitizers
+  math(EXPR timeout "${NCC_PATIENCE} * ${timeout}")
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 LABELS "${labels}" TIMEOUT ${timeout}
     PROCESSORS 4 ENVIRONMENT_MODIFICATION "PATH=path_list_prepend:${NCC_TESTS}/common/bin" ENVIRONMENT
     "${NCC_TEST_ENVIRONMENT};NCC_SESSIONS=${NCC_TEST_FOLDERS}/${name};XDG_CACHE_HOME=${NCC_TEST_FOLDERS}/${name}")

@@ -29,7 +29,7 @@ tests() { # PASS CTEST-ARGUMENTS...
 }
 for pass in "${passes[@]}"; do # quick ones first; slots as in tests/register.cmake
   rm -f "$log"/LastTest*
-  tests "$pass" --parallel $((4 * $(nproc) + 3)) --no-tests=ignore "$@" || failed=yes
+  tests "$pass" --parallel $((6 * $(nproc) + 3)) --no-tests=ignore "$@" || failed=yes
   [[ ! -s $log/LastTestsFailed.log ]] || red+=$(cut -d: -f2 "$log/LastTestsFailed.log")$'\n'
   [[ ! -e $log/LastTest.log ]] || skipped+=$(grep -aE '^skipped: ' "$log/LastTest.log" | sort -u || true)$'\n'
 done

@@ -15,7 +15,7 @@ zpty z "zsh -f -i"
 zpty -w z "PS1='> '; fpath=($PWD \$fpath); autoload -Uz compinit; compinit -u -d $PWD/dump; stty cols 200; mpixcorr() { :; }; echo READY"
 zpty -r z out '*READY*READY*'
 zpty -w -n z "$1"$'\t\t'
-typeset -F wanted=60
+typeset -F wanted=600
 while (( SECONDS < wanted )); do
   if zpty -r -t z some; then text+=$some; [[ $text == *$2* ]] && exit 0; else sleep 0.1; fi
 done

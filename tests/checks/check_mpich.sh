@@ -17,4 +17,4 @@ grep -E '^--   (MPI|HDF5) ' build-mpich.log
 cmake --build build-mpich >>build-mpich.log || { tail -n 30 build-mpich.log >&2; exit 1; }
 build-mpich/mpixcorr --version | grep -q MPICH || { echo "not built with MPICH" >&2; exit 1; }
 rm build-mpich.log
-ctest --test-dir build-mpich --output-on-failure --parallel $((4 * $(nproc) + 3)) --label-regex '^mpi$' "$@"
+ctest --test-dir build-mpich --output-on-failure --parallel $((6 * $(nproc) + 3)) --label-regex '^mpi$' "$@"

@@ -49,7 +49,7 @@ def run(folder, name, options):
     output = os.path.join(folder, name)
     command = [os.environ.get("MPIEXEC", "mpirun"), "-n", "3", os.environ["MPIXCORR"], "run"]
     command += [os.path.join(folder, "tiles.h5"), output, "--progress", "none", *options]
-    subprocess.run(command, check=True, timeout=100)
+    subprocess.run(command, check=True)
     with h5py.File(output, "r") as file:
         return file["coords"][:], file["peaks"][:], file["offsets"][:]
 

@@ -63,7 +63,7 @@ DEVICES = [
 
 def run(case, environment):
     clean = {name: value for name, value in os.environ.items() if not name.startswith("CUDA_")}
-    done = subprocess.run([CASES, case], env={**clean, **environment}, capture_output=True, text=True, timeout=100)
+    done = subprocess.run([CASES, case], env={**clean, **environment}, capture_output=True, text=True, timeout=600)
     if done.returncode == -signal.SIGSEGV:
         done.stderr += "SIGSEGV\n"
     return done

@@ -199,7 +199,7 @@ class Running:
         self.wait_for_end_of_ranks()
 
     def wait_for_end_of_ranks(self):
-        until = time.monotonic() + 30
+        until = time.monotonic() + PATIENCE_S
         while self.ranks() and time.monotonic() < until:
             time.sleep(0.05)
 

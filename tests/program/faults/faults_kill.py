@@ -10,7 +10,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 
 import h5py
 
@@ -306,9 +305,7 @@ def out_of_memory():
     limited = ["sh", "-c", 'test "$OMPI_COMM_WORLD_RANK" != 1 || ulimit -v $LIMIT_KB; exec "$@"', "sh"]
     failures = 0
     for limit_mb in (250, 300, 350, 400, 450, 600):  # less, and MPI does not start
-        started = time.monotonic()
         done = run("--overwrite", ranks=2, wrap=limited, env={"LIMIT_KB": str(limit_mb << 10)})
-        assert time.monotonic() - started < 60
         print(f"{limit_mb} MB: exit {done.code} {done.errors}")
         if done.code == 0:
             continue

@@ -15,8 +15,6 @@ from faults_common import (PROMPT, Running, at_gate, count_calls, crawl, main, m
                            pending, reference, open_gate, resumes_to, run, says_how_to_resume, small_input, tables,
                            transforms_per_pair)
 
-SOON_S = 5  # a launcher kills 2 s after it asked
-
 
 def interrupted(n):
     """A run on 3 ranks that was stopped in its middle."""
@@ -108,7 +106,6 @@ def stops_by(number, rank=None, may_return=(75,)):
     elapsed = time.monotonic() - started
     run_.wait_for_end_of_ranks()
     assert done.code in may_return, f"{elapsed:.1f} s: {done.words}"
-    assert elapsed < 4 * SOON_S, f"{elapsed:.1f} s: {done.words}"  # not SOON_S: a machine may be busy
     says_how_to_resume(done)
     assert not done.errors, done.words
     part_is_whole(n)

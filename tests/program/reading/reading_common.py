@@ -6,7 +6,7 @@ import re
 import subprocess
 
 from cases import main  # noqa: F401
-from launch import MPIEXEC, MPIXCORR, h5py, launch, np
+from launch import MPIEXEC, MPIXCORR, PATIENCE_S, h5py, launch, np
 
 TABLES = ("coords", "offsets", "peaks", "overlap", "status")
 

@@ -6,7 +6,7 @@ import resource
 import subprocess
 import time
 
-from reading_common import MPIXCORR, h5py, main, np, run
+from reading_common import MPIXCORR, PATIENCE_S, h5py, main, np, run
 
 RNG = np.random.default_rng(12)
 EVERY_WAY = ((1, []), (3, ["--read", "root"]), (3, ["--read", "all"]))
@@ -424,7 +424,7 @@ def gone_while_running():
                 "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
         command = [MPIXCORR, "run", "in.h5", "out.h5", "--overwrite", "--threads", "1", "--progress", "none"]
         process = subprocess.Popen(command, env={**os.environ, **shim}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        until = time.monotonic() + 60
+        until = time.monotonic() + PATIENCE_S
         while not os.path.exists("gate.0") and process.poll() is None and time.monotonic() < until:
             time.sleep(0.02)
         for i in range(20, 40):
@@ -434,7 +434,7 @@ def gone_while_running():
                 os.truncate(f"t{i}.h5", os.path.getsize(f"t{i}.h5") - ROWS * COLS // 2)
         reached = os.path.exists("gate.0")
         os.remove("gate")
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE_S)
         assert reached, "no pixel was read while the gate was there"
         found = statuses()
         assert process.returncode == 6 and (found[20::2] == UNREADABLE).all(), (process.returncode, found)

@@ -4,7 +4,7 @@ what is not known is named; and messages of files that are newer, or of a system
 import os
 import subprocess
 
-from reading_common import MPIXCORR, TABLES, h5py, main, np, run
+from reading_common import MPIXCORR, PATIENCE_S, TABLES, h5py, main, np, run
 
 RNG = np.random.default_rng(21)
 ROWS, COLS = 40, 50
@@ -30,7 +30,7 @@ def retable(path, **tables):
 
 
 def command(*arguments, **how):
-    return subprocess.run([MPIXCORR, *arguments], capture_output=True, text=True, timeout=60, **how)
+    return subprocess.run([MPIXCORR, *arguments], capture_output=True, text=True, timeout=PATIENCE_S, **how)
 
 
 def windows_of(near, m=11, n=15):
@@ -117,7 +117,7 @@ def reasons_of_the_system():
     write()
     arguments = ["run", "in.h5", "out.h5", "--progress", "none", "--overwrite"]
     with open("/dev/full", "wb") as full:
-        done = subprocess.run([MPIXCORR, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+        done = subprocess.run([MPIXCORR, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=PATIENCE_S)
     assert done.returncode == 4 and "No space left on device" in done.stderr, done.stderr
     os.mkdir("folder")
     os.mkdir("tables")
