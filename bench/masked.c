@@ -85,7 +85,6 @@ static ncc_status create(const question *q, way *w) {
   search.rotate_from = -w->degrees * 1000000;
   search.rotate_to = w->degrees * 1000000;
   search.rotate_step = w->degrees ? 1000000 : 0;
-  w->least_s = INFINITY;
   return ncc_matcher_create(&search, &config, &w->matcher);
 }
 
@@ -109,6 +108,7 @@ static ncc_status measure(const question *q) {
   ncc_array image_mask = {0}, tmpl_mask = {0}, *masks = NULL;
   ncc_result *results = NULL;
   memcpy(ways, all_ways, sizeof ways);
+  for (int i = 0; i < WAYS; i++) ways[i].least_s = INFINITY;
   if (ncc_wisdom_load(NULL) != NCC_OK) fprintf(stderr, "bench_masked: %s\n", ncc_error_message());
   NCC_TRY(ncc_synth_sample_make(&q->synth, &s));
   const int64_t k = s.shape.templates, pairs = s.shape.images * k;

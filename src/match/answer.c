@@ -90,6 +90,7 @@ static ncc_status answer_masked_fast(ncc_answerer *a, const ncc_task *task, ncc_
     first->known = true;
   } else if (!task->tmpl->flat) {
     NCC_TRY(ncc_cpu_masked_propose(a->masked_fast, task, a->search->min_overlap, proposal));
+    first->known = a->masked_fast->nowhere;
   }
   *holds = first->known && (first->y < 0 || task->tmpl->flat);
   if (proposal->count > 0)

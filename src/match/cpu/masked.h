@@ -55,6 +55,7 @@ typedef struct ncc_cpu_masked {
   double errors[NCC_SUMS]; /**< of the sums, in units of image_unit and tmpl_unit */
   _Atomic double best;     /**< largest lower bound so far */
   _Atomic int64_t singled; /**< positions that were summed one by one */
+  bool nowhere;            /**< no position has enough valid pixels: n tells, or they were counted */
 } ncc_cpu_masked;
 
 ncc_status ncc_cpu_masked_create(const ncc_engine_context *context, ncc_cpu_masked **out);

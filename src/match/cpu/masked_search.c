@@ -260,6 +260,7 @@ ncc_status ncc_cpu_masked_search(ncc_cpu_masked *m, ncc_proposal *out) {
   s.first_sum = m->rectangles ? NCC_SUM_U : NCC_SUM_N;
   m->best = ncc_task_floor(task);
   m->singled = 0;
+  m->nowhere = false;
   NCC_TRY(ncc_buffer_reserve(&s.rows, e->threads * g->template_rows * (int64_t)sizeof(ncc_overlap_row), "rows"));
   for (int t = 0; t < e->threads; t++) ncc_proposal_reset(&e->scratch[t].found);
   ncc_pool_run(e->context->pool, ncc_cpu_strips(e->layout.product_rows), strip_item, &s);
@@ -267,6 +268,7 @@ ncc_status ncc_cpu_masked_search(ncc_cpu_masked *m, ncc_proposal *out) {
   if (m->singled > MOST_SINGLED) goto cleanup;
   NCC_TRY(gather(e, out));
   if (out->count == 0 && m->best > -2) NCC_TRY(propose_any(&s, out));
+  m->nowhere = out->count == 0 && m->singled <= MOST_SINGLED && !ncc_cpu_stopped(e);
 
 cleanup:
   ncc_buffer_free(&s.rows);
