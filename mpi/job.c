@@ -103,6 +103,7 @@ static ncc_status make_matchers(job *j) {
                        .threads = j->facts.threads,
                        .memory_bytes = j->facts.device.use ? j->memory.limit_bytes : j->memory.matcher_bytes,
                        .fft_effort = j->options->fft_effort,
+                       .proposals = j->options->proposals,
                        .stop = &j->stop};
   ncc_search search = j->options->search;
   if (j->catalog->images.in_parts) search = ncc_parts_search(&search);

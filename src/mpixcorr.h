@@ -223,6 +223,9 @@ const char *ncc_engine_name(const ncc_engine_ops *engine);
 
 typedef enum ncc_fft_effort { NCC_FFT_MEASURE = 0, NCC_FFT_ESTIMATE = 1, NCC_FFT_PATIENT = 2 } ncc_fft_effort;
 
+/** Whether proposals may come from a part of the spectrum. */
+typedef enum ncc_proposals { NCC_PROPOSALS_AUTO = 0, NCC_PROPOSALS_FULL = 1 } ncc_proposals;
+
 /** How matching is done: nothing here may change a result. Zero-initialised it is the CPU engine on one thread. */
 typedef struct ncc_config {
   const ncc_engine_ops *engine; /**< NULL: ncc_engine_cpu() */
@@ -234,6 +237,7 @@ typedef struct ncc_config {
   int device;               /**< index of the GPU among the visible ones (GPU engine) */
   int streams;              /**< batches in flight on a GPU; 0: chosen */
   int sharers;              /**< matchers, of all processes, on that GPU; 0: 1 */
+  ncc_proposals proposals;
 } ncc_config;
 
 /** Counts and seconds since creation; all additive, so that ranks can sum them. */
@@ -243,6 +247,7 @@ typedef struct ncc_counters {
   int64_t candidates;   /**< positions proposed to the judge */
   int64_t candidate_px; /**< pixels that the judge evaluated */
   int64_t second_tier;  /**< pairs that went to the second tier */
+  int64_t half_grid;    /**< pairs proposed for from a half grid */
   int64_t cpu_fallback; /**< pairs of a GPU engine that the CPU engine did */
   double image_s;       /**< preparing images: checks, transforms, statistics */
   double template_s;    /**< preparing templates and transforming their rows */

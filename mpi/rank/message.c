@@ -27,6 +27,7 @@ void ncc_counters_add(ncc_counters *sum, const ncc_counters *part) {
   sum->candidates += part->candidates;
   sum->candidate_px += part->candidate_px;
   sum->second_tier += part->second_tier;
+  sum->half_grid += part->half_grid;
   sum->cpu_fallback += part->cpu_fallback;
   sum->image_s += part->image_s;
   sum->template_s += part->template_s;

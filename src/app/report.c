@@ -176,14 +176,15 @@ static json_t *counters(const ncc_job_header *header, const ncc_job_totals *tota
   /* seconds of the matchers' calling threads, while all threads of a rank work */
   double engine_s =
       (c->image_s + c->template_s + c->columns_s + c->peak_s) * (double)header->threads_total / header->ranks;
-  return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}, s:f}", "pairs",
-                   (json_int_t)totals->pairs, "images_prepared", (json_int_t)c->images, "candidates",
+  return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}, s:f}",
+                   "pairs", (json_int_t)totals->pairs, "images_prepared", (json_int_t)c->images, "candidates",
                    (json_int_t)c->candidates, "candidate_px", (json_int_t)c->candidate_px, "second_tier",
-                   (json_int_t)c->second_tier, "cpu_fallback", (json_int_t)c->cpu_fallback, "candidates_per_pair",
-                   (double)c->candidates / pairs, "candidate_px_per_pair", (double)c->candidate_px / pairs, "stages_s",
-                   "image", c->image_s, "template", c->template_s, "columns", c->columns_s, "peak", c->peak_s,
-                   "certify", c->certify_s, "second_tier", c->second_tier_s, "fft_planning", c->planning_s, "fft_floor",
-                   c->fft_floor_s, "fft_floor_percent", engine_s > 0 ? 100 * c->fft_floor_s / engine_s : 0.0);
+                   (json_int_t)c->second_tier, "half_grid", (json_int_t)c->half_grid, "cpu_fallback",
+                   (json_int_t)c->cpu_fallback, "candidates_per_pair", (double)c->candidates / pairs,
+                   "candidate_px_per_pair", (double)c->candidate_px / pairs, "stages_s", "image", c->image_s,
+                   "template", c->template_s, "columns", c->columns_s, "peak", c->peak_s, "certify", c->certify_s,
+                   "second_tier", c->second_tier_s, "fft_planning", c->planning_s, "fft_floor", c->fft_floor_s,
+                   "fft_floor_percent", engine_s > 0 ? 100 * c->fft_floor_s / engine_s : 0.0);
 }
 
 static json_t *statuses(const ncc_job_totals *totals) {

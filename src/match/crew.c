@@ -202,7 +202,7 @@ static void add_counters(ncc_crew *crew, double share, ncc_counters *to) {
     ncc_counters *counted = &crew->counted[i];
 #define ADD(field) to->field += now->field - counted->field
 #define ADD_SHARE(field) to->field += share * (now->field - counted->field)
-    ADD(pairs), ADD(images), ADD(candidates), ADD(candidate_px), ADD(second_tier), ADD(cpu_fallback);
+    ADD(pairs), ADD(images), ADD(candidates), ADD(candidate_px), ADD(second_tier), ADD(half_grid), ADD(cpu_fallback);
     ADD(fft_floor_s), ADD(planning_s);  // of one thread; of one after the other
     ADD_SHARE(image_s), ADD_SHARE(template_s), ADD_SHARE(columns_s), ADD_SHARE(peak_s), ADD_SHARE(certify_s);
     ADD_SHARE(second_tier_s);

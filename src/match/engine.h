@@ -83,5 +83,7 @@ struct ncc_engine_ops {
 /** The CPU engine with numerators by transforms alone, or summed directly alone, whatever that costs: for tests. */
 const ncc_engine_ops *ncc_engine_cpu_transforming(void);
 const ncc_engine_ops *ncc_engine_cpu_direct(void);
+/** Likewise with an attempt at half the grid of every pair. */
+const ncc_engine_ops *ncc_engine_cpu_half(void);
 
 #endif

@@ -42,6 +42,7 @@ typedef struct ncc_run_options {
     int64_t n;
   } max_failed; /**< pairs that may fail before the run gives up */
   ncc_fft_effort fft_effort;
+  ncc_proposals proposals;
   const char *wisdom;   /**< file, or NULL for the user's cache */
   int64_t memory_bytes; /**< 0: the cgroup's or scheduler's limit shared by the node's ranks */
   int64_t

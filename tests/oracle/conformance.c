@@ -24,6 +24,7 @@ static const ncc_engine_ops *find_engine(const char *name) {
   if (strcmp(name, "reference") == 0) return ncc_engine_reference();
   if (strcmp(name, "cpu") == 0) return ncc_engine_cpu();
   if (strcmp(name, "cpu-transforming") == 0) return ncc_engine_cpu_transforming();
+  if (strcmp(name, "cpu-half") == 0) return ncc_engine_cpu_half();
   if (strcmp(name, "cpu-direct") == 0) return ncc_engine_cpu_direct();
   if (strcmp(name, "gpu") == 0) return ncc_engine_gpu();
   return NULL;

@@ -19,7 +19,7 @@
 #include "base/error.h"
 #include "match/cpu/state.h"
 
-static ncc_status create(const ncc_engine_context *context, ncc_cpu_way way, void **state) {
+ncc_status ncc_cpu_create(const ncc_engine_context *context, ncc_cpu_way way, void **state) {
   ncc_status status = NCC_OK;
   *state = NULL;
   ncc_cpu *e = calloc(1, sizeof *e);
@@ -38,20 +38,36 @@ cleanup:
 }
 
 static ncc_status cpu_create(const ncc_engine_context *context, void **state) {
-  return create(context, NCC_CPU_CHEAPER, state);
+  ncc_status status = NCC_OK;
+  NCC_TRY(ncc_cpu_create(context, NCC_CPU_CHEAPER, state));
+  if (context->config->proposals == NCC_PROPOSALS_AUTO)
+    NCC_TRY(ncc_cpu_half_create(context, &((ncc_cpu *)*state)->half));
+
+cleanup:
+  return status;
 }
 
 static ncc_status transforming_create(const ncc_engine_context *context, void **state) {
-  return create(context, NCC_CPU_ALWAYS_TRANSFORMED, state);
+  return ncc_cpu_create(context, NCC_CPU_ALWAYS_TRANSFORMED, state);
+}
+
+static ncc_status half_create(const ncc_engine_context *context, void **state) {
+  ncc_status status = NCC_OK;
+  NCC_TRY(ncc_cpu_create(context, NCC_CPU_ALWAYS_HALF, state));
+  NCC_TRY(ncc_cpu_half_create(context, &((ncc_cpu *)*state)->half));
+
+cleanup:
+  return status;
 }
 
 static ncc_status direct_create(const ncc_engine_context *context, void **state) {
-  return create(context, NCC_CPU_ALWAYS_DIRECT, state);
+  return ncc_cpu_create(context, NCC_CPU_ALWAYS_DIRECT, state);
 }
 
-static void cpu_destroy(void *state) {
+void ncc_cpu_destroy(void *state) {
   ncc_cpu *e = state;
   if (!e) return;
+  ncc_cpu_half_destroy(e->half);
   for (int t = 0; e->scratch && t < e->threads; t++) ncc_proposal_clear(&e->scratch[t].found);
   free(e->scratch);
   ncc_buffer_free(&e->scratch_buffer);
@@ -70,8 +86,15 @@ static void cpu_destroy(void *state) {
 
 static ncc_status propose_one(ncc_cpu *e, const ncc_task *task, ncc_proposal *out) {
   ncc_status status = NCC_OK;
-  e->task = task;
+  ncc_task anew = *task;
+  anew.again = task->again && !ncc_cpu_half_was_used(e->half);
+  e->task = task->again ? &anew : task;
   if (!task->again) {
+    bool done;
+    NCC_TRY(ncc_cpu_half_propose(e, out, &done));
+    if (done) return NCC_OK;
+  }
+  if (!e->task->again) {
     NCC_TRY(ncc_cpu_image_prepare(e));
     NCC_TRY(ncc_cpu_product_make(e));
   }
@@ -95,10 +118,10 @@ cleanup:
   return status;
 }
 
-#define CPU_OPS(its_name, its_create, its_bytes)                                                                     \
-  {                                                                                                                  \
-    .name = its_name, .create = its_create, .destroy = cpu_destroy, .propose = cpu_propose, .ignores_outside = true, \
-    .bytes = its_bytes                                                                                               \
+#define CPU_OPS(its_name, its_create, its_bytes)                                                \
+  {                                                                                             \
+    .name = its_name, .create = its_create, .destroy = ncc_cpu_destroy, .propose = cpu_propose, \
+    .ignores_outside = true, .bytes = its_bytes                                                 \
   }
 
 const ncc_engine_ops *ncc_engine_cpu(void) {
@@ -113,5 +136,10 @@ const ncc_engine_ops *ncc_engine_cpu_transforming(void) {
 
 const ncc_engine_ops *ncc_engine_cpu_direct(void) {
   static const ncc_engine_ops ops = CPU_OPS("cpu-direct", direct_create, NULL);
+  return &ops;
+}
+
+const ncc_engine_ops *ncc_engine_cpu_half(void) {
+  static const ncc_engine_ops ops = CPU_OPS("cpu-half", half_create, NULL);
   return &ops;
 }

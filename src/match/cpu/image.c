@@ -94,21 +94,49 @@ ncc_status ncc_cpu_image_prepare(ncc_cpu *e) {
   ncc_cpu_image *image = &e->image;
   const bool same = image->form != NCC_CPU_NOTHING && image->serial == task->image_serial &&
                     ncc_geometry_equal(&e->layout.geometry, task->geometry);
-  if (same && image->form != NCC_CPU_ROWS && e->windows.known == NCC_CPU_MAPPED) return NCC_OK;
+  const bool known = e->numerators_alone || e->windows.known == NCC_CPU_MAPPED;
+  if (same && image->form != NCC_CPU_ROWS && image->form != NCC_CPU_WINDOWS && known) return NCC_OK;
   double t0 = ncc_clock_s(), planning_s = 0;
   image->form = NCC_CPU_NOTHING;
   NCC_TRY(ncc_cpu_layout_make(e, task->geometry));
   const ncc_cpu_form form = choose_form(e, task->image_stays);
   image->centring = ncc_centring_choose(task->image, e->layout.geometry.ignores_outside);
   NCC_TRY(ncc_cpu_rim_begin(e));
-  NCC_TRY(ncc_cpu_windows_begin(&e->windows, task->image, &e->layout.geometry, form == NCC_CPU_ROWS, same));
+  if (!e->numerators_alone)
+    NCC_TRY(ncc_cpu_windows_begin(&e->windows, task->image, &e->layout.geometry, form == NCC_CPU_ROWS, same));
   NCC_TRY(make_form(e, form, &planning_s));
-  NCC_TRY(ncc_cpu_windows_finish(e));
+  if (!e->numerators_alone) NCC_TRY(ncc_cpu_windows_finish(e));
   ncc_cpu_rim_finish(e);
   image->serial = task->image_serial;
   count(e, planning_s, ncc_clock_s() - t0 - planning_s);
 
 cleanup:
   if (status != NCC_OK) image->form = NCC_CPU_NOTHING;
+  return status;
+}
+
+static void windows_item(void *context, int64_t strip, int thread) {
+  (void)thread;
+  ncc_cpu *e = context;
+  if (!ncc_cpu_stopped(e)) ncc_cpu_windows_add_strip(&e->windows, strip);
+}
+
+ncc_status ncc_cpu_windows_prepare(ncc_cpu *e) {
+  ncc_status status = NCC_OK;
+  const ncc_task *task = e->task;
+  const bool same = e->image.form != NCC_CPU_NOTHING && e->image.serial == task->image_serial;
+  if (same && e->windows.known == NCC_CPU_MAPPED) return NCC_OK;
+  const double t0 = ncc_clock_s();
+  e->image.form = NCC_CPU_NOTHING;
+  NCC_TRY(ncc_cpu_windows_begin(&e->windows, task->image, &e->layout.geometry, !task->image_stays, same));
+  ncc_pool_run(e->context->pool, ncc_cpu_strips(e->layout.image_rows), windows_item, e);
+  if (ncc_cpu_stopped(e)) return NCC_ERR_STOPPED;
+  NCC_TRY(ncc_cpu_windows_finish(e));
+  e->image.form = NCC_CPU_WINDOWS;
+  e->image.serial = task->image_serial;
+  e->context->counters->images++;
+  e->context->counters->image_s += ncc_clock_s() - t0;
+
+cleanup:
   return status;
 }

@@ -60,7 +60,7 @@ static int64_t scratch_bytes(const ncc_cpu_layout *l) {
   return ncc_round_up(bytes, 64);
 }
 
-int64_t ncc_cpu_bytes(const ncc_geometry *g, int threads) {
+static int64_t bytes_in_full(const ncc_geometry *g, int threads) {
   const ncc_cpu_layout l = ncc_cpu_layout_choose(g);
   int64_t spectrum = 8 * l.shape.half * l.column_stride;
   int64_t template_strips = 8 * ncc_cpu_strips(g->template_rows) * l.strip_stride;
@@ -70,6 +70,17 @@ int64_t ncc_cpu_bytes(const ncc_geometry *g, int threads) {
   int64_t reach = ncc_cpu_strips(l.product_rows) * (int64_t)sizeof(ncc_cpu_reach);
   return spectrum + reach + ncc_cpu_strips_bytes(&l) + template_strips + ncc_stats_bytes(g) + ncc_cells_bytes(g) +
          threads * scratch_bytes(&l) + candidates + prefix + ncc_cpu_rim_bytes(g) + direct;
+}
+
+int64_t ncc_cpu_bytes(const ncc_geometry *g, int threads) {
+  return bytes_in_full(g, threads) + ncc_cpu_half_bytes(g, threads);
+}
+
+/** The engine of the half grid, that of a small search window, and what half.c makes for them. */
+int64_t ncc_cpu_half_bytes(const ncc_geometry *g, int threads) {
+  const int64_t around = 4 * (g->template_rows + 128) * (g->template_cols + 512);
+  const int64_t tmpl = g->template_rows + 16, width = g->template_cols + 16;
+  return bytes_in_full(g, threads) / 2 + (g->image_rows + 4) * (g->image_cols + 4) * 2 + 8 * tmpl * width + 3 * around;
 }
 
 /** Makes room for every thread's scratch, in zeros. */

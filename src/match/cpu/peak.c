@@ -109,8 +109,7 @@ static int64_t first_row(const ncc_cpu_layout *l, int64_t strip) {
   return l->geometry.trim.y0 + l->first_row + strip * NCC_ROW_BATCH;
 }
 
-/** Numerators of a strip, to packed rows in s->rows. @return how many rows it has */
-static int take_strip(const ncc_cpu *e, ncc_cpu_scratch *s, int64_t strip) {
+int ncc_cpu_take_strip(const ncc_cpu *e, ncc_cpu_scratch *s, int64_t strip, int64_t *y) {
   const ncc_cpu_layout *l = &e->layout;
   const int64_t left = l->product_rows - strip * NCC_ROW_BATCH, y0 = first_row(l, strip);
   const int rows = left < NCC_ROW_BATCH ? (int)left : NCC_ROW_BATCH;
@@ -119,6 +118,7 @@ static int take_strip(const ncc_cpu *e, ncc_cpu_scratch *s, int64_t strip) {
     for (int r = 0; r < rows; r++)
       if (y0 + r >= l->geometry.search.y0)
         ncc_cpu_product_add_overhang(e, y0 + r, (float *)(s->rows + r / 2 * l->shape.row_stride) + r % 2);
+  *y = y0;
   return rows;
 }
 
@@ -153,9 +153,10 @@ static void strip_item(void *context, int64_t turn, int thread) {
   ncc_cpu_reach *reach = &e->search.reach[turn];
   const double threshold = threshold_now(&e->search);
   if (threshold > 0 && reach->most < threshold) return;
-  const int64_t y0 = first_row(l, reach->strip), stride = l->shape.row_stride;
+  const int64_t stride = l->shape.row_stride;
+  int64_t y0;
   const int64_t blocks = stats->stride / NCC_BLOCK_COLS;
-  const int rows = take_strip(e, s, reach->strip), packed = (rows + 1) / 2;
+  const int rows = ncc_cpu_take_strip(e, s, reach->strip, &y0), packed = (rows + 1) / 2;
   e->kernels->spectra->block_max((const ncc_c32 *)s->rows + (stats->x0 - trim->x0), stride, packed, stats->stride,
                                  s->maxima);
 
@@ -238,15 +239,9 @@ static int64_t most_settled(const ncc_cpu_layout *l) {
   return count < MOST_SETTLED ? count : MOST_SETTLED;
 }
 
-/** Settles what bounds by cells have left, by ssd of these few windows; where they are many, by that of all. */
-static ncc_status settle(ncc_cpu *e, ncc_proposal *p) {
+ncc_status ncc_cpu_settle_few(ncc_cpu *e, ncc_proposal *p) {
   ncc_status status = NCC_OK;
   const ncc_bounds *bounds = &e->search.bounds;
-  if (p->count > most_settled(&e->layout) || p->cut_y != INT64_MAX) {
-    NCC_TRY(ncc_cpu_windows_give_bounds_up(e));
-    ncc_proposal_reset(p);
-    return search(e, p);
-  }
   settle_job job = {.e = e, .items = p->items};
   const int64_t count = p->count;
   ncc_pool_run(e->context->pool, count, settle_item, &job);
@@ -261,17 +256,30 @@ cleanup:
   return status;
 }
 
+/** Settles what bounds by cells have left, by ssd of these few windows; where they are many, by that of all. */
+static ncc_status settle(ncc_cpu *e, ncc_proposal *p) {
+  ncc_status status = NCC_OK;
+  if (p->count <= most_settled(&e->layout) && p->cut_y == INT64_MAX) return ncc_cpu_settle_few(e, p);
+  NCC_TRY(ncc_cpu_windows_give_bounds_up(e));
+  ncc_proposal_reset(p);
+  return search(e, p);
+
+cleanup:
+  return status;
+}
+
 /** Where nothing can reach what is asked for: a position in the middle, by which the judge sees whether the product is
  *  what it is taken for. */
 static void propose_any(ncc_cpu *e, ncc_proposal *p) {
   const ncc_cpu_layout *l = &e->layout;
   ncc_cpu_scratch *s = &e->scratch[0];
-  int64_t x0, x1;
+  int64_t x0, x1, y0;
   const int64_t y = (l->geometry.search.y0 + l->geometry.search.y1) / 2;
   ncc_geometry_span(&l->geometry, y, &x0, &x1);
   const int64_t x = (x0 + x1) / 2;
-  const int64_t strip = (y - first_row(l, 0)) / NCC_ROW_BATCH, r = y - first_row(l, strip);
-  take_strip(e, s, strip);
+  const int64_t strip = (y - first_row(l, 0)) / NCC_ROW_BATCH;
+  ncc_cpu_take_strip(e, s, strip, &y0);
+  const int64_t r = y - y0;
   const float *row = (const float *)(s->rows + r / 2 * l->shape.row_stride - l->geometry.trim.x0) + r % 2;
   p->items[p->count++] = (ncc_candidate){y, x, (double)row[2 * x] * e->search.bounds.to_evaluation, -1, 1};
 }

@@ -59,6 +59,7 @@ typedef struct ncc_cpu_scratch {
 /** What is kept of the current image. */
 typedef enum ncc_cpu_form {
   NCC_CPU_NOTHING,
+  NCC_CPU_WINDOWS,  /**< nothing but `windows` */
   NCC_CPU_ROWS,     /**< spectra of its rows, in ncc_cpu.strips: for one template, whose product overwrites them */
   NCC_CPU_SPECTRUM, /**< its whole spectrum: for any number of templates */
   NCC_CPU_DIRECT,   /**< its pixels in float32: for any number of templates that are not transformed */
@@ -129,7 +130,10 @@ typedef enum ncc_cpu_way {
   NCC_CPU_CHEAPER,
   NCC_CPU_ALWAYS_TRANSFORMED, /**< for tests */
   NCC_CPU_ALWAYS_DIRECT,      /**< likewise */
+  NCC_CPU_ALWAYS_HALF,        /**< likewise: transformed, and never without an attempt at half the grid */
 } ncc_cpu_way;
+
+typedef struct ncc_cpu_half ncc_cpu_half;
 
 typedef struct ncc_cpu {
   const ncc_engine_context *context;
@@ -147,6 +151,8 @@ typedef struct ncc_cpu {
   ncc_cpu_direct direct;
   ncc_buffer strips; /**< of the image's rows, then of the product */
   ncc_cpu_search search;
+  bool numerators_alone; /**< `windows` are not wanted */
+  ncc_cpu_half *half;    /**< proposals from a half grid; NULL: none are made */
 } ncc_cpu;
 
 /** Asked item by item, as one stage of a huge pair takes seconds. What a stage has left unfinished is not used. */
@@ -203,10 +209,30 @@ int64_t ncc_cpu_first_column(const ncc_cpu *e, int64_t turn);
 /** Takes a block of columns out of `rows` rows in strips, ready for transforms of their parts. @return how many. */
 int64_t ncc_cpu_take_columns(const ncc_cpu *e, const ncc_buffer *strips, int64_t rows, int64_t first, ncc_c32 *out);
 
+// ---- engine.c
+
+ncc_status ncc_cpu_create(const ncc_engine_context *context, ncc_cpu_way way, void **state);
+void ncc_cpu_destroy(void *state);
+
+// ---- half.c
+
+ncc_status ncc_cpu_half_create(const ncc_engine_context *context, ncc_cpu_half **out);
+void ncc_cpu_half_destroy(ncc_cpu_half *half);
+/** Proposes for e->task from a half grid. @param[out] done  false: `out` is empty, and proposals are to be made in full
+ */
+ncc_status ncc_cpu_half_propose(ncc_cpu *e, ncc_proposal *out, bool *done);
+/** Whether the last task was proposed for in that way. As it is asked again, no more attempts are made. */
+bool ncc_cpu_half_was_used(ncc_cpu_half *half);
+/** Bytes for a geometry. */
+int64_t ncc_cpu_half_bytes(const ncc_geometry *g, int threads);
+
 // ---- image.c, windows.c, product.c, peak.c
 
 /** Prepares the image of e->task for its geometry as far as that is not done already. */
 ncc_status ncc_cpu_image_prepare(ncc_cpu *e);
+
+/** Likewise what is to be known of windows alone. */
+ncc_status ncc_cpu_windows_prepare(ncc_cpu *e);
 
 /** Before an image is prepared: settles what is to be known. @param[in] lone  one template is expected
  *  @param[in] same  image and geometry are those of before */
@@ -260,6 +286,11 @@ void ncc_cpu_rim_lower(const ncc_cpu *e, int64_t y, const float *lower, float *o
 /** ssd(W) at a position, by the map, times ssd of what overlaps of the template over that of all of it. */
 double ncc_cpu_rim_ssd(const ncc_cpu *e, int64_t y, int64_t x, double ssd);
 
+/** Numerators of a strip of the product, to packed rows in s->rows. @param[out] y0  its first full row
+ *  @return how many rows it has */
+int ncc_cpu_take_strip(const ncc_cpu *e, ncc_cpu_scratch *s, int64_t strip, int64_t *y0);
+/** Settles a few candidates of a finished proposal, of whose windows bounds are known, by ssd of these. */
+ncc_status ncc_cpu_settle_few(ncc_cpu *e, ncc_proposal *p);
 /** Searches the product for what may be the peak. @param[in,out] out  reset before, finished after. */
 ncc_status ncc_cpu_search_run(ncc_cpu *e, ncc_proposal *out);
 

@@ -69,6 +69,7 @@ typedef struct ncc_kernels {
   const struct ncc_rim_kernels *rim;          /**< see kernels/rim.h */
   const struct ncc_masked_kernels *masked;    /**< see kernels/masked.h */
   const struct ncc_direct_kernels *direct;    /**< see kernels/direct.h */
+  const struct ncc_half_kernels *half;        /**< see kernels/half.h */
 } ncc_kernels;
 
 /** The fastest set that this machine runs. Thread-safe. */

@@ -5,6 +5,7 @@
 #include "match/kernels/cut.h"
 #include "match/kernels/direct.h"
 #include "match/kernels/filter.h"
+#include "match/kernels/half.h"
 #include "match/kernels/masked.h"
 #include "match/kernels/rim.h"
 #include "match/kernels/spectra.h"
@@ -258,6 +259,7 @@ extern const ncc_filter_kernels NCC_CAT(ncc_filter_kernels_, NCC_ISA);
 extern const ncc_turn_kernels NCC_CAT(ncc_turn_kernels_, NCC_ISA);
 extern const ncc_cut_kernels NCC_CAT(ncc_cut_kernels_, NCC_ISA);
 extern const ncc_window_kernels NCC_CAT(ncc_window_kernels_, NCC_ISA);
+extern const ncc_half_kernels NCC_CAT(ncc_half_kernels_, NCC_ISA);
 extern const ncc_rim_kernels NCC_CAT(ncc_rim_kernels_, NCC_ISA);
 extern const ncc_masked_kernels NCC_CAT(ncc_masked_kernels_, NCC_ISA);
 extern const ncc_direct_kernels NCC_CAT(ncc_direct_kernels_, NCC_ISA);
@@ -276,6 +278,7 @@ const ncc_kernels NCC_CAT(ncc_kernels_, NCC_ISA) = {
     .turn = &NCC_CAT(ncc_turn_kernels_, NCC_ISA),
     .cut = &NCC_CAT(ncc_cut_kernels_, NCC_ISA),
     .windows = &NCC_CAT(ncc_window_kernels_, NCC_ISA),
+    .half = &NCC_CAT(ncc_half_kernels_, NCC_ISA),
     .rim = &NCC_CAT(ncc_rim_kernels_, NCC_ISA),
     .masked = &NCC_CAT(ncc_masked_kernels_, NCC_ISA),
     .direct = &NCC_CAT(ncc_direct_kernels_, NCC_ISA),
