@@ -123,6 +123,31 @@ static int64_t map_col(const ncc_geometry *g, int64_t x) {
   return ((x - n) >> 1) - ((g->search.x0 - n) >> 1);
 }
 
+/** Whether the transform of the half grid is what it is taken for: its numerator at a position once more, in float64.
+ *  As of all transforms, a quarter of its bound is asked for. */
+static bool map_holds(const ncc_cpu *e, const ncc_cpu_half *h, int64_t y, int64_t x) {
+  const ncc_cpu *c = h->coarse;
+  const ncc_geometry *g = e->task->geometry;
+  const ncc_array *image = &h->image.pixels, *tmpl = &h->tmpl.pixels;
+  const int64_t down = (y - g->template_rows + 1) >> 1, right = (x - g->template_cols + 1) >> 1;
+  const int64_t from = ncc_max(0, -right), to = ncc_min(tmpl->cols, image->cols - right);
+  const int64_t width = h->geometry.search.x1 - h->geometry.search.x0;
+  double sum = 0;
+  for (int64_t q = ncc_max(0, -down); q < ncc_min(tmpl->rows, image->rows - down); q++) {
+    const float *I = (const float *)image->data + (down + q) * image->cols + right;
+    const float *T = (const float *)tmpl->data + q * tmpl->cols;
+    double sums[8] = {0};
+    int64_t p = from;
+    for (; p + 8 <= to; p += 8)
+      for (int k = 0; k < 8; k++) sums[k] += (double)I[p + k] * ((double)T[p + k] - h->tmpl.mean);
+    for (; p < to; p++) sum += (double)I[p] * ((double)T[p] - h->tmpl.mean);
+    for (int k = 0; k < 8; k++) sum += sums[k];
+  }
+  const double unit = c->image.centring.unit * c->tmpl.unit * ncc_cpu_points(c);
+  const double here = (double)((const float *)h->map.data)[map_row(g, y) * width + map_col(g, x)] / unit;
+  return fabs(here - sum) <= ncc_cpu_product_error(c) * sqrt(h->tmpl.ssd) / 4 + 0x1p-21 * fabs(sum);
+}
+
 /** What a block of stats holds of the search. @return false: nothing. */
 static bool block_of(const ncc_cpu *e, int64_t strip, int64_t block, ncc_rect *out) {
   const ncc_rect *s = &e->layout.geometry.search;
@@ -210,7 +235,7 @@ static ncc_status sum_rectangle(ncc_cpu *e, ncc_cpu_half *h, const ncc_rect *rec
   NCC_TRY(ncc_cpu_image_prepare(d));
   NCC_TRY(ncc_cpu_product_make(d));
   if (ncc_cpu_stopped(e)) return NCC_ERR_STOPPED;
-  const double error = ncc_cpu_product_error(d) * sqrt(task.tmpl->ssd), slack = 4e-7;
+  const double error = fmax(out->error, ncc_cpu_product_error(d) * sqrt(task.tmpl->ssd)), slack = 4e-7;
   const double rounding = d->image.centring.centre != 0 ? slack : 0;
   const ncc_units units = {d->image.centring.unit, d->tmpl.unit, 1, e->windows.stats.unit, NCC_SSD_UNKNOWN};
   e->search.bounds = ncc_bounds_create(task.image, task.tmpl, &units, e->context->eps, error, slack, rounding);
@@ -229,7 +254,7 @@ static ncc_status sum_rectangle(ncc_cpu *e, ncc_cpu_half *h, const ncc_rect *rec
           }
     }
   }
-  out->error = fmax(out->error, error);
+  out->error = error; /* that of all so far, as one pair of bounds serves all */
   out->rounding = fmax(out->rounding, rounding);
 
 cleanup:
@@ -255,7 +280,8 @@ static int64_t what_is_left(const ncc_cpu *e, const ncc_cpu_half *h, const ncc_r
       for (int64_t x = r.x0; x < r.x1; x++) {
         const double reach = (double)map[map_row(g, y) * width + map_col(g, x)] + h->bounds.error;
         const double ssd = stats->ssd ? fabs((double)*ssd_at(stats, y, x)) : lower * lower;
-        if (within(done, y, x) || reach < 0 || reach * reach < threshold * threshold * ssd) continue;
+        const bool flat = stats->ssd && ssd == 0;
+        if (within(done, y, x) || flat || reach < 0 || reach * reach < threshold * threshold * ssd) continue;
         *left =
             (ncc_rect){ncc_min(left->y0, y), ncc_min(left->x0, x), ncc_max(left->y1, y + 1), ncc_max(left->x1, x + 1)};
         count++;
@@ -289,7 +315,7 @@ static ncc_status search(ncc_cpu *e, ncc_cpu_half *h, ncc_proposal *out, bool *d
       top_x = x;
     }
   const double reach = (double)top / (double)stats->lower[best] * h->bounds.inv_norm + h->bounds.absolute_slack;
-  if (reach < LEAST_BEST) return NCC_OK;
+  if (reach < LEAST_BEST || !map_holds(e, h, top_y, top_x)) return NCC_OK;
   const ncc_rect *s = &g->search;
   r = (ncc_rect){ncc_max(s->y0, top_y - AROUND_Y), ncc_max(s->x0, top_x - AROUND_X), ncc_min(s->y1, top_y + AROUND_Y),
                  ncc_min(s->x1, top_x + AROUND_X)};
@@ -339,12 +365,14 @@ static ncc_status attempt(ncc_cpu *e, ncc_cpu_half *h, ncc_proposal *out, bool *
   NCC_TRY(ncc_cpu_windows_prepare(e));
   const ncc_stats *stats = &e->windows.stats;
   const ncc_cpu *c = h->coarse;
-  const ncc_units units = {c->image.centring.unit, c->tmpl.unit, ncc_cpu_points(c), stats->unit, NCC_SSD_UNKNOWN};
+  const ncc_units units = {h->image_unit * c->image.centring.unit, h->tmpl_unit * c->tmpl.unit, ncc_cpu_points(c),
+                           stats->unit, NCC_SSD_UNKNOWN};
   const double pixels = (double)image->pixels.rows * (double)image->pixels.cols;
-  const double raw = sqrt(image->ssd + pixels * image->mean * image->mean), coarse = sqrt(h->tmpl.ssd);
+  const double raw = sqrt(image->ssd + pixels * image->mean * image->mean), coarse = sqrt(h->tmpl.ssd) / h->tmpl_unit;
   const double range = fmax(image->hi, 0) - fmin(image->lo, 0);
-  const double error = ncc_cpu_product_error(c) * coarse + 0x1p-19 * raw * coarse + range * h->beyond;
+  const double error = ncc_cpu_product_error(c) / h->image_unit * coarse + 0x1p-19 * raw * coarse + range * h->beyond;
   h->bounds = ncc_bounds_create(image, tmpl, &units, e->context->eps, error, 4e-7, h->distance / norm + 1e-5 + 4e-7);
+  h->mapped = true;
   if (e->windows.known == NCC_CPU_BY_CELLS && e->windows.cells.least <= h->bounds.zero_hi) return NCC_OK;
   NCC_TRY(ncc_buffer_reserve(&h->work, 8 * stats->strips * (stats->stride / NCC_BLOCK_COLS), "blocks of a search"));
   h->most = h->work.data;
@@ -360,7 +388,7 @@ ncc_status ncc_cpu_half_propose(ncc_cpu *e, ncc_proposal *out, bool *done) {
   const double t0 = ncc_clock_s();
   *done = false;
   if (!h) return NCC_OK;
-  h->used = false;
+  h->used = h->mapped = false;
   if (e->layout.made && !ncc_geometry_equal(&e->layout.geometry, e->task->geometry)) e->image.form = NCC_CPU_NOTHING;
   NCC_TRY(ncc_cpu_layout_make(e, e->task->geometry));
   if (!may_pay(e, h)) return NCC_OK;
@@ -381,4 +409,13 @@ ncc_status ncc_cpu_half_propose(ncc_cpu *e, ncc_proposal *out, bool *done) {
 
 cleanup:
   return status;
+}
+
+double ncc_cpu_half_upper(const ncc_cpu *e, int64_t y, int64_t x, double ssd) {
+  const ncc_cpu_half *h = e->half;
+  if (!h->mapped) return NAN;
+  const ncc_geometry *g = e->task->geometry;
+  const int64_t width = h->geometry.search.x1 - h->geometry.search.x0;
+  const double here = (double)((const float *)h->map.data)[map_row(g, y) * width + map_col(g, x)];
+  return (here + h->bounds.error) * h->bounds.to_evaluation / sqrt(e->task->tmpl->ssd * ssd) + h->bounds.absolute_slack;
 }

@@ -12,9 +12,10 @@ struct ncc_cpu_half {
   ncc_prepared image, tmpl;
   int64_t serial; /* of `image`; -1: none */
   ncc_geometry geometry;
-  double distance, beyond; /* ||d in W||, sum of |d| beyond W */
+  double image_unit, tmpl_unit; /* powers of two by which `image` and `tmpl` are larger: float32 holds their squares */
+  double distance, beyond;      /* ||d in W||, sum of |d| beyond W */
   int vain, pass;
-  bool used, off;
+  bool used, off, mapped;
   ncc_bounds bounds; /* of the map */
   ncc_candidate any; /* a position that was summed, by which the judge sees whether sums are what they are taken for */
   double *most;      /* [strips][blocks] of stats: numerator over the root of ssd, but for the constant */

@@ -9,11 +9,12 @@
 
 enum { PAD = 4 };
 
-/** A row in float32, times the prepared scale, less `c` and `rest`. */
-static void narrow_row(const ncc_cpu *e, const ncc_prepared *p, int64_t y, double c, double rest, float *out) {
+/** A row in float32, times the prepared scale, less `c` and `rest`, times `unit`. */
+static void narrow_row(const ncc_cpu *e, const ncc_prepared *p, int64_t y, double c, double rest, double unit,
+                       float *out) {
   const int64_t n = p->pixels.cols;
   ncc_prepared_row(p, y, 0, n, e->scratch[0].pixels);
-  e->kernels->direct->narrow(e->scratch[0].pixels, n, c, rest, 1, out);
+  e->kernels->direct->narrow(e->scratch[0].pixels, n, c, rest, unit, out);
 }
 
 ncc_status ncc_half_take_image(ncc_cpu *e, ncc_cpu_half *h) {
@@ -22,13 +23,14 @@ ncc_status ncc_half_take_image(ncc_cpu *e, ncc_cpu_half *h) {
   const ncc_prepared *image = e->task->image;
   const int64_t rows = ncc_half_image(image->pixels.rows), cols = ncc_half_image(image->pixels.cols);
   h->serial = -1;
+  h->image_unit = ncc_image_unit(image, 0);
   NCC_TRY(ncc_buffer_reserve(&h->image_px, 4 * rows * cols, "half an image"));
   NCC_TRY(ncc_buffer_reserve(&h->work, 4 * (3 * cols + 2 * PAD), "a row of an image"));
   float *out = h->image_px.data, *row = h->work.data, *half = row + 2 * cols + 2 * PAD;
   memset(out, 0, (size_t)(4 * rows * cols));
   memset(row, 0, (size_t)(4 * (2 * cols + 2 * PAD)));
   for (int64_t y = 0; y < image->pixels.rows; y++) {
-    narrow_row(e, image, y, 0, 0, row + 3);
+    narrow_row(e, image, y, 0, 0, h->image_unit, row + 3);
     kernels->shrink(row, cols, half);
     const int64_t first = (y + 1) / 2;
     kernels->scale(half, y % 2 ? 0.375F : 0.125F, cols, true, out + first * cols);
@@ -97,9 +99,13 @@ static void measure_distance(const ncc_cpu *e, ncc_cpu_half *h, const float *t, 
   }
   h->distance = h->beyond = 0;
   for (int f = 0; f < 4; f++) {
-    h->distance = fmax(h->distance, sqrt(inside[f]) * (1 + 1e-4)); /* rounding of these sums */
-    h->beyond = fmax(h->beyond, beyond[f] * (1 + 1e-4));
+    h->distance = fmax(h->distance, sqrt(inside[f]));
+    h->beyond = fmax(h->beyond, beyond[f]);
   }
+  /* Rounding: of these sums, and beyond the window of T~ itself, by Cauchy and Schwarz. */
+  const double norm = sqrt(h->tmpl.ssd), pixels = (double)(ncc_half_template(m) * ncc_half_template(n));
+  h->distance = h->distance * (1 + 1e-4) / h->tmpl_unit;
+  h->beyond = (h->beyond * (1 + 1e-4) + 1e-6 * sqrt(pixels) * norm) / h->tmpl_unit;
 }
 
 ncc_status ncc_half_take_template(ncc_cpu *e, ncc_cpu_half *h) {
@@ -111,7 +117,9 @@ ncc_status ncc_half_take_template(ncc_cpu *e, ncc_cpu_half *h) {
   NCC_TRY(ncc_buffer_reserve(&h->work, 4 * ((tall + 2) * stride + cols + 8), "a template"));
   float *t = h->work.data, *row = t + tall * stride, *across = row + 2 * stride, *a = h->tmpl_px.data;
   memset(t, 0, (size_t)(4 * tall * stride));
-  for (int64_t y = 0; y < m; y++) narrow_row(e, tmpl, y, tmpl->mean, tmpl->rest, t + (y + PAD) * stride + PAD);
+  h->tmpl_unit = ncc_template_unit(tmpl);
+  for (int64_t y = 0; y < m; y++)
+    narrow_row(e, tmpl, y, tmpl->mean, tmpl->rest, h->tmpl_unit, t + (y + PAD) * stride + PAD);
   shrink_template(e, t, stride, rows, cols, row, a); /* a[q] is about row 2 (q - 1), two rows either side */
   ncc_prepared_clear(&h->tmpl);
   NCC_TRY(ncc_prepared_create(e->context->pool, &(ncc_array){a, NCC_F32, rows, cols, cols}, false, &h->tmpl));

@@ -223,6 +223,9 @@ void ncc_cpu_half_destroy(ncc_cpu_half *half);
 ncc_status ncc_cpu_half_propose(ncc_cpu *e, ncc_proposal *out, bool *done);
 /** Whether the last task was proposed for in that way. As it is asked again, no more attempts are made. */
 bool ncc_cpu_half_was_used(ncc_cpu_half *half);
+/** For tests: the most that the NCC can be at a position of the last task, by the half grid and ssd(W) in prepared
+ *  pixels. NaN: there was no attempt. */
+double ncc_cpu_half_upper(const ncc_cpu *e, int64_t y, int64_t x, double ssd);
 /** Bytes for a geometry. */
 int64_t ncc_cpu_half_bytes(const ncc_geometry *g, int threads);
 
