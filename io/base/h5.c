@@ -29,7 +29,9 @@ void ncc_h5_unlock(void) {
 }
 
 void ncc_h5_silence(void) {
+  ncc_h5_lock();
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+  ncc_h5_unlock();
 }
 
 /** Keeps the first line that is visited: the innermost. */

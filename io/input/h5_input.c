@@ -236,11 +236,11 @@ ncc_status ncc_input_read_rect(ncc_input *input, ncc_object_kind kind, int64_t i
   ncc_status status;
   ncc_object object = ncc_objects_get(ncc_input_objects(input, kind), index);
   ncc_rect rect = *rect_in;
-  ncc_h5_silence();
   ncc_input_resolve_box(input, &kind, &index, &object, &rect);
   if (input->sets[kind].named.used) return read_named(input, kind, index, &object, &rect, pixels);
   const char *before = ncc_crash_reading(input->catalog.path);
   ncc_h5_lock();
+  ncc_h5_silence();
   if (place_of(input, kind, index)->offset < 0) {
     status = read_by_source(input, kind, index, &object, &rect, pixels);
   } else {
