@@ -37,9 +37,9 @@ cleanup:
   return status;
 }
 
-static ncc_status cpu_create(const ncc_engine_context *context, void **state) {
+static ncc_status create_with_half(const ncc_engine_context *context, ncc_cpu_way way, void **state) {
   ncc_status status = NCC_OK;
-  NCC_TRY(ncc_cpu_create(context, NCC_CPU_CHEAPER, state));
+  NCC_TRY(ncc_cpu_create(context, way, state));
   if (context->config->proposals == NCC_PROPOSALS_AUTO)
     NCC_TRY(ncc_cpu_half_create(context, &((ncc_cpu *)*state)->half));
 
@@ -47,17 +47,16 @@ cleanup:
   return status;
 }
 
+static ncc_status cpu_create(const ncc_engine_context *context, void **state) {
+  return create_with_half(context, NCC_CPU_CHEAPER, state);
+}
+
 static ncc_status transforming_create(const ncc_engine_context *context, void **state) {
   return ncc_cpu_create(context, NCC_CPU_ALWAYS_TRANSFORMED, state);
 }
 
 static ncc_status half_create(const ncc_engine_context *context, void **state) {
-  ncc_status status = NCC_OK;
-  NCC_TRY(ncc_cpu_create(context, NCC_CPU_ALWAYS_HALF, state));
-  NCC_TRY(ncc_cpu_half_create(context, &((ncc_cpu *)*state)->half));
-
-cleanup:
-  return status;
+  return create_with_half(context, NCC_CPU_ALWAYS_HALF, state);
 }
 
 static ncc_status direct_create(const ncc_engine_context *context, void **state) {

@@ -29,8 +29,9 @@ ncc_status ncc_cpu_masked_create(const ncc_engine_context *context, ncc_cpu_mask
   ncc_cpu_masked *m = *out = calloc(1, sizeof **out);
   NCC_CHECK(m, NCC_ERR_NOMEM, "out of memory for masked pairs");
   m->serial = -1;
-  NCC_TRY(ncc_engine_cpu()->create(context, &cpu));
+  status = ncc_cpu_create(context, NCC_CPU_CHEAPER, &cpu); /* no half grid, which is for pairs without masks */
   m->cpu = cpu;
+  NCC_TRY(status);
   m->scratch = calloc((size_t)m->cpu->threads, sizeof *m->scratch);
   NCC_CHECK(m->scratch, NCC_ERR_NOMEM, "out of memory for masked pairs");
 
@@ -48,7 +49,7 @@ void ncc_cpu_masked_destroy(ncc_cpu_masked **masked) {
   ncc_buffer_free(&m->template_sums);
   ncc_buffer_free(&m->scratch_buffer);
   ncc_buffer_free(&m->ones);
-  ncc_engine_cpu()->destroy(m->cpu);
+  ncc_cpu_destroy(m->cpu);
   free(m->scratch);
   free(m);
   *masked = NULL;
