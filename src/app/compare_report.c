@@ -36,7 +36,6 @@ static json_t *worst(const compare_side *a, const compare_side *b, const compari
 
 ncc_status ncc_compare_report(const compare_side *a, const compare_side *b, const compare_options *options,
                               const comparison *c) {
-  ncc_status status = NCC_OK;
   json_t *report = json_pack(
       "{s:o, s:o, s:I, s:b, s:I, s:{s:f, s:f, s:f}, s:{s:I, s:I, s:f}, s:{s:I, s:I, s:o}, s:{s:I, s:I, s:f}, s:I, s:I, "
       "s:I, s:o, s:o}",
@@ -48,10 +47,5 @@ ncc_status ncc_compare_report(const compare_side *a, const compare_side *b, cons
       (json_int_t)c->n_angles, "equal", (json_int_t)c->same_angles, "largest_degrees", c->most_angle, "status_differs",
       (json_int_t)c->n_status, "no_answer_on_both", (json_int_t)c->n_failed, "ties", (json_int_t)c->n_ties,
       "ties_evaluated_from", c->pixels[0] ? ncc_json_words(c->pixels) : json_null(), "worst", worst(a, b, c));
-  NCC_CHECK(report, NCC_ERR_NOMEM, "%s: out of memory for the report", options->report);
-  NCC_TRY(ncc_report_write_json(options->report, report));
-
-cleanup:
-  json_decref(report);
-  return status;
+  return ncc_report_write_json(options->report, report);
 }

@@ -18,7 +18,7 @@ enum { SIGNALS = sizeof signals / sizeof signals[0], LINE = 4096 };
 
 /** Appends text to a line that has room, without control characters. */
 static size_t add(char *line, size_t n, const char *text) {
-  for (; *text && n < LINE; text++) line[n++] = *text >= 0 && *text < ' ' ? '?' : *text;
+  for (; *text && n < LINE; text++) line[n++] = (unsigned char)*text < ' ' ? '?' : *text;
   return n;
 }
 

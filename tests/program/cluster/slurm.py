@@ -63,11 +63,12 @@ class Job:
         except AssertionError as error:
             raise AssertionError(f"{error}: {self.state()} {self.field('Reason')}\n{self.words()}") from error
 
-    def ends_well(self, requeued=0, reference=REFERENCE):
+    def ends_well(self, requeued=(0,), reference=REFERENCE):
+        """After one of these counts of requeues."""
         state = self.wait_for("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
         assert state == "COMPLETED" and self.field("ExitCode") == "0:0", f"{state}\n{self.words()}"
-        assert f"requeued {requeued} times" in self.words(), self.words()
-        assert int(self.field("Restarts")) == requeued
+        restarts = int(self.field("Restarts"))
+        assert restarts in requeued and f"requeued {restarts} times" in self.words(), f"{restarts}\n{self.words()}"
         complete_and_same(OUTPUT, reference)
 
 
@@ -140,7 +141,7 @@ def requeued():
     part_is_whole(OUTPUT + ".part")
     print(f"{done} rows done")
     assert done > 0
-    job.ends_well(requeued=1)
+    job.ends_well(requeued=(1,))
     first, second = re.findall(r"^work +(\d+) pairs", job.words(), re.M)
     assert int(second) == int(first) - done, job.words()
 
@@ -161,7 +162,7 @@ def time_limit(launcher="mpirun"):
         os.kill(pid, signal.SIGCONT)
     wait_until("the job requeues itself", lambda: "job: requeued" in job.words())
     assert "the launcher returned 75" in job.words(), job.words()
-    job.ends_well(requeued=1)
+    job.ends_well(requeued=range(1, 10))  # a slow machine is warned again
 
 
 def exit_75():
@@ -198,7 +199,7 @@ def node_lost():
     wait_until("the job requeues itself", lambda: "job: requeued" in job.words())
     print(re.search("the launcher returned.*", job.words())[0])
     shell("slurmd", "-N", "n2", "-f", os.environ["SLURM_CONF"])
-    job.ends_well(requeued=1)
+    job.ends_well(requeued=(1,))
 
 
 def node_processes(node):
