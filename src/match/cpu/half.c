@@ -396,8 +396,11 @@ ncc_status ncc_cpu_half_propose(ncc_cpu *e, ncc_proposal *out, bool *done) {
     h->pass--;
     return NCC_OK;
   }
+  const bool fresh = h->serial != e->task->image_serial;
   NCC_TRY(attempt(e, h, out, done));
   if (*done) {
+    const double floor_s = ncc_cpu_product_floor_s(&e->layout) + (fresh ? ncc_cpu_image_floor_s(&e->layout) : 0);
+    e->context->counters->fft_floor_s += floor_s; /* that of proposals in full: what this goes below */
     h->used = true;
     h->vain = 0;
     e->context->counters->half_grid++;

@@ -51,6 +51,11 @@ cleanup:
   return status;
 }
 
+double ncc_cpu_image_floor_s(const ncc_cpu_layout *l) {
+  return (double)l->image_rows / 2 * ncc_fft_cost_s(l->shape.cols) +
+         (double)l->shape.half * ncc_fft_cost_s(l->shape.rows);
+}
+
 static void count(const ncc_cpu *e, double planning_s, double image_s) {
   ncc_counters *counters = e->context->counters;
   const ncc_cpu_layout *l = &e->layout;
@@ -58,8 +63,7 @@ static void count(const ncc_cpu *e, double planning_s, double image_s) {
   counters->planning_s += planning_s;
   counters->image_s += image_s;
   if (e->image.form == NCC_CPU_DIRECT) return;
-  counters->fft_floor_s +=
-      (double)l->image_rows / 2 * ncc_fft_cost_s(l->shape.cols) + (double)l->shape.half * ncc_fft_cost_s(l->shape.rows);
+  counters->fft_floor_s += ncc_cpu_image_floor_s(l);
 }
 
 /** What serves the templates to come. */

@@ -84,6 +84,11 @@ void ncc_cpu_product_add_overhang(const ncc_cpu *e, int64_t y, float *row) {
   }
 }
 
+double ncc_cpu_product_floor_s(const ncc_cpu_layout *l) {
+  const double rows = (double)(l->geometry.template_rows + l->geometry.search.y1 - l->geometry.search.y0);
+  return rows / 2 * ncc_fft_cost_s(l->shape.cols) + 2.0 * (double)l->shape.half * ncc_fft_cost_s(l->shape.rows);
+}
+
 static ncc_status transform(ncc_cpu *e) {
   ncc_status status = NCC_OK;
   const ncc_cpu_layout *l = &e->layout;
@@ -97,9 +102,7 @@ static ncc_status transform(ncc_cpu *e) {
   counters->template_s += t1 - t0;
   ncc_pool_run(e->context->pool, ncc_cpu_column_turns(e), columns_item, e);
   counters->columns_s += ncc_clock_s() - t1;
-  const double rows = (double)(g->template_rows + g->search.y1 - g->search.y0);
-  counters->fft_floor_s +=
-      rows / 2 * ncc_fft_cost_s(l->shape.cols) + 2.0 * (double)l->shape.half * ncc_fft_cost_s(l->shape.rows);
+  counters->fft_floor_s += ncc_cpu_product_floor_s(l);
 
 cleanup:
   return status;

@@ -233,6 +233,9 @@ int64_t ncc_cpu_half_bytes(const ncc_geometry *g, int threads);
 
 /** Prepares the image of e->task for its geometry as far as that is not done already. */
 ncc_status ncc_cpu_image_prepare(ncc_cpu *e);
+/** Seconds that the full-size transforms of an image take, and those of a template, by the table of costs. */
+double ncc_cpu_image_floor_s(const ncc_cpu_layout *l);
+double ncc_cpu_product_floor_s(const ncc_cpu_layout *l);
 
 /** Likewise what is to be known of windows alone. */
 ncc_status ncc_cpu_windows_prepare(ncc_cpu *e);
