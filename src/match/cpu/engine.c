@@ -85,15 +85,14 @@ void ncc_cpu_destroy(void *state) {
 
 static ncc_status propose_one(ncc_cpu *e, const ncc_task *task, ncc_proposal *out) {
   ncc_status status = NCC_OK;
-  ncc_task anew = *task;
-  anew.again = task->again && !ncc_cpu_half_was_used(e->half);
-  e->task = task->again ? &anew : task;
+  e->task = task;
+  e->search.again = task->again && !ncc_cpu_half_was_used(e->half);
   if (!task->again) {
     bool done;
     NCC_TRY(ncc_cpu_half_propose(e, out, &done));
     if (done) return NCC_OK;
   }
-  if (!e->task->again) {
+  if (!e->search.again) {
     NCC_TRY(ncc_cpu_image_prepare(e));
     NCC_TRY(ncc_cpu_product_make(e));
   }

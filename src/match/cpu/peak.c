@@ -165,7 +165,7 @@ static void strip_item(void *context, int64_t turn, int thread) {
     ncc_cpu_rim_lower(e, y0, lower, s->maxima + stride / 2);
     lower = s->maxima + stride / 2;
   }
-  if (e->task->again) reach->most = most_in_strip(e, s->maxima, lower);
+  if (e->search.again) reach->most = most_in_strip(e, s->maxima, lower);
   int32_t *reached = (int32_t *)(s->maxima + stride);
   int64_t count = blocks_that_reach(e, s->maxima, lower, reached);
   const int32_t first = count > 1 ? most_promising(s->maxima, lower, reached, count) : -1;
@@ -188,7 +188,7 @@ static int compare_reach(const void *a, const void *b) {
 static ncc_status order_strips(ncc_cpu *e) {
   ncc_status status = NCC_OK;
   const int64_t strips = ncc_cpu_strips(e->layout.product_rows);
-  if (e->task->again) {
+  if (e->search.again) {
     qsort(e->search.reach, (size_t)strips, sizeof *e->search.reach, compare_reach);
     return NCC_OK;
   }

@@ -123,6 +123,7 @@ typedef struct ncc_cpu_search {
   _Atomic double best;  /**< largest lower bound so far */
   ncc_buffer reach_buf; /**< of reach */
   ncc_cpu_reach *reach; /**< [strips] in the order of the search */
+  bool again;           /**< of the product that is there: only what is excluded differs */
 } ncc_cpu_search;
 
 /** Whether numerators are transformed or summed directly. */
