@@ -106,11 +106,11 @@ static void multiply(bench *b) {
 }
 
 static void unpack(bench *b) {
-  b->kernels->spectra->unpack_spectra(b->columns, 512 + 16, 1, 512, b->strips, false);
+  b->kernels->spectra->unpack_spectra(b->columns, 512 + 16, 1, 512, b->strips, 8, false);
 }
 
 static void pack(bench *b) {
-  b->kernels->spectra->pack_spectra(b->strips, 1, 512, b->columns, 512 + 16);
+  b->kernels->spectra->pack_spectra(b->strips, 8, 1, 512, b->columns, 512 + 16);
 }
 
 static void block_max(bench *b) {
@@ -151,7 +151,7 @@ static void bench_spectra(bench *b) {
   for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
     const int64_t length = 256, points = parts[i] * length;
     ncc_c32 *twiddles = must(calloc((size_t)points, sizeof *twiddles));
-    b->cut = (ncc_cut){parts[i], length, twiddles, 8 * CUT_COLUMNS, points + 8};
+    b->cut = (ncc_cut){parts[i], length, twiddles, 8 * CUT_COLUMNS, 8, points + 8};
     printf("  split and join in %d   %7.3f %7.3f ns\n", parts[i], measure(b, split, CUT_COLUMNS * (double)points),
            measure(b, join, CUT_COLUMNS * (double)points));
     free(twiddles);

@@ -85,6 +85,17 @@ def known_ids(arrays: Arrays) -> Iterable[int]:
     return range(len(arrays) if shape is None else shape[0])
 
 
+def pairs_of(images: Arrays, templates: Arrays) -> np.ndarray:
+    """[n, 2] int64: the images with the templates, in the order of their ids."""
+    known = map(known_ids, (images, templates))
+    ids = [np.arange(len(k)) if isinstance(k, range) else sorted(k) for k in known]
+    if len(ids[0]) != len(ids[1]):
+        raise ValueError(f"{len(ids[0])} images and {len(ids[1])} templates: say which belong together in pairs")
+    pairs = np.empty((len(ids[0]), 2), np.int64)
+    pairs[:, 0], pairs[:, 1] = ids
+    return pairs
+
+
 def check_ids(pairs: np.ndarray, images: Arrays, templates: Arrays) -> None:
     """Every id exists, or is -1 for a row without a pair. Raises IndexError before any work."""
     if len(pairs) == 0:
@@ -200,13 +211,13 @@ def describe(pixels: np.ndarray | None) -> tuple[Any, ...]:
 
 
 def describe_stack(stack: Any, ids: np.ndarray, table: np.ndarray) -> bool:
-    """Fills ARRAY [n] by the planes with these ids, borrowing their pixels; -1: without pixels. Whether it could, which
-    of all kinds of images is what a stack of plain planes allows."""
+    """Fills ARRAY [n] by the planes with these ids, borrowing their pixels; those of -1 lie nowhere. Whether it could,
+    which of all kinds of images is what a stack of plain planes allows."""
     if type(stack) is not np.ndarray or stack.ndim != 3 or not len(stack) or not _is_plain(stack[0]):
         return False
-    size, strides, (rows, cols) = stack.itemsize, stack.strides, stack.shape[1:]
-    if strides[0] % size:
+    (stride, _, size), (_, rows, cols) = stack.strides, stack.shape
+    if stride % size:
         return False
-    table["data"] = np.where(ids < 0, 0, stack.ctypes.data + ids * strides[0])
+    table["data"] = ids * stride + stack.ctypes.data
     table["dtype"], table["rows,cols"], table["row_stride"] = PIXEL_TYPES[stack.dtype], (rows, cols), cols
     return True

@@ -100,6 +100,11 @@ class _Batch:
                 (templates, self._ids[:, 1], self._template_table),
             )
         )
+        gaps = pairs < 0
+        self._complete = not gaps.any()  # every row is a pair
+        if not self._complete:
+            for kind, table in enumerate((self._image_table, self._template_table)):
+                table["data"][self._ids[:, kind] < 0] = 0
         self._results = np.empty(n, RESULT)
         self._missing = np.zeros(n, np.uint8)  # the status of pairs without pixels, else 0
         windows = np.empty(n, RECT) if where else None
@@ -117,9 +122,9 @@ class _Batch:
         #: The first row of each table and the bytes of a row, by its field in GROUP.
         self._addresses = {name: (t.ctypes.data, t.strides[0]) for name, t in tables.items() if t is not None}
         self.misleading = ""  # why the first pair may be misled by zeros outside its image
-        is_pair = (pairs >= 0).all(axis=1)
-        first = int(is_pair.argmax()) if n else 0
-        self._first = int(np.arange(n)[self._place][first]) if n and is_pair[first] else -1
+        first = 0 if self._complete else int(gaps.any(axis=1).argmin())
+        place = first if isinstance(order, slice) else int(self._place[first])
+        self._first = -1 if n == 0 or gaps[first].any() else place
 
     def groups(self) -> Iterator[list[_Group]]:
         """Neighbouring groups to be matched by one call: one of a large image, or a slice of it, or many small ones."""
@@ -177,6 +182,8 @@ class _Batch:
                     pixels[i], masks[i] = self._pixels(1, i)
             described = {i: describe(array) for i, array in pixels.items()}
             self._template_table[rows] = [described[i] for i in self._template_ids[rows]]
+        if self._complete and all(self._described):
+            return pixels, masks
         absent = (self._image_table["data"][rows] == 0) | (self._template_table["data"][rows] == 0)
         if absent.any():
             invalid = (self._ids[rows] == -1).any(1)
@@ -187,8 +194,9 @@ class _Batch:
         """Fills the rows of neighbouring groups."""
         alive, of_templates = self._fetch(groups)
         groups = [g for g in groups if g.pixels is not None]
-        table, starts = np.zeros(len(groups), GROUP), np.array([g.start for g in groups], np.int64)
-        table["image_key"], table["n"] = [g.key for g in groups], [g.end - g.start for g in groups]
+        table = np.zeros(len(groups), GROUP)
+        of_groups = np.array([(g.start, g.end - g.start, g.key) for g in groups], np.int64).reshape(-1, 3)
+        starts, table["n"], table["image_key"] = of_groups.T
         for field, (address, size) in self._addresses.items():
             table[field] = address + starts * size
         if self._near is not None:
@@ -196,11 +204,11 @@ class _Batch:
             for row, address in zip(table, near.tolist()):
                 n, image, templates, windows = row[["n", "image", "templates", "windows"]].tolist()
                 matcher.place_windows(n, image, templates, address, windows)
-        masks = [None if self._masks is None else self._mask_tables(g, of_templates) for g in groups]
+        masks = [] if self._masks is None else [self._mask_tables(g, of_templates) for g in groups]
         for row, both in zip(table, masks):
             if both:
                 row["image_mask"], row["template_masks"] = both[0].ctypes.data, both[1].ctypes.data
-        if groups and groups[0].start <= self._first < groups[-1].end:
+        if matcher.may_mislead and groups and groups[0].start <= self._first < groups[-1].end:
             self.misleading = self._why_misleading(matcher)
         matcher.match(table)
 
@@ -222,8 +230,8 @@ class _Batch:
 
     def result(self) -> Result:
         """The answers in the order in which the pairs were given."""
-        bad = np.flatnonzero(self._missing)
-        if bad.size:
+        if self._missing.any():
+            bad = np.flatnonzero(self._missing)
             none, nan = (-1, -1), np.nan
             self._results[bad] = np.array((none, nan, (nan, nan), (nan, nan), none, nan, nan, nan, 0, 0), RESULT)
             self._results["status"][bad] = self._missing[bad]

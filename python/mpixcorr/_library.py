@@ -236,6 +236,8 @@ class Matcher:
     def __init__(self, search: Search, threads: int) -> None:
         _load_wisdom()
         self._search, config = c_search(search), np.zeros((), _CONFIG)
+        #: Zeros outside images may outweigh true peaks; hardly one filter leaves pixels far from zero.
+        self.may_mislead = search.min_overlap < 1 and not (search.filter or search.normalize or search.ignore_outside)
         config["threads"] = threads
         self._handle = ctypes.c_void_p()
         _check(_ncc.ncc_matcher_create(self._search.ctypes.data, config.ctypes.data, ctypes.byref(self._handle)))
@@ -245,8 +247,6 @@ class Matcher:
 
     def why_misleading(self, image_id: int, image: int, template_shape: tuple[int, int], window: int) -> str:
         """Why zeros outside the image, an address of ARRAY, may outweigh true peaks: one line, empty where not."""
-        if self._search["n_filters"]:
-            return ""  # what matters are the filtered pixels, which hardly one filter leaves far from zero
         text = ctypes.create_string_buffer(400)
         _ncc.ncc_overhang_misleads(self._search.ctypes.data, window, image, *template_shape, image_id, text, len(text))
         return text.value.decode()
@@ -301,8 +301,8 @@ def borrowed_matcher(search: Search, threads: int) -> Iterator[Matcher]:
         if os.getpid() == pid:
             with _lock:
                 _idle.append((key, matcher))
-                kinds = list(dict.fromkeys(k for k, _ in reversed(_idle)))
-                for kind in kinds[_IDLE_KINDS:]:
+                kinds = dict.fromkeys(k for k, _ in reversed(_idle)) if len(_idle) > _IDLE_KINDS else ()
+                for kind in list(kinds)[_IDLE_KINDS:]:
                     surplus += [m for k, m in _idle if k == kind]
                     _idle[:] = [entry for entry in _idle if entry[0] != kind]
             for old in surplus:

@@ -9,7 +9,7 @@ from typing import Literal, Union
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Arrays, Masks, as_arrays, as_integers, as_pairs, as_where, check_ids, known_ids
+from ._arrays import Arrays, Masks, as_arrays, as_integers, as_pairs, as_where, check_ids, pairs_of
 from ._batch import match_here
 from ._files import Path
 from ._job import run_job
@@ -103,13 +103,11 @@ def match(
     """
     images, templates = as_arrays(images, "images"), as_arrays(templates, "templates")
     if pairs is None:
-        ids = sorted(known_ids(images)), sorted(known_ids(templates))
-        if len(ids[0]) != len(ids[1]):
-            raise ValueError(f"{len(ids[0])} images and {len(ids[1])} templates: say which belong together in pairs")
-        pairs = np.array(list(zip(*ids)), np.int64).reshape(-1, 2)
-    rows = as_pairs(pairs)
+        rows = pairs_of(images, templates)
+    else:
+        rows = as_pairs(pairs)
+        check_ids(rows, images, templates)
     where = as_where(search, near, len(rows))
-    check_ids(rows, images, templates)
     masked = image_masks is not None or template_masks is not None
     if masked and outside == "zero":
         raise ValueError("masks and outside='zero' found: expected 'ignore', as masked pixels are no zeros")

@@ -81,14 +81,16 @@ static void evaluate_item(void *context, int64_t item, int thread) {
   const evaluate_job *job = context;
   const ncc_array *image = &job->image->pixels, *tmpl = &job->tmpl->pixels;
   const double scale = job->image->scale * job->boost;
-  const int64_t end = ncc_min((item + 1) * ROWS_PER_ITEM, job->n_rows);
-  for (int64_t row = item * ROWS_PER_ITEM; row < end; row++) {
+  const int64_t first = item * ROWS_PER_ITEM, end = ncc_min(first + ROWS_PER_ITEM, job->n_rows);
+  const int64_t w_px = (int64_t)ncc_dtype_size(image->dtype), t_px = (int64_t)ncc_dtype_size(tmpl->dtype);
+  const char *w = ncc_array_at(image, job->image_y + first, job->image_x);
+  const char *t = ncc_array_at(tmpl, job->template_y + first, job->template_x);
+  for (int64_t row = first; row < end; row++, w += image->row_stride * w_px, t += tmpl->row_stride * t_px) {
     row_sums r = {0};
     for (int64_t x = 0; x < job->n_cols; x += SEGMENT) {
       const int64_t n = ncc_min(job->n_cols - x, SEGMENT);
       ncc_lane_sums sums = {0};
-      job->kernels->dot(image->dtype, ncc_array_at(image, job->image_y + row, job->image_x + x), scale, job->c,
-                        tmpl->dtype, ncc_array_at(tmpl, job->template_y + row, job->template_x + x), job->tmpl->scale,
+      job->kernels->dot(image->dtype, w + x * w_px, scale, job->c, tmpl->dtype, t + x * t_px, job->tmpl->scale,
                         job->tmpl->mean, job->tmpl->rest, n, &sums);
       r.s += ncc_lanes_sum(sums.s);
       r.q += ncc_lanes_sum(sums.q);

@@ -48,7 +48,7 @@ double ncc_fft_cost_s(int64_t length) {
 /** Ways to cut so many points into parts that are worth trying: lines of cache stay whole, and a part takes a good part
  *  of the first cache. */
 static bool may_cut(int64_t points, int parts) {
-  return parts == 1 || (points % (8 * parts) == 0 && points / parts >= 192 && points / parts <= 1024);
+  return parts == 1 || (points % (8 * parts) == 0 && points / parts >= NCC_LEAST_PART && points / parts <= 1024);
 }
 
 static const int part_choices[] = NCC_CUT_PARTS;
@@ -205,6 +205,7 @@ static ncc_status plan_cut(int64_t points, ncc_fft_effort effort, fftwf_complex 
                  .length = length,
                  .twiddles = twiddles,
                  .strip_stride = 8 * TRIAL_COLUMNS,
+                 .strip_step = 8,
                  .column_stride = stride};
     double s = INFINITY;
     if (pair.forward && pair.inverse) s = try_parts(&c, pair, strips, strips + TRIAL_COLUMNS * stride, (ncc_c32 *)to);

@@ -10,7 +10,8 @@
 #include "match/geometry.h"
 #include "match/kernels/cut.h"
 
-enum { NCC_ROW_BATCH = 8 }; /**< rows are transformed and transposed eight at a time, two real rows as one complex */
+enum { NCC_ROW_BATCH = 8 };    /**< rows are transformed and transposed eight at a time, two real rows as one complex */
+enum { NCC_LEAST_PART = 192 }; /**< points of the shortest part; what has less than two of them is never cut */
 
 /** Lengths and strides for one geometry; see cpu/engine.c for the stages. */
 typedef struct ncc_fft_shape {

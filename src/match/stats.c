@@ -17,6 +17,8 @@
 #include "match/kernels/windows.h"
 #include "match/proposal.h"
 
+#define CACHED_BYTES ((int64_t)1 << 20) /* of a map: it is still in a core's own cache when it is looked at */
+
 typedef struct stats_job {
   const ncc_prepared *image;
   const ncc_geometry *g;
@@ -38,6 +40,7 @@ typedef struct stats_job {
 
 /** Scratch of a thread: arrays of doubles, one after the other. */
 typedef struct stats_scratch {
+  double *mass;        // of the image's columns: squares of all rows that ever entered, or more; NULL: sums are exact
   double *block_mass;  // mass of template_cols columns each; only where sums round
   ncc_strip_sums sums;
 } stats_scratch;
@@ -50,6 +53,12 @@ static int64_t scratch_doubles(const stats_job *job) {
   return ncc_round_up(3 * ncc_round_up(job->n, 8) + mass_blocks(job) + 16 * job->width, 8);
 }
 
+/** Whether rows may enter and leave within a strip, so that its kernel sums the mass; else every row is in some window
+ *  that ends with a strip, and the column sums of such windows are added up. */
+static bool by_row(const stats_job *job) {
+  return job->g->template_rows < NCC_BLOCK_ROWS;
+}
+
 static stats_scratch scratch_of(const stats_job *job, int thread) {
   double *p = (double *)job->stats->scratch.data + 2 * ncc_round_up(job->n_out, 8) + thread * job->scratch_stride;
   int64_t n = ncc_round_up(job->n, 8);
@@ -57,13 +66,14 @@ static stats_scratch scratch_of(const stats_job *job, int thread) {
                               .c = job->c,
                               .s = p,
                               .q = p + n,
-                              .mass = job->exact ? NULL : p + 2 * n,
+                              .mass = job->exact || !by_row(job) ? NULL : p + 2 * n,
                               .n = job->n,
                               .sums = p + 3 * n,
                               .squares = p + 3 * n + 8 * job->width,
                               .first = job->first,
                               .width = job->width,
                               .period = job->g->template_cols}};
+  s.mass = job->exact ? NULL : p + 2 * n;
   s.block_mass = p + 3 * n + 16 * job->width;
   return s;
 }
@@ -75,6 +85,10 @@ static void layout(const ncc_geometry *g, ncc_stats *stats) {
   stats->x0 = g->search.x0 - first_col % NCC_BLOCK_COLS;
   stats->strips = (g->search.y1 - stats->y0 + NCC_BLOCK_ROWS - 1) / NCC_BLOCK_ROWS;
   stats->stride = ncc_round_up(g->search.x1 - stats->x0, NCC_BLOCK_COLS);
+}
+
+static int64_t map_bytes(const ncc_stats *stats) {
+  return 4 * NCC_BLOCK_ROWS * stats->strips * stats->stride;
 }
 
 static int64_t lower_count(const ncc_stats *stats) {
@@ -95,7 +109,7 @@ cleanup:
 int64_t ncc_stats_bytes(const ncc_geometry *g) {
   ncc_stats stats = {0};
   layout(g, &stats);
-  return 4 * (NCC_BLOCK_ROWS * stats.strips * stats.stride + lower_count(&stats));
+  return map_bytes(&stats) + 4 * lower_count(&stats);
 }
 
 /** Pixels of an image row in the trimmed columns; NULL outside the image. */
@@ -107,6 +121,8 @@ static const void *row_pixels(const stats_job *job, int64_t row) {
 /** Column sums of the windows that end above row y, from nothing. */
 static void build(const stats_job *job, const stats_scratch *t, int64_t y) {
   memset(t->sums.s, 0, (size_t)(3 * ncc_round_up(job->n, 8)) * sizeof(double));
+  memset(t->sums.sums, 0, (size_t)(8 * job->first) * sizeof(double));
+  memset(t->sums.squares, 0, (size_t)(8 * job->first) * sizeof(double));
   for (int64_t row = y - job->g->template_rows; row < y; row += 8) {
     ncc_strip_rows rows = {0};
     for (int r = 0; r < 8 && row + r < y; r++) rows.in[r] = row_pixels(job, row + r);
@@ -245,8 +261,14 @@ static void sum_masses(const stats_job *job, const stats_scratch *t) {
   for (int64_t b = 0; b < blocks; b++) {
     int64_t from = b * period - job->first, to = from + period;
     t->block_mass[b] = 0;
-    for (int64_t i = from > 0 ? from : 0; i < to && i < job->n; i++) t->block_mass[b] += t->sums.mass[i];
+    for (int64_t i = from > 0 ? from : 0; i < to && i < job->n; i++) t->block_mass[b] += t->mass[i];
+    t->block_mass[b] *= 1 + 0x1p-20;  // these sums, too, are rounded
   }
+}
+
+/** Adds the squares of the windows' columns to the mass. */
+static void add_mass(const stats_job *job, const stats_scratch *t) {
+  for (int64_t i = 0; i < job->n; i++) t->mass[i] += t->sums.q[i];
 }
 
 static void stats_item(void *context, int64_t item, int thread) {
@@ -258,12 +280,20 @@ static void stats_item(void *context, int64_t item, int thread) {
   const int64_t begin = item * job->strips_per_item, at = g->search.x0 - stats->x0;
   const int64_t end = begin + job->strips_per_item < stats->strips ? begin + job->strips_per_item : stats->strips;
   const float limit = job->exact ? ncc_ssd_exact_limit(area, job->largest, scale) : 0;
+  const bool sampled = t.mass && !by_row(job);
+  int64_t unseen = 0;  // rows that have entered since the mass was added to
   build(job, &t, stats->y0 + begin * NCC_BLOCK_ROWS);
+  if (sampled) add_mass(job, &t);
   for (int64_t strip = begin; strip < end; strip++) {
     const int64_t y = stats->y0 + strip * NCC_BLOCK_ROWS;
     const ncc_strip_overlap overlap = strip_overlap(job, y);
     const ncc_strip_rows rows = strip_rows(job, y);
-    const ncc_strip_map map = {job->n_out, at, scale, strip_map(stats, strip), strip_lower(stats, strip)};
+    const ncc_strip_map map = {.n = job->n_out,
+                               .at = at,
+                               .scale2 = scale,
+                               .ssd = strip_map(stats, strip),
+                               .least = strip_lower(stats, strip),
+                               .past = map_bytes(stats) > CACHED_BYTES};
     clear_margins(job, strip);
     float least = job->kernels->strip(job->image->pixels.dtype, &rows, &t.sums, &overlap, &map);
     if (job->exact && least < limit) {
@@ -272,6 +302,10 @@ static void stats_item(void *context, int64_t item, int thread) {
     } else {
       finish_lower(stats, strip);
     }
+    unseen += NCC_BLOCK_ROWS;
+    if (!sampled || (strip + 1 < end && unseen + NCC_BLOCK_ROWS <= g->template_rows)) continue;
+    add_mass(job, &t);
+    unseen = 0;
   }
   if (job->exact) return;
   sum_masses(job, &t);
@@ -332,8 +366,7 @@ ncc_status ncc_stats_create(ncc_pool *pool, const ncc_prepared *image, const ncc
   job.strips_per_item = choose_strips_per_item(&job, threads);
 
   job.scratch_stride = scratch_doubles(&job);
-  NCC_TRY(
-      ncc_buffer_reserve(&stats->ssd_buffer, 4 * NCC_BLOCK_ROWS * stats->strips * stats->stride, "window statistics"));
+  NCC_TRY(ncc_buffer_reserve(&stats->ssd_buffer, map_bytes(stats), "window statistics"));
   NCC_TRY(ncc_buffer_reserve(&stats->scratch, 8 * (2 * ncc_round_up(job.n_out, 8) + threads * job.scratch_stride),
                              "window sums"));
   stats->ssd = stats->ssd_buffer.data;

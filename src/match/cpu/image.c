@@ -32,12 +32,13 @@ static void columns_item(void *context, int64_t turn, int thread) {
   const ncc_cpu_layout *l = &e->layout;
   const int64_t first = ncc_cpu_first_column(e, turn);
   if (first >= l->shape.half || ncc_cpu_stopped(e)) return;
-  const int64_t columns = ncc_cpu_take_columns(e, &e->strips, l->image_rows, first, s->columns);
+  int64_t columns;
+  const ncc_c32 *from = (const ncc_c32 *)ncc_cpu_columns(e, &e->strips, l->image_rows, first, s->columns, &columns);
   ncc_c32 *spectra = (ncc_c32 *)e->image.spectrum.data + first * l->column_stride;
   for (int64_t j = 0; j < columns; j++)
     for (int k = 0; k < l->column_cut.parts; k++) {
       const int64_t at = j * l->column_stride + k * l->column_cut.length;
-      fftwf_execute_dft(l->plans->column.forward, s->columns + at, spectra + at);
+      fftwf_execute_dft(l->plans->column.forward, (ncc_c32 *)from + at, spectra + at);
     }
 }
 

@@ -6,16 +6,20 @@
 #include "match/cpu/state.h"
 
 #define CACHED_BYTES ((int64_t)16 << 20) /* strips beyond that are not in any cache when they are read */
+#define WHOLE_BYTES ((int64_t)512 << 10) /* of strips: in a core's own cache, where columns may lie whole */
 
-/** Columns lie apart by whole lines, and not by a multiple of a page, which would share a few sets of the caches. */
+/** Columns lie apart by an odd number of lines: else they would share a few sets of the caches. */
 static int64_t column_stride(const ncc_fft_shape *shape) {
   int64_t stride = ncc_round_up(shape->rows, 8);
-  return stride % 512 == 0 ? stride + 8 : stride;
+  return stride % 16 == 0 ? stride + 8 : stride;
 }
 
-static int64_t strip_stride(const ncc_fft_shape *shape) {
-  int64_t columns = ncc_round_up(shape->half, NCC_COLUMN_BATCH);
-  return NCC_ROW_BATCH * (columns % 64 == 0 ? columns + 8 : columns);
+/** How strips lie. */
+static void lay_strips(ncc_cpu_layout *l) {
+  const int64_t columns = ncc_round_up(l->shape.half, NCC_COLUMN_BATCH);
+  l->whole_columns = l->shape.rows < 2 * NCC_LEAST_PART && 8 * columns * l->column_stride <= WHOLE_BYTES;
+  l->strip_step = l->whole_columns ? l->column_stride : NCC_ROW_BATCH;
+  l->strip_stride = NCC_ROW_BATCH * (l->whole_columns ? 1 : columns % 64 == 0 ? columns + 8 : columns);
 }
 
 ncc_cpu_layout ncc_cpu_layout_choose(const ncc_geometry *g) {
@@ -27,7 +31,7 @@ ncc_cpu_layout ncc_cpu_layout_choose(const ncc_geometry *g) {
   l.first_row = (g->search.y0 - g->trim.y0) / NCC_ROW_BATCH * NCC_ROW_BATCH;
   l.product_rows = g->search.y1 - g->trim.y0 - l.first_row;
   l.column_stride = column_stride(&l.shape);
-  l.strip_stride = strip_stride(&l.shape);
+  lay_strips(&l);
   l.past_caches = ncc_cpu_strips_bytes(&l) > CACHED_BYTES;
   return l;
 }
@@ -39,15 +43,20 @@ ncc_status ncc_cpu_layout_plan(ncc_cpu *e, double *planning_s) {
   if (status != NCC_OK) return status;
   l->column_cut = l->plans->column.cut;
   l->column_cut.strip_stride = l->strip_stride;
+  l->column_cut.strip_step = l->strip_step;
   l->column_cut.column_stride = l->column_stride;
   l->row_cut = l->plans->row.cut;
   l->row_cut.strip_stride = NCC_ROW_BATCH;
   return NCC_OK;
 }
 
+int64_t ncc_cpu_rows_bytes(const ncc_cpu_layout *l, int64_t rows) {
+  if (l->whole_columns) return 8 * ncc_round_up(l->shape.half, NCC_COLUMN_BATCH) * l->column_stride;
+  return 8 * ncc_cpu_strips(rows) * l->strip_stride;
+}
+
 int64_t ncc_cpu_strips_bytes(const ncc_cpu_layout *l) {
-  int64_t image = ncc_cpu_strips(l->image_rows), product = ncc_cpu_strips(l->product_rows);
-  return 8 * (image > product ? image : product) * l->strip_stride;
+  return ncc_cpu_rows_bytes(l, ncc_max(l->image_rows, l->product_rows));
 }
 
 static int64_t longest_row(const ncc_geometry *g) {
@@ -63,7 +72,7 @@ static int64_t scratch_bytes(const ncc_cpu_layout *l) {
 static int64_t bytes_in_full(const ncc_geometry *g, int threads) {
   const ncc_cpu_layout l = ncc_cpu_layout_choose(g);
   int64_t spectrum = 8 * l.shape.half * l.column_stride;
-  int64_t template_strips = 8 * ncc_cpu_strips(g->template_rows) * l.strip_stride;
+  int64_t template_strips = ncc_cpu_rows_bytes(&l, g->template_rows);
   int64_t candidates = (int64_t)threads * NCC_CPU_CANDIDATES * (int64_t)sizeof(ncc_candidate);
   int64_t prefix = 8 * (g->template_rows + 1) * (g->template_cols + 1);
   int64_t direct = ncc_direct_pays(&l.cost, true) ? ncc_cpu_direct_bytes(g) : 0;

@@ -220,7 +220,7 @@ static void product_item(void *context, int64_t turn, int thread) {
   for (int i = 0; i < n; i++)
     e->kernels->cut->join_strips(&l->column_cut, (const ncc_c32 *)to[i], columns, l->first_row / NCC_ROW_BATCH,
                                  ncc_cpu_strips(l->product_rows),
-                                 (ncc_c32 *)st->m->sums[sums[i]].data + first * NCC_ROW_BATCH, l->past_caches);
+                                 (ncc_c32 *)st->m->sums[sums[i]].data + first * l->strip_step, l->past_caches);
 }
 
 static ncc_status make_products(ncc_cpu_masked *m) {
@@ -230,7 +230,7 @@ static ncc_status make_products(ncc_cpu_masked *m) {
   const ncc_prepared *tmpl = m->task->tmpl;
   const int64_t strips = ncc_cpu_strips(l->geometry.template_rows);
   m->tmpl_unit = ncc_template_unit(tmpl);
-  NCC_TRY(ncc_buffer_reserve(&e->tmpl.strips, 8 * strips * l->strip_stride, "rows of a template"));
+  NCC_TRY(ncc_buffer_reserve(&e->tmpl.strips, ncc_cpu_rows_bytes(l, l->geometry.template_rows), "rows of a template"));
   for (int i = 0; i < NCC_SUMS; i++)
     if (ncc_cpu_masked_wants(m, i)) NCC_TRY(ncc_buffer_reserve(&m->sums[i], ncc_cpu_strips_bytes(l), "masked pairs"));
   for (int plane = 0; plane < NCC_MASKED_PLANES; plane++) {
@@ -281,7 +281,7 @@ static void lone_item(void *context, int64_t turn, int thread) {
   const ncc_c32 *const from[] = {[NCC_SUM_U] = (const ncc_c32 *)a, (const ncc_c32 *)t2, (const ncc_c32 *)d};
   for (int i = NCC_SUM_U; i <= NCC_SUM_P; i++)
     e->kernels->cut->join_strips(&l->column_cut, from[i], columns, l->first_row / NCC_ROW_BATCH,
-                                 ncc_cpu_strips(l->product_rows), (ncc_c32 *)m->sums[i].data + first * NCC_ROW_BATCH,
+                                 ncc_cpu_strips(l->product_rows), (ncc_c32 *)m->sums[i].data + first * l->strip_step,
                                  false);
 }
 
@@ -295,7 +295,7 @@ static ncc_status make_lone(ncc_cpu_masked *m) {
   stage values = {.m = m, .strips = &m->sums[NCC_SUM_P]}, mask = {.m = m, .strips = &m->sums[NCC_SUM_U]};
   stage t = {.m = m, .strips = &e->tmpl.strips}, t2 = {.m = m, .strips = &m->sums[NCC_SUM_V]};
   m->tmpl_unit = ncc_template_unit(tmpl);
-  NCC_TRY(ncc_buffer_reserve(&e->tmpl.strips, 8 * strips * l->strip_stride, "rows of a template"));
+  NCC_TRY(ncc_buffer_reserve(&e->tmpl.strips, ncc_cpu_rows_bytes(l, l->geometry.template_rows), "rows of a template"));
   for (int i = NCC_SUM_U; i <= NCC_SUM_P; i++)
     NCC_TRY(ncc_buffer_reserve(&m->sums[i], ncc_cpu_strips_bytes(l), "masked pairs"));
   values.rows = plane_rows(image, m->image_unit, NCC_MASKED_VALUES, &values.mask, &m->ones);

@@ -256,9 +256,11 @@ cleanup:
   return status;
 }
 
-/** Settles what bounds by cells have left, by ssd of these few windows; where they are many, by that of all. */
+/** Settles what bounds by cells have left, by ssd of these few windows; where they are many, by that of all. One that
+ *  is sure is for the judge, whatever its ssd. */
 static ncc_status settle(ncc_cpu *e, ncc_proposal *p) {
   ncc_status status = NCC_OK;
+  if (p->count == 1 && p->any_sure && p->cut_y == INT64_MAX) return NCC_OK;
   if (p->count <= most_settled(&e->layout) && p->cut_y == INT64_MAX) return ncc_cpu_settle_few(e, p);
   NCC_TRY(ncc_cpu_windows_give_bounds_up(e));
   ncc_proposal_reset(p);

@@ -34,22 +34,25 @@ static void columns_item(void *context, int64_t turn, int thread) {
   const int64_t first = ncc_cpu_first_column(e, turn), stride = l->column_stride, length = l->column_cut.length;
   const bool as_rows = e->image.form == NCC_CPU_ROWS;
   if (first >= l->shape.half || ncc_cpu_stopped(e)) return;
-  if (as_rows) ncc_cpu_take_columns(e, &e->strips, l->image_rows, first, s->image_columns);
-  const int64_t columns = ncc_cpu_take_columns(e, &e->tmpl.strips, l->geometry.template_rows, first, s->columns);
+  int64_t columns;
+  ncc_c32 *image = as_rows ? ncc_cpu_columns(e, &e->strips, l->image_rows, first, s->image_columns, &columns) : NULL;
+  ncc_c32 *tmpl = ncc_cpu_columns(e, &e->tmpl.strips, l->geometry.template_rows, first, s->columns, &columns);
+  ncc_c32 *product = l->whole_columns ? (ncc_c32 *)e->strips.data + first * stride : tmpl;
   const ncc_c32 *spectra = (const ncc_c32 *)e->image.spectrum.data + first * stride;
   for (int64_t j = 0; j < columns; j++)
     for (int k = 0; k < l->column_cut.parts; k++) {
       const int64_t at = j * stride + k * length;
       const ncc_c32 *factors = spectra + at;
       if (as_rows) {
-        fftwf_execute_dft(plan->forward, s->image_columns + at, s->image_transformed);
+        fftwf_execute_dft(plan->forward, image + at, s->image_transformed);
         factors = (const ncc_c32 *)s->image_transformed;
       }
-      fftwf_execute_dft(plan->forward, s->columns + at, s->transformed);
+      fftwf_execute_dft(plan->forward, tmpl + at, s->transformed);
       e->kernels->cut->multiply(s->transformed, factors, length);
-      fftwf_execute_dft(plan->inverse, s->transformed, s->columns + at);
+      fftwf_execute_dft(plan->inverse, s->transformed, product + at);
     }
-  e->kernels->cut->join_strips(&l->column_cut, (const ncc_c32 *)s->columns, columns, l->first_row / NCC_ROW_BATCH,
+  if (l->whole_columns) return;
+  e->kernels->cut->join_strips(&l->column_cut, (const ncc_c32 *)product, columns, l->first_row / NCC_ROW_BATCH,
                                ncc_cpu_strips(l->product_rows), (ncc_c32 *)e->strips.data + first * NCC_ROW_BATCH,
                                l->past_caches && !as_rows);  // else these lines have just been read
 }
@@ -95,8 +98,7 @@ static ncc_status transform(ncc_cpu *e) {
   const ncc_geometry *g = &l->geometry;
   ncc_counters *counters = e->context->counters;
   const double t0 = ncc_clock_s();
-  NCC_TRY(ncc_buffer_reserve(&e->tmpl.strips, 8 * ncc_cpu_strips(g->template_rows) * l->strip_stride,
-                             "rows of a template"));
+  NCC_TRY(ncc_buffer_reserve(&e->tmpl.strips, ncc_cpu_rows_bytes(l, g->template_rows), "rows of a template"));
   ncc_pool_run(e->context->pool, ncc_cpu_strips(g->template_rows), template_rows_item, e);
   const double t1 = ncc_clock_s();
   counters->template_s += t1 - t0;
@@ -131,10 +133,12 @@ cleanup:
 }
 
 void ncc_cpu_product_rows(const ncc_cpu *e, ncc_cpu_scratch *s, int64_t strip, int64_t y, int rows) {
+  const ncc_cpu_layout *l = &e->layout;
+  const int64_t at = l->whole_columns ? l->first_row : 0;
   if (e->image.form == NCC_CPU_DIRECT)
     ncc_cpu_direct_rows(e, s, y, rows);
   else
-    ncc_cpu_rows_inverse(e, s, (const ncc_c32 *)e->strips.data + strip * e->layout.strip_stride, (rows + 1) / 2);
+    ncc_cpu_rows_inverse(e, s, (const ncc_c32 *)e->strips.data + at + strip * l->strip_stride, (rows + 1) / 2);
 }
 
 double ncc_cpu_product_error(const ncc_cpu *e) {

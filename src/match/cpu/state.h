@@ -30,7 +30,8 @@ enum {
 };
 
 /** Lengths and strides for one geometry. A strip is eight rows of half spectra, column by column: what a batch of rows
- *  writes and reads in one go, and what a block of columns visits in runs of half a KiB. */
+ *  writes and reads in one go, and what a block of columns visits in runs of half a KiB. Small ones lie the other way:
+ *  column after column, each whole, so that it is transformed where it lies. */
 typedef struct ncc_cpu_layout {
   ncc_geometry geometry; /**< `exclude` is empty */
   ncc_fft_shape shape;
@@ -43,6 +44,8 @@ typedef struct ncc_cpu_layout {
   int64_t product_rows;           /**< rows of the product from there to the end of the search */
   int64_t column_stride;          /**< complex numbers from column to column */
   int64_t strip_stride;           /**< complex numbers from strip to strip */
+  int64_t strip_step;             /**< and from column to column of a strip */
+  bool whole_columns;             /**< strips lie side by side, and so columns whole */
   bool past_caches;               /**< strips are written past the caches, which they do not fit */
 } ncc_cpu_layout;
 
@@ -182,6 +185,8 @@ ncc_status ncc_cpu_layout_make(ncc_cpu *e, const ncc_geometry *g);
 ncc_status ncc_cpu_layout_plan(ncc_cpu *e, double *planning_s);
 /** Everything but the plans and the scratch. */
 ncc_cpu_layout ncc_cpu_layout_choose(const ncc_geometry *g);
+/** Bytes of strips with so many rows. */
+int64_t ncc_cpu_rows_bytes(const ncc_cpu_layout *l, int64_t rows);
 /** Bytes of the strips, which serve the image first and the product then. */
 int64_t ncc_cpu_strips_bytes(const ncc_cpu_layout *l);
 /** Bytes of all arrays of an engine. */
@@ -209,6 +214,9 @@ int64_t ncc_cpu_column_turns(const ncc_cpu *e);
 int64_t ncc_cpu_first_column(const ncc_cpu *e, int64_t turn);
 /** Takes a block of columns out of `rows` rows in strips, ready for transforms of their parts. @return how many. */
 int64_t ncc_cpu_take_columns(const ncc_cpu *e, const ncc_buffer *strips, int64_t rows, int64_t first, ncc_c32 *out);
+/** The same, but where columns lie whole they stay there, with zeros below their rows. @return the first of them */
+ncc_c32 *ncc_cpu_columns(const ncc_cpu *e, const ncc_buffer *strips, int64_t rows, int64_t first, ncc_c32 *out,
+                         int64_t *columns);
 
 // ---- engine.c
 

@@ -51,13 +51,13 @@ void ncc_cpu_rows_forward(const ncc_cpu *e, ncc_cpu_scratch *s, const ncc_cpu_ro
   }
   const ncc_cut *cut = &e->layout.row_cut;
   e->kernels->spectra->unpack_spectra(s->spectra, shape->row_stride, cut->parts, cut->length, strip,
-                                      e->layout.past_caches);
+                                      e->layout.strip_step, e->layout.past_caches);
 }
 
 void ncc_cpu_rows_inverse(const ncc_cpu *e, ncc_cpu_scratch *s, const ncc_c32 *strip, int packed) {
   const ncc_cut *cut = &e->layout.row_cut;
   const int64_t stride = e->layout.shape.row_stride;
-  e->kernels->spectra->pack_spectra(strip, cut->parts, cut->length, s->spectra, stride);
+  e->kernels->spectra->pack_spectra(strip, e->layout.strip_step, cut->parts, cut->length, s->spectra, stride);
   for (int r = 0; r < packed; r++) row_inverse(e, s->spectra + r * stride, s->rows + r * stride);
 }
 
@@ -75,7 +75,22 @@ int64_t ncc_cpu_first_column(const ncc_cpu *e, int64_t turn) {
 
 int64_t ncc_cpu_take_columns(const ncc_cpu *e, const ncc_buffer *strips, int64_t rows, int64_t first, ncc_c32 *out) {
   const int64_t left = e->layout.shape.half - first, columns = left < NCC_COLUMN_BATCH ? left : NCC_COLUMN_BATCH;
-  e->kernels->cut->split_strips(&e->layout.column_cut, (const ncc_c32 *)strips->data + first * NCC_ROW_BATCH,
+  e->kernels->cut->split_strips(&e->layout.column_cut, (const ncc_c32 *)strips->data + first * e->layout.strip_step,
                                 ncc_cpu_strips(rows), columns, out);
   return columns;
+}
+
+ncc_c32 *ncc_cpu_columns(const ncc_cpu *e, const ncc_buffer *strips, int64_t rows, int64_t first, ncc_c32 *out,
+                         int64_t *columns) {
+  const ncc_cpu_layout *l = &e->layout;
+  if (!l->whole_columns) {
+    *columns = ncc_cpu_take_columns(e, strips, rows, first, out);
+    return out;
+  }
+  ncc_c32 *whole = (ncc_c32 *)strips->data + first * l->column_stride;
+  const int64_t filled = ncc_cpu_strips(rows) * NCC_ROW_BATCH;
+  *columns = ncc_min(l->shape.half - first, NCC_COLUMN_BATCH);
+  for (int64_t j = 0; j < *columns && filled < l->column_stride; j++)
+    memset(whole + j * l->column_stride + filled, 0, (size_t)(l->column_stride - filled) * sizeof *whole);
+  return whole;
 }

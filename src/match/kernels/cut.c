@@ -113,6 +113,7 @@ INLINE void split(int parts, bool first_only, const ncc_cut *c, const ncc_c32 *s
   static const ncc_c32 zeros[8 * MOST_COLUMNS];
   const int64_t lines = (c->length + 7) / 8, stride = c->column_stride;
   for (int64_t b = 0; b < lines; b++) {
+    const int64_t step = parts > 1 ? 8 : b < strips ? c->strip_step : 0;
     const ncc_c32 *from[8] = {NULL}, *ahead[8] = {NULL};
     ncc_c32 *to[8] = {NULL};
     for (int k = 0; k < parts; k++) {
@@ -126,7 +127,7 @@ INLINE void split(int parts, bool first_only, const ncc_cut *c, const ncc_c32 *s
       take_factors(parts, c, 8 * b + w, false, factors);
       for (int64_t j = 0; j < columns; j++) {
         complexes v[8];
-        for (int k = 0; k < parts; k++) v[k] = get_complex(from[first_only ? 0 : k] + 8 * j + w);
+        for (int k = 0; k < parts; k++) v[k] = get_complex(from[first_only ? 0 : k] + step * j + w);
         if (!first_only) {
           if (w == 0)
             for (int k = 0; k < parts; k++) __builtin_prefetch(ahead[k] + 8 * j);
@@ -147,9 +148,11 @@ INLINE void join(int parts, bool past, const ncc_cut *c, const ncc_c32 *in, int6
   for (int64_t b = 0; b < lines; b++) {
     const ncc_c32 *from[8] = {NULL};
     ncc_c32 *to[8] = {NULL};
+    int64_t step = 8;
     for (int k = 0; k < parts; k++) {
       const int64_t strip = k * lines + b - first_strip;
       const bool wanted = strip >= 0 && strip < strips;
+      if (parts == 1) step = wanted ? c->strip_step : 0;
       from[k] = in + k * c->length + 8 * b;
       to[k] = wanted ? strips_data + strip * c->strip_stride : past ? NULL : nowhere;
     }
@@ -164,7 +167,7 @@ INLINE void join(int parts, bool past, const ncc_cut *c, const ncc_c32 *in, int6
       }
       for (int k = 0; k < parts; k++)  // line after line: past the caches a half one costs three times as much
         for (int i = 0; i < 8 / WIDTH; i++)
-          if (!past || to[k]) put_complex_past(to[k] + 8 * j + i * WIDTH, v[i][k], past);
+          if (!past || to[k]) put_complex_past(to[k] + step * j + i * WIDTH, v[i][k], past);
     }
   }
 }

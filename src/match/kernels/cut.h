@@ -25,6 +25,7 @@ typedef struct ncc_cut {
   int64_t length;          /**< a multiple of 8 unless parts is 1; points = parts * length */
   const ncc_c32 *twiddles; /**< [parts - 1][length]: w_points^(n2 k1) = exp(-2 pi i n2 k1 / points), k1 from 1 on */
   int64_t strip_stride;    /**< complex numbers from strip to strip */
+  int64_t strip_step;      /**< and from column to column of a strip: 8 unless parts is 1 */
   int64_t column_stride;   /**< and from column to column: at least points rounded up to 8 */
 } ncc_cut;
 

@@ -58,6 +58,48 @@ typedef struct byte_tally {
   double lo, hi;
 } byte_tally;
 
+#if WIDTH > 2
+/** Sums of 32 bytes at a time: pairs of 16-bit products are added in 32 bits. Signed bytes are compared as unsigned
+ * ones, 128 above. */
+typedef struct tally_lanes {
+  __m256i sum, squares, lo, hi;
+} tally_lanes;
+
+INLINE tally_lanes tally_begin(void) {
+  const __m256i zero = _mm256_setzero_si256();
+  return (tally_lanes){zero, zero, _mm256_set1_epi8(-1), zero};
+}
+
+INLINE void tally_add(tally_lanes *a, const void *p, bool is_signed) {
+  const __m256i ones = _mm256_set1_epi16(1), bytes = _mm256_loadu_si256(p);
+  const __m256i order = is_signed ? _mm256_xor_si256(bytes, _mm256_set1_epi8(-128)) : bytes;
+  a->lo = _mm256_min_epu8(a->lo, order);
+  a->hi = _mm256_max_epu8(a->hi, order);
+  UNROLL for (int h = 0; h < 2; h++) {
+    const __m128i half = _mm_loadu_si128((const __m128i *)p + h);
+    const __m256i v = is_signed ? _mm256_cvtepi8_epi16(half) : _mm256_cvtepu8_epi16(half);
+    a->sum = _mm256_add_epi32(a->sum, _mm256_madd_epi16(v, ones));
+    a->squares = _mm256_add_epi32(a->squares, _mm256_madd_epi16(v, v));
+  }
+}
+
+INLINE int32_t sum_of_ints(__m256i v) {
+  int32_t of[8], sum = 0;
+  memcpy(of, &v, sizeof of);
+  UNROLL for (int k = 0; k < 8; k++) sum += of[k];
+  return sum;
+}
+
+/** @param[out] lo, hi  [32] bytes */
+INLINE void tally_end(const tally_lanes *a, bool is_signed, int32_t *sum, int32_t *squares, void *lo, void *hi) {
+  const __m256i away = _mm256_set1_epi8(is_signed ? -128 : 0);
+  *sum = sum_of_ints(a->sum);
+  *squares = sum_of_ints(a->squares);
+  _mm256_storeu_si256(lo, _mm256_xor_si256(a->lo, away));
+  _mm256_storeu_si256(hi, _mm256_xor_si256(a->hi, away));
+}
+#endif
+
 /** Whether all sums of bytes less c and of their squares are exact in float64, in whatever order: multiples of 2^-24
  *  below 2^29. */
 INLINE bool bytes_are_exact_about(double c) {

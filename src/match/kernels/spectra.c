@@ -17,7 +17,7 @@ INLINE complexes swapped(complexes v) {
 // Z = A + iB with A, B spectra of real rows: 2 A[k] = Z[k] + conj Z[n-k], 2 B[k] = -i (Z[k] - conj Z[n-k]).
 // u: Z[k] and those after it; v: Z[n-k], and those before it.
 static void unpack_run(const ncc_c32 *restrict u, const ncc_c32 *restrict v, int64_t stride, int64_t count,
-                       ncc_c32 *restrict out, bool past) {
+                       ncc_c32 *restrict out, int64_t step, bool past) {
   int64_t k = 0;
   for (; k + WIDTH <= count; k += WIDTH) {
     doubles rows[8];
@@ -29,13 +29,13 @@ static void unpack_run(const ncc_c32 *restrict u, const ncc_c32 *restrict v, int
     }
     UNROLL for (int h = 0; h < 8; h += WIDTH) {
       transpose(rows + h);
-      UNROLL for (int i = 0; i < WIDTH; i++) put_complex_past(out + (k + i) * 8 + h, (complexes)rows[h + i], past);
+      UNROLL for (int i = 0; i < WIDTH; i++) put_complex_past(out + (k + i) * step + h, (complexes)rows[h + i], past);
     }
   }
   for (; k < count; k++)
     for (int r = 0; r < 4; r++) {
       const float *z = u[r * stride + k], *w = v[r * stride - k];
-      float *a = out[k * 8 + 2 * r], *b = out[k * 8 + 2 * r + 1];
+      float *a = out[k * step + 2 * r], *b = out[k * step + 2 * r + 1];
       a[0] = z[0] + w[0];
       a[1] = z[1] - w[1];
       b[0] = z[1] + w[1];
@@ -44,13 +44,13 @@ static void unpack_run(const ncc_c32 *restrict u, const ncc_c32 *restrict v, int
 }
 
 // Z[k] = A[k] + i B[k], Z[n-k] = conj(A[k] - i B[k]).
-static void pack_run(const ncc_c32 *restrict in, int64_t count, ncc_c32 *u, ncc_c32 *v, int64_t stride) {
+static void pack_run(const ncc_c32 *restrict in, int64_t step, int64_t count, ncc_c32 *u, ncc_c32 *v, int64_t stride) {
   int64_t k = 0;
   for (; k + WIDTH <= count; k += WIDTH) {
     doubles rows[8];
     UNROLL for (int i = 0; i < WIDTH; i++) {
-      look_ahead(in + (k + i) * 8);
-      UNROLL for (int h = 0; h < 8; h += WIDTH) rows[h + i] = (doubles)get_complex(in + (k + i) * 8 + h);
+      look_ahead(in + (k + i) * step);
+      UNROLL for (int h = 0; h < 8; h += WIDTH) rows[h + i] = (doubles)get_complex(in + (k + i) * step + h);
     }
     UNROLL for (int h = 0; h < 8; h += WIDTH) transpose(rows + h);
     UNROLL for (int r = 0; r < 4; r++) {
@@ -61,7 +61,7 @@ static void pack_run(const ncc_c32 *restrict in, int64_t count, ncc_c32 *u, ncc_
   }
   for (; k < count; k++)
     for (int r = 0; r < 4; r++) {
-      const float *a = in[k * 8 + 2 * r], *b = in[k * 8 + 2 * r + 1];
+      const float *a = in[k * step + 2 * r], *b = in[k * step + 2 * r + 1];
       float *z = u[r * stride + k], *w = v[r * stride - k];
       float re = a[0] - b[1], im = a[1] + b[0];
       w[0] = a[0] + b[1];
@@ -83,21 +83,22 @@ static run run_of(int k1, int parts, int64_t length) {
   return (run){k1 * part, (parts - k1) * part + length - 1, 2 * k1 == parts ? length / 2 : length};
 }
 
-static void unpack_spectra(ncc_c32 *in, int64_t in_stride, int parts, int64_t length, ncc_c32 *out, bool past) {
+static void unpack_spectra(ncc_c32 *in, int64_t in_stride, int parts, int64_t length, ncc_c32 *out, int64_t step,
+                           bool past) {
   for (int r = 0; r < 4; r++) memcpy(in[r * in_stride + length], in[r * in_stride], sizeof(ncc_c32));
   for (int k1 = 0; 2 * k1 <= parts; k1++) {
     const run at = run_of(k1, parts, length);
-    unpack_run(in + at.u, in + at.v, in_stride, at.count, out, past);
-    out += 8 * at.count;
+    unpack_run(in + at.u, in + at.v, in_stride, at.count, out, step, past);
+    out += step * at.count;
   }
   past_fence(past);  // other threads read it next
 }
 
-static void pack_spectra(const ncc_c32 *in, int parts, int64_t length, ncc_c32 *out, int64_t out_stride) {
+static void pack_spectra(const ncc_c32 *in, int64_t step, int parts, int64_t length, ncc_c32 *out, int64_t out_stride) {
   for (int k1 = 0; 2 * k1 <= parts; k1++) {
     const run at = run_of(k1, parts, length);
-    pack_run(in, at.count, out + at.u, out + at.v, out_stride);
-    in += 8 * at.count;
+    pack_run(in, step, at.count, out + at.u, out + at.v, out_stride);
+    in += step * at.count;
   }
 }
 

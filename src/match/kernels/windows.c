@@ -43,20 +43,25 @@ INLINE void scan_piece(scan *a, int h, const doubles s[WIDTH], const doubles q[W
   }
 }
 
-/** After all pieces of `count` columns. */
-INLINE void scan_advance(scan *a, int count) {
+/** After all pieces of `count` columns. Where sums restart is then at or behind the next. */
+INLINE void scan_advance(scan *a, int64_t count) {
   a->x += count;
   while (a->restart < a->x) a->restart += a->period;
 }
 
-/** Columns without pixels, up to column `end`. */
-static void scan_nothing(scan *a, int64_t end) {
-  const doubles zero[WIDTH] = {{0}};
-  while (a->x < end) {
-    const int count = end - a->x < WIDTH ? (int)(end - a->x) : WIDTH;
-    UNROLL for (int h = 0; h < PIECES; h++) scan_piece(a, h, zero, zero, count);
-    scan_advance(a, count);
+/** Columns behind the image, up to column `end`. */
+static void scan_nothing(scan *along, int64_t end) {
+  scan a = *along;
+  for (; a.x < end; a.x++) {
+    const bool restarts = a.x == a.restart;
+    if (restarts) a.restart += a.period;
+    UNROLL for (int h = 0; h < PIECES; h++) {
+      if (restarts) a.s[h] = a.q[h] = (doubles){0};
+      put(a.sums + 8 * a.x + h * WIDTH, a.s[h]);
+      put(a.squares + 8 * a.x + h * WIDTH, a.q[h]);
+    }
   }
+  *along = a;
 }
 
 /** Which rows of a strip there are: all eight, none, or some. */
@@ -87,7 +92,6 @@ static void build(ncc_dtype dtype, const ncc_strip_rows *rows, const ncc_strip_s
 /** Sums along rows, at least up to column `end`. */
 static void scan_to(columns_fn columns, const ncc_strip_rows *rows, const ncc_strip_sums *t, int64_t end, scan *a) {
   const int64_t behind = t->first + t->n;  // the first column behind the image
-  if (a->x < t->first) scan_nothing(a, t->first);
   if (a->x < end && a->x < behind) {
     const int64_t from = a->x - t->first, to = (end - t->first + WIDTH - 1) / WIDTH * WIDTH;
     columns(rows, t, from, to < t->n ? to : t->n, a);
@@ -95,14 +99,17 @@ static void scan_to(columns_fn columns, const ncc_strip_rows *rows, const ncc_st
   if (a->x < end) scan_nothing(a, end);
 }
 
-/** Values on their way to memory, eight rows of a column: a map is looked at only where a peak may be, so it need not
- *  pass the caches. */
-INLINE void put_map(float *to, const floats v[PIECES]) {
-#if WIDTH == 8
-  _mm256_stream_ps(to, (__m256)v[0]);
-#elif WIDTH == 4
-  _mm256_stream_ps(to, _mm256_set_m128((__m128)v[1], (__m128)v[0]));
+/** Eight rows of a column of the map. A large map is written past the caches, as few of its values are ever looked at.
+ */
+INLINE void put_map(float *to, const floats v[PIECES], bool past) {
+#if WIDTH > 2
+  const __m256 all = FOR_WIDTH((__m256)v[0], _mm256_set_m128((__m128)v[1], (__m128)v[0]), , );
+  if (past)
+    _mm256_stream_ps(to, all);
+  else
+    _mm256_storeu_ps(to, all);
 #else
+  (void)past;
   UNROLL for (int h = 0; h < PIECES; h++) memcpy(to + h * WIDTH, &v[h], sizeof v[h]);
 #endif
 }
@@ -141,6 +148,7 @@ INLINE void windows_of_run(const ncc_strip_sums *t, const ncc_strip_overlap *o, 
   const double scale2 = map->scale2, c = t->c, *cols = o->cols, *inverse_cols = o->inverse_cols;
   const double width = o->template_cols, inverse_width = 1 / width, area = width * o->template_rows;
   const double outside = o->outside / area;
+  const bool past = map->past;
   const int64_t ahead = 8 * (t->period - 1);
   const double *a = t->sums + 8 * i, *b = t->squares + 8 * i;
   const floats infinite = (floats){0} + INFINITY;
@@ -178,9 +186,20 @@ INLINE void windows_of_run(const ncc_strip_sums *t, const ncc_strip_overlap *o, 
         least[h] = lesser_floats(v[h], least[h]);
       }
     }
-    put_map(to, v);
+    put_map(to, v, past);
   }
   UNROLL for (int h = 0; h < PIECES; h++) least_of_run[h] = least[h];
+}
+
+/** By halves, so that comparisons need not wait for each other. */
+INLINE float least_of(const floats v[PIECES]) {
+  floats least = v[0];
+  UNROLL for (int h = 1; h < PIECES; h++) least = lesser_floats(v[h], least);
+  float of[WIDTH];
+  memcpy(of, &least, sizeof of);
+  UNROLL for (int n = WIDTH / 2; n > 0; n /= 2) UNROLL for (int k = 0; k < n; k++) of[k] =
+      of[k + n] < of[k] ? of[k + n] : of[k];
+  return of[0];
 }
 
 /** Windows in columns [from, to). */
@@ -205,10 +224,7 @@ static void windows_of_tile(const ncc_strip_sums *t, const ncc_strip_overlap *o,
       windows_of_run(t, o, map, w, start, i, end, VALID, least);
     else
       windows_of_run(t, o, map, w, start, i, end, ANY, least);
-    float lowest = INFINITY;
-    UNROLL for (int h = 0; h < PIECES; h++) UNROLL for (int k = 0; k < WIDTH; k++) lowest =
-        least[h][k] < lowest ? least[h][k] : lowest;
-    map->least[block] = lowest;
+    map->least[block] = least_of(least);
     i = end;
   }
 }
@@ -218,6 +234,7 @@ static float strip(ncc_dtype dtype, const ncc_strip_rows *rows, const ncc_strip_
   static const columns_fn of_type[] = BY_TYPE(columns);
   const int64_t blocks = (map->at + map->n - 1) / 16 + 1;
   scan along = {.period = t->period, .sums = t->sums, .squares = t->squares};
+  scan_advance(&along, t->first);
   const window_rows w = window_rows_of(overlap);
   for (int64_t b = 0; b < blocks; b++) map->least[b] = INFINITY;
   for (int64_t from = 0; from < map->n; from += TILE) {
@@ -226,7 +243,7 @@ static float strip(ncc_dtype dtype, const ncc_strip_rows *rows, const ncc_strip_
     windows_of_tile(t, overlap, map, &w, from, to);
   }
   scan_to(of_type[dtype], rows, t, t->width, &along);
-  past_fence(true);  // other threads look at the map next
+  past_fence(map->past);  // other threads look at the map next
   float lowest = INFINITY;
   for (int64_t b = 0; b < blocks; b++) lowest = map->least[b] < lowest ? map->least[b] : lowest;
   return lowest;

@@ -17,10 +17,10 @@ typedef struct ncc_strip_rows {
 typedef struct ncc_strip_sums {
   double scale, c;
   /** [n rounded up to 8] over the rows of a window, for the image's columns; mass: of squares of all rows that ever
-   *  entered; NULL: not wanted. */
+   *  entered; NULL: not wanted, or summed by the caller. */
   double *s, *q, *mass;
   int64_t n;
-  /** [8 * width] along the rows of a strip; these restart at columns 0, period, 2 period ... */
+  /** [8 * width] along the rows of a strip; these restart at columns 0, period, 2 period ... Zeros before the image. */
   double *sums, *squares;
   int64_t first;         /**< the first column that lies on the image */
   int64_t width, period; /**< all columns; those of a window */
@@ -42,6 +42,7 @@ typedef struct ncc_strip_map {
   double scale2; /**< the unit of ssd, squared */
   float *ssd;    /**< [8 * (at + n)], aligned to 64 bytes; 0 in rows that are not valid */
   float *least;  /**< the smallest value of the valid rows in blocks of 16 columns, zeros and negatives included */
+  bool past;     /**< write ssd past the caches, which are too small for the whole map */
 } ncc_strip_map;
 
 typedef struct ncc_window_kernels {
