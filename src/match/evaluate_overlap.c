@@ -101,6 +101,7 @@ static bool recentre(operand *o, double sum, double squares, double n) {
 
 static ncc_evaluation moments(ncc_pool *pool, overlap_job *job) {
   ncc_overlap_row a = overlap_sums(pool, job);
+  const double product = a.p;
   if (a.n == 0) return (ncc_evaluation){.flat = true};
   // Each round brings the centres 16 digits closer; a step that no longer shrinks the sums is rounding.
   for (int round = 0; round < 8; round++) {
@@ -112,7 +113,8 @@ static ncc_evaluation moments(ncc_pool *pool, overlap_job *job) {
   return (ncc_evaluation){.numerator = a.p - a.s * a.u / a.n,
                           .ssd_window = fmax(a.q - a.s * a.s / a.n, 0),
                           .ssd_tmpl = fmax(a.v - a.u * a.u / a.n, 0),
-                          .n = a.n};
+                          .n = a.n,
+                          .product = product};
 }
 
 /** Exact: compares stored pixels. */
@@ -157,12 +159,14 @@ ncc_evaluation ncc_evaluate_overlap(ncc_pool *pool, ncc_overlap_row *rows, const
   if (out.flat) return (ncc_evaluation){.flat = true, .n = n};
   if (out.ssd_window < LEAST_SSD || out.ssd_tmpl < LEAST_SSD) {
     operand *small[] = {out.ssd_window < LEAST_SSD ? &job.w : NULL, out.ssd_tmpl < LEAST_SSD ? &job.t : NULL};
+    const double product = out.product;
     for (int i = 0; i < 2; i++) {
       if (!small[i]) continue;
       small[i]->boost = BOOST;
       small[i]->c *= BOOST;
     }
     out = moments(pool, &job);
+    out.product = product;
   }
   const double denominator = sqrt(out.ssd_window) * sqrt(out.ssd_tmpl);
   const double value = denominator > 0 ? out.numerator / denominator : 0;

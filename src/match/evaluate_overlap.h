@@ -13,6 +13,7 @@ typedef struct ncc_evaluation {
   bool flat;         /**< all pixels of W are equal, zeros outside the image included, or all of T that overlap */
   double n;          /**< pixels of the overlap that are valid in both; 0 where it was not asked for */
   double ncc;        /**< in [-1, 1]; 0 where W is flat */
+  double product;    /**< sum((W - mean I) * (T - mean T)), scaled as the numerator; 0 where it was not asked for */
 } ncc_evaluation;
 
 /** Sums over a row, in the names of ncc_overlap_sums. */

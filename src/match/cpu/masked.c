@@ -49,6 +49,7 @@ void ncc_cpu_masked_destroy(ncc_cpu_masked **masked) {
   ncc_buffer_free(&m->template_sums);
   ncc_buffer_free(&m->scratch_buffer);
   ncc_buffer_free(&m->ones);
+  ncc_masked_coarse_clear(&m->coarse);
   ncc_cpu_destroy(m->cpu);
   free(m->scratch);
   free(m);
@@ -65,7 +66,7 @@ int64_t ncc_cpu_masked_bytes(const ncc_geometry *g, int threads) {
   const int64_t spectrum = 8 * l.shape.half * l.column_stride;
   return ncc_cpu_bytes(g, threads) + NCC_MASKED_PLANES * spectrum + NCC_SUMS * ncc_cpu_strips_bytes(&l) +
          threads * scratch_bytes(&l) + g->image_cols + ncc_cpu_masked_windows_bytes(g, l.product_rows, threads) +
-         ncc_cpu_masked_template_bytes(g);
+         ncc_cpu_masked_template_bytes(g) + ncc_masked_coarse_bytes(g, threads);
 }
 
 static ncc_status reserve_scratch(ncc_cpu_masked *m) {
@@ -143,7 +144,7 @@ static void image_columns_item(void *context, int64_t turn, int thread) {
 
 /** Whether the image's spectra are for this template alone, and so never kept. */
 static bool is_lone(const ncc_cpu_masked *m) {
-  return m->rectangles && !m->task->image_stays && !m->transformed[NCC_MASKED_VALUES];
+  return (m->rectangles || m->coarsely) && !m->task->image_stays && !m->transformed[NCC_MASKED_VALUES];
 }
 
 /** What is not yet known of the image and is wanted now. */
@@ -168,7 +169,7 @@ static ncc_status make_image(ncc_cpu_masked *m) {
     if (ncc_cpu_stopped(e)) return NCC_ERR_STOPPED;
     m->transformed[plane] = true;
   }
-  if (!m->rectangles || m->windows_need == m->need) return NCC_OK;
+  if (!m->rectangles || m->coarsely || m->windows_need == m->need) return NCC_OK;
   m->windows_need = 0;
   NCC_TRY(ncc_cpu_masked_windows_make(m));
   if (ncc_cpu_stopped(e)) return NCC_ERR_STOPPED;
@@ -223,6 +224,13 @@ static void product_item(void *context, int64_t turn, int thread) {
                                  (ncc_c32 *)st->m->sums[sums[i]].data + first * l->strip_step, l->past_caches);
 }
 
+/** Whether some sum takes a plane of the template. */
+static bool is_wanted(const ncc_cpu_masked *m, ncc_masked_plane plane) {
+  bool wanted = false;
+  for (int i = 0; i < NCC_SUMS; i++) wanted |= factors[i].tmpl == plane && ncc_cpu_masked_wants(m, i);
+  return wanted;
+}
+
 static ncc_status make_products(ncc_cpu_masked *m) {
   ncc_status status = NCC_OK;
   ncc_cpu *e = m->cpu;
@@ -235,16 +243,32 @@ static ncc_status make_products(ncc_cpu_masked *m) {
     if (ncc_cpu_masked_wants(m, i)) NCC_TRY(ncc_buffer_reserve(&m->sums[i], ncc_cpu_strips_bytes(l), "masked pairs"));
   for (int plane = 0; plane < NCC_MASKED_PLANES; plane++) {
     stage s = {.m = m, .plane = (ncc_masked_plane)plane, .strips = &e->tmpl.strips};
-    if ((m->rectangles && plane == NCC_MASKED_MASK) || (m->image_whole && plane == NCC_MASKED_SQUARES)) continue;
+    if (!is_wanted(m, s.plane)) continue;
     s.rows = plane_rows(tmpl, m->tmpl_unit, s.plane, &s.mask, &m->ones);
     ncc_pool_run(e->context->pool, strips, tmpl_rows_item, &s);
     ncc_pool_run(e->context->pool, ncc_cpu_column_turns(e), product_item, &s);
   }
-  if (m->image_whole) NCC_TRY(ncc_cpu_masked_template_make(m));
+  if (m->image_whole && !m->coarsely) NCC_TRY(ncc_cpu_masked_template_make(m));
   if (ncc_cpu_stopped(e)) return NCC_ERR_STOPPED;
 
 cleanup:
   return status;
+}
+
+/** Takes a block of columns of image and template, and multiplies. */
+static void lone_product(const ncc_cpu *e, ncc_c32 *image, ncc_c32 *tmpl, ncc_c32 *by_image, ncc_c32 *by_tmpl) {
+  const ncc_cut_plan *plan = &e->layout.plans->column;
+  fftwf_execute_dft(plan->forward, image, by_image);
+  fftwf_execute_dft(plan->forward, tmpl, by_tmpl);
+  e->kernels->cut->multiply(by_image, by_tmpl, e->layout.column_cut.length);
+  fftwf_execute_dft(plan->inverse, by_image, image);
+}
+
+static void put_columns(ncc_cpu_masked *m, int sum, int64_t first, int64_t columns, const ncc_c32 *from) {
+  const ncc_cpu_layout *l = &m->cpu->layout;
+  m->cpu->kernels->cut->join_strips(&l->column_cut, from, columns, l->first_row / NCC_ROW_BATCH,
+                                    ncc_cpu_strips(l->product_rows),
+                                    (ncc_c32 *)m->sums[sum].data + first * l->strip_step, false);
 }
 
 /** A block of columns of all planes: forward, times each other, and back, each product where one of its factors was. */
@@ -262,51 +286,53 @@ static void lone_item(void *context, int64_t turn, int thread) {
   ncc_c32 *by_t = s->transformed, *by_d = s->image_transformed, *by_a = m->scratch[thread].transformed;
   const int64_t rows = l->geometry.template_rows;
   const int64_t columns = ncc_cpu_take_columns(e, &e->tmpl.strips, rows, first, t);
-  ncc_cpu_take_columns(e, &m->sums[NCC_SUM_V], rows, first, t2);
   ncc_cpu_take_columns(e, &m->sums[NCC_SUM_P], l->image_rows, first, d);
-  ncc_cpu_take_columns(e, &m->sums[NCC_SUM_U], l->image_rows, first, a);
+  if (!m->coarsely) {
+    ncc_cpu_take_columns(e, &m->sums[NCC_SUM_V], rows, first, t2);
+    ncc_cpu_take_columns(e, &m->sums[NCC_SUM_U], l->image_rows, first, a);
+  }
   for (int64_t j = 0; j < columns; j++)
     for (int64_t k = 0, at = j * stride; k < l->column_cut.parts; k++, at += length) {
-      fftwf_execute_dft(plan->forward, t + at, by_t);
-      fftwf_execute_dft(plan->forward, d + at, by_d);
+      lone_product(e, d + at, t + at, by_d, by_t);
+      if (m->coarsely) continue;
       fftwf_execute_dft(plan->forward, a + at, by_a);
-      multiply(by_d, by_t, length);
-      fftwf_execute_dft(plan->inverse, by_d, d + at);
       multiply(by_t, by_a, length);
       fftwf_execute_dft(plan->inverse, by_t, a + at);
       fftwf_execute_dft(plan->forward, t2 + at, by_t);
       multiply(by_t, by_a, length);
       fftwf_execute_dft(plan->inverse, by_t, t2 + at);
     }
-  const ncc_c32 *const from[] = {[NCC_SUM_U] = (const ncc_c32 *)a, (const ncc_c32 *)t2, (const ncc_c32 *)d};
-  for (int i = NCC_SUM_U; i <= NCC_SUM_P; i++)
-    e->kernels->cut->join_strips(&l->column_cut, from[i], columns, l->first_row / NCC_ROW_BATCH,
-                                 ncc_cpu_strips(l->product_rows), (ncc_c32 *)m->sums[i].data + first * l->strip_step,
-                                 false);
+  put_columns(m, NCC_SUM_P, first, columns, d);
+  if (m->coarsely) return;
+  put_columns(m, NCC_SUM_U, first, columns, a);
+  put_columns(m, NCC_SUM_V, first, columns, t2);
+}
+
+/** Rows of a plane of image or template to strips. */
+static void make_rows(ncc_cpu_masked *m, bool of_image, ncc_masked_plane plane, ncc_buffer *strips) {
+  stage s = {.m = m, .strips = strips};
+  const ncc_cpu_layout *l = &m->cpu->layout;
+  const int64_t rows = of_image ? l->image_rows : l->geometry.template_rows;
+  s.rows = plane_rows(of_image ? m->task->image : m->task->tmpl, of_image ? m->image_unit : m->tmpl_unit, plane,
+                      &s.mask, &m->ones);
+  ncc_pool_run(m->cpu->context->pool, ncc_cpu_strips(rows), of_image ? image_rows_item : tmpl_rows_item, &s);
 }
 
 static ncc_status make_lone(ncc_cpu_masked *m) {
   ncc_status status = NCC_OK;
   ncc_cpu *e = m->cpu;
-  ncc_pool *pool = e->context->pool;
   const ncc_cpu_layout *l = &e->layout;
-  const ncc_prepared *image = m->task->image, *tmpl = m->task->tmpl;
-  const int64_t strips = ncc_cpu_strips(l->geometry.template_rows);
-  stage values = {.m = m, .strips = &m->sums[NCC_SUM_P]}, mask = {.m = m, .strips = &m->sums[NCC_SUM_U]};
-  stage t = {.m = m, .strips = &e->tmpl.strips}, t2 = {.m = m, .strips = &m->sums[NCC_SUM_V]};
-  m->tmpl_unit = ncc_template_unit(tmpl);
+  m->tmpl_unit = ncc_template_unit(m->task->tmpl);
   NCC_TRY(ncc_buffer_reserve(&e->tmpl.strips, ncc_cpu_rows_bytes(l, l->geometry.template_rows), "rows of a template"));
-  for (int i = NCC_SUM_U; i <= NCC_SUM_P; i++)
+  for (int i = m->coarsely ? NCC_SUM_P : NCC_SUM_U; i <= NCC_SUM_P; i++)
     NCC_TRY(ncc_buffer_reserve(&m->sums[i], ncc_cpu_strips_bytes(l), "masked pairs"));
-  values.rows = plane_rows(image, m->image_unit, NCC_MASKED_VALUES, &values.mask, &m->ones);
-  mask.rows = plane_rows(image, m->image_unit, NCC_MASKED_MASK, &mask.mask, &m->ones);
-  t.rows = plane_rows(tmpl, m->tmpl_unit, NCC_MASKED_VALUES, &t.mask, &m->ones);
-  t2.rows = plane_rows(tmpl, m->tmpl_unit, NCC_MASKED_SQUARES, &t2.mask, &m->ones);
-  ncc_pool_run(pool, ncc_cpu_strips(l->image_rows), image_rows_item, &values);
-  ncc_pool_run(pool, ncc_cpu_strips(l->image_rows), image_rows_item, &mask);
-  ncc_pool_run(pool, strips, tmpl_rows_item, &t);
-  ncc_pool_run(pool, strips, tmpl_rows_item, &t2);
-  ncc_pool_run(pool, ncc_cpu_column_turns(e), lone_item, m);
+  make_rows(m, true, NCC_MASKED_VALUES, &m->sums[NCC_SUM_P]);
+  make_rows(m, false, NCC_MASKED_VALUES, &e->tmpl.strips);
+  if (!m->coarsely) {
+    make_rows(m, true, NCC_MASKED_MASK, &m->sums[NCC_SUM_U]);
+    make_rows(m, false, NCC_MASKED_SQUARES, &m->sums[NCC_SUM_V]);
+  }
+  ncc_pool_run(e->context->pool, ncc_cpu_column_turns(e), lone_item, m);
   if (ncc_cpu_stopped(e)) return NCC_ERR_STOPPED;
 
 cleanup:
@@ -347,44 +373,74 @@ static int64_t find_need(const ncc_task *task, double min_overlap) {
   return need;
 }
 
+/** The products that the task at work wants. */
+static ncc_status make_sums(ncc_cpu_masked *m) {
+  ncc_status status = NCC_OK;
+  ncc_counters *counters = m->cpu->context->counters;
+  const double t0 = ncc_clock_s();
+  NCC_TRY(make_image(m));
+  m->serial = m->task->image_serial;
+  const double t1 = ncc_clock_s();
+  NCC_TRY(is_lone(m) ? make_lone(m) : make_products(m));
+  counters->image_s += t1 - t0;
+  counters->columns_s += ncc_clock_s() - t1;
+  find_errors(m);
+
+cleanup:
+  return status;
+}
+
+/** An attempt with one product. @param[out] done  false: it was in vain */
+static ncc_status attempt(ncc_cpu_masked *m, ncc_proposal *out, bool *done) {
+  ncc_status status = NCC_OK;
+  NCC_TRY(make_sums(m));
+  const double t0 = ncc_clock_s();
+  NCC_TRY(ncc_masked_coarse_make(m));
+  NCC_TRY(ncc_masked_coarse_propose(m, out, done));
+  m->cpu->context->counters->peak_s += ncc_clock_s() - t0;
+
+cleanup:
+  return status;
+}
+
 ncc_status ncc_cpu_masked_propose(ncc_cpu_masked *m, const ncc_task *task, double min_overlap, ncc_proposal *out) {
   ncc_status status = NCC_OK;
   double planning_s = 0;
   ncc_cpu *e = m->cpu;
-  ncc_counters *counters = e->context->counters;
   // Not by the engine's layout, which is that of boxes once these have been searched.
   const bool same = m->serial == task->image_serial && ncc_geometry_equal(&m->geometry, task->geometry);
+  const bool made = task->again && !m->coarsely;
   m->task = task;
   m->min_overlap = min_overlap;
   m->need = find_need(task, min_overlap);
   m->rectangles = !task->tmpl->valid;
   m->image_whole = !task->image->valid;
+  m->nowhere = false;
   ncc_proposal_reset(out);
-  if (!task->again) {
-    const double t0 = ncc_clock_s();
+  if (!made) {
+    bool done = false;
     m->serial = -1;
     m->geometry = *task->geometry;
     e->image.form = NCC_CPU_NOTHING;
     NCC_TRY(ncc_cpu_layout_make(e, task->geometry));
     NCC_TRY(ncc_cpu_layout_plan(e, &planning_s));
+    e->context->counters->planning_s += planning_s;
     if (!same) {
       NCC_TRY(reserve_scratch(m));
       memset(m->transformed, 0, sizeof m->transformed);
+      m->coarse.image_known = false;
       m->windows_need = 0;
-      counters->images++;
+      e->context->counters->images++;
     }
-    NCC_TRY(make_image(m));
-    m->serial = task->image_serial;
-    const double t1 = ncc_clock_s();
-    NCC_TRY(is_lone(m) ? make_lone(m) : make_products(m));
-    counters->planning_s += planning_s;
-    counters->image_s += t1 - t0 - planning_s;
-    counters->columns_s += ncc_clock_s() - t1;
-    find_errors(m);
+    m->coarsely = ncc_masked_coarse_may_pay(m);
+    if (m->coarsely) NCC_TRY(attempt(m, out, &done));
+    if (done) return NCC_OK;
+    m->coarsely = false;
+    NCC_TRY(make_sums(m));
   }
-  const double t2 = ncc_clock_s();
+  const double t0 = ncc_clock_s();
   NCC_TRY(ncc_cpu_masked_search(m, out));
-  counters->peak_s += ncc_clock_s() - t2;
+  e->context->counters->peak_s += ncc_clock_s() - t0;
 
 cleanup:
   return status;

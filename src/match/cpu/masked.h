@@ -1,8 +1,11 @@
 /** Proposals of the CPU engine where pixels are masked: float32 transforms of masks, pixels and their squares, as
- *  match/masked.h has float64 ones. masked.c makes the sums of all positions, masked_search.c searches them.
+ *  match/masked.h has float64 ones. masked.c makes the sums of all positions, masked_search.c searches them. Where
+ * bounds of the others serve, one of the sums is enough: masked_coarse.c.
  */
 #ifndef NCC_CPU_MASKED_H
 #define NCC_CPU_MASKED_H
+
+#include <fftw3.h>
 
 #include "match/cpu/state.h"
 #include "match/kernels/masked.h"
@@ -34,6 +37,54 @@ typedef struct ncc_masked_scratch {
   ncc_masked_windows windows;      /**< of two rows */
 } ncc_masked_scratch;
 
+/** What is known of an operand on the coarse grid. */
+typedef enum ncc_coarse_plane {
+  NCC_COARSE_ALL,     /**< 1: all pixels that a cell may meet are valid */
+  NCC_COARSE_SOME,    /**< 1: some are */
+  NCC_COARSE_COUNT,   /**< of valid pixels in a cell */
+  NCC_COARSE_SUM,     /**< of these less the mean */
+  NCC_COARSE_ABS,     /**< at least that of their magnitudes */
+  NCC_COARSE_SQUARES, /**< of their squares */
+  NCC_COARSE_PLANES
+} ncc_coarse_plane;
+
+/** Sums over the cells that count, those that may, and what the latter may add: of the image, then of the template. */
+typedef enum ncc_coarse_sum {
+  NCC_COARSE_N,
+  NCC_COARSE_N_SOME,
+  NCC_COARSE_S,
+  NCC_COARSE_S_SOME,
+  NCC_COARSE_S_OFF,
+  NCC_COARSE_Q,
+  NCC_COARSE_N_TMPL,
+  NCC_COARSE_U,
+  NCC_COARSE_U_SOME,
+  NCC_COARSE_U_OFF,
+  NCC_COARSE_V,
+  NCC_COARSE_SUMS
+} ncc_coarse_sum;
+
+/** Bounds of a block of NCC_BLOCK_ROWS x NCC_BLOCK_COLS positions: the NCC is at most (p + add) * inverse. */
+typedef struct ncc_coarse_block {
+  double add;
+  double inverse; /**< INFINITY: not known; -1: nothing is searched */
+} ncc_coarse_block;
+
+typedef struct ncc_masked_coarse {
+  int64_t rows, cols, stride; /**< of the transforms; stride in floats */
+  fftwf_plan forward, inverse;
+  ncc_buffer planes[2][NCC_COARSE_PLANES]; /**< of image and template: transforms */
+  double norms[2][NCC_COARSE_PLANES];
+  ncc_buffer sums[NCC_COARSE_SUMS];
+  double errors[NCC_COARSE_SUMS];
+  ncc_buffer counts, scratch;
+  ncc_buffer blocks;  /**< ncc_coarse_block [strips][blocks] */
+  bool image_known;   /**< the image's planes are there */
+  bool windows_known; /**< what comes before u is, of whole templates */
+  bool off;           /**< pairs are asked again, for which all sums are wanted */
+  int vain, pass;     /**< attempts in a row that failed; pairs that still go without one */
+} ncc_masked_coarse;
+
 typedef struct ncc_cpu_masked {
   ncc_cpu *cpu; /**< layout, strips and scratch */
   ncc_masked_scratch *scratch;
@@ -49,6 +100,8 @@ typedef struct ncc_cpu_masked {
   ncc_buffer windows;                    /**< of all positions: see ncc_cpu_masked_windows_at() */
   ncc_buffer template_sums;              /**< prefix sums of the template, where the image is whole */
   ncc_buffer sums[NCC_SUMS];             /**< in strips, as the engine's product */
+  ncc_masked_coarse coarse;
+  bool coarsely; /**< of the sums p alone is made, the others are bounded */
   const ncc_task *task;
   double min_overlap;
   int64_t need;            /**< pixels that must overlap */
@@ -72,6 +125,7 @@ ncc_status ncc_cpu_masked_propose(ncc_cpu_masked *masked, const ncc_task *task, 
 
 /** Whether the task at work takes a product for a sum. */
 static inline bool ncc_cpu_masked_wants(const ncc_cpu_masked *m, int sum) {
+  if (m->coarsely) return sum == NCC_SUM_P;
   static const bool of_image[NCC_SUMS] = {[NCC_SUM_N] = true, [NCC_SUM_S] = true, [NCC_SUM_Q] = true};
   static const bool of_tmpl[NCC_SUMS] = {[NCC_SUM_N] = true, [NCC_SUM_U] = true, [NCC_SUM_V] = true};
   return !(m->rectangles && of_image[sum]) && !(m->image_whole && of_tmpl[sum]);
@@ -100,5 +154,16 @@ int64_t ncc_cpu_masked_template_bytes(const ncc_geometry *g);
  *  @param[in]  which  n, u or v: 0, 1, 2  @param[out] out  every other float of it */
 void ncc_cpu_masked_template_row(const ncc_cpu_masked *masked, int which, int64_t y, int64_t x0, int64_t count,
                                  float *out);
+
+// ---- masked_coarse.c, masked_coarse_search.c: one product, and bounds of the other sums
+
+void ncc_masked_coarse_clear(ncc_masked_coarse *coarse);
+int64_t ncc_masked_coarse_bytes(const ncc_geometry *g, int threads);
+/** Makes the bounds of all blocks of the task at work. @return NCC_OK; NCC_ERR_NOMEM; NCC_ERR_STOPPED. */
+ncc_status ncc_masked_coarse_make(ncc_cpu_masked *masked);
+/** Whether an attempt may pay. */
+bool ncc_masked_coarse_may_pay(ncc_cpu_masked *masked);
+/** Proposes from the product p and these bounds. @param[out] done  false: too much is left; `out` is empty */
+ncc_status ncc_masked_coarse_propose(ncc_cpu_masked *masked, ncc_proposal *out, bool *done);
 
 #endif
