@@ -6,8 +6,10 @@
 #include "base/error.h"
 #include "match/formulas.h"
 
+enum { ROWS_AT_ONCE = 4 }; /* chains of additions, of which a core has several in work */
+
 int64_t ncc_template_overlap_bytes(int64_t rows, int64_t cols) {
-  return 16 * (rows + 1) * (cols + 1) + 8 * cols + 4 * 4 * (rows + 1);
+  return 16 * (rows + 1) * (cols + 1) + 8 * ROWS_AT_ONCE * cols + 4 * 4 * (rows + 1);
 }
 
 /** Columns from a side of a row that equal `value`. */
@@ -28,6 +30,26 @@ static void find_flat(const ncc_array *pixels, bool bottom, bool right, int32_t 
   }
 }
 
+/** Adds `n` rows from `y` on, a constant where this is inlined. @param[in] pixels  [n][cols] */
+static inline void add_rows(const ncc_prepared *tmpl, double unit, int64_t y, int n, const double *pixels,
+                            const ncc_template_overlap *out) {
+  const int64_t cols = out->cols, stride = cols + 1;
+  double sum[ROWS_AT_ONCE] = {0}, square[ROWS_AT_ONCE] = {0};
+  double *sums = out->sums + y * stride, *squares = out->squares + y * stride;
+  for (int r = 1; r <= n; r++) sums[r * stride] = squares[r * stride] = 0;
+  for (int64_t x = 0; x < cols; x++) {
+    double all = sums[x + 1], all_squares = squares[x + 1];
+#pragma GCC unroll 4
+    for (int r = 0; r < n; r++) {
+      const double t = ((pixels[r * cols + x] - tmpl->mean) - tmpl->rest) * unit;
+      sum[r] += t;
+      square[r] += t * t;
+      sums[(r + 1) * stride + x + 1] = all += sum[r];
+      squares[(r + 1) * stride + x + 1] = all_squares += square[r];
+    }
+  }
+}
+
 ncc_status ncc_template_overlap_create(const ncc_prepared *tmpl, double unit, ncc_template_overlap *out) {
   const int64_t rows = tmpl->pixels.rows, cols = tmpl->pixels.cols, stride = cols + 1;
   ncc_status status =
@@ -40,19 +62,13 @@ ncc_status ncc_template_overlap_create(const ncc_prepared *tmpl, double unit, nc
   double *row = out->squares + (rows + 1) * stride;
   out->inverse_ssd = 1 / (tmpl->ssd * unit * unit);
   for (int64_t x = 0; x <= cols; x++) out->sums[x] = out->squares[x] = 0;
-  for (int64_t y = 0; y < rows; y++) {
-    double *sums = out->sums + (y + 1) * stride, *squares = out->squares + (y + 1) * stride, sum = 0, square = 0;
-    ncc_prepared_row(tmpl, y, 0, cols, row);
-    sums[0] = squares[0] = 0;
-    for (int64_t x = 0; x < cols; x++) {
-      const double t = ((row[x] - tmpl->mean) - tmpl->rest) * unit;
-      sum += t;
-      square += t * t;
-      sums[x + 1] = sums[x + 1 - stride] + sum;
-      squares[x + 1] = squares[x + 1 - stride] + square;
-    }
+  for (int64_t y = 0; y < rows; y += ROWS_AT_ONCE) {
+    const int64_t n = ncc_min(rows - y, ROWS_AT_ONCE);
+    for (int64_t r = 0; r < n; r++) ncc_prepared_row(tmpl, y + r, 0, cols, row + r * cols);
+    for (int64_t r = 0; n < ROWS_AT_ONCE && r < n; r++) add_rows(tmpl, unit, y + r, 1, row + r * cols, out);
+    if (n == ROWS_AT_ONCE) add_rows(tmpl, unit, y, ROWS_AT_ONCE, row, out);
   }
-  void *flat = row + cols; /* numbers of another type lie behind the row */
+  void *flat = row + ROWS_AT_ONCE * cols; /* numbers of another type lie behind the rows */
   for (int corner = 0; corner < 4; corner++) {
     out->flat[corner] = (int32_t *)flat + corner * (rows + 1);
     find_flat(&tmpl->pixels, corner / 2 == 1, corner % 2 == 1, out->flat[corner]);

@@ -76,6 +76,7 @@ void ncc_cpu_destroy(void *state) {
   ncc_buffer_free(&e->tmpl.strips);
   ncc_buffer_free(&e->tmpl.prefix);
   ncc_buffer_free(&e->rim.integral);
+  ncc_buffer_free(&e->rim.inverse);
   ncc_cpu_direct_clear(e);
   ncc_template_overlap_clear(&e->rim.tmpl);
   ncc_stats_clear(&e->windows.stats);

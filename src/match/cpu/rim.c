@@ -27,7 +27,7 @@ static int64_t stride_of(const ncc_cpu_layout *l) {
 int64_t ncc_cpu_rim_bytes(const ncc_geometry *g) {
   if (!g->ignores_outside) return 0;
   return 8 * (g->trim.y1 - g->trim.y0 + 1) * (g->trim.x1 - g->trim.x0 + 1) +
-         ncc_template_overlap_bytes(g->template_rows, g->template_cols);
+         ncc_template_overlap_bytes(g->template_rows, g->template_cols) + 8 * (g->template_cols + 1);
 }
 
 ncc_status ncc_cpu_rim_begin(ncc_cpu *e) {
@@ -105,14 +105,19 @@ void ncc_cpu_rim_finish(ncc_cpu *e) {
 
 ncc_status ncc_cpu_rim_take_template(ncc_cpu *e) {
   if (!e->layout.geometry.ignores_outside) return NCC_OK;
-  return ncc_template_overlap_create(e->task->tmpl, e->tmpl.unit, &e->rim.tmpl);
+  const int64_t cols = e->layout.geometry.template_cols;
+  const ncc_status status = ncc_buffer_reserve(&e->rim.inverse, 8 * (cols + 1), "what columns count");
+  double *inverse = e->rim.inverse.data;
+  for (int64_t i = 1; status == NCC_OK && i <= cols; i++) inverse[i] = 1 / (double)i;
+  return status == NCC_OK ? ncc_template_overlap_create(e->task->tmpl, e->tmpl.unit, &e->rim.tmpl) : status;
 }
 
 double ncc_cpu_rim_error(const ncc_cpu *e) {
   const ncc_cpu_layout *l = &e->layout;
   if (!l->geometry.ignores_outside) return 0;
   const double rows = (double)l->image_rows, cols = (double)l->image_cols;
-  return 8 * (rows + cols) * 0x1p-53 * sqrt(rows * cols);
+  // What is added is rounded to float32, and no larger than the norms.
+  return 8 * (rows + cols) * 0x1p-53 * sqrt(rows * cols) + 0x1p-24;
 }
 
 void ncc_cpu_rim_correct(const ncc_cpu *e, int64_t y, float *row) {
@@ -131,18 +136,18 @@ void ncc_cpu_rim_correct(const ncc_cpu *e, int64_t y, float *row) {
   const ncc_rim_rows rows = {above, below, upper, lower};
   const ncc_rim_kernels *kernels = e->kernels->rim;
   float *out = row - 2 * g->trim.x0;
-  const double whole = lower[n] - upper[n];
+  const double whole = lower[n] - upper[n], *inverse = e->rim.inverse.data;
   // Overhang at the left: the template's columns n - 1 - x .. n, the image's 0 .. x.
   const int64_t left_end = ncc_min(n - 1, x1), middle = ncc_max(n - 1, x0), right = ncc_max(N, x0);
   if (x0 < left_end)
-    kernels->edge(&rows, &(ncc_rim_edge){x0 + 1, 0, 1, n - 1 - x0, whole, -1, (double)(x0 + 1), 1}, scale,
+    kernels->edge(&rows, &(ncc_rim_edge){x0 + 1, 0, 1, n - 1 - x0, whole, -1, inverse + x0 + 1, 1}, scale,
                   left_end - x0, out + 2 * x0);
   if (top > 0 || bottom < g->template_rows)
     kernels->middle(&rows, middle + 1, n, scale * whole / (double)n, ncc_min(N, x1) - middle, out + 2 * middle);
   if (right < x1)  // then nothing is trimmed there, and there are sums up to N
     kernels->edge(&rows,
                   &(ncc_rim_edge){right + 1 - n, below[N] - above[N], -1, N - 1 - right + n, 0, 1,
-                                  (double)(N - 1 - right + n), -1},
+                                  inverse + N - 1 - right + n, -1},
                   scale, x1 - right, out + 2 * right);
 }
 

@@ -102,6 +102,7 @@ typedef struct ncc_cpu_template {
 /** Where nothing is outside the image: what positions at its rim take besides. */
 typedef struct ncc_cpu_rim {
   ncc_buffer integral; /**< doubles [image_rows + 1][image_cols + 1]: integral image of (I - centre) * unit */
+  ncc_buffer inverse;  /**< doubles [template_cols + 1]: one over so many columns */
   ncc_template_overlap tmpl;
 } ncc_cpu_rim;
 
