@@ -317,8 +317,10 @@ static ncc_status search(ncc_cpu *e, ncc_cpu_half *h, ncc_proposal *out, bool *d
   const double reach = (double)top / (double)stats->lower[best] * h->bounds.inv_norm + h->bounds.absolute_slack;
   if (reach < LEAST_BEST || !map_holds(e, h, top_y, top_x)) return NCC_OK;
   const ncc_rect *s = &g->search;
-  r = (ncc_rect){ncc_max(s->y0, top_y - AROUND_Y), ncc_max(s->x0, top_x - AROUND_X), ncc_min(s->y1, top_y + AROUND_Y),
-                 ncc_min(s->x1, top_x + AROUND_X)};
+  r = (ncc_rect){top_y, top_x, top_y + 1, top_x + 1};  // whatever is summed, where nothing reaches what is asked for
+  if (atomic_load(&e->search.best) < LEAST_BEST || what_is_left(e, h, &r, &left) != 0)
+    r = (ncc_rect){ncc_max(s->y0, top_y - AROUND_Y), ncc_max(s->x0, top_x - AROUND_X), ncc_min(s->y1, top_y + AROUND_Y),
+                   ncc_min(s->x1, top_x + AROUND_X)};
   NCC_TRY(sum_rectangle(e, h, &r, NULL, out));
   if (out->best < LEAST_BEST && atomic_load(&e->search.best) < LEAST_BEST) return NCC_OK;
   const int64_t count = what_is_left(e, h, &r, &left);
@@ -346,9 +348,9 @@ static bool may_pay(const ncc_cpu *e, const ncc_cpu_half *h) {
          !ncc_direct_pays(&e->layout.cost, false) && 2 * part > g->image_rows * g->image_cols;
 }
 
-static void in_vain(ncc_cpu_half *h) {
-  h->vain++;
-  h->pass = h->vain < 5 ? 2 << h->vain : MOST_PASSED;
+static void in_vain(int *vain, int *pass) {
+  ++*vain;
+  *pass = *vain < 5 ? 2 << *vain : MOST_PASSED;
 }
 
 static ncc_status attempt(ncc_cpu *e, ncc_cpu_half *h, ncc_proposal *out, bool *done) {
@@ -392,8 +394,10 @@ ncc_status ncc_cpu_half_propose(ncc_cpu *e, ncc_proposal *out, bool *done) {
   if (e->layout.made && !ncc_geometry_equal(&e->layout.geometry, e->task->geometry)) e->image.form = NCC_CPU_NOTHING;
   NCC_TRY(ncc_cpu_layout_make(e, e->task->geometry));
   if (!may_pay(e, h)) return NCC_OK;
-  if (h->pass > 0 && e->way != NCC_CPU_ALWAYS_HALF) {
-    h->pass--;
+  const int kind = ncc_task_floor(e->task) >= LEAST_BEST;
+  int *vain = &h->tries[kind].vain, *pass = &h->tries[kind].pass;
+  if (*pass > 0 && e->way != NCC_CPU_ALWAYS_HALF) {
+    --*pass;
     return NCC_OK;
   }
   const bool fresh = h->serial != e->task->image_serial;
@@ -402,10 +406,10 @@ ncc_status ncc_cpu_half_propose(ncc_cpu *e, ncc_proposal *out, bool *done) {
     const double floor_s = ncc_cpu_product_floor_s(&e->layout) + (fresh ? ncc_cpu_image_floor_s(&e->layout) : 0);
     e->context->counters->fft_floor_s += floor_s; /* that of proposals in full: what this goes below */
     h->used = true;
-    h->vain = 0;
+    *vain = 0;
     e->context->counters->half_grid++;
   } else {
-    in_vain(h);
+    in_vain(vain, pass);
     ncc_proposal_reset(out);
   }
   e->context->counters->columns_s += ncc_clock_s() - t0;

@@ -14,7 +14,9 @@ struct ncc_cpu_half {
   ncc_geometry geometry;
   double image_unit, tmpl_unit; /* powers of two by which `image` and `tmpl` are larger: float32 holds their squares */
   double distance, beyond;      /* ||d in W||, sum of |d| beyond W */
-  int vain, pass;
+  struct {
+    int vain, pass;
+  } tries[2]; /* [1]: of tasks with a peak to be reached, below which their bounds are far more often */
   bool used, off, mapped;
   ncc_bounds bounds; /* of the map */
   ncc_candidate any; /* a position that was summed, by which the judge sees whether sums are what they are taken for */
