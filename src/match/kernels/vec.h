@@ -125,11 +125,6 @@ INLINE floats floats_of_doubles(doubles v) {
                    __builtin_convertvector(v, floats), __builtin_convertvector(v, floats));
 }
 
-INLINE floats floats_of_ints(ints v) {
-  return FOR_WIDTH((floats)_mm256_cvtepi32_ps((__m256i)v), (floats)_mm_cvtepi32_ps((__m128i)v),
-                   __builtin_convertvector(v, floats), __builtin_convertvector(v, floats));
-}
-
 /** Numbers without a fraction, or what is left of others towards 0. */
 INLINE ints ints_of_doubles(doubles v) {
   return FOR_WIDTH((ints)_mm512_cvttpd_epi32((__m512d)v), (ints)_mm256_cvttpd_epi32((__m256d)v),
@@ -217,15 +212,22 @@ INLINE complexes greater_each(complexes a, complexes b) {
                           10 + even, 10 + odd, 12 + even, 12 + odd, 14 + even, 14 + odd)
 #define REVERSE(v) __builtin_shufflevector(v, v, 7, 6, 5, 4, 3, 2, 1, 0)
 #define INTERLEAVE(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15)
+#define INTERLEAVE_FIRST(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+#define INTERLEAVE_LAST(a, b) \
+  __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
 #elif WIDTH == 4
 #define PICK(v, even, odd) \
   __builtin_shufflevector(v, v, even, odd, 2 + even, 2 + odd, 4 + even, 4 + odd, 6 + even, 6 + odd)
 #define REVERSE(v) __builtin_shufflevector(v, v, 3, 2, 1, 0)
 #define INTERLEAVE(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5, 2, 6, 3, 7)
+#define INTERLEAVE_FIRST(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define INTERLEAVE_LAST(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
 #else
 #define PICK(v, even, odd) __builtin_shufflevector(v, v, even, odd, 2 + even, 2 + odd)
 #define REVERSE(v) __builtin_shufflevector(v, v, 1, 0)
 #define INTERLEAVE(a, b) __builtin_shufflevector(a, b, 0, 2, 1, 3)
+#define INTERLEAVE_FIRST(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5)
+#define INTERLEAVE_LAST(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
 #endif
 
 /** Transposes WIDTH vectors. */
@@ -278,23 +280,28 @@ INLINE __m128i some_bytes(const void *p, size_t bytes) {
 }
 #endif
 
-/** Small integers by way of 32 bits, for which there are instructions. */
-#define LOAD_SMALL(name, type, wide, middle)                                                \
-  INLINE ints ints_##name(const type *p) {                                                  \
-    return FOR_WIDTH((ints)wide, (ints)middle, ((ints){p[0], p[1]}), ((ints){p[0], p[1]})); \
-  }                                                                                         \
-  INLINE doubles load_##name(const type *p) {                                               \
-    return doubles_of_ints(ints_##name(p));                                                 \
-  }                                                                                         \
-  INLINE floats floats_##name(const type *p) {                                              \
-    return floats_of_ints(ints_##name(p));                                                  \
+/** Small integers by way of 32 bits, for which there are instructions; twice_...(): twice as many. */
+#define LOAD_SMALL(name, type, wide, middle, twice_wide, twice_middle)                                       \
+  INLINE ints ints_##name(const type *p) {                                                                   \
+    return FOR_WIDTH((ints)wide, (ints)middle, ((ints){p[0], p[1]}), ((ints){p[0], p[1]}));                  \
+  }                                                                                                          \
+  INLINE doubles load_##name(const type *p) {                                                                \
+    return doubles_of_ints(ints_##name(p));                                                                  \
+  }                                                                                                          \
+  INLINE complexes twice_##name(const type *p) {                                                             \
+    return FOR_WIDTH((complexes)_mm512_cvtepi32_ps(twice_wide), (complexes)_mm256_cvtepi32_ps(twice_middle), \
+                     ((complexes){p[0], p[1], p[2], p[3]}), ((complexes){p[0], p[1], p[2], p[3]}));          \
   }
-LOAD_SMALL(NCC_U8, uint8_t, _mm256_cvtepu8_epi32(some_bytes(p, 8)), _mm_cvtepu8_epi32(some_bytes(p, 4)))
-LOAD_SMALL(NCC_I8, int8_t, _mm256_cvtepi8_epi32(some_bytes(p, 8)), _mm_cvtepi8_epi32(some_bytes(p, 4)))
+LOAD_SMALL(NCC_U8, uint8_t, _mm256_cvtepu8_epi32(some_bytes(p, 8)), _mm_cvtepu8_epi32(some_bytes(p, 4)),
+           _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)), _mm256_cvtepu8_epi32(some_bytes(p, 8)))
+LOAD_SMALL(NCC_I8, int8_t, _mm256_cvtepi8_epi32(some_bytes(p, 8)), _mm_cvtepi8_epi32(some_bytes(p, 4)),
+           _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)), _mm256_cvtepi8_epi32(some_bytes(p, 8)))
 LOAD_SMALL(NCC_U16, uint16_t, _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)),
-           _mm_cvtepu16_epi32(some_bytes(p, 8)))
+           _mm_cvtepu16_epi32(some_bytes(p, 8)), _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)),
+           _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)))
 LOAD_SMALL(NCC_I16, int16_t, _mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)p)),
-           _mm_cvtepi16_epi32(some_bytes(p, 8)))
+           _mm_cvtepi16_epi32(some_bytes(p, 8)), _mm512_cvtepi16_epi32(_mm256_loadu_si256((const __m256i *)p)),
+           _mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)p)))
 #undef LOAD_SMALL
 
 INLINE doubles load_NCC_I32(const int32_t *p) {
@@ -325,7 +332,7 @@ INLINE doubles load_NCC_F64(const double *p) {
   return get(p);
 }
 
-// floats_NCC_U8() and so on: the same in float32, where that is exact for every pixel of the type.
+// twice_NCC_U8() and so on: in float32, where that is exact for every pixel of the type.
 #define IS_SMALL_NCC_U8 1
 #define IS_SMALL_NCC_I8 1
 #define IS_SMALL_NCC_U16 1
