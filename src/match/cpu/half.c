@@ -1,19 +1,26 @@
-/** Proposals from a half grid: a quarter of the points, and what that leaves summed directly.
+/** Proposals from a half grid: a quarter of the points, and what that leaves summed directly. docs/half-grid.md has the
+ *  proof in full.
  *
  *  Let h = (1, 3, 3, 1) / 8 in either direction, A the image filtered by h at every other pixel, and a any array of
- * mean 0. Then (A, a), correlated, is exactly the image correlated with T~ = sum of a[q] h(. - 2q), at every other
- * position 2k. So for the template T' shifted by f = 0 or 1 in either direction, its window W, and any constant c,
+ *  mean 0. Then (A, a), correlated, is exactly the image correlated with the sum of a[q] h(. - 2q), at every other
+ *  position. Interpolated by 3/4 and 1/4 it is so with T~_f at position 2k + f, f = 0 or 1, where a_f, interpolated
+ *  likewise, stands for T~_f. So with d = T'(. - f) - T~_f, the window W, and any constant c,
  *
- *    N(2k + f) = (A, a)(k) + <I - c, d>,   d = T'(. - f) - T~,   as d, too, is of mean 0;
- *    |<I - c, d>| <= ||W - c|| ||d in W|| + (hi - lo) * sum of |d| beyond W,   c being the mean of W,
+ *    N(2k + f) = (A, a) interpolated + <I - c, d>,   as d, too, is of mean 0,
+ *    |<I - c, d>| <= ||W - c|| ||d|| + (hi - lo) * sum of |d| beyond W,   c being the mean of W,
  *
- *  where ||W - c|| is the root of ssd(W): that part of the bound is a constant in units of the NCC. Both norms of d are
- *  summed for the template at hand, so that a need not be good for the bound to hold; it is (-1, 2, 6, 2, -1) / 4 of
- *  T', which makes T~ nearly the mean of the four shifts. hi and lo include 0, as there are zeros outside.
+ *  where ||W - c|| is the root of ssd(W): that part of the bound is a constant in units of the NCC. Where that leaves
+ * too much, the image's detail is looked at: for any array b on the half grid, I~ = sum of b[q] h(. - 2q), and D the
+ * sums of d with each h(. - 2q),
  *
- *  The best of the half grid is looked at by direct sums, and gives the lower bound; then whatever the bound leaves,
- *  if that is little. Else, and where it is known beforehand that it will not be little, proposals are made in full;
- *  after vain attempts in a row more and more pairs go without one.
+ *    <I - c, d> = <I - I~, d> + <b - 4c, D>,
+ *
+ *  which is small as both the image and d have little of what the other has. And where the template overhangs, what
+ *  overlaps of it tells how large the NCC can be, whatever pixels are.
+ *
+ *  The best of the half grid is looked at by direct sums, and gives the lower bound; then whatever the bounds leave, if
+ *  that is little. Else, and where it is known beforehand that it will not be little, proposals are made in full; after
+ *  failures with a geometry more and more of its pairs go without an attempt.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -23,14 +30,13 @@
 #include "base/error.h"
 #include "match/cpu/half.h"
 #include "match/kernels/direct.h"
-#include "match/kernels/half.h"
 
 #define LEAST_PAIR_S 3e-4 /* cheaper pairs have no attempt */
-#define MOST_DISTANCE 0.5 /* of T~ from T', of templates that have one */
+#define MOST_DISTANCE 0.6 /* of T~ from T', over the template's norm */
 #define LEAST_BEST 0.1    /* so that zeros cannot be the peak */
 #define PART_OF_PAIR 0.25 /* what may be spent on direct sums */
 
-enum { AROUND_Y = 4, AROUND_X = 8, MOST_LEFT = 64, MOST_PASSED = 64 };
+enum { AROUND = 4, MOST_LEFT = 64, MOST_PASSED = 64 };
 
 ncc_status ncc_cpu_half_create(const ncc_engine_context *context, ncc_cpu_half **out) {
   ncc_status status = NCC_OK;
@@ -59,8 +65,11 @@ void ncc_cpu_half_destroy(ncc_cpu_half *h) {
   ncc_cpu_destroy(h->direct);
   ncc_buffer_free(&h->image_px);
   ncc_buffer_free(&h->tmpl_px);
-  ncc_buffer_free(&h->map);
+  ncc_buffer_free(&h->map_px);
   ncc_buffer_free(&h->work);
+  ncc_buffer_free(&h->blocks);
+  ncc_buffer_free(&h->detail.buffer);
+  ncc_buffer_free(&h->overlap.buffer);
   ncc_prepared_clear(&h->image);
   ncc_prepared_clear(&h->tmpl);
   free(h);
@@ -68,130 +77,21 @@ void ncc_cpu_half_destroy(ncc_cpu_half *h) {
 
 bool ncc_cpu_half_was_used(ncc_cpu_half *h) {
   const bool used = h && h->used;
-  if (used) h->off = true; /* whoever asks again does so of every pair */
+  if (used) h->kind->asked++;
+  if (used) h->used = false; /* what comes in full now serves when it is asked once more */
   return used;
 }
 
 static ncc_status half_geometry(const ncc_geometry *g, ncc_geometry *out) {
   const int64_t m = ncc_half_template(g->template_rows), n = ncc_half_template(g->template_cols);
   const int64_t y = g->template_rows - 1, x = g->template_cols - 1;
-  const ncc_rect window = {((g->search.y0 - y) >> 1) + m - 1, ((g->search.x0 - x) >> 1) + n - 1,
-                           ((g->search.y1 - 1 - y) >> 1) + m, ((g->search.x1 - 1 - x) >> 1) + n};
+  const ncc_rect window = {((g->search.y0 - y) >> 1) + m - 2, ((g->search.x0 - x) >> 1) + n - 2,
+                           ((g->search.y1 - 1 - y) >> 1) + m + 1, ((g->search.x1 - 1 - x) >> 1) + n + 1};
   return ncc_geometry_create(&(ncc_search){0}, &window, ncc_half_image(g->image_rows), ncc_half_image(g->image_cols), m,
                              n, out);
 }
 
-/** Numerators of the half grid, in the coarse engine's units. */
-static ncc_status make_map(ncc_cpu *e, ncc_cpu_half *h) {
-  ncc_status status = NCC_OK;
-  ncc_cpu *c = h->coarse;
-  const ncc_task task = {.image = &h->image,
-                         .image_serial = h->serial,
-                         .image_stays = e->task->image_stays,
-                         .tmpl = &h->tmpl,
-                         .geometry = &h->geometry};
-  const ncc_rect *search = &h->geometry.search, *trim = &h->geometry.trim;
-  const int64_t width = search->x1 - search->x0;
-  c->task = &task;
-  NCC_TRY(ncc_cpu_image_prepare(c));
-  NCC_TRY(ncc_cpu_product_make(c));
-  NCC_TRY(ncc_buffer_reserve(&h->map, 4 * (search->y1 - search->y0 + 1) * width, "numerators of the half grid"));
-  if (ncc_cpu_stopped(e)) return NCC_ERR_STOPPED;
-  for (int64_t strip = 0; strip < ncc_cpu_strips(c->layout.product_rows); strip++) {
-    int64_t y0;
-    const int rows = ncc_cpu_take_strip(c, &c->scratch[0], strip, &y0);
-    for (int r = 0; r < rows; r++) {
-      if (y0 + r < search->y0 || y0 + r >= search->y1) continue;
-      float *out = (float *)h->map.data + (y0 + r - search->y0) * width;
-      const float *in = (const float *)(c->scratch[0].rows + r / 2 * c->layout.shape.row_stride) + r % 2;
-      for (int64_t x = search->x0; x < search->x1; x++) out[x - search->x0] = in[2 * (x - trim->x0)];
-    }
-  }
-
-cleanup:
-  return status;
-}
-
-/** Where a full row lies in the map, and a full column. */
-static int64_t map_row(const ncc_geometry *g, int64_t y) {
-  const int64_t m = g->template_rows - 1;
-  return ((y - m) >> 1) - ((g->search.y0 - m) >> 1);
-}
-
-static int64_t map_col(const ncc_geometry *g, int64_t x) {
-  const int64_t n = g->template_cols - 1;
-  return ((x - n) >> 1) - ((g->search.x0 - n) >> 1);
-}
-
-/** Whether the transform of the half grid is what it is taken for: its numerator at a position once more, in float64.
- *  As of all transforms, a quarter of its bound is asked for. */
-static bool map_holds(const ncc_cpu *e, const ncc_cpu_half *h, int64_t y, int64_t x) {
-  const ncc_cpu *c = h->coarse;
-  const ncc_geometry *g = e->task->geometry;
-  const ncc_array *image = &h->image.pixels, *tmpl = &h->tmpl.pixels;
-  const int64_t down = (y - g->template_rows + 1) >> 1, right = (x - g->template_cols + 1) >> 1;
-  const int64_t from = ncc_max(0, -right), to = ncc_min(tmpl->cols, image->cols - right);
-  const int64_t width = h->geometry.search.x1 - h->geometry.search.x0;
-  double sum = 0;
-  for (int64_t q = ncc_max(0, -down); q < ncc_min(tmpl->rows, image->rows - down); q++) {
-    const float *I = (const float *)image->data + (down + q) * image->cols + right;
-    const float *T = (const float *)tmpl->data + q * tmpl->cols;
-    double sums[8] = {0};
-    int64_t p = from;
-    for (; p + 8 <= to; p += 8)
-      for (int k = 0; k < 8; k++) sums[k] += (double)I[p + k] * ((double)T[p + k] - h->tmpl.mean);
-    for (; p < to; p++) sum += (double)I[p] * ((double)T[p] - h->tmpl.mean);
-    for (int k = 0; k < 8; k++) sum += sums[k];
-  }
-  const double unit = c->image.centring.unit * c->tmpl.unit * ncc_cpu_points(c);
-  const double here = (double)((const float *)h->map.data)[map_row(g, y) * width + map_col(g, x)] / unit;
-  return fabs(here - sum) <= ncc_cpu_product_error(c) * sqrt(h->tmpl.ssd) / 4 + 0x1p-21 * fabs(sum);
-}
-
-/** What a block of stats holds of the search. @return false: nothing. */
-static bool block_of(const ncc_cpu *e, int64_t strip, int64_t block, ncc_rect *out) {
-  const ncc_rect *s = &e->layout.geometry.search;
-  const ncc_stats *stats = &e->windows.stats;
-  const int64_t y = stats->y0 + strip * NCC_BLOCK_ROWS, x = stats->x0 + block * NCC_BLOCK_COLS;
-  *out = (ncc_rect){ncc_max(y, s->y0), ncc_max(x, s->x0), ncc_min(y + NCC_BLOCK_ROWS, s->y1),
-                    ncc_min(x + NCC_BLOCK_COLS, s->x1)};
-  return out->y0 < out->y1 && out->x0 < out->x1;
-}
-
-/** The most that each block may have. @return the block with the most, -1 where numerators are not finite */
-static int64_t look_at_blocks(const ncc_cpu *e, ncc_cpu_half *h) {
-  const ncc_stats *stats = &e->windows.stats;
-  const ncc_geometry *g = &e->layout.geometry;
-  const int64_t blocks = stats->stride / NCC_BLOCK_COLS, width = h->geometry.search.x1 - h->geometry.search.x0;
-  float *column = (float *)h->map.data + (h->geometry.search.y1 - h->geometry.search.y0) * width;
-  int64_t best = -1;
-  double most = -INFINITY;
-  for (int64_t s = 0; s < stats->strips; s++)
-    for (int64_t b = 0; b < blocks; b++) {
-      ncc_rect r;
-      h->most[s * blocks + b] = -INFINITY;
-      if (!block_of(e, s, b, &r)) continue;
-      if (b == 0 || r.x0 == g->search.x0) {
-        const float *map = h->map.data;
-        const int64_t first = map_row(g, r.y0), last = map_row(g, r.y1 - 1);
-        memcpy(column, map + first * width, (size_t)width * sizeof *column);
-        for (int64_t y = first + 1; y <= last; y++) e->kernels->half->larger(map + y * width, width, column);
-      }
-      float largest = -INFINITY;
-      for (int64_t x = map_col(g, r.x0); x <= map_col(g, r.x1 - 1); x++)
-        largest = column[x] > largest ? column[x] : largest;
-      if (!isfinite(largest)) return -1;
-      const double lower = (double)stats->lower[s * blocks + b], here = (double)largest + h->bounds.error;
-      h->most[s * blocks + b] = lower > 0 ? here / lower : INFINITY;
-      if (lower > 0 && (double)largest / lower > most) {
-        most = (double)largest / lower;
-        best = s * blocks + b;
-      }
-    }
-  return best;
-}
-
-/** ssd of a window by the map, NULL where bounds are all that is known. */
+/** ssd of a window by the map. */
 static const float *ssd_at(const ncc_stats *s, int64_t y, int64_t x) {
   const int64_t at = y - s->y0;
   return s->ssd + NCC_BLOCK_ROWS * (at / NCC_BLOCK_ROWS * s->stride + x - s->x0) + at % NCC_BLOCK_ROWS;
@@ -261,69 +161,113 @@ cleanup:
   return status;
 }
 
-/** The rectangle of all positions that may still win, without `done`. @return how many; -1: too many to be worth it */
-static int64_t what_is_left(const ncc_cpu *e, const ncc_cpu_half *h, const ncc_rect *done, ncc_rect *left) {
+/** What bounds leave: the least that an upper bound must reach, in units of the map over the root of ssd. */
+typedef struct thresholds {
+  double best;    /* the lower bound that is known */
+  double plain;   /* for the template's distance: less that */
+  double refined; /* for the image's detail */
+} thresholds;
+
+static thresholds thresholds_now(const ncc_cpu *e, const ncc_cpu_half *h) {
+  const double best = atomic_load(&e->search.best), rounding = 4 * h->bounds.relative_slack + 1e-5;
+  return (thresholds){best - rounding, (best - rounding - h->bounds.absolute_slack) / h->bounds.inv_norm,
+                      (best - rounding) / h->bounds.inv_norm};
+}
+
+/** Whether a numerator by the map may belong to what wins. @param[in] off  by how much the detail leaves it off */
+static bool reaches(const ncc_cpu_half *h, const thresholds *t, double numerator, double off, double root) {
+  return numerator + h->bounds.error >= t->plain * root && numerator + h->rounding + off >= t->refined * root;
+}
+
+/** Adds the positions of a block that may still win. @return how many. */
+static int64_t left_of_block(const ncc_cpu *e, const ncc_cpu_half *h, const thresholds *t, const ncc_rect *r,
+                             const ncc_rect *done, double off, double lower, ncc_rect *left) {
+  const ncc_geometry *g = e->task->geometry;
+  const ncc_stats *stats = &e->windows.stats;
+  int64_t count = 0;
+  for (int64_t y = r->y0; y < r->y1; y++)
+    for (int64_t x = r->x0; x < r->x1; x++) {
+      const double ssd = stats->ssd ? fabs((double)*ssd_at(stats, y, x)) : lower * lower;
+      if (within(done, y, x) || (stats->ssd && ssd == 0)) continue; /* a flat window has an NCC of 0 */
+      if (!reaches(h, t, ncc_half_map_at(h, g, y, x), off, sqrt(ssd))) continue;
+      *left =
+          (ncc_rect){ncc_min(left->y0, y), ncc_min(left->x0, x), ncc_max(left->y1, y + 1), ncc_max(left->x1, x + 1)};
+      count++;
+    }
+  return count;
+}
+
+/** The rectangle of all positions that may still win, without `done`. @return how many; -1: direct sums would take more
+ *  than that part of a pair in full */
+static int64_t what_is_left(const ncc_cpu *e, const ncc_cpu_half *h, double part, const ncc_rect *done,
+                            ncc_rect *left) {
   const ncc_stats *stats = &e->windows.stats;
   const ncc_geometry *g = e->task->geometry;
-  const int64_t blocks = stats->stride / NCC_BLOCK_COLS, width = h->geometry.search.x1 - h->geometry.search.x0;
-  const double slack = h->bounds.absolute_slack + 4 * h->bounds.relative_slack + 1e-5;
-  const double threshold = (atomic_load(&e->search.best) - slack) / h->bounds.inv_norm;
-  const float *map = h->map.data;
+  const thresholds t = thresholds_now(e, h);
   int64_t count = 0;
-  *left = (ncc_rect){INT64_MAX, INT64_MAX, -1, -1};
-  if (!(threshold > 0)) return -1;
-  for (int64_t b = 0; b < stats->strips * blocks; b++) {
+  *left = (ncc_rect){INT64_MAX, INT64_MAX, INT64_MIN, INT64_MIN};
+  for (int64_t b = 0; b < stats->strips * (stats->stride / NCC_BLOCK_COLS); b++) {
     ncc_rect r;
-    if (h->most[b] < threshold || !block_of(e, b / blocks, b % blocks, &r)) continue;
-    const double lower = (double)stats->lower[b];
-    for (int64_t y = r.y0; y < r.y1; y++)
-      for (int64_t x = r.x0; x < r.x1; x++) {
-        const double reach = (double)map[map_row(g, y) * width + map_col(g, x)] + h->bounds.error;
-        const double ssd = stats->ssd ? fabs((double)*ssd_at(stats, y, x)) : lower * lower;
-        const bool flat = stats->ssd && ssd == 0;
-        if (within(done, y, x) || flat || reach < 0 || reach * reach < threshold * threshold * ssd) continue;
-        *left =
-            (ncc_rect){ncc_min(left->y0, y), ncc_min(left->x0, x), ncc_max(left->y1, y + 1), ncc_max(left->x1, x + 1)};
-        count++;
-      }
+    const double lower = (double)stats->lower[b], largest = (double)h->largest[b];
+    if (!ncc_half_block(e, b, &r) || !isfinite(lower)) continue;
+    if (!reaches(h, &t, largest, INFINITY, lower) || ncc_half_overlap_most(e, h, &r) < t.best) continue;
+    const double off = ncc_half_detail_most(e, h, &r);
+    if (!reaches(h, &t, largest, off, lower)) continue;
+    count += left_of_block(e, h, &t, &r, done, off, lower, left);
+    if (count == 0) continue;
     const double products = (double)(g->template_rows * g->template_cols) * (double)(left->y1 - left->y0 + 7) *
                             (double)(left->x1 - left->x0 + 15);
-    const bool dear = products * e->kernels->direct->product_s > PART_OF_PAIR * 1.5 * e->layout.cost.pair_s;
-    if (count > 0 && dear && e->way != NCC_CPU_ALWAYS_HALF) return -1;
+    const bool dear =
+        products * e->kernels->direct->product_s > part * NCC_TRANSFORMS_WITH_MOVES * e->layout.cost.pair_s;
+    if (dear && e->way != NCC_CPU_ALWAYS_HALF) return -1;
   }
   return count;
+}
+
+/** Likewise; where that is too much, by the image's detail, which costs less for each of many templates. */
+static ncc_status look_closely(ncc_cpu *e, ncc_cpu_half *h, const ncc_rect *done, ncc_rect *left, int64_t *count) {
+  ncc_status status = NCC_OK;
+  const bool known = h->cells_serial == h->serial;
+  *count = what_is_left(e, h, e->task->image_stays && !known ? PART_OF_PAIR / 8 : PART_OF_PAIR, done, left);
+  if (*count >= 0 || known) return NCC_OK;
+  h->kind->wants_cells = true;
+  NCC_TRY(ncc_half_take_detail(e, h));
+  *count = what_is_left(e, h, PART_OF_PAIR, done, left);
+
+cleanup:
+  return status;
+}
+
+/** The position of a block that has most by the map. */
+static void top_of_block(const ncc_cpu *e, const ncc_cpu_half *h, const ncc_rect *r, ncc_candidate *top) {
+  *top = (ncc_candidate){.numerator = -INFINITY};
+  for (int64_t y = r->y0; y < r->y1; y++)
+    for (int64_t x = r->x0; x < r->x1; x++) {
+      const double here = ncc_half_map_at(h, e->task->geometry, y, x);
+      if (here > top->numerator) *top = (ncc_candidate){.y = y, .x = x, .numerator = here};
+    }
 }
 
 /** By the maps: the most promising, then what is left. @param[out] done  false: too much is left */
 static ncc_status search(ncc_cpu *e, ncc_cpu_half *h, ncc_proposal *out, bool *done) {
   ncc_status status = NCC_OK;
-  const ncc_geometry *g = e->task->geometry;
-  const ncc_stats *stats = &e->windows.stats;
-  const int64_t blocks = stats->stride / NCC_BLOCK_COLS, width = h->geometry.search.x1 - h->geometry.search.x0;
-  const int64_t best = look_at_blocks(e, h);
+  const ncc_rect *s = &e->task->geometry->search;
+  const int64_t best = ncc_half_look_at_blocks(e, h);
   ncc_rect r, left;
+  ncc_candidate top;
+  int64_t count;
   atomic_store(&e->search.best, ncc_task_floor(e->task));
-  if (best < 0 || !block_of(e, best / blocks, best % blocks, &r)) return NCC_OK;
-  int64_t top_y = r.y0, top_x = r.x0;
-  float top = -INFINITY;
-  for (int64_t y = r.y0; y < r.y1; y++)
-    for (int64_t x = r.x0; x < r.x1; x++) {
-      const float here = ((const float *)h->map.data)[map_row(g, y) * width + map_col(g, x)];
-      if (here <= top) continue;
-      top = here;
-      top_y = y;
-      top_x = x;
-    }
-  const double reach = (double)top / (double)stats->lower[best] * h->bounds.inv_norm + h->bounds.absolute_slack;
-  if (reach < LEAST_BEST || !map_holds(e, h, top_y, top_x)) return NCC_OK;
-  const ncc_rect *s = &g->search;
-  r = (ncc_rect){top_y, top_x, top_y + 1, top_x + 1};  // whatever is summed, where nothing reaches what is asked for
-  if (atomic_load(&e->search.best) < LEAST_BEST || what_is_left(e, h, &r, &left) != 0)
-    r = (ncc_rect){ncc_max(s->y0, top_y - AROUND_Y), ncc_max(s->x0, top_x - AROUND_X), ncc_min(s->y1, top_y + AROUND_Y),
-                   ncc_min(s->x1, top_x + AROUND_X)};
+  if (best < 0 || !ncc_half_block(e, best, &r)) return NCC_OK;
+  top_of_block(e, h, &r, &top);
+  const double reach = top.numerator / (double)e->windows.stats.lower[best] * h->bounds.inv_norm;
+  if (reach + h->bounds.absolute_slack < LEAST_BEST || !ncc_half_map_holds(e, h, top.y, top.x)) return NCC_OK;
+  r = (ncc_rect){top.y, top.x, top.y + 1, top.x + 1}; /* whatever is summed, where nothing reaches what is asked for */
+  if (atomic_load(&e->search.best) < LEAST_BEST || what_is_left(e, h, PART_OF_PAIR, &r, &left) != 0)
+    r = (ncc_rect){ncc_max(s->y0, top.y - AROUND), ncc_max(s->x0, top.x - AROUND), ncc_min(s->y1, top.y + AROUND),
+                   ncc_min(s->x1, top.x + AROUND)};
   NCC_TRY(sum_rectangle(e, h, &r, NULL, out));
   if (out->best < LEAST_BEST && atomic_load(&e->search.best) < LEAST_BEST) return NCC_OK;
-  const int64_t count = what_is_left(e, h, &r, &left);
+  NCC_TRY(look_closely(e, h, &r, &left, &count));
   if (count < 0) return NCC_OK;
   if (count > 0) NCC_TRY(sum_rectangle(e, h, &left, &r, out));
   const double error = out->error, rounding = out->rounding;
@@ -340,44 +284,77 @@ cleanup:
 }
 
 /** Whether an attempt may pay, by the geometry alone. */
-static bool may_pay(const ncc_cpu *e, const ncc_cpu_half *h) {
+static bool may_pay(const ncc_cpu *e) {
   const ncc_geometry *g = &e->layout.geometry;
   const int64_t part = (g->trim.y1 - g->trim.y0) * (g->trim.x1 - g->trim.x0);
   if (e->way == NCC_CPU_ALWAYS_HALF) return !g->ignores_outside;
-  return !h->off && !g->ignores_outside && e->layout.cost.pair_s > LEAST_PAIR_S &&
-         !ncc_direct_pays(&e->layout.cost, false) && 2 * part > g->image_rows * g->image_cols;
+  return !g->ignores_outside && e->layout.cost.pair_s > LEAST_PAIR_S && !ncc_direct_pays(&e->layout.cost, false) &&
+         2 * part > g->image_rows * g->image_cols;
 }
 
-static void in_vain(int *vain, int *pass) {
-  ++*vain;
-  *pass = *vain < 5 ? 2 << *vain : MOST_PASSED;
+/** What is known of attempts with tasks like that of e. */
+static ncc_half_kind *find_kind(const ncc_cpu *e, ncc_cpu_half *h) {
+  const bool has_floor = ncc_task_floor(e->task) >= LEAST_BEST;
+  for (int i = 0; i < NCC_HALF_KINDS; i++)
+    if (h->kinds[i].known && h->kinds[i].has_floor == has_floor &&
+        ncc_geometry_equal(&h->kinds[i].geometry, &e->layout.geometry))
+      return &h->kinds[i];
+  ncc_half_kind *kind = &h->kinds[h->next_kind];
+  h->next_kind = (h->next_kind + 1) % NCC_HALF_KINDS;
+  *kind = (ncc_half_kind){.geometry = e->layout.geometry, .known = true, .has_floor = has_floor};
+  return kind;
+}
+
+/** Whether it is this pair's turn, by how attempts went: after failures some go without, and where pairs are asked for
+ *  again, as for further peaks, what they need then are proposals in full. */
+static bool is_turn(const ncc_cpu *e, ncc_half_kind *kind) {
+  if (e->way == NCC_CPU_ALWAYS_HALF) return true;
+  if (kind->asked > 1 + kind->used / 4) return false;
+  if (kind->pass == 0) return true;
+  kind->pass--;
+  return false;
+}
+
+static void learn(ncc_half_kind *kind, bool done) {
+  kind->used += done;
+  kind->vain = done ? ncc_max(0, kind->vain - 1) : ncc_min(kind->vain + 2, 16);
+  kind->pass = done ? 0 : (int)ncc_min(MOST_PASSED, 1 << kind->vain);
+}
+
+/** Bounds of the map. */
+static void make_bounds(const ncc_cpu *e, ncc_cpu_half *h) {
+  const ncc_cpu *c = h->coarse;
+  const ncc_prepared *image = e->task->image, *tmpl = e->task->tmpl;
+  const ncc_units units = {h->image_unit * c->image.centring.unit, h->tmpl_unit * c->tmpl.unit, ncc_cpu_points(c),
+                           e->windows.stats.unit, NCC_SSD_UNKNOWN};
+  const double pixels = (double)image->pixels.rows * (double)image->pixels.cols;
+  const double raw = sqrt(image->ssd + pixels * image->mean * image->mean), coarse = sqrt(h->tmpl.ssd) / h->tmpl_unit;
+  const double range = fmax(image->hi, 0) - fmin(image->lo, 0);
+  const double rounding = ncc_cpu_product_error(c) / h->image_unit * coarse + 0x1p-19 * raw * coarse;
+  const double distance = h->distance / (h->tmpl_unit * sqrt(tmpl->ssd));
+  h->bounds = ncc_bounds_create(image, tmpl, &units, e->context->eps, rounding + range * h->beyond / h->tmpl_unit, 4e-7,
+                                distance + 1e-5 + 4e-7);
+  h->rounding = rounding / h->bounds.to_evaluation;
+  h->mapped = true;
 }
 
 static ncc_status attempt(ncc_cpu *e, ncc_cpu_half *h, ncc_proposal *out, bool *done) {
   ncc_status status = NCC_OK;
-  const ncc_prepared *image = e->task->image, *tmpl = e->task->tmpl;
-  const double norm = sqrt(tmpl->ssd);
   NCC_TRY(ncc_half_take_template(e, h));
-  const double most = e->way == NCC_CPU_ALWAYS_HALF ? 1 : MOST_DISTANCE;
-  if (!(h->distance < most * norm) || h->tmpl.flat || !h->tmpl.finite || h->tmpl.scale != 1) return NCC_OK;
+  const double most = (e->way == NCC_CPU_ALWAYS_HALF ? 1.1 : MOST_DISTANCE) * sqrt(e->task->tmpl->ssd) * h->tmpl_unit;
+  if (!(h->distance < most) || h->tmpl.flat || !h->tmpl.finite || h->tmpl.scale != 1) return NCC_OK;
   if (half_geometry(&e->layout.geometry, &h->geometry) != NCC_OK) return NCC_OK;
   if (h->serial != e->task->image_serial) NCC_TRY(ncc_half_take_image(e, h));
   if (!h->image.finite || h->image.flat || h->image.scale != 1) return NCC_OK;
-  NCC_TRY(make_map(e, h));
+  if (e->way == NCC_CPU_ALWAYS_HALF || h->kind->wants_cells)
+    if (h->cells_serial != h->serial) NCC_TRY(ncc_half_take_detail(e, h));
+  NCC_TRY(ncc_half_map_make(e, h));
   NCC_TRY(ncc_cpu_windows_prepare(e));
   const ncc_stats *stats = &e->windows.stats;
-  const ncc_cpu *c = h->coarse;
-  const ncc_units units = {h->image_unit * c->image.centring.unit, h->tmpl_unit * c->tmpl.unit, ncc_cpu_points(c),
-                           stats->unit, NCC_SSD_UNKNOWN};
-  const double pixels = (double)image->pixels.rows * (double)image->pixels.cols;
-  const double raw = sqrt(image->ssd + pixels * image->mean * image->mean), coarse = sqrt(h->tmpl.ssd) / h->tmpl_unit;
-  const double range = fmax(image->hi, 0) - fmin(image->lo, 0);
-  const double error = ncc_cpu_product_error(c) / h->image_unit * coarse + 0x1p-19 * raw * coarse + range * h->beyond;
-  h->bounds = ncc_bounds_create(image, tmpl, &units, e->context->eps, error, 4e-7, h->distance / norm + 1e-5 + 4e-7);
-  h->mapped = true;
+  make_bounds(e, h);
   if (e->windows.known == NCC_CPU_BY_CELLS && e->windows.cells.least <= h->bounds.zero_hi) return NCC_OK;
-  NCC_TRY(ncc_buffer_reserve(&h->work, 8 * stats->strips * (stats->stride / NCC_BLOCK_COLS), "blocks of a search"));
-  h->most = h->work.data;
+  NCC_TRY(ncc_buffer_reserve(&h->blocks, 4 * stats->strips * (stats->stride / NCC_BLOCK_COLS), "blocks of a search"));
+  h->largest = h->blocks.data;
   NCC_TRY(search(e, h, out, done));
 
 cleanup:
@@ -393,23 +370,18 @@ ncc_status ncc_cpu_half_propose(ncc_cpu *e, ncc_proposal *out, bool *done) {
   h->used = h->mapped = false;
   if (e->layout.made && !ncc_geometry_equal(&e->layout.geometry, e->task->geometry)) e->image.form = NCC_CPU_NOTHING;
   NCC_TRY(ncc_cpu_layout_make(e, e->task->geometry));
-  if (!may_pay(e, h)) return NCC_OK;
-  const int kind = ncc_task_floor(e->task) >= LEAST_BEST;
-  int *vain = &h->tries[kind].vain, *pass = &h->tries[kind].pass;
-  if (*pass > 0 && e->way != NCC_CPU_ALWAYS_HALF) {
-    --*pass;
-    return NCC_OK;
-  }
+  if (!may_pay(e)) return NCC_OK;
+  h->kind = find_kind(e, h);
+  if (!is_turn(e, h->kind)) return NCC_OK;
   const bool fresh = h->serial != e->task->image_serial;
   NCC_TRY(attempt(e, h, out, done));
+  learn(h->kind, *done);
+  h->used = *done;
   if (*done) {
     const double floor_s = ncc_cpu_product_floor_s(&e->layout) + (fresh ? ncc_cpu_image_floor_s(&e->layout) : 0);
     e->context->counters->fft_floor_s += floor_s; /* that of proposals in full: what this goes below */
-    h->used = true;
-    *vain = 0;
     e->context->counters->half_grid++;
   } else {
-    in_vain(vain, pass);
     ncc_proposal_reset(out);
   }
   e->context->counters->columns_s += ncc_clock_s() - t0;
@@ -421,8 +393,13 @@ cleanup:
 double ncc_cpu_half_upper(const ncc_cpu *e, int64_t y, int64_t x, double ssd) {
   const ncc_cpu_half *h = e->half;
   if (!h->mapped) return NAN;
-  const ncc_geometry *g = e->task->geometry;
-  const int64_t width = h->geometry.search.x1 - h->geometry.search.x0;
-  const double here = (double)((const float *)h->map.data)[map_row(g, y) * width + map_col(g, x)];
-  return (here + h->bounds.error) * h->bounds.to_evaluation / sqrt(e->task->tmpl->ssd * ssd) + h->bounds.absolute_slack;
+  const ncc_stats *stats = &e->windows.stats;
+  const int64_t blocks = stats->stride / NCC_BLOCK_COLS;
+  ncc_rect r;
+  ncc_half_block(e, (y - stats->y0) / NCC_BLOCK_ROWS * blocks + (x - stats->x0) / NCC_BLOCK_COLS, &r);
+  const double here = ncc_half_map_at(h, e->task->geometry, y, x), off = ncc_half_detail_most(e, h, &r);
+  const double unit = h->bounds.to_evaluation / sqrt(e->task->tmpl->ssd * ssd);
+  const double plain = (here + h->bounds.error) * unit + h->bounds.absolute_slack;
+  const double refined = (here + h->rounding + off) * unit + 1e-5;
+  return fmin(fmin(plain, refined), ncc_half_overlap_most(e, h, &r) + 1e-5);
 }

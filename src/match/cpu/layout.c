@@ -88,8 +88,8 @@ int64_t ncc_cpu_bytes(const ncc_geometry *g, int threads) {
 /** The engine of the half grid, that of a small search window, and what half.c makes for them. */
 int64_t ncc_cpu_half_bytes(const ncc_geometry *g, int threads) {
   const int64_t around = 4 * (g->template_rows + 128) * (g->template_cols + 512);
-  const int64_t tmpl = g->template_rows + 16, width = g->template_cols + 16;
-  return bytes_in_full(g, threads) / 2 + (g->image_rows + 4) * (g->image_cols + 4) * 2 + 8 * tmpl * width + 3 * around;
+  const int64_t tmpl = (g->template_rows + 32) * (g->template_cols + 32);
+  return bytes_in_full(g, threads) / 2 + (g->image_rows + 32) * (g->image_cols + 32) * 4 + 8 * tmpl + 3 * around;
 }
 
 /** Makes room for every thread's scratch, in zeros. */
