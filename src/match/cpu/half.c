@@ -260,7 +260,10 @@ static ncc_status search(ncc_cpu *e, ncc_cpu_half *h, ncc_proposal *out, bool *d
   if (best < 0 || !ncc_half_block(e, best, &r)) return NCC_OK;
   top_of_block(e, h, &r, &top);
   const double reach = top.numerator / (double)e->windows.stats.lower[best] * h->bounds.inv_norm;
-  if (reach + h->bounds.absolute_slack < LEAST_BEST || !ncc_half_map_holds(e, h, top.y, top.x)) return NCC_OK;
+  const double hope = fmax(reach, atomic_load(&e->search.best)); /* less than the distance: all would be left */
+  const bool hopeless = hope < h->bounds.absolute_slack && e->way != NCC_CPU_ALWAYS_HALF;
+  if (hopeless || reach + h->bounds.absolute_slack < LEAST_BEST) return NCC_OK;
+  if (!ncc_half_map_holds(e, h, top.y, top.x)) return NCC_OK;
   r = (ncc_rect){top.y, top.x, top.y + 1, top.x + 1}; /* whatever is summed, where nothing reaches what is asked for */
   if (atomic_load(&e->search.best) < LEAST_BEST || what_is_left(e, h, PART_OF_PAIR, &r, &left) != 0)
     r = (ncc_rect){ncc_max(s->y0, top.y - AROUND), ncc_max(s->x0, top.x - AROUND), ncc_min(s->y1, top.y + AROUND),
@@ -317,8 +320,8 @@ static bool is_turn(const ncc_cpu *e, ncc_half_kind *kind) {
 
 static void learn(ncc_half_kind *kind, bool done) {
   kind->used += done;
-  kind->vain = done ? ncc_max(0, kind->vain - 1) : ncc_min(kind->vain + 2, 16);
-  kind->pass = done ? 0 : (int)ncc_min(MOST_PASSED, 1 << kind->vain);
+  kind->vain = done ? ncc_max(0, kind->vain - 1) : ncc_min(kind->vain + 3, 16);
+  kind->pass = done ? 0 : (int)ncc_min(MOST_PASSED, 2 + (1 << kind->vain));
 }
 
 /** Bounds of the map. */
