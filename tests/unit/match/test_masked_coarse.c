@@ -99,7 +99,7 @@ static double check_bounds(const ncc_cpu_masked *m, const ncc_task *task, ncc_ov
 }
 
 static double check_case(int number, int *served) {
-  const bool small = number % 4 == 0, blob = !small && number % 10 < 2;
+  const bool small = number % 4 == 0, blob = !small && number % 5 < 2;
   const int64_t rows = between(small ? 5 : 150, small ? 60 : 200), cols = between(small ? 5 : 150, small ? 60 : 220);
   const int64_t m = between(small ? 1 : 90, small ? rows : 130), n = between(small ? 1 : 90, small ? cols : 130);
   picture image = new_picture(rows, cols, number % 5), tmpl = new_picture(m, n, number / 5 % 5);
